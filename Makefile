@@ -1,0 +1,84 @@
+# `make` alone lists what one can do.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The first interpreter that fits, unless one is named: make setup PYTHON=/path/to/python3.12
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
+	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
+
+# Paths are relative: the checkout may lie under a folder with a blank in its name.
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed
+UV := $(VENV)/bin/uv
+# Four are enough: each test process starts a database server of its own.
+PYTEST := $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: help
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' Makefile | column -t -s '|'
+
+.PHONY: setup
+setup: $(INSTALLED)  ## make .venv with everything in it (again only after pyproject.toml or constraints.txt changed)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found: install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "error: Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>&1 || echo missing)" >&2; exit 1; }
+	@test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[airflow,embedded,dev]'
+	@touch $(INSTALLED)
+
+.PHONY: demo
+demo: $(INSTALLED)  ## run made-up licenses through the whole road, and show what became of them
+	@$(RUN) -m local_stack demo
+
+.PHONY: up
+up: $(INSTALLED)  ## start PostgreSQL and Airflow, and leave them running
+	@$(RUN) -m local_stack up
+
+.PHONY: down
+down: $(INSTALLED)  ## stop them
+	@$(RUN) -m local_stack down
+
+.PHONY: status
+status: $(INSTALLED)  ## tell which of them run
+	@$(RUN) -m local_stack status
+
+.PHONY: test
+test: $(INSTALLED)  ## run the tests that take seconds
+	@$(PYTEST) -m "not slow"
+
+.PHONY: test-slow
+test-slow: $(INSTALLED)  ## run the tests that take minutes
+	@$(RUN) -m pytest -m slow
+
+.PHONY: lint
+lint: $(INSTALLED)  ## check style, types, SQL and the catalogue
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+	@$(RUN) -m sqlfluff lint --disable-progress-bar sql
+	@$(VENV)/bin/zhengku catalog check
+
+.PHONY: format
+format: $(INSTALLED)  ## mend style
+	@$(RUN) -m ruff check --fix
+	@$(RUN) -m ruff format
+	@$(RUN) -m sqlfluff fix --disable-progress-bar sql
+
+.PHONY: bench
+bench: $(INSTALLED)  ## measure a million rows from file to store
+	@$(RUN) -m benchmarks
+
+.PHONY: constraints
+constraints: $(INSTALLED)  ## find the newest versions that fit together, and write constraints.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --all-extras \
+		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
+
+.PHONY: clean
+clean:  ## stop what runs, and remove .venv, var and caches
+	@if test -x $(RUN) && test -d var; then $(RUN) -m local_stack down; fi
+	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

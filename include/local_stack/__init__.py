@@ -1,0 +1,1 @@
+"""A whole installation as local processes of this machine: PostgreSQL from a wheel, and Airflow beside it."""

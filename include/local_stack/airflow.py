@@ -1,0 +1,237 @@
+"""Airflow for one machine: its settings, its secrets, and the few calls of its API that the local stack needs."""
+
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from zhengku.errors import ZhengkuError
+
+from local_stack.private_file import write_private
+
+COMPONENTS = {
+    "api-server": ("api-server",),
+    # The API server reads the log files itself: nothing has to serve them.
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+}
+"""Name of each component and the arguments of `airflow` that start it."""
+
+USERS = {"admin": "admin", "viewer": "viewer"}
+"""Login and role."""
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line that runs `airflow` with the interpreter that runs us."""
+    return [sys.executable, "-m", "airflow", *arguments]
+
+
+@dataclass(frozen=True)
+class AirflowHome:
+    """Airflow's own folder of one local stack: `home` is the project, `state` holds all that the stack writes."""
+
+    home: Path
+    state: Path
+
+    @property
+    def folder(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.state / "airflow"
+
+    @property
+    def task_log_folder(self) -> Path:
+        """Logs of the tasks, a folder for each DAG, run, task and try."""
+        return self.state / "log" / "tasks"
+
+    @property
+    def dags_folder(self) -> Path:
+        """Folder of the DAG files: `AIRFLOW__CORE__DAGS_FOLDER`, else the project's."""
+        return Path(os.environ.get("AIRFLOW__CORE__DAGS_FOLDER") or self.home / "dags")
+
+    def passwords(self) -> dict[str, str]:
+        """Return the password of each login of `USERS`; made at the first call, and the same from then on."""
+        return _kept_secrets(self._password_file, {login: lambda: secrets.token_urlsafe(12) for login in USERS})
+
+    @property
+    def _password_file(self) -> Path:
+        return self.folder / "passwords.json"
+
+    def settings(self, database_url: str, port: int) -> dict[str, str]:
+        """Return Airflow's settings as environment variables; the API server is to listen on `port` of 127.0.0.1."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.passwords()
+        keys = _kept_secrets(
+            self.folder / "secrets.json",
+            {
+                "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
+                "jwt": lambda: secrets.token_hex(32),
+                "session": lambda: secrets.token_hex(32),
+            },
+        )
+        address = f"http://127.0.0.1:{port}"
+        return {
+            "AIRFLOW_HOME": str(self.folder),
+            "AIRFLOW__API__BASE_URL": address,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__INSTANCE_NAME": "证库 · 本机",
+            "AIRFLOW__API__PORT": str(port),
+            "AIRFLOW__API__SECRET_KEY": keys["session"],
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
+            "AIRFLOW__CORE__AUTH_MANAGER": (
+                "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+            ),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
+            "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Asia/Shanghai",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._password_file),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{login}:{role}" for login, role in USERS.items()),
+            # The default looks for new files every five minutes; who writes a DAG waits for it.
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
+            # Airflow would choose asyncpg, which is not installed; psycopg does both.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database_url,
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.task_log_folder),
+            "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+            "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),
+            "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "great_expectations=WARNING",
+            # By default a finished task is noticed up to five seconds late, and the scheduler rests for one.
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # Each task is a new process: from this server it inherits what otherwise takes it seconds to import.
+            "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+            "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD": (
+                "airflow,airflow.executors.local_executor,great_expectations"
+            ),
+            "GX_ANALYTICS_ENABLED": "false",
+            # A proxy of the machine cannot reach our own 127.0.0.1.
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",
+        }
+
+
+def _kept_secrets(path: Path, makers: dict[str, Callable[[], str]]) -> dict[str, str]:
+    """Read a JSON file of secrets, after adding the ones that it lacks; only this account may read it."""
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    lacking = {name: make() for name, make in makers.items() if name not in kept}
+    if lacking:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept.update(lacking)
+        write_private(path, json.dumps(kept))
+    return kept
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """How far one task of a run is; `name` is what a person reads in the grid."""
+
+    task_id: str
+    map_index: int
+    name: str
+    state: str
+    try_number: int
+
+
+class AirflowApi:
+    """The API of a running Airflow, as one of its logins. Use it as a context manager."""
+
+    def __init__(self, address: str, login: str, password: str) -> None:
+        self.address = address
+        self._credentials = {"username": login, "password": password}
+        self._client = httpx.Client(base_url=address, timeout=15, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def health(self) -> dict[str, str]:
+        """Return the state of each watched component (`healthy`, …); empty while the API does not answer."""
+        try:
+            answer = self._client.get("/api/v2/monitor/health", timeout=5)
+            answer.raise_for_status()
+            parts: dict[str, dict[str, str | None]] = answer.json()
+        except (httpx.HTTPError, ValueError):
+            return {}
+        return {name: part.get("status") or "unknown" for name, part in parts.items()}
+
+    def import_errors(self) -> dict[str, str]:
+        """Return the DAG files that could not be imported, each with the last line of its error."""
+        return {
+            Path(entry["filename"]).name: entry["stack_trace"].strip().rpartition("\n")[2]
+            for entry in self._pages("importErrors", "import_errors")
+        }
+
+    def dags(self) -> dict[str, str]:
+        """Return the DAGs that were read, each with its file's name."""
+        return {entry["dag_id"]: Path(entry["fileloc"]).name for entry in self._pages("dags", "dags")}
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Start a run of a DAG, and let the scheduler run it."""
+        self._call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "dag_run_id": run_id})
+        self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return `queued`, `running`, `success` or `failed`."""
+        return str(self._call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def active_runs(self, dag_id: str) -> int:
+        """Return how many runs of a DAG have not finished."""
+        return int(self._call("GET", f"dags/{dag_id}/dagRuns?state=queued&state=running&limit=1")["total_entries"])
+
+    def task_states(self, dag_id: str, run_id: str) -> list[TaskState]:
+        """Return the tasks of a run, mapped ones one by one."""
+        return [
+            TaskState(
+                task_id=entry["task_id"],
+                map_index=entry["map_index"],
+                name=" ".join(
+                    str(part) for part in (entry["task_display_name"], entry.get("rendered_map_index")) if part
+                ),
+                state=entry["state"] or "waiting",
+                try_number=entry["try_number"],
+            )
+            for entry in self._pages(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
+        ]
+
+    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            answer = self._call("GET", f"{path}?limit=100&offset={offset}")
+            yield from answer[key]
+            offset += len(answer[key])
+            if not answer[key] or offset >= answer["total_entries"]:
+                return
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            if "Authorization" not in self._client.headers:
+                login = self._client.post("/auth/token", json=self._credentials)
+                login.raise_for_status()
+                self._client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+            answer = self._client.request(method, f"/api/v2/{path}", json=body)
+            answer.raise_for_status()
+        except httpx.HTTPStatusError as error:
+            raise ZhengkuError(
+                f"Airflow's API at {self.address} refused {error.request.method} {error.request.url.path}: "
+                f"{error.response.status_code} {error.response.text[:300]}"
+            ) from error
+        except httpx.HTTPError as error:
+            raise ZhengkuError(f"Airflow's API at {self.address} does not answer {method} {path}: {error!r}") from error
+        content: dict[str, Any] = answer.json()
+        return content

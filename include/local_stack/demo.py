@@ -1,0 +1,123 @@
+"""The demo: made-up licenses go the whole road, run by a real Airflow, and the terminal shows what became of them."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+from zhengku.errors import ZhengkuError
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+from local_stack.airflow import AirflowApi, TaskState
+from local_stack.stack import LocalStack, Progress
+
+DAG_ID = "market_supervision"
+ROWS = 2_000
+SEED = 2019
+RUN_SECONDS = 180.0
+SIGN_SECONDS = 10.0
+
+# The demo's DAG defers nothing, so nobody would miss the triggerer.
+_COMPONENTS = ("api-server", "scheduler", "dag-processor")
+
+_FINISHED = ("success", "failed")
+_FAILED_TASK_STATES = ("failed", "up_for_retry", "upstream_failed")
+# What tells nobody anything: a task passes through these within a second.
+_SILENT_TASK_STATES = ("waiting", "scheduled", "queued")
+
+
+def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int = SEED) -> None:
+    """Lay out a delivery of `rows` made-up licenses, run the department's DAG for it, and print the summary.
+
+    What the demo started it stops again. Raises `ZhengkuError` when the run does not succeed within `RUN_SECONDS`.
+    """
+    already = {name for name, runs in stack.running().items() if runs}
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            laid_out = pool.submit(_lay_out_delivery, stack.drop_folder, rows, seed)
+            stack.up(_COMPONENTS)
+            laid_out.result()
+        progress(f"{rows} made-up licenses lie in {stack.drop_folder}")
+        with stack.api() as api:
+            run_department(stack, api, DAG_ID, progress)
+        _print_summary(stack)
+    finally:
+        started = {name for name, runs in stack.running().items() if runs} - already
+        if started:
+            progress("stopping what the demo started")
+            stack.down(only=started)
+
+
+def run_department(stack: LocalStack, api: AirflowApi, dag_id: str, progress: Progress) -> str:
+    """Run a department's DAG once and return the run's id; `progress` is told every change of its tasks.
+
+    Raises `ZhengkuError` when the DAG was not read, the run failed, or it takes longer than `RUN_SECONDS`.
+    """
+    broken = api.import_errors()
+    if dag_id not in api.dags():
+        reason = "; ".join(f"{file}: {error}" for file, error in broken.items()) or "no file there defines it"
+        raise ZhengkuError(f"The DAG {dag_id} was not found in {stack.airflow.dags_folder}: {reason}")
+    logs = stack.airflow.task_log_folder / f"dag_id={dag_id}"
+    run_id = f"manual__{datetime.now(CITY_TIME_ZONE).isoformat(timespec='milliseconds')}"
+    begin = time.monotonic()
+    api.trigger(dag_id, run_id)
+    progress(f"the DAG {dag_id} runs: {stack.address}/dags/{dag_id}/runs/{run_id}")
+    seen: set[TaskState] = set()
+    state = "queued"
+    last_sign = begin
+    # A DAG that is switched on starts the run of its last date too; the demo does not end in the middle of it.
+    while state not in _FINISHED or api.active_runs(dag_id):
+        if time.monotonic() - begin > RUN_SECONDS:
+            raise ZhengkuError(
+                f"The DAG {dag_id} has not finished after {RUN_SECONDS:.0f} s (it is {state}); "
+                f"the logs of its tasks are in {logs / f'run_id={run_id}'}"
+            )
+        time.sleep(0.3)
+        state = api.run_state(dag_id, run_id)
+        for task in api.task_states(dag_id, run_id):
+            if task not in seen and task.state not in _SILENT_TASK_STATES:
+                progress(f"{task.name}: {task.state.replace('_', ' ')}")
+                for line in _complaint(stack, dag_id, run_id, task):
+                    progress(f"    {line}")
+                last_sign = time.monotonic()
+            seen.add(task)
+        if time.monotonic() - last_sign > SIGN_SECONDS:
+            progress(f"the run is {state}")
+            last_sign = time.monotonic()
+    if state == "failed":
+        raise ZhengkuError(f"The DAG {dag_id} failed; the logs of its tasks are in {logs / f'run_id={run_id}'}")
+    return run_id
+
+
+def _lay_out_delivery(folder: Path, rows: int, seed: int) -> None:
+    from simulator.business_licenses import write_file_drop
+
+    write_file_drop(folder, rows, seed)
+
+
+def _print_summary(stack: LocalStack) -> None:
+    from zhengku.report import print_summary
+
+    os.environ.update(stack.environment())
+    print_summary(Settings.load())
+
+
+def _complaint(stack: LocalStack, dag_id: str, run_id: str, task: TaskState) -> Iterator[str]:
+    """Return what a failed task wrote about its error, and where its log is."""
+    if task.state not in _FAILED_TASK_STATES or task.state == "upstream_failed":
+        return
+    log = stack.airflow.task_log_folder / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task.task_id}"
+    if task.map_index >= 0:
+        log /= f"map_index={task.map_index}"
+    log /= f"attempt={task.try_number}.log"
+    try:
+        entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        entries = []
+    for entry in entries:
+        for error in entry.get("error_detail") or ():
+            yield f"{error['exc_type']}: {error['exc_value']}"
+    yield f"see {log}"

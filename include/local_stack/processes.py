@@ -1,0 +1,134 @@
+"""Programs that outlive the process that started them, each with a log, and stopped with everything they started."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+from zhengku.errors import ZhengkuError
+
+ASK_SECONDS = 5.0
+TERMINATE_SECONDS = 5.0
+KILL_SECONDS = 5.0
+
+# The system counts start times in hundredths since it booted; a clock set anew moves them by a little.
+_CLOCK_TOLERANCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class BackgroundProgram:
+    """One program with its log in `log_folder`; `run_folder` keeps which process it is."""
+
+    name: str
+    run_folder: Path
+    log_folder: Path
+
+    @property
+    def log(self) -> Path:
+        """What the program wrote since it was started last."""
+        return self.log_folder / f"{self.name}.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Two lines: the process, and when it started in seconds since 1970."""
+        return self.run_folder / f"{self.name}.pid"
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start it in a session of its own, out of reach of the caller's terminal; harmless when it runs."""
+        if self.process() is not None:
+            return
+        with self.log.open("wb") as log:
+            started = subprocess.Popen(
+                command,
+                env=dict(environment),
+                cwd=self.run_folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        written = self.pid_file.with_suffix(".part")
+        written.write_text(f"{started.pid}\n{psutil.Process(started.pid).create_time()}\n", encoding="ascii")
+        written.rename(self.pid_file)
+
+    def process(self) -> psutil.Process | None:
+        """Return its main process; None when it ended, or when its number now means another program."""
+        recorded = self._recorded()
+        if recorded is None:
+            return None
+        pid, started = recorded
+        try:
+            process = psutil.Process(pid)
+            same = abs(process.create_time() - started) < _CLOCK_TOLERANCE_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.Error:
+            return None
+
+    def family(self) -> list[psutil.Process]:
+        """Return every process of its session: the children too, also those that a killed parent left behind."""
+        recorded = self._recorded()
+        if recorded is None:
+            return []
+        session, started = recorded
+        members = []
+        for pid in psutil.pids():
+            try:
+                if os.getsid(pid) == session:
+                    process = psutil.Process(pid)
+                    if process.create_time() > started - _CLOCK_TOLERANCE_SECONDS:
+                        members.append(process)
+            except (OSError, psutil.Error):
+                continue
+        return members
+
+    def last_lines(self, count: int) -> list[str]:
+        """Return the last lines that it wrote."""
+        try:
+            return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:]
+        except OSError:
+            return []
+
+    def _recorded(self) -> tuple[int, float] | None:
+        try:
+            pid, started = self.pid_file.read_text(encoding="ascii").split()
+            return int(pid), float(started)
+        except (OSError, ValueError):
+            return None
+
+
+def stop_programs(programs: Iterable[BackgroundProgram]) -> None:
+    """Stop programs side by side, and all that they started; what does not end when asked is killed.
+
+    Raises `ZhengkuError` when a process of another account cannot be stopped.
+    """
+    programs = list(programs)
+    main = [process for program in programs if (process := program.process()) is not None]
+    # Asked alone, a parent stops its children in order; asked together, they would look to it like crashes.
+    families = [process for program in programs for process in program.family()]
+    _signal(main, signal.SIGTERM)
+    psutil.wait_procs(main, timeout=ASK_SECONDS)
+    # The scheduler would wait for its tasks, and the triggerer for ten seconds: a second signal means now.
+    left = {*families, *(process for program in programs for process in program.family())}
+    _signal(left, signal.SIGTERM)
+    _, alive = psutil.wait_procs(left, timeout=TERMINATE_SECONDS)
+    _signal(alive, signal.SIGKILL)
+    _, alive = psutil.wait_procs(alive, timeout=KILL_SECONDS)
+    if alive:
+        raise ZhengkuError(f"These processes do not stop: {', '.join(str(process.pid) for process in alive)}")
+    for program in programs:
+        program.pid_file.unlink(missing_ok=True)
+
+
+def _signal(processes: Iterable[psutil.Process], word: signal.Signals) -> None:
+    for process in processes:
+        try:
+            process.send_signal(word)
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied as error:
+            raise ZhengkuError(
+                f"Process {process.pid} belongs to another account: stop it as the account that started it."
+            ) from error

@@ -1,0 +1,43 @@
+"""The catalogue: which license types, districts, standard fields and departments there are, as data that is checked.
+
+Light on purpose: it is imported whenever DAGs are parsed, so it needs no database and no expectation library.
+"""
+
+from zhengku.catalog.catalog import Catalog, load_catalog, load_department
+from zhengku.catalog.check import check_catalog
+from zhengku.catalog.department import (
+    CsvFormat,
+    DateForm,
+    Department,
+    ExtensionMapping,
+    Feed,
+    FieldMapping,
+    FileDrop,
+    Pool,
+)
+from zhengku.catalog.problem import Problem
+from zhengku.catalog.reference import District, DistrictAlias, LicenseType, StandardField
+from zhengku.catalog.schema import department_schema
+from zhengku.catalog.statuses import CERTIFICATE_STATUSES
+
+__all__ = [
+    "CERTIFICATE_STATUSES",
+    "Catalog",
+    "CsvFormat",
+    "DateForm",
+    "Department",
+    "District",
+    "DistrictAlias",
+    "ExtensionMapping",
+    "Feed",
+    "FieldMapping",
+    "FileDrop",
+    "LicenseType",
+    "Pool",
+    "Problem",
+    "StandardField",
+    "check_catalog",
+    "department_schema",
+    "load_catalog",
+    "load_department",
+]

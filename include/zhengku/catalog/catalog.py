@@ -1,0 +1,127 @@
+"""The whole catalogue: what is collected, from whom, and where each value goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zhengku.catalog.department import Department, Feed
+from zhengku.catalog.department_file import read_department
+from zhengku.catalog.problem import Problem, did_you_mean
+from zhengku.catalog.reference import (
+    LICENSE_TYPES_FILE,
+    STANDARD_FIELDS_FILE,
+    District,
+    LicenseType,
+    Reference,
+    StandardField,
+    read_reference,
+)
+from zhengku.errors import CatalogError
+
+DEPARTMENTS_FOLDER = "departments"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The catalogue of one folder. Departments are read when they are asked for: a broken file stops only its own."""
+
+    folder: Path
+    reference: Reference
+    _read: dict[str, Department] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def license_types(self) -> Mapping[str, LicenseType]:
+        """License types by key, in the order of the file."""
+        return self.reference.license_types
+
+    @property
+    def districts(self) -> Mapping[str, District]:
+        """Districts by key."""
+        return self.reference.districts
+
+    @property
+    def district_aliases(self) -> Mapping[str, str]:
+        """Cleaned code or name as delivered → district key."""
+        return self.reference.district_aliases
+
+    def standard_fields(self, dataset: str) -> Mapping[str, StandardField]:
+        """Return the standard fields of a data set by name, in the order of the file.
+
+        Raises `CatalogError` for an unknown data set.
+        """
+        datasets = self.reference.standard_fields
+        if dataset not in datasets:
+            raise CatalogError(f"No data set {dataset!r} in {STANDARD_FIELDS_FILE}. {_exists(dataset, datasets)}")
+        return datasets[dataset]
+
+    @property
+    def department_ids(self) -> tuple[str, ...]:
+        """Ids of the departments that have a file, sorted."""
+        return tuple(path.stem for path in department_files(self.folder))
+
+    @property
+    def departments(self) -> Mapping[str, Department]:
+        """All departments by id; raises `CatalogError` when one of the files is wrong."""
+        return {department_id: self.department(department_id) for department_id in self.department_ids}
+
+    def department(self, department_id: str) -> Department:
+        """Return one department; raises `CatalogError` when there is none of this id or its file is wrong."""
+        if department_id not in self._read:
+            if department_id not in self.department_ids:
+                raise CatalogError(f"No department {department_id!r}. {_exists(department_id, self.department_ids)}")
+            path = self.folder / DEPARTMENTS_FOLDER / f"{department_id}.yaml"
+            department, problems = read_department(path, self.reference)
+            _raise_first(problems)
+            if department is not None:
+                self._read[department_id] = department
+        return self._read[department_id]
+
+    def feed(self, department_id: str, feed_id: str) -> Feed:
+        """Return one feed; raises `CatalogError` when there is none of this id or the department's file is wrong."""
+        feeds = self.department(department_id).feeds
+        if feed_id not in feeds:
+            raise CatalogError(f"No feed {feed_id!r} of department {department_id!r}. {_exists(feed_id, feeds)}")
+        return feeds[feed_id]
+
+    def license_type(self, key: str) -> LicenseType:
+        """Return one license type; raises `CatalogError` when there is none of this key."""
+        if key not in self.license_types:
+            raise CatalogError(
+                f"No license type {key!r} in {LICENSE_TYPES_FILE}. {did_you_mean(key, self.license_types)}"
+            )
+        return self.license_types[key]
+
+
+def department_files(folder: Path) -> list[Path]:
+    """Return the departments' files of a catalogue folder, sorted by name."""
+    return sorted((folder / DEPARTMENTS_FOLDER).glob("*.yaml"))
+
+
+def load_catalog(folder: Path) -> Catalog:
+    """Load a catalogue; raises `CatalogError` (file, line, mend) when one of its shared tables is wrong.
+
+    Needs no network and no database and stays light, since it runs whenever DAGs are parsed.
+    """
+    if not folder.is_dir():
+        raise CatalogError(f"No catalogue: {folder} is no folder. Set ZHENGKU_CATALOG_DIR, or run in the checkout.")
+    reference = read_reference(folder)
+    _raise_first(reference.problems)
+    return Catalog(folder, reference)
+
+
+def load_department(folder: Path, department_id: str) -> Department:
+    """Load one department of a catalogue folder, as a DAG file does; raises `CatalogError` (file, line, mend)."""
+    return load_catalog(folder).department(department_id)
+
+
+def _raise_first(problems: list[Problem]) -> None:
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        more = f" ({len(errors) - 1} more: run `zhengku catalog check`)" if len(errors) > 1 else ""
+        raise CatalogError(f"{errors[0]}{more}")
+
+
+def _exists(wrong: str, names: Mapping[str, object] | tuple[str, ...]) -> str:
+    nearest = did_you_mean(wrong, names)
+    listed = f" There is: {', '.join(names)}." if nearest.startswith("Did") else ""
+    return f"{nearest}{listed}"

@@ -1,0 +1,322 @@
+"""The file of one department as models: what it delivers, how, when, and how its words map to ours."""
+
+import codecs
+import hashlib
+import json
+import re
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
+
+from zhengku.catalog.cron import cron_mistake
+
+IDENTIFIER_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+OWNER_PATTERN = r"^[a-z][a-z0-9_-]{0,62}$"
+
+# In these the byte 0x0A is always a line end, so that a file can be cut into lines before it is decoded.
+LINE_SAFE_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "gb18030", "gbk", "gb2312", "ascii"})
+
+Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+Text = Annotated[str, Field(min_length=1)]
+# Strict, because `slots: true` would be one slot.
+WholeNumber = Annotated[int, Field(strict=True)]
+
+
+def _wrong(message: str, mend: str) -> PydanticCustomError:
+    return PydanticCustomError("catalog", "{message}", {"message": message, "mend": mend})
+
+
+def _cron(value: str) -> str:
+    mistake = cron_mistake(value)
+    if mistake:
+        raise _wrong(
+            f"schedule {value!r} is no cron line: {mistake}", 'Write minute hour day month weekday: "0 1 * * *".'
+        )
+    return value
+
+
+def _column(value: str) -> str:
+    if not value.strip() or value != value.strip():
+        raise _wrong(
+            f"column {value!r} is blank or has blanks around it",
+            "Write the name as in the header; the reader strips it.",
+        )
+    return value
+
+
+def _encoding(value: str) -> str:
+    try:
+        readable = codecs.lookup(value).name in LINE_SAFE_ENCODINGS
+    except LookupError:
+        readable = False
+    if not readable:
+        raise _wrong(
+            f"encoding {value!r} is unknown or cannot be cut at line ends",
+            "Use utf-8 or gb18030 (which contains GBK and GB2312).",
+        )
+    return value
+
+
+def _delimiter(value: str) -> str:
+    usable = len(value) == 1 and value.isascii() and (value == "\t" or value.isprintable())
+    if not usable or value.isalnum() or value in '"\\ ':
+        raise _wrong(f"delimiter {value!r} is not one ASCII punctuation mark or a tab", r'Use ",", ";", "|" or "\t".')
+    return value
+
+
+def _folder(value: str) -> str:
+    parts = value.split("/")
+    if value.startswith("/") or "\\" in value or ".." in parts or re.match(r"^[A-Za-z]:", value):
+        raise _wrong(
+            f"folder {value!r} is not below the connection's address", "Write a relative path with / and without .. ."
+        )
+    return value
+
+
+def _file_pattern(value: str) -> str:
+    if not value.strip() or "/" in value or "\\" in value:
+        raise _wrong(f"pattern {value!r} is not a file name pattern", 'Write "*.csv", and the path as folder.')
+    return value
+
+
+class Model(BaseModel):
+    """What all parts of the file share: unknown keys are mistakes, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+
+class DateForm(StrEnum):
+    """Forms of a date in text; a time behind the date is always allowed."""
+
+    ISO = "iso"  # 2019-01-01
+    SLASH = "slash"  # 2019/1/1
+    COMPACT = "compact"  # 20190101
+    CHINESE = "chinese"  # 2019年1月1日
+    SPREADSHEET_SERIAL = "spreadsheet_serial"  # 43466
+
+
+# Serial numbers are left out: five digits in a date column may as well be a slip, so a feed has to say it sends them.
+DEFAULT_DATE_FORMS = (DateForm.ISO, DateForm.SLASH, DateForm.COMPACT, DateForm.CHINESE)
+
+
+class _Source(Model):
+    """Where a value comes from: a delivered column, or one text for all rows."""
+
+    column: Annotated[str, AfterValidator(_column)] | None = Field(
+        default=None, description="Name of the delivered column, as in the header."
+    )
+    constant: Text | None = Field(
+        default=None, description="One value for all rows, in quotes when it is made of digits."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.column is None) == (self.constant is None):
+            came = "neither" if self.column is None else "both"
+            raise _wrong(f"expected either column or constant, got {came}", 'Write {column: …} or {constant: "…"}.')
+        return self
+
+
+_ONE_SOURCE: JsonDict = {"oneOf": [{"required": ["column"]}, {"required": ["constant"]}]}
+
+
+class FieldMapping(_Source):
+    """Where a standard field comes from."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_SOURCE)
+
+    date_forms: tuple[DateForm, ...] = Field(
+        default=DEFAULT_DATE_FORMS,
+        min_length=1,
+        description="Forms in which the department writes this date; a time behind it is always allowed.",
+    )
+    codes: dict[Text, Text] | None = Field(
+        default=None,
+        min_length=1,
+        description="The department's code → ours, for a field of kind code. A code not listed fails the row's check.",
+    )
+
+
+class ExtensionMapping(_Source):
+    """Where an extra field of the license type comes from; it is kept as cleaned text under its Chinese name."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_SOURCE)
+
+    personal: Literal["no", "name", "identity"] = Field(
+        default="no", description="Masked outside the store like a person's name or an identity number."
+    )
+
+
+class CsvFormat(Model):
+    """How a CSV file is written."""
+
+    kind: Literal["csv"] = "csv"
+    encodings: tuple[Annotated[str, AfterValidator(_encoding)], ...] = Field(
+        default=("utf-8", "gb18030"),
+        min_length=1,
+        description="Tried in this order; the first one under which the header holds all columns is taken.",
+    )
+    delimiter: Annotated[str, AfterValidator(_delimiter)] = Field(
+        default=",", description="One ASCII punctuation mark, or a tab."
+    )
+    max_record_bytes: WholeNumber = Field(
+        default=1_048_576, ge=1024, le=67_108_864, description="A longer record is quarantined."
+    )
+    max_record_lines: WholeNumber = Field(
+        default=64, ge=1, le=10_000, description="Lines that one record may span by line breaks inside quotes."
+    )
+    # PostgreSQL's tables end at 1,600 columns, and the staging table adds the row number.
+    max_columns: WholeNumber = Field(
+        default=500, ge=1, le=1590, description="A header with more columns rejects the file."
+    )
+    allow_empty: bool = Field(default=False, description="Whether a file with a header and no row is in order.")
+
+
+class FileDrop(Model):
+    """Files that the department puts into a folder."""
+
+    kind: Literal["file_drop"]
+    connection: Identifier = Field(
+        description="Id of the connection; its address is in the environment as ZHENGKU_CONN_<ID>, never here."
+    )
+    folder: Annotated[str, AfterValidator(_folder)] = Field(
+        default="", description="Folder below the connection's address."
+    )
+    pattern: Annotated[str, AfterValidator(_file_pattern)] = Field(
+        default="*.csv", description="Names of the files, as a shell pattern."
+    )
+    manifest: Literal["required", "optional", "none"] = Field(
+        default="optional", description="Whether a manifest with count and digest lies beside each file."
+    )
+    settle_seconds: WholeNumber = Field(
+        default=5, ge=0, le=3600, description="A file changed less than this many seconds ago may still be written."
+    )
+    format: CsvFormat = CsvFormat()
+
+
+class Pool(Model):
+    """How many feeds of the department may run at once (an Airflow pool)."""
+
+    name: Identifier
+    slots: WholeNumber = Field(default=2, ge=1, le=64)
+
+
+class Feed(Model):
+    """One stream of data of one department: certificates of one license type, for a start."""
+
+    title: Text = Field(description="Chinese name, for people.")
+    dataset: Identifier = Field(description="Data set of standard_fields.csv that the rows become part of.")
+    license_type: Identifier | None = Field(
+        default=None, description="Key in license_types.csv; needed for certificates."
+    )
+    transport: FileDrop
+    window: Literal["new_files"] = Field(default="new_files", description="What one run collects.")
+    key: tuple[Text, ...] = Field(
+        min_length=1, description="Standard fields that together identify a certificate of this type."
+    )
+    version: Literal["delivery", "source_updated_at"] = Field(
+        default="delivery", description="Which of two rows of one key is newer: the later delivery, or the later time."
+    )
+    suites: tuple[Identifier, ...] = Field(
+        default_factory=lambda data: (data.get("dataset", ""),),
+        min_length=1,
+        description="Names of expectations/*.json; the data set's own suite when nothing is said.",
+    )
+    fields: dict[Text, FieldMapping] = Field(min_length=1, description="Standard field → where it comes from.")
+    extension: dict[Text, ExtensionMapping] = Field(
+        default_factory=dict, description="Extra field of the license type, by Chinese name → where it comes from."
+    )
+    absent: tuple[Text, ...] = Field(
+        default=(),
+        description="Standard fields that this feed does not have; reported once per feed and not once per row.",
+    )
+    ignored_columns: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
+        default=(), description="Delivered, known, not wanted. Any other column not mentioned is contract drift."
+    )
+
+    _id: str = PrivateAttr(default="")
+    _department: str = PrivateAttr(default="")
+
+    @property
+    def id(self) -> str:
+        """Key of the feed in the department's file."""
+        return self._id
+
+    @property
+    def department(self) -> str:
+        """Id of the department that delivers."""
+        return self._department
+
+    @property
+    def name(self) -> str:
+        """`<department>/<feed>`, as the command line takes it."""
+        return f"{self._department}/{self._id}"
+
+    @cached_property
+    def required_columns(self) -> tuple[str, ...]:
+        """Columns without which a delivery is rejected: distinct, in the order of the file."""
+        sources: list[_Source] = [*self.fields.values(), *self.extension.values()]
+        return tuple(dict.fromkeys(source.column for source in sources if source.column is not None))
+
+    @cached_property
+    def delivered_fields(self) -> dict[str, FieldMapping]:
+        """Standard fields that come from a column."""
+        return {name: mapping for name, mapping in self.fields.items() if mapping.column is not None}
+
+    @cached_property
+    def constants(self) -> dict[str, str]:
+        """Standard fields that are the same for all rows, with their value."""
+        return {name: mapping.constant for name, mapping in self.fields.items() if mapping.constant is not None}
+
+    @cached_property
+    def absent_fields(self) -> frozenset[str]:
+        """Standard fields that this feed does not have."""
+        return frozenset(self.absent)
+
+    def unexpected_columns(self, delivered: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the delivered columns that the feed neither uses nor ignores: the contract drifted."""
+        known = {*self.required_columns, *self.ignored_columns}
+        return tuple(column for column in delivered if column not in known)
+
+    @cached_property
+    def config_digest(self) -> str:
+        """SHA-256 (hex) of the feed with its defaults, as canonical JSON: what a batch was read with."""
+        canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+class Department(Model):
+    """One department: `include/catalog/departments/<department>.yaml`."""
+
+    model_config = ConfigDict(title="Department file of zhengku")
+
+    department: Identifier = Field(description="Id; the same as the file's name.")
+    name: Text = Field(description="Full Chinese name.")
+    catalog_name: Text = Field(
+        default_factory=lambda data: data.get("name", ""),
+        description="Name in the column department of license_types.csv, where it differs.",
+    )
+    owner: Annotated[str, Field(pattern=OWNER_PATTERN)] = Field(
+        description="Who is called when a run fails (the DAG's owner): a role, never a person."
+    )
+    schedule: Annotated[str, AfterValidator(_cron)] = Field(description="Cron line in the time zone Asia/Shanghai.")
+    pool: Pool = Field(
+        default_factory=lambda data: Pool(name=data.get("department", "default")),
+        description="How many feeds of the department may run at once.",
+    )
+    retries: WholeNumber = Field(default=2, ge=0, le=10, description="How often a failed step is repeated.")
+    retry_delay_seconds: WholeNumber = Field(
+        default=300, ge=0, le=86_400, description="Pause before a step is repeated."
+    )
+    timeout_minutes: WholeNumber = Field(default=60, ge=1, le=1440, description="A step that takes longer is stopped.")
+    feeds: dict[Identifier, Feed] = Field(min_length=1, description="Feed id → feed.")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Tell every feed where it stands, so that it can be handed on alone."""
+        for feed_id, feed in self.feeds.items():
+            feed._id = feed_id
+            feed._department = self.department

@@ -1,0 +1,371 @@
+"""Reading a department's file with every check, so that all mistakes are told at once and with their line."""
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from zhengku.catalog.department import Department
+from zhengku.catalog.problem import SECRET_MEND, Problem, Severity, did_you_mean, looks_secret, names_a_secret, shown
+from zhengku.catalog.reference import LICENSE_TYPES_FILE, LicenseType, Reference, StandardField
+from zhengku.catalog.statuses import CERTIFICATE_STATUSES
+from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
+
+_DATE_KINDS = ("date", "end_date", "timestamp")
+_CERTIFICATE = "certificate"
+
+
+def read_department(path: Path, reference: Reference) -> tuple[Department | None, list[Problem]]:
+    """Read and check one department's file against the shared tables.
+
+    Returns the department, or None when a problem of severity error was found, and all problems by line.
+    """
+    source = read_yaml(path)
+    if source.data is None:
+        if not source.problems:
+            source.problems.append(Problem(path, None, "the file is empty", "Copy another department's file."))
+        return None, source.problems
+    return _FileCheck(source, reference).run()
+
+
+class _FileCheck:
+    """The checks of one file. They work on the plain data and not on the models, so that one mistake hides no other."""
+
+    def __init__(self, source: YamlFile, reference: Reference) -> None:
+        self.source = source
+        self.reference = reference
+        self.problems = list(source.problems)
+        self.secrets: set[Location] = set()
+
+    def run(self) -> tuple[Department | None, list[Problem]]:
+        self._check_secrets((), self.source.data)
+        department = self._check_structure()
+        self._check_department()
+        for feed_id in self.source.mapping("feeds"):
+            feed = ("feeds", feed_id)
+            if self.source.mapping(*feed):
+                _FeedCheck(self, feed).run()
+        self.problems.sort(key=lambda problem: problem.line or 0)
+        failed = any(problem.severity == "error" for problem in self.problems)
+        return None if failed else department, self.problems
+
+    def report(self, location: Location, message: str, mend: str, severity: Severity = "error") -> None:
+        self.problems.append(Problem(self.source.path, self.source.line(location), message, mend, severity))
+
+    def _check_secrets(self, location: Location, value: object) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                if looks_secret(key):
+                    self.secrets.add((*location, key))
+                    self.report((*location, key), "the key looks like an address or a secret", SECRET_MEND)
+                self._check_secrets((*location, key), item)
+        elif isinstance(value, list):
+            for position, item in enumerate(value):
+                self._check_secrets((*location, position), item)
+        elif isinstance(value, str) and looks_secret(value):
+            self.secrets.add(location)
+            self.report(location, f"{_path(location)}: the value looks like an address or a secret", SECRET_MEND)
+
+    def _check_structure(self) -> Department | None:
+        try:
+            return Department.model_validate(self.source.data)
+        except ValidationError as errors:
+            for error in errors.errors(include_url=False):
+                location: Location = tuple(step for step in error["loc"] if step != "[key]")
+                # A default that depends on a wrong value is no second mistake.
+                if location not in self.secrets and error["type"] != "default_factory_not_called":
+                    about_key = bool(error["loc"]) and error["loc"][-1] == "[key]"
+                    self._report_structure(location, dict(error), about_key)
+            return None
+
+    def _report_structure(self, location: Location, error: dict[str, Any], about_key: bool) -> None:
+        context = error.get("ctx", {})
+        name = str(location[-1]) if location else ""
+        place = _path(location) if location else "the file"
+        around = _path(location[:-1]) if len(location) > 1 else "the file"
+        came = shown(name if about_key else error["input"])
+        if isinstance(error["input"], int | float) and not isinstance(error["input"], bool) and not about_key:
+            # As written: 001 is the number 1, and only its text tells the reader which one is meant.
+            came = f"the number {self.source.texts.get(location, came)}"
+        match error["type"]:
+            case "extra_forbidden" if names_a_secret(name):
+                self.report(location, f"key {shown(name)} in {around} announces a secret", SECRET_MEND)
+            case "extra_forbidden":
+                mend = did_you_mean(name, _allowed_keys(location[:-1]))
+                self.report(location, f"unknown key {shown(name)} in {around}", mend)
+            case "missing":
+                self.report(location, f"key {name!r} is missing in {around}", f"Add it: {_meaning(location)}")
+            case "string_type" if isinstance(error["input"], int | float | bool):
+                text = self.source.texts.get(location, "")
+                self.report(location, f"{place}: expected text, got {came}", f'Put it into quotes: "{text}".')
+            case "string_type":
+                self.report(location, f"{place}: expected text, got {came}", _meaning(location))
+            case "string_too_short":
+                self.report(location, f"{place}: expected text, got an empty one", "Fill it in or remove the key.")
+            case "string_pattern_mismatch":
+                mend = "Use an id like market_supervision."
+                self.report(location, f"{place}: expected small letters, digits and _, got {came}", mend)
+            case "literal_error" | "enum":
+                mend = did_you_mean(str(error["input"]), _quoted(context["expected"]))
+                self.report(location, f"{place}: expected {context['expected']}, got {came}", mend)
+            case "model_type" | "dict_type" | "model_attributes_type":
+                self.report(
+                    location, f"{place}: expected a mapping, got {came}", _mapping_mend(location, error["input"])
+                )
+            case "tuple_type" | "list_type":
+                self.report(location, f"{place}: expected a list, got {came}", "Put it into brackets: [a, b].")
+            case "int_type" | "int_parsing" | "int_from_float":
+                self.report(location, f"{place}: expected a whole number, got {came}", _meaning(location))
+            case "bool_type" | "bool_parsing":
+                self.report(location, f"{place}: expected true or false, got {came}", _meaning(location))
+            case "greater_than_equal":
+                self.report(location, f"{place}: expected at least {context['ge']}, got {came}", _meaning(location))
+            case "less_than_equal":
+                self.report(location, f"{place}: expected at most {context['le']}, got {came}", _meaning(location))
+            case "too_short":
+                self.report(location, f"{place} is empty", "Name at least one.")
+            case "catalog":
+                self.report(location, f"{place}: {context['message']}", context["mend"])
+            case _:
+                self.report(location, f"{place}: {error['msg']}, got {came}", _meaning(location))
+
+    def _check_department(self) -> None:
+        source, path = self.source, self.source.path
+        department = source.text("department")
+        if department is not None and department != path.stem:
+            message = f"department {shown(department)} is not the file's name"
+            self.report(("department",), message, f"Write {path.stem!r}, or rename the file to {department}.yaml.")
+        self._check_department_name()
+        collected: dict[tuple[object, ...], str] = {}
+        for feed_id in source.mapping("feeds"):
+            drop = ("feeds", feed_id, "transport")
+            address = tuple(source.text(*drop, key) for key in ("connection", "folder", "pattern"))
+            if not all(address):
+                continue
+            if address in collected:
+                message = f"feed {shown(feed_id)} collects the same files as feed {shown(collected[address])}"
+                self.report((*drop, "pattern"), message, "Tell them apart by folder or pattern.")
+            collected.setdefault(address, feed_id)
+
+    def _check_department_name(self) -> None:
+        key = "catalog_name" if self.source.text("catalog_name") else "name"
+        name = self.source.text(key)
+        known = {row.department for row in self.reference.license_type_table if row.department}
+        types = {feed: self.source.text("feeds", feed, "license_type") for feed in self.source.mapping("feeds")}
+        owners = {feed: self._department_of(license_type) for feed, license_type in types.items()}
+        if name is None or not any(owners.values()):
+            return
+        if name not in known:
+            message = f"{key} {shown(name)} is no department of {LICENSE_TYPES_FILE}"
+            mend = f"Write the name as it stands there as catalog_name. {did_you_mean(name, known)}"
+            self.report((key,), message, mend, "warning")
+            return
+        for feed, owner in owners.items():
+            if owner and owner != name:
+                message = f"license type {types[feed]!r} is one of {owner} in {LICENSE_TYPES_FILE}, not of {name}"
+                mend = "Check the license type; if both issue it, leave it as it is."
+                self.report(("feeds", feed, "license_type"), message, mend, "warning")
+
+    def _department_of(self, license_type: str | None) -> str | None:
+        row = self.reference.license_types.get(license_type or "")
+        return row.department if row else None
+
+
+class _FeedCheck:
+    """The checks of one feed against the shared tables."""
+
+    def __init__(self, file: _FileCheck, feed: Location) -> None:
+        self.source = file.source
+        self.reference = file.reference
+        self.report = file.report
+        self.feed = feed
+        dataset = self.source.text(*feed, "dataset")
+        datasets = self.reference.standard_fields
+        if dataset is not None and datasets and dataset not in datasets:
+            message = f"unknown dataset {shown(dataset)}"
+            self.report((*feed, "dataset"), message, did_you_mean(dataset, datasets))
+        self.dataset = dataset
+        # A table with a wrong row would make good names look unknown.
+        whole = self.reference.field_table.is_whole
+        self.standard: dict[str, StandardField] = datasets.get(dataset or "", {}) if whole else {}
+        self.mapped = self.source.mapping(*feed, "fields")
+        self.absent = {name: location for location, name in self.source.items(*feed, "absent")}
+
+    def run(self) -> None:
+        license_type = self._check_license_type()
+        for key in ("key", "absent", "suites", "ignored_columns"):
+            self._check_repeated((*self.feed, key))
+        self._check_repeated((*self.feed, "transport", "format", "encodings"))
+        if self.standard:
+            self._check_field_names()
+            self._check_every_field_has_a_place()
+            self._check_key_and_version()
+            for name in self.mapped:
+                if name in self.standard:
+                    self._check_mapping(name, self.standard[name], license_type)
+        self._check_extension(license_type)
+        self._check_ignored_columns()
+
+    def _check_license_type(self) -> LicenseType | None:
+        location = (*self.feed, "license_type")
+        key = self.source.text(*location)
+        if key is None:
+            if self.dataset == _CERTIFICATE and self.source.at(*location) is None:
+                message = f"key 'license_type' is missing in {_path(self.feed)}, whose rows are certificates"
+                self.report(self.feed, message, f"Add the key of the type in {LICENSE_TYPES_FILE}.")
+            return None
+        license_type = self.reference.license_types.get(key)
+        if license_type is None and self.reference.license_type_table.is_whole:
+            mend = (
+                f"{did_you_mean(key, self.reference.license_types)} A new type is one more row of {LICENSE_TYPES_FILE}."
+            )
+            self.report(location, f"unknown license type {shown(key)}", mend)
+        return license_type
+
+    def _check_repeated(self, location: Location) -> None:
+        seen: set[str] = set()
+        for item_location, item in self.source.items(*location):
+            if item in seen:
+                self.report(item_location, f"{_path(location)} names {shown(item)} twice", "Remove one.")
+            seen.add(item)
+
+    def _check_field_names(self) -> None:
+        places = [((*self.feed, "fields", name), name) for name in self.mapped]
+        places += [(location, name) for name, location in self.absent.items()]
+        places += self.source.items(*self.feed, "key")
+        for location, name in places:
+            if name not in self.standard:
+                chinese = next((field for field, row in self.standard.items() if row.name_zh == name), None)
+                mend = f"Write {chinese!r}." if chinese else did_you_mean(name, self.standard)
+                self.report(location, f"unknown standard field {shown(name)} of data set {self.dataset}", mend)
+
+    def _check_every_field_has_a_place(self) -> None:
+        for name, location in self.absent.items():
+            if name in self.mapped and name in self.standard:
+                mapped_at = self.source.line((*self.feed, "fields", name))
+                message = f"standard field {name!r} is absent and also mapped at line {mapped_at}"
+                self.report(location, message, "Remove it from absent or from fields.")
+        forgotten = [name for name in self.standard if name not in self.mapped and name not in self.absent]
+        if forgotten and self.mapped:
+            message = f"standard fields neither mapped nor absent in {_path(self.feed)}: {', '.join(forgotten)}"
+            self.report((*self.feed, "absent"), message, "Map them under fields, or list them under absent.")
+        lost = [name for name, row in self.standard.items() if row.required and name in self.absent]
+        if lost:
+            message = f"feed {self.feed[-1]} lacks fields that the standard requires: {', '.join(lost)}"
+            self.report((*self.feed, "absent"), message, "Ask the department for them.", "info")
+
+    def _check_key_and_version(self) -> None:
+        key = self.source.items(*self.feed, "key")
+        for location, name in key:
+            if name in self.standard and name not in self.mapped:
+                message = f"key field {name!r} does not come with the feed"
+                self.report(location, message, "Map it under fields, or choose another key.")
+        if key and all(self.source.text(*self.feed, "fields", name, "constant") for _, name in key):
+            message = "every key field is a constant, so all rows would be one certificate"
+            self.report((*self.feed, "key"), message, "Add a field that comes from a column.")
+        location = (*self.feed, "version")
+        version = self.source.text(*location)
+        if version in self.standard and not self.source.text(*self.feed, "fields", version, "column"):
+            message = f"version {version!r} does not come from a column"
+            self.report(location, message, "Map it under fields, or write version: delivery.")
+
+    def _check_mapping(self, name: str, standard: StandardField, license_type: LicenseType | None) -> None:
+        here = (*self.feed, "fields", name)
+        mapping = self.source.mapping(*here)
+        if "date_forms" in mapping:
+            self._check_repeated((*here, "date_forms"))
+            if standard.kind not in _DATE_KINDS:
+                message = f"date_forms at {name!r}, which is of kind {standard.kind}"
+                self.report((*here, "date_forms"), message, "Remove it; only dates and times have forms.")
+        if "codes" in mapping and standard.kind != "code":
+            message = f"codes at {name!r}, which is of kind {standard.kind}"
+            self.report((*here, "codes"), message, "Remove it; only fields of kind code are mapped code by code.")
+        if name == "status":
+            self._check_status(here, mapping)
+        if license_type is not None:
+            self._check_against_type(here, name, license_type)
+
+    def _check_status(self, here: Location, mapping: dict[str, object]) -> None:
+        if "column" in mapping and mapping.get("codes") is None:
+            message = "status has no codes, and status codes are dialects that contradict each other"
+            self.report(here, message, f"Add codes: the department's code → {', '.join(CERTIFICATE_STATUSES)}.")
+        ours = [((*here, "codes", code), target) for code, target in self.source.mapping(*here, "codes").items()]
+        ours.append(((*here, "constant"), mapping.get("constant")))
+        for location, target in ours:
+            if isinstance(target, str) and target not in CERTIFICATE_STATUSES:
+                self.report(location, f"unknown status {shown(target)}", did_you_mean(target, CERTIFICATE_STATUSES))
+
+    def _check_against_type(self, here: Location, name: str, license_type: LicenseType) -> None:
+        # Seen in practice: a whole type was rejected upstream because one character of its name did not match its code.
+        expected = {
+            "license_type_name": license_type.name_zh,
+            "license_type_code": license_type.license_type_code,
+        }.get(name)
+        constant = self.source.text(*here, "constant")
+        if expected and constant is not None and constant != expected:
+            message = f"{name} {shown(constant)} is not that of license type {license_type.license_type!r}"
+            self.report((*here, "constant"), message, f"Write {expected!r} as in {LICENSE_TYPES_FILE}.")
+
+    def _check_extension(self, license_type: LicenseType | None) -> None:
+        if license_type is None or not license_type.extra_fields:
+            return
+        for name in self.source.mapping(*self.feed, "extension"):
+            if name not in license_type.extra_fields:
+                message = (
+                    f"extension field {shown(name)} is none of {license_type.license_type!r} in {LICENSE_TYPES_FILE}"
+                )
+                mend = f"{did_you_mean(name, license_type.extra_fields)} Or add it to extra_fields there."
+                self.report((*self.feed, "extension", name), message, mend, "warning")
+
+    def _check_ignored_columns(self) -> None:
+        used: dict[str, str] = {}
+        for part in ("fields", "extension"):
+            for name in self.source.mapping(*self.feed, part):
+                column = self.source.text(*self.feed, part, name, "column")
+                if column is not None:
+                    used.setdefault(column, f"{part}.{name}")
+        for location, column in self.source.items(*self.feed, "ignored_columns"):
+            if column in used:
+                message = f"column {shown(column)} is ignored and also used by {used[column]}"
+                self.report(location, message, "Remove it from ignored_columns.")
+
+
+def _path(location: Location) -> str:
+    return ".".join(str(step) for step in location)
+
+
+def _mapping_mend(location: Location, came: object) -> str:
+    if isinstance(came, str) and "：" in came:
+        return "Write ': ' and not the full-width '：'."
+    keys = _allowed_keys(location)
+    return 'Write {column: …} or {constant: "…"}.' if "column" in keys else "Write its keys below it, indented."
+
+
+def _quoted(expected: str) -> Iterable[str]:
+    return expected.replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def _schema_at(location: Location) -> dict[str, Any]:
+    root = Department.model_json_schema()
+    here: dict[str, Any] = root
+    for step in (*location, None):
+        for option in [here, *here.get("anyOf", [])]:
+            if "$ref" in option:
+                here = {**here, **root["$defs"][option["$ref"].rsplit("/", 1)[-1]]}
+        if step is None:
+            break
+        below = here.get("properties", {}).get(step) or here.get("items") or here.get("additionalProperties")
+        if not isinstance(below, dict):
+            # Keys of a pattern stand below the pattern.
+            below = next(iter(here.get("patternProperties", {}).values()), {})
+        here = below
+    return here
+
+
+def _allowed_keys(location: Location) -> Collection[str]:
+    return list(_schema_at(location).get("properties", {}))
+
+
+def _meaning(location: Location) -> str:
+    return str(_schema_at(location).get("description") or "See department.schema.json beside the catalogue.")

@@ -1,0 +1,258 @@
+"""The command line: `zhengku`. Every failure a person can meet is one clear line and an exit status that is not 0."""
+
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from zhengku import __version__, ledger
+from zhengku.catalog import Catalog, Problem, check_catalog, department_schema, load_catalog
+from zhengku.database import store_connection, upgrade
+from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.ledger import Batch
+from zhengku.masking import mask_payload
+from zhengku.road import Road
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="zhengku (证库): the license store.")
+db_app = typer.Typer(no_args_is_help=True, help="The database of the license store.")
+catalog_app = typer.Typer(no_args_is_help=True, help="The catalogue of types, districts and departments.")
+app.add_typer(db_app, name="db")
+app.add_typer(catalog_app, name="catalog")
+
+out = Console()
+err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False, show_time=False)]
+    )
+    try:
+        app()
+    except ZhengkuError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    # Not through Rich, which would wrap the line.
+    print(f"zhengku: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(1)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(CITY_TIME_ZONE).isoformat()
+    if isinstance(value, Problem):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+@app.command()
+def version() -> None:
+    """Print the release."""
+    out.print(__version__)
+
+
+@db_app.command("upgrade")
+def db_upgrade() -> None:
+    """Create the schema of the license store, or bring it to this release."""
+    upgrade(Settings.load().database_url)
+    out.print("The schema is up to date.")
+
+
+@catalog_app.command("check")
+def catalog_check(as_json: AsJson = False) -> None:
+    """Check the catalogue: every mistake with file, line and mend."""
+    settings = Settings.load()
+    problems = check_catalog(settings.catalog_folder, settings.suite_folder)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if as_json:
+        _print_json([{**asdict(problem), "file": str(problem.file)} for problem in problems])
+    else:
+        for problem in problems:
+            print(problem)  # noqa: T201
+        out.print(f"{len(errors)} mistakes, {len(problems) - len(errors)} notes.")
+    if errors:
+        raise typer.Exit(1)
+
+
+@catalog_app.command("schema")
+def catalog_schema() -> None:
+    """Print the JSON Schema of a department's file (committed as department.schema.json, for editors)."""
+    _print_json(department_schema())
+
+
+@app.command()
+def collect(
+    source: Annotated[str, typer.Argument(metavar="DEPARTMENT[/FEED]", help="For instance market_supervision.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Go the whole road even for a file that was loaded before.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Collect, stage, validate and load what a department delivered: the steps of its DAG, without Airflow."""
+    settings = Settings.load()
+    department, _, only = source.partition("/")
+    catalog = load_catalog(settings.catalog_folder)
+    feeds = [catalog.feed(department, only).id] if only else list(catalog.department(department).feeds)
+    run_id = f"cli__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+    finished: list[Batch] = []
+    unavailable: list[str] = []
+    road = Road(settings)
+    with _progress(road, hidden=as_json):
+        for feed in feeds:
+            try:
+                batches = road.collect(department, feed, run_id, again=again)
+            except ZhengkuError as error:
+                # The other feeds of the department are collected all the same.
+                if len(feeds) == 1:
+                    raise
+                unavailable.append(str(error))
+                continue
+            finished += [road.load(batch.batch_id) for batch in batches]
+    _show_batches(finished, as_json=as_json)
+    for message in unavailable:
+        print(f"zhengku: {message}", file=sys.stderr)  # noqa: T201
+    report = road.conclude(department, run_id)
+    if not as_json:
+        err.print(f"Report: {report}", soft_wrap=True)
+    if unavailable:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress(road: Road, *, hidden: bool) -> Iterator[None]:
+    """Show what is being done on a terminal, and nothing elsewhere."""
+    bars: dict[tuple[str, str], TaskID] = {}
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
+        TimeElapsedColumn(),
+        console=err,
+        disable=hidden or not err.is_terminal,
+        transient=True,
+    ) as progress:
+
+        def observe(step: str, source_name: str, amount: int) -> None:
+            if (step, source_name) not in bars:
+                unit = "bytes" if step == "collect" else "rows"
+                bars[step, source_name] = progress.add_task(f"{step} {source_name}", total=None, unit=unit)
+            progress.advance(bars[step, source_name], amount)
+
+        road.observe = observe
+        yield
+
+
+@app.command()
+def batches(
+    department: Annotated[str | None, typer.Option(help="Only this department.")] = None,
+    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    status: Annotated[
+        Literal["landed", "staged", "validated", "loaded", "held", "rejected"] | None, typer.Option(help="Only these.")
+    ] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List batches, the newest first."""
+    with store_connection(Settings.load().database_url) as connection:
+        found = ledger.batches(connection, department=department, feed=feed, status=status, limit=limit)
+    _show_batches(found, as_json=as_json)
+
+
+@app.command()
+def release(
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    as_json: AsJson = False,
+) -> None:
+    """Load a held batch after all: a person has looked at it and says why."""
+    if not by.strip() or not reason.strip():
+        raise ConfigurationError("--by and --reason must say something: they are what the ledger keeps of the decision.")
+    batch = Road(Settings.load()).release(batch_id, by.strip(), reason.strip())
+    _show_batches([batch], as_json=as_json)
+
+
+@app.command()
+def quarantine(
+    batch_id: Annotated[int | None, typer.Option("--batch", help="Only rows first or last seen in this batch.")] = None,
+    department: Annotated[str | None, typer.Option(help="Only this department.")] = None,
+    status: Annotated[
+        Literal["open", "returned", "corrected", "waived", "closed"] | None, typer.Option(help="Only these.")
+    ] = "open",
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List quarantined rows (问题数据) with their reasons; personal data is masked."""
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog_folder)
+    with store_connection(settings.database_url) as connection:
+        rows = ledger.problem_rows(connection, batch_id=batch_id, department=department, status=status, limit=limit)
+    shown = [_masked(row, catalog) for row in rows]
+    if as_json:
+        _print_json(shown)
+        return
+    table = Table("no.", "feed", "batch", "line", "rules", "reason", "delivered (masked)", "seen", "status")
+    for row in shown:
+        delivered = "  ".join(f"{name}={value}" for name, value in (row["payload"] or {}).items() if value)
+        table.add_row(
+            str(row["problem_id"]),
+            f"{row['department']}/{row['feed']}",
+            str(row["last_batch_id"]),
+            str(row["last_row_no"]),
+            "\n".join(row["rules"]),
+            "\n".join(row["reasons"]),
+            delivered[:200] or f"{row['payload_length']} bytes",
+            str(row["times_seen"]),
+            row["status"],
+        )
+    out.print(table)
+
+
+def _masked(row: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+    feed = catalog.feed(row["department"], row["feed"])
+    kept = {name: value for name, value in row.items() if name not in ("certificate_key", "payload_bytes", "fingerprint")}
+    kept["payload"] = None if row["payload"] is None else mask_payload(row["payload"], feed, catalog)
+    return kept
+
+
+def _show_batches(found: list[Batch], *, as_json: bool) -> None:
+    if as_json:
+        _print_json([asdict(batch) for batch in found])
+        return
+    table = Table("batch", "feed", "delivery", "status", "fetched", *ledger.OUTCOMES, "finished")
+    for batch in found:
+        style = {"loaded": "green", "held": "yellow", "rejected": "red"}.get(batch.status, "")
+        state = f"{batch.status} (= batch {batch.repeats_batch_id})" if batch.repeats_batch_id else batch.status
+        counts = batch.counts()
+        table.add_row(
+            str(batch.batch_id),
+            f"{batch.department}/{batch.feed}",
+            batch.source_name,
+            f"[{style}]{state}[/]" if style else state,
+            *(str(count) if count else "·" for count in counts.values()),
+            batch.finished_at.astimezone(CITY_TIME_ZONE).strftime("%m-%d %H:%M:%S") if batch.finished_at else "",
+        )
+    out.print(table)

@@ -1,0 +1,1 @@
+"""Collect: what a department delivers, laid untouched into the landing area."""

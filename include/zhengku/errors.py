@@ -1,0 +1,48 @@
+"""What can go wrong, as one clear line each: what was expected, what came, where, and the mend.
+
+A message never holds a value of a certificate: it may end in a log or on a page.
+"""
+
+
+class ZhengkuError(Exception):
+    """Base of every error that a person meets; its text is complete on one line."""
+
+
+class ConfigurationError(ZhengkuError):
+    """A setting or a connection id is missing or wrong."""
+
+
+class CatalogError(ZhengkuError):
+    """The catalogue is wrong; the text names file, line and mend."""
+
+
+class DeliveryRejected(ZhengkuError):
+    """A delivery is wrong as a whole: nothing of it is loaded, and the store stays as it was.
+
+    `rule` is the id of the file rule that rejected it, `reason` the Chinese text for the department.
+    """
+
+    def __init__(self, rule: str, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.reason = reason
+
+
+class DeliveryUnavailable(ZhengkuError):
+    """The source could not be read now; the same step may pass later."""
+
+
+class StoreUnavailable(ZhengkuError):
+    """The database cannot be reached, or refused the login."""
+
+
+class StorageFull(ZhengkuError):
+    """No space is left where the landing area or the database writes."""
+
+
+class BalanceError(ZhengkuError):
+    """The counts of a batch do not add up; its transaction was rolled back."""
+
+
+class BatchesFailed(ZhengkuError):
+    """Some deliveries of a run were rejected or are held; the others are loaded."""

@@ -1,0 +1,187 @@
+"""The batch ledger (批次台账): what came, what became of it, and proof that nothing was lost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from zhengku.database import statement
+from zhengku.errors import ConfigurationError
+
+OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
+"""What can become of a fetched row; their counts add up to `fetched` for every finished batch."""
+
+FINISHED = ("loaded", "held", "rejected")
+"""States in which nothing is left to do for a batch."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One delivery of one feed; counts are rows. Times carry their zone."""
+
+    batch_id: int
+    department: str
+    feed: str
+    license_type: str
+    run_id: str
+    status: str
+    source_name: str
+    source_bytes: int
+    source_modified_at: datetime
+    sha256: str | None
+    landing_path: str | None
+    landed_at: datetime
+    manifest: dict[str, Any] | None
+    config_digest: str
+    repeats_batch_id: int | None
+    absent_fields: list[str]
+    unknown_columns: list[str]
+    blank_lines: int
+    fetched: int | None
+    staged: int | None
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    superseded: int
+    duplicate: int
+    quarantined: int
+    held: int
+    rule_id: str | None
+    reason: str | None
+    detail: str | None
+    released_by: str | None
+    release_reason: str | None
+    staged_at: datetime | None
+    validated_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status in FINISHED
+
+    @property
+    def written(self) -> int:
+        """Rows that the store gained or changed."""
+        return self.inserted + self.updated + self.deleted
+
+    def counts(self) -> dict[str, int]:
+        """Return the balance: `fetched` and what became of those rows."""
+        return {"fetched": self.fetched or 0, **{outcome: getattr(self, outcome) for outcome in OUTCOMES}}
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """How many rows of a batch failed a rule; `skipped` when the feed does not have the field it speaks of."""
+
+    rule_id: str
+    severity: str
+    failed_rows: int
+    skipped: bool
+
+
+Connection = psycopg.Connection[Any]
+
+
+def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
+    """Enter a delivery; the same delivery of the same run is entered once (a repeated task finds its own batch)."""
+    row = dict(values)
+    row["manifest"] = Jsonb(row["manifest"]) if row.get("manifest") is not None else None
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        batch = cursor.execute(statement("collect/record_batch"), row).fetchone()
+    assert batch is not None
+    return batch
+
+
+def batch_by_id(connection: Connection, batch_id: int) -> Batch:
+    """Read a batch. Raises `ConfigurationError` when there is none of that number."""
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        batch = cursor.execute(statement("ledger/batch_by_id"), {"batch_id": batch_id}).fetchone()
+    if batch is None:
+        raise ConfigurationError(f"There is no batch {batch_id}. `zhengku batches` lists them.")
+    return batch
+
+
+def batches(
+    connection: Connection,
+    *,
+    department: str | None = None,
+    feed: str | None = None,
+    run_id: str | None = None,
+    status: str | None = None,
+    limit: int = 50,
+) -> list[Batch]:
+    """List batches, the newest first; each argument narrows the list."""
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        cursor.execute(
+            statement("ledger/batches"),
+            {"department": department, "feed": feed, "run_id": run_id, "status": status, "limit": limit},
+        )
+        return cursor.fetchall()
+
+
+def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, detail: str) -> Batch:
+    """Close a batch as rejected: its file is wrong as a whole."""
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        batch = cursor.execute(
+            statement("ledger/reject_batch"),
+            {"batch_id": batch_id, "rule_id": rule_id, "reason": reason, "detail": detail},
+        ).fetchone()
+    assert batch is not None
+    return batch
+
+
+def release(connection: Connection, batch: Batch, released_by: str, reason: str) -> None:
+    """Open a held batch again. Raises `ConfigurationError` when it is not held."""
+    released = connection.execute(
+        statement("ledger/release_batch"),
+        {"batch_id": batch.batch_id, "released_by": released_by, "reason": reason},
+    )
+    if not released.rowcount:
+        raise ConfigurationError(
+            f"Batch {batch.batch_id} is {batch.status}, not held: there is nothing to release. "
+            "`zhengku batches --status held` lists those that are."
+        )
+
+
+def record_rule_results(connection: Connection, batch_id: int, results: Sequence[RuleResult]) -> None:
+    """Replace the rule results of a batch."""
+    connection.execute(statement("ledger/forget_rule_results"), {"batch_id": batch_id})
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            statement("ledger/record_rule_result"),
+            [
+                {
+                    "batch_id": batch_id,
+                    "rule_id": result.rule_id,
+                    "severity": result.severity,
+                    "failed_rows": result.failed_rows,
+                    "skipped": result.skipped,
+                }
+                for result in results
+            ],
+        )
+
+
+def rule_results(connection: Connection, batch_id: int) -> list[RuleResult]:
+    """Read the rule results of a batch, those that failed most rows first."""
+    with connection.cursor(row_factory=class_row(RuleResult)) as cursor:
+        cursor.execute(statement("ledger/rule_results"), {"batch_id": batch_id})
+        return cursor.fetchall()
+
+
+def problem_rows(
+    connection: Connection, *, batch_id: int | None, department: str | None, status: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """List quarantined rows, the newest first, with their unmasked payload: mask it before anybody sees it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            statement("ledger/problem_rows"),
+            {"batch_id": batch_id, "department": department, "status": status, "limit": limit},
+        )
+        return cursor.fetchall()

@@ -1,0 +1,1 @@
+"""Load: staged rows into the license store, balanced."""

@@ -1,0 +1,159 @@
+"""Load: what becomes of each staged row, the merge into the store, and the balance, in one transaction."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from zhengku.catalog import Feed
+from zhengku.database import statement, use_batch_schema
+from zhengku.errors import BalanceError
+from zhengku.ledger import Batch
+from zhengku.stage.staging import discard
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What became of the rows of a batch; the counts of all fields add up to the rows fetched."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    superseded: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    held: int = 0
+
+    def check(self, batch_id: int, fetched: int) -> None:
+        """Raise `BalanceError` when the counts do not add up to `fetched`."""
+        total = sum(asdict(self).values())
+        if total != fetched:
+            shown = " + ".join(f"{name} {count}" for name, count in asdict(self).items())
+            raise BalanceError(
+                f"Batch {batch_id}: fetched {fetched} rows, accounted for {total} ({shown}). Nothing was loaded; "
+                "the landed file is kept. This is a fault of zhengku: report it with this line."
+            )
+
+
+def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons: dict[str, str]) -> Batch:
+    """Merge the staged rows of a validated batch into the store and close the batch; return it.
+
+    Runs in the caller's transaction, alone for its license type. `reasons` gives the Chinese text of each rule.
+    Raises `BalanceError`, and then nothing may be committed.
+    """
+    assert batch.fetched is not None
+    assert batch.staged is not None
+    _alone(connection, batch.license_type)
+    use_batch_schema(connection, batch.batch_id)
+    values: dict[str, Any] = {
+        **_feed(batch),
+        "license_type": batch.license_type,
+        "batch_id": batch.batch_id,
+        "version": feed.version,
+        "reasons": Jsonb(reasons),
+    }
+    connection.execute("drop table if exists outcome")
+    connection.execute(statement("load/classify"), values)
+    counts = dict(connection.execute(statement("load/count_outcomes")).fetchall())
+    unreadable = batch.fetched - batch.staged
+    balance = Balance(**{**counts, "quarantined": counts.get("quarantined", 0) + unreadable})
+    balance.check(batch.batch_id, batch.fetched)
+    if balance.updated:
+        _expect(batch, "versions kept", connection.execute(statement("load/keep_history"), values), balance.updated)
+    if balance.inserted + balance.updated:
+        merged = connection.execute(statement("load/merge"), values)
+        _expect(batch, "rows merged", merged, balance.inserted + balance.updated)
+    if balance.quarantined:
+        quarantined = connection.execute(statement("load/quarantine"), values)
+        _expect(batch, "rows quarantined", quarantined, balance.quarantined)
+    open_problems = connection.execute(statement("load/has_open_problems"), values).fetchone()
+    if open_problems is not None and open_problems[0]:
+        connection.execute(statement("load/correct"), values)
+    discard(connection, batch.batch_id)
+    return _finish(connection, batch, "loaded", balance)
+
+
+def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason: str, detail: str) -> Batch:
+    """Close a batch as held: the store stays as it was, and a person decides."""
+    assert batch.fetched is not None
+    discard(connection, batch.batch_id)
+    return _finish(connection, batch, "held", Balance(held=batch.fetched), rule_id=rule_id, reason=reason, detail=detail)
+
+
+def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
+    """Close a batch whose file was loaded before and whose rows nothing has touched since; None when it is no such.
+
+    Its rows are unchanged, or what they were the first time.
+    """
+    _alone(connection, batch.license_type)
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        earlier = cursor.execute(
+            statement("collect/loaded_before"),
+            {**_feed(batch), "sha256": batch.sha256, "config_digest": batch.config_digest},
+        ).fetchone()
+    if earlier is None:
+        return None
+    assert earlier.fetched is not None
+    balance = Balance(
+        unchanged=earlier.inserted + earlier.updated + earlier.unchanged,
+        duplicate=earlier.duplicate,
+        quarantined=earlier.quarantined,
+    )
+    balance.check(batch.batch_id, earlier.fetched)
+    connection.execute(
+        statement("load/copy_rule_results"), {"from_batch_id": earlier.batch_id, "batch_id": batch.batch_id}
+    )
+    return _finish(connection, batch, "loaded", balance, fetched=earlier.fetched, repeats_batch_id=earlier.batch_id)
+
+
+def _feed(batch: Batch) -> dict[str, Any]:
+    return {"department": batch.department, "feed": batch.feed}
+
+
+def _alone(connection: psycopg.Connection[Any], license_type: str) -> None:
+    """Wait until no other transaction loads this license type."""
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended('zhengku.load.' || %(license_type)s, 0))",
+        {"license_type": license_type},
+    )
+
+
+def _expect(batch: Batch, what: str, result: psycopg.Cursor[Any], expected: int) -> None:
+    if result.rowcount != expected:
+        raise BalanceError(
+            f"Batch {batch.batch_id}: {what}: expected {expected}, got {result.rowcount}. Nothing was loaded; the landed "
+            "file is kept. This is a fault of zhengku: report it with this line."
+        )
+
+
+def _finish(
+    connection: psycopg.Connection[Any],
+    batch: Batch,
+    status: str,
+    balance: Balance,
+    *,
+    fetched: int | None = None,
+    repeats_batch_id: int | None = None,
+    rule_id: str | None = None,
+    reason: str | None = None,
+    detail: str | None = None,
+) -> Batch:
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        finished = cursor.execute(
+            statement("load/finish_batch"),
+            {
+                "batch_id": batch.batch_id,
+                "status": status,
+                "fetched": batch.fetched if fetched is None else fetched,
+                **asdict(balance),
+                "repeats_batch_id": repeats_batch_id,
+                "rule_id": rule_id,
+                "reason": reason,
+                "detail": detail,
+            },
+        ).fetchone()
+    assert finished is not None
+    return finished

@@ -1,0 +1,127 @@
+"""The report of one run of one department: a self-contained page in Chinese, personal data masked."""
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from zhengku import ledger
+from zhengku.catalog import Catalog, Department, Feed
+from zhengku.ledger import Batch, RuleResult
+from zhengku.masking import mask_payload
+from zhengku.settings import CITY_TIME_ZONE
+
+ROWS_SHOWN = 200
+"""Quarantined rows that a report shows of a batch; `zhengku quarantine` lists them all."""
+
+OUTCOME_NAMES = {
+    "fetched": "取得",
+    "inserted": "新增",
+    "updated": "更新",
+    "unchanged": "未变",
+    "deleted": "删除",
+    "superseded": "旧于库内",
+    "duplicate": "批内重复",
+    "quarantined": "隔离",
+    "held": "暂扣",
+}
+
+STATUS_NAMES = {
+    "landed": "已落地",
+    "staged": "已暂存",
+    "validated": "已校验",
+    "loaded": "已入库",
+    "held": "暂扣待审",
+    "rejected": "整份退回",
+}
+
+SEVERITY_NAMES = {"critical": "严重（隔离）", "warning": "警告（照常入库）", "info": "提示"}
+
+
+@dataclass(frozen=True)
+class BatchSection:
+    """One batch of the report: its failed rules and its quarantined rows, masked."""
+
+    batch: Batch
+    feed: Feed
+    rules: list[RuleResult]
+    problems: list[dict[str, Any]]
+
+    @property
+    def failed_rules(self) -> list[RuleResult]:
+        """Rules that some row failed."""
+        return [rule for rule in self.rules if rule.failed_rows]
+
+    @property
+    def skipped_rules(self) -> list[RuleResult]:
+        """Rules that were not asked, since the feed does not have their field."""
+        return [rule for rule in self.rules if rule.skipped]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run of a department, ready to be shown; `reasons` gives the Chinese text of each rule."""
+
+    department: Department
+    run_id: str
+    written_at: datetime
+    sections: list[BatchSection]
+    reasons: dict[str, str]
+    field_names: dict[str, str]
+
+
+def build_report(
+    connection: ledger.Connection, catalog: Catalog, reasons: dict[str, str], department_id: str, run_id: str
+) -> RunReport:
+    """Gather the report of a run from the ledger and the quarantine."""
+    sections = []
+    for batch in reversed(ledger.batches(connection, department=department_id, run_id=run_id, limit=1_000)):
+        feed = catalog.feed(batch.department, batch.feed)
+        rows = ledger.problem_rows(connection, batch_id=batch.batch_id, department=None, status=None, limit=ROWS_SHOWN)
+        sections.append(
+            BatchSection(
+                batch=batch,
+                feed=feed,
+                rules=ledger.rule_results(connection, batch.batch_id),
+                problems=[
+                    {**row, "payload": mask_payload(row["payload"], feed, catalog) if row["payload"] else None}
+                    for row in rows
+                ],
+            )
+        )
+    return RunReport(
+        department=catalog.department(department_id),
+        run_id=run_id,
+        written_at=datetime.now(tz=CITY_TIME_ZONE),
+        sections=sections,
+        reasons=reasons,
+        field_names={
+            name: field.name_zh
+            for section in sections
+            for name, field in catalog.standard_fields(section.feed.dataset).items()
+        },
+    )
+
+
+def write_report(report: RunReport, folder: Path) -> Path:
+    """Write the page, aside first, readable by this account alone; return its path."""
+    environment = Environment(loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment.filters["city_time"] = lambda time: time.astimezone(CITY_TIME_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    page = environment.get_template("run_report.html.j2").render(
+        report=report,
+        outcomes=OUTCOME_NAMES,
+        statuses=STATUS_NAMES,
+        severities=SEVERITY_NAMES,
+        rows_shown=ROWS_SHOWN,
+    )
+    target = folder / report.department.department / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', report.run_id)}.html"
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    aside = target.with_suffix(".part")
+    with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(page)
+    aside.replace(target)
+    return target

@@ -1,0 +1,358 @@
+"""The road that every delivery takes: collect → stage → validate → load. Airflow and the command line call these steps.
+
+Each step is safe to repeat, at any point: it finds what an earlier try finished and does the rest.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from psycopg.rows import dict_row
+
+from zhengku import __version__, ledger
+from zhengku.catalog import Catalog, Feed, load_catalog
+from zhengku.collect.file_drop import Delivery, check_digests, land, list_deliveries, manifest_of
+from zhengku.collect.landing import Landed, LandingArea, safe_name
+from zhengku.collect.manifest import Manifest
+from zhengku.database import batch_schema, statement, store_connection, use_batch_schema
+from zhengku.errors import BatchesFailed, DeliveryRejected, DeliveryUnavailable
+from zhengku.ledger import Batch, RuleResult
+from zhengku.load.merge import hold, load, repeat
+from zhengku.report import build_report, write_report
+from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.stage.row_rules import ROW_RULES
+from zhengku.stage.staging import is_staged, stage
+from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[str, str, int], None]
+"""Told of progress: the step, the name of the delivery, and how many more bytes or rows were done."""
+
+
+def _unobserved(step: str, source_name: str, amount: int) -> None:
+    """Observe nothing."""
+
+
+class Road:
+    """The steps for one installation. `observe` is told of progress."""
+
+    def __init__(self, settings: Settings, observe: Observer = _unobserved) -> None:
+        self.settings = settings
+        self.observe = observe
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalogue of this installation."""
+        return load_catalog(self.settings.catalog_folder)
+
+    @cached_property
+    def landing(self) -> LandingArea:
+        """The landing area of this installation."""
+        return LandingArea(self.settings.landing_url)
+
+    @contextmanager
+    def _alone_with(self, batch_id: int) -> Iterator[tuple[ledger.Connection, Batch]]:
+        """Open the store and read a batch, once no other process works on it any more."""
+        with store_connection(self.settings.database_url) as connection:
+            # The lock belongs to the session and goes with it, however that ends.
+            connection.execute("select pg_advisory_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch_id})
+            yield connection, ledger.batch_by_id(connection, batch_id)
+
+    def collect(self, department: str, feed_id: str, run_id: str, *, again: bool = False) -> list[Batch]:
+        """Lay what a feed delivered since the last run into the landing area; return the run's batches, oldest first.
+
+        When nothing new lies there, the newest file is looked at once more, so that every run has evidence. A file
+        loaded before, whose rows nothing has touched since, is closed at once as unchanged, unless `again` is set.
+        Raises `DeliveryUnavailable` when there is nothing to collect; `ConfigurationError`, `StorageFull`,
+        `StoreUnavailable`. A delivery that is wrong as a whole becomes a rejected batch.
+        """
+        feed = self.catalog.feed(department, feed_id)
+        address = self.settings.connection(feed.transport.connection)
+        with store_connection(self.settings.database_url) as connection:
+            own = ledger.batches(connection, department=department, feed=feed_id, run_id=run_id, limit=1_000_000)
+            rows = connection.execute(
+                statement("collect/seen_before"), {"department": department, "feed": feed_id, "run_id": run_id}
+            ).fetchall()
+        seen = {(name, size, modified_at): status for _, name, size, modified_at, status in rows}
+        deliveries = list_deliveries(feed.transport, address)
+        fresh = [delivery for delivery in deliveries if _identity(delivery) not in seen]
+        if not fresh and deliveries:
+            newest = deliveries[-1]
+            if seen[_identity(newest)] == "held":
+                raise DeliveryUnavailable(
+                    f"{newest.name} is the newest delivery of {department}/{feed_id} and its batch is held. "
+                    "Release or reject it: `zhengku batches --status held`."
+                )
+            fresh = [newest]
+        done = {(batch.source_name, batch.source_bytes, batch.source_modified_at): batch for batch in own}
+        batches: list[Batch] = []
+        waiting: list[DeliveryUnavailable] = []
+        for delivery in fresh:
+            if (found := done.get(_identity(delivery))) is not None:
+                batches.append(found)
+                continue
+            try:
+                batches.append(self._collect_one(feed, delivery, run_id, again=again))
+            except DeliveryUnavailable as error:
+                log.warning("%s", error)
+                waiting.append(error)
+        if not batches:
+            raise waiting[0] if waiting else DeliveryUnavailable(
+                f"No file {feed.transport.pattern} in {address}/{feed.transport.folder} for {department}/{feed_id}. "
+                "Ask the department whether its export ran."
+            )
+        return sorted(batches, key=lambda batch: batch.batch_id)
+
+    def _collect_one(self, feed: Feed, delivery: Delivery, run_id: str, *, again: bool) -> Batch:
+        manifest: Manifest | None = None
+        landed: Landed | None = None
+        rejection: DeliveryRejected | None = None
+        identity = f"{run_id}\n{delivery.name}\n{delivery.modified_at.isoformat()}\n{delivery.size}"
+        day = datetime.now(tz=CITY_TIME_ZONE).date().isoformat()
+        path = "/".join(
+            (
+                feed.department,
+                feed.id,
+                day,
+                f"{hashlib.sha256(identity.encode()).hexdigest()[:12]}-{safe_name(delivery.name)}",
+            )
+        )
+        try:
+            manifest = manifest_of(feed.transport, delivery)
+            landed = land(
+                delivery,
+                manifest,
+                feed.transport,
+                self.landing,
+                path,
+                lambda amount: self.observe("collect", delivery.name, amount),
+            )
+            check_digests(delivery.name, manifest, landed)
+        except DeliveryRejected as error:
+            log.warning("%s", error)
+            rejection = error
+        with store_connection(self.settings.database_url) as connection:
+            if landed is not None:
+                landed = self._keep_once(connection, feed, landed)
+            batch = ledger.record_batch(
+                connection,
+                {
+                    "department": feed.department,
+                    "feed": feed.id,
+                    "license_type": feed.license_type,
+                    "run_id": run_id,
+                    "status": "rejected" if rejection else "landed",
+                    "source_name": delivery.name,
+                    "source_bytes": delivery.size,
+                    "source_modified_at": delivery.modified_at,
+                    "sha256": landed.digests["sha256"] if landed else None,
+                    "landing_path": landed.path if landed else None,
+                    "manifest": manifest.as_json() if manifest else None,
+                    "config_digest": self._config_digest(feed),
+                    "absent_fields": sorted(feed.absent_fields),
+                    "rule_id": rejection.rule if rejection else None,
+                    "reason": rejection.reason if rejection else None,
+                    "detail": str(rejection) if rejection else None,
+                },
+            )
+            if batch.status == "landed" and not again and (repeated := repeat(connection, batch)) is not None:
+                log.info("Batch %d: %s is the file of batch %d.", batch.batch_id, delivery.name, repeated.repeats_batch_id)
+                return repeated
+        return batch
+
+    def _keep_once(self, connection: ledger.Connection, feed: Feed, landed: Landed) -> Landed:
+        """Let an identical file that was landed before stand for this one."""
+        earlier = connection.execute(
+            statement("collect/landed_before"),
+            {
+                "department": feed.department,
+                "feed": feed.id,
+                "sha256": landed.digests["sha256"],
+                "source_bytes": landed.size,
+            },
+        ).fetchone()
+        if earlier is None or earlier[0] == landed.path or not self.landing.holds(earlier[0], landed.size):
+            return landed
+        self.landing.discard([landed.path])
+        return Landed(path=earlier[0], size=landed.size, digests=landed.digests)
+
+    def _config_digest(self, feed: Feed) -> str:
+        """Digest of all that decides what becomes of a file: the feed, the catalogue's tables, the suites, the release."""
+        digest = hashlib.sha256(f"{__version__}\n{feed.config_digest}\n".encode())
+        tables = sorted(self.settings.catalog_folder.glob("*.csv"))
+        suites = sorted(self.settings.suite_folder.glob("*.json"))
+        for path in (*tables, *suites):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def stage(self, batch_id: int) -> Batch:
+        """Read a landed batch into its staging tables, unless that is done; a wrong file closes it as rejected."""
+        with self._alone_with(batch_id) as (connection, batch):
+            if batch.finished or (batch.status in ("staged", "validated") and is_staged(connection, batch)):
+                return batch
+            feed = self.catalog.feed(batch.department, batch.feed)
+            assert batch.landing_path is not None
+            try:
+                with connection.transaction(), self.landing.open(batch.landing_path) as content:
+                    staged = stage(
+                        connection,
+                        batch,
+                        feed,
+                        self.catalog,
+                        content,
+                        lambda rows: self.observe("stage", batch.source_name, rows),
+                    )
+                    _check_count(batch, staged.fetched)
+                    connection.execute(
+                        statement("stage/record_staged"),
+                        {
+                            "batch_id": batch_id,
+                            "fetched": staged.fetched,
+                            "staged": staged.staged,
+                            "blank_lines": staged.blank_lines,
+                            "unknown_columns": staged.unknown_columns,
+                        },
+                    )
+            except DeliveryRejected as error:
+                log.warning("Batch %d: %s: %s", batch_id, batch.source_name, error)
+                return ledger.reject(connection, batch_id, error.rule, error.reason, f"{batch.source_name}: {error}")
+            if staged.unknown_columns:
+                log.warning(
+                    "Batch %d: %s has columns that the feed does not know: %s. Map them or list them as ignored_columns.",
+                    batch_id,
+                    batch.source_name,
+                    ", ".join(staged.unknown_columns),
+                )
+            return ledger.batch_by_id(connection, batch_id)
+
+    def validate(self, batch_id: int) -> Batch:
+        """Check a batch against its feed's suites and mark the rows that fail; a failed batch rule holds it."""
+        batch = self.stage(batch_id)
+        if batch.finished:
+            return batch
+        # Great Expectations takes seconds to import: only this step needs it.
+        from zhengku.validate.marks import mark_rows
+        from zhengku.validate.run import validate_rows
+
+        with self._alone_with(batch_id) as (connection, batch):
+            if batch.status == "validated" or batch.finished:
+                return batch
+            feed = self.catalog.feed(batch.department, batch.feed)
+            schema = batch_schema(batch_id)
+            url = self.settings.database_url
+            license_type = self.catalog.license_type(batch.license_type)
+            parameters = {
+                "today": datetime.now(tz=CITY_TIME_ZONE).date(),
+                "license_type_name": license_type.name_zh,
+                "license_type_code": license_type.license_type_code,
+                "least_share_of_previous": None,
+                "greatest_share_of_previous": None,
+            }
+            rows = validate_rows(
+                url, schema, "certificate", load_suites(self.settings.suite_folder, feed.suites), parameters,
+                feed.absent_fields,
+            )
+            failed_rows = mark_rows(connection, schema, "certificate", rows)
+            use_batch_schema(connection, batch_id)
+            unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
+            connection.execute("drop table if exists batch_summary")
+            connection.execute(statement("validate/batch_summary"), {"batch_id": batch_id})
+            # Great Expectations looks at the summary over a connection of its own.
+            connection.commit()
+            summary = validate_rows(
+                url, schema, "batch_summary", load_suites(self.settings.suite_folder, [BATCH_SUITE]), parameters
+            )
+            ledger.record_rule_results(
+                connection,
+                batch_id,
+                [
+                    *(RuleResult(rule_id, "critical", count, skipped=False) for rule_id, count in unreadable.items()),
+                    *(
+                        RuleResult(rule.rule_id, rule.severity, failed_rows.get(rule.rule_id, 0), rule.success is None)
+                        for rule in rows.rules
+                    ),
+                    *(
+                        RuleResult(rule.rule_id, rule.severity, int(rule.success is False), rule.success is None)
+                        for rule in summary.rules
+                    ),
+                ],
+            )
+            holding = [rule.rule_id for rule in summary.failed if rule.severity == "critical"]
+            if holding and batch.released_by is None:
+                reason = self.reasons(batch.department)[holding[0]]
+                detail = f"{batch.source_name}: {', '.join(holding)}: {self._summary_text(connection, batch_id)}"
+                log.warning("Batch %d is held: %s", batch_id, detail)
+                return hold(connection, batch, holding[0], reason, detail)
+            connection.execute(statement("validate/record_validated"), {"batch_id": batch_id})
+            return ledger.batch_by_id(connection, batch_id)
+
+    def _summary_text(self, connection: ledger.Connection, batch_id: int) -> str:
+        """Return the figures that a rule for the batch as a whole looked at, for the engineer."""
+        use_batch_schema(connection, batch_id)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            summary = cursor.execute("select * from batch_summary").fetchone()
+        assert summary is not None
+        return ", ".join(f"{name} {value}" for name, value in summary.items() if value is not None)
+
+    def reasons(self, department: str) -> dict[str, str]:
+        """Return the Chinese reason of every rule that a department's rows meet, by rule id."""
+        feeds = self.catalog.department(department).feeds.values()
+        names = [name for feed in feeds for name in feed.suites]
+        return {**ROW_RULES, **reasons(load_suites(self.settings.suite_folder, [*names, BATCH_SUITE]))}
+
+    def load(self, batch_id: int) -> Batch:
+        """Merge a batch into the store, balanced, and close it."""
+        batch = self.validate(batch_id)
+        if batch.finished:
+            return batch
+        with self._alone_with(batch_id) as (connection, batch):
+            if batch.finished:
+                return batch
+            feed = self.catalog.feed(batch.department, batch.feed)
+            return load(connection, batch, feed, self.reasons(batch.department))
+
+    def conclude(self, department: str, run_id: str) -> Path:
+        """Write the report of a run and return its path.
+
+        Raises `BatchesFailed` when a batch was rejected or is held: the others are loaded, and somebody has to look.
+        """
+        with store_connection(self.settings.database_url) as connection:
+            report = build_report(connection, self.catalog, self.reasons(department), department, run_id)
+        path = write_report(report, self.settings.report_folder)
+        log.info("Report: %s", path)
+        batches = [section.batch for section in report.sections]
+        if failed := [batch for batch in batches if batch.status in ("rejected", "held")]:
+            shown = " | ".join(
+                f"batch {batch.batch_id} is {batch.status} ({batch.rule_id}): {batch.detail}" for batch in failed
+            )
+            raise BatchesFailed(f"{len(failed)} of {len(batches)} deliveries did not load: {shown} Report: {path}")
+        return path
+
+    def release(self, batch_id: int, released_by: str, reason: str) -> Batch:
+        """Let a held batch go on: it is staged and validated anew, and its batch rules no longer hold it.
+
+        Raises `ConfigurationError` when the batch is not held.
+        """
+        with self._alone_with(batch_id) as (connection, batch):
+            ledger.release(connection, batch, released_by, reason)
+        return self.load(batch_id)
+
+
+def _identity(delivery: Delivery) -> tuple[str, int, datetime]:
+    return delivery.name, delivery.size, delivery.modified_at
+
+
+def _check_count(batch: Batch, fetched: int) -> None:
+    rows = Manifest.from_json(batch.manifest).rows if batch.manifest else None
+    if rows is not None and rows != fetched:
+        raise DeliveryRejected(
+            "file.count",
+            f"the manifest says {rows} rows, the file has {fetched}: it is incomplete or the manifest belongs to another "
+            "file. Ask the department to send both again.",
+            f"清单所载行数 {rows} 与文件实际行数 {fetched} 不符，文件可能不完整，请连同清单重新提交",
+        )

@@ -1,0 +1,93 @@
+"""Settings of one installation, from the environment and, for what is not set there, from `var/local.env`.
+
+`make demo` and `make up` write `var/local.env` for the embedded database; a real deployment sets the environment.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from zhengku.errors import ConfigurationError
+
+CITY_TIME_ZONE = ZoneInfo("Asia/Shanghai")
+"""Days and cut-offs are counted in this zone; what is stored carries its zone."""
+
+
+def project_home() -> Path:
+    """Return the folder that holds `sql/`, `expectations/` and `include/catalog/` (`ZHENGKU_HOME`, else the checkout)."""
+    return Path(os.environ.get("ZHENGKU_HOME") or Path(__file__).resolve().parents[2])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation: `environment` holds the variables that `Settings.load` found."""
+
+    home: Path
+    environment: dict[str, str]
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read the environment over `var/local.env` (lines of NAME=value)."""
+        home = project_home()
+        values: dict[str, str] = {}
+        local = home / "var" / "local.env"
+        if local.is_file():
+            for line in local.read_text(encoding="utf-8").splitlines():
+                name, separator, value = line.partition("=")
+                if separator and not name.lstrip().startswith("#"):
+                    values[name.strip()] = value.strip()
+        values.update(os.environ)
+        return cls(home=home, environment=values)
+
+    @cached_property
+    def database_url(self) -> str:
+        """SQLAlchemy address of the license store (`ZHENGKU_DATABASE_URL`).
+
+        Raises `ConfigurationError` when it is not set.
+        """
+        url = self.environment.get("ZHENGKU_DATABASE_URL", "")
+        if not url:
+            raise ConfigurationError(
+                "No database: ZHENGKU_DATABASE_URL is not set and there is no var/local.env. "
+                "Set it to postgresql://user:password@host:5432/name, or run `make up` for the embedded server."
+            )
+        if not url.startswith(("postgresql://", "postgresql+psycopg://")):
+            raise ConfigurationError(
+                f"ZHENGKU_DATABASE_URL: expected postgresql://… or postgresql+psycopg://…, got {url.split(':', 1)[0]}:…"
+            )
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @cached_property
+    def landing_url(self) -> str:
+        """Where raw deliveries are kept: a folder or any fsspec address (`ZHENGKU_LANDING_URL`)."""
+        return self.environment.get("ZHENGKU_LANDING_URL") or str(self.home / "var" / "landing")
+
+    @cached_property
+    def report_folder(self) -> Path:
+        """Folder of reports (`ZHENGKU_REPORT_DIR`)."""
+        return Path(self.environment.get("ZHENGKU_REPORT_DIR") or self.home / "var" / "reports")
+
+    @cached_property
+    def catalog_folder(self) -> Path:
+        """Folder of the catalogue (`ZHENGKU_CATALOG_DIR`)."""
+        return Path(self.environment.get("ZHENGKU_CATALOG_DIR") or self.home / "include" / "catalog")
+
+    @cached_property
+    def suite_folder(self) -> Path:
+        """Folder of the Great Expectations suites (`ZHENGKU_EXPECTATIONS_DIR`)."""
+        return Path(self.environment.get("ZHENGKU_EXPECTATIONS_DIR") or self.home / "expectations")
+
+    def connection(self, connection_id: str) -> str:
+        """Address of a source, looked up by the id that the catalogue names: `ZHENGKU_CONN_<ID>`.
+
+        Addresses may hold passwords, so they never stand in the catalogue. Raises `ConfigurationError` when unset.
+        """
+        name = f"ZHENGKU_CONN_{connection_id.upper()}"
+        address = self.environment.get(name, "")
+        if not address:
+            raise ConfigurationError(
+                f"Connection {connection_id!r} has no address: set {name} (for a file drop, the folder's path)."
+            )
+        return address

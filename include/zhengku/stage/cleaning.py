@@ -1,0 +1,198 @@
+"""The statement that cleans and types a batch, made from the feed's mapping.
+
+The expressions are those of `sql/functions/clean.sql`; which of them a field takes follows from its kind in
+`standard_fields.csv`. They are laid in layers of subqueries, each value computed once: PostgreSQL inlines a function
+only where its argument is a plain column.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import sql
+
+from zhengku.catalog import Catalog, Feed, FieldMapping
+from zhengku.errors import CatalogError
+
+DATE_KINDS = ("date", "end_date", "timestamp")
+"""Kinds whose text may be no date; such a field has a column `<field>_unparsed` beside it."""
+
+_SQL_TYPES = {"date": "date", "end_date": "date", "timestamp": "timestamptz"}
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A column of some layer: the layer that computes it, and its name."""
+
+    layer: int
+    name: str
+
+
+class _Layers:
+    """Expressions by the layer that can compute them: one above the deepest of their arguments."""
+
+    def __init__(self, source_columns: Sequence[str]) -> None:
+        self._computed: dict[str, tuple[int, str, sql.Composable]] = {}
+        self._source = {column: _Value(0, f"c{number}") for number, column in enumerate(source_columns, start=1)}
+
+    def delivered(self, column: str) -> _Value:
+        return self._source[column]
+
+    def add(self, template: str, *arguments: _Value, **literals: object) -> _Value:
+        """Add `template`, in which `{0}`, `{1}` stand for arguments and `{name}` for literals."""
+        expression = sql.SQL(template).format(  # type: ignore[arg-type]
+            *(sql.Identifier(argument.name) for argument in arguments),
+            **{name: sql.Literal(value) for name, value in literals.items()},
+        )
+        key = expression.as_string(None)
+        if key not in self._computed:
+            layer = 1 + max((argument.layer for argument in arguments), default=0)
+            self._computed[key] = (layer, f"v{len(self._computed) + 1}", expression)
+        layer, name, _ = self._computed[key]
+        return _Value(layer, name)
+
+    def select(self, outputs: Mapping[str, _Value], source: sql.Composable) -> sql.Composed:
+        """Return `select row_no, <outputs> from <layers over source>`."""
+        depth = max(layer for layer, _, _ in self._computed.values())
+        query: sql.Composable = sql.SQL("select * from {}").format(source)
+        below = [value.name for value in self._source.values()]
+        for layer in range(1, depth + 1):
+            here = [(name, expression) for at, name, expression in self._computed.values() if at == layer]
+            # "offset 0" keeps the planner from folding the layers into one expression again.
+            query = sql.SQL("select row_no, {columns} from ({below} offset 0) as layer_{number}").format(
+                columns=sql.SQL(", ").join(
+                    [
+                        *(sql.Identifier(name) for name in below),
+                        *(sql.SQL("{} as {}").format(expression, sql.Identifier(name)) for name, expression in here),
+                    ]
+                ),
+                below=query,
+                number=sql.SQL(str(layer)),  # type: ignore[arg-type]
+            )
+            below += [name for name, _ in here]
+        return sql.SQL("select row_no, {columns} from ({below} offset 0) as cleaned").format(
+            columns=sql.SQL(", ").join(
+                sql.SQL("{} as {}").format(sql.Identifier(value.name), sql.Identifier(name))
+                for name, value in outputs.items()
+            ),
+            below=query,
+        )
+
+
+def _trimmed(layers: _Layers, column: str) -> _Value:
+    return layers.add("clean.trimmed({0})", layers.delivered(column))
+
+
+def _half_width(layers: _Layers, column: str) -> _Value:
+    return layers.add("clean.half_width({0})", _trimmed(layers, column))
+
+
+def _cleaned_text(layers: _Layers, column: str, kind: str) -> _Value:
+    """Clean one delivered column as text of a kind; NULL where nothing was meant."""
+    if kind == "text":
+        cleaned = _trimmed(layers, column)
+    elif kind in ("code", "identifier"):
+        cleaned = layers.add("clean.code({0})", _half_width(layers, column))
+    else:
+        cleaned = _half_width(layers, column)
+    return layers.add('clean.without_null_word({0}) collate "C"', cleaned)
+
+
+def _date(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
+    numbers = [layers.add(f"clean.date_{form}({{0}})", text) for form in forms]
+    number = layers.add("coalesce({})".format(", ".join(f"{{{i}}}" for i in range(len(numbers)))), *numbers)
+    return layers.add("clean.date_from_number({0})", number)
+
+
+def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value) -> tuple[_Value, _Value]:
+    """Return a date or time and, beside it, the text where it could not be read."""
+    date = _date(layers, text, mapping.date_forms)
+    if kind == "timestamp":
+        seconds = layers.add("clean.seconds_of_day({0})", text)
+        # The department's clock is the city's: Asia/Shanghai, which the connection sets.
+        date = layers.add("({0}::timestamp + make_interval(secs => {1}))::timestamptz", date, seconds)
+    if kind == "end_date":
+        endless = layers.add("coalesce(clean.is_without_end({0}), false)", text)
+        date = layers.add("case when not {1} then {0} end", date, endless)
+        return date, layers.add('case when {0} is null and not {2} then {1} end collate "C"', date, text, endless)
+    return date, layers.add('case when {0} is null then {1} end collate "C"', date, text)
+
+
+def cleaning_query(
+    feed: Feed, catalog: Catalog, delivered_columns: Sequence[str], landed_at: datetime, source: sql.Composable
+) -> sql.Composed:
+    """Return the query that reads `source` (`row_no` and text columns `c1`, `c2`, … as delivered) as typed rows.
+
+    Its columns: `row_no`, `certificate_key`, the standard fields of the data set, `<field>_unparsed` for every date,
+    `status_unmapped`, `district_delivered`, `extension` (jsonb), `version_at` (the row's own time of change, else
+    `landed_at`) and `row_hash` (over all that is stored of the row).
+    Raises `CatalogError` when the delivery lacks a column that the mapping names.
+    """
+    missing = [column for column in feed.required_columns if column not in delivered_columns]
+    if missing:
+        raise CatalogError(f"Feed {feed.name}: the staged delivery lacks the mapped columns {', '.join(missing)}.")
+    layers = _Layers(delivered_columns)
+    nothing = layers.add('null::text collate "C"')
+    outputs: dict[str, _Value] = {}
+    beside: dict[str, _Value] = {"status_unmapped": nothing, "district_delivered": nothing}
+    for field in catalog.standard_fields(feed.dataset).values():
+        mapping = feed.fields.get(field.field)
+        sql_type = _SQL_TYPES.get(field.kind)
+        if sql_type:
+            beside[f"{field.field}_unparsed"] = nothing
+        if mapping is None:
+            outputs[field.field] = layers.add(f"null::{sql_type}") if sql_type else nothing
+            continue
+        if mapping.column is None:
+            literal = '{constant}::text collate "C"' if not sql_type else f"{{constant}}::{sql_type}"
+            outputs[field.field] = layers.add(literal, constant=mapping.constant)
+            continue
+        text = _cleaned_text(layers, mapping.column, field.kind)
+        if sql_type:
+            outputs[field.field], beside[f"{field.field}_unparsed"] = _typed(layers, field.kind, mapping, text)
+        elif field.kind == "district":
+            aliases = json.dumps(dict(catalog.district_aliases), ensure_ascii=False, sort_keys=True)
+            # A code of 9 or 12 digits names a place inside a district: its first digits are looked up as well.
+            outputs[field.field] = layers.add(
+                "coalesce({aliases}::jsonb ->> {0}, case when {0} ~ '^[0-9]{{9,12}}$' then "
+                "coalesce({aliases}::jsonb ->> left({0}, 9), {aliases}::jsonb ->> left({0}, 6)) end) collate \"C\"",
+                text,
+                aliases=aliases,
+            )
+            beside["district_delivered"] = text
+        elif mapping.codes:
+            codes = json.dumps(dict(mapping.codes), ensure_ascii=False, sort_keys=True)
+            mapped = layers.add('({codes}::jsonb ->> {0}) collate "C"', text, codes=codes)
+            outputs[field.field] = mapped
+            if field.field == "status":
+                beside["status_unmapped"] = layers.add(
+                    'case when {1} is null then {0} end collate "C"', text, mapped
+                )
+        else:
+            outputs[field.field] = text
+    extension = {
+        name: _cleaned_text(layers, mapping.column, "text")
+        if mapping.column is not None
+        else layers.add("{constant}::text", constant=mapping.constant)
+        for name, mapping in feed.extension.items()
+    }
+    pairs = ", ".join(f"{{name_{i}}}::text, {{{i}}}" for i in range(len(extension)))
+    beside["extension"] = layers.add(
+        f"jsonb_strip_nulls(jsonb_build_object({pairs}))",
+        *extension.values(),
+        **{f"name_{i}": name for i, name in enumerate(extension)},
+    )
+    key = [outputs[field] for field in feed.key]
+    beside["certificate_key"] = layers.add(" || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key)
+    updated_at = [outputs["source_updated_at"]] if feed.version == "source_updated_at" else []
+    beside["version_at"] = layers.add(
+        "coalesce({0}, {landed_at}::timestamptz)" if updated_at else "{landed_at}::timestamptz",
+        *updated_at,
+        landed_at=landed_at,
+    )
+    hashed = [*outputs.values(), beside["extension"], beside["district_delivered"]]
+    beside["row_hash"] = layers.add(
+        "hash_record_extended(row({}), 0)".format(", ".join(f"{{{i}}}" for i in range(len(hashed)))), *hashed
+    )
+    return layers.select({**outputs, **beside}, source)

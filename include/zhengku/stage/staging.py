@@ -1,0 +1,125 @@
+"""Staging tables of one batch, in a schema of its own: the rows as delivered, and the same rows cleaned and typed.
+
+All are unlogged: after a crash of the server they are empty, and `is_staged` tells.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import psycopg
+from psycopg import sql
+
+from zhengku.catalog import Catalog, Feed
+from zhengku.database import batch_schema, statement, use_batch_schema
+from zhengku.ledger import Batch
+from zhengku.stage.cleaning import cleaning_query
+from zhengku.stage.records import BadRow, open_records
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What was read of a delivery: `fetched` records, of which `staged` could be read as rows."""
+
+    fetched: int
+    staged: int
+    blank_lines: int
+    unknown_columns: list[str]
+
+
+def stage(
+    connection: psycopg.Connection[Any],
+    batch: Batch,
+    feed: Feed,
+    catalog: Catalog,
+    content: BinaryIO,
+    on_rows: Callable[[int], None] | None = None,
+) -> Staged:
+    """Read a landed delivery into the batch's staging tables, replacing what an earlier try left there.
+
+    Runs in the caller's transaction. `on_rows` is told of the rows of every block read.
+    Raises `DeliveryRejected` when the file is wrong as a whole.
+    """
+    csv = feed.transport.format
+    reader = open_records(
+        content,
+        required_columns=feed.required_columns,
+        encodings=csv.encodings,
+        delimiter=csv.delimiter,
+        max_record_bytes=csv.max_record_bytes,
+        max_record_lines=csv.max_record_lines,
+        max_columns=csv.max_columns,
+        allow_empty=csv.allow_empty,
+    )
+    discard(connection, batch.batch_id)
+    connection.execute(sql.SQL("create schema {}").format(sql.Identifier(batch_schema(batch.batch_id))))
+    use_batch_schema(connection, batch.batch_id)
+    # Columns go by their place: a delivered name may be longer than PostgreSQL's 63 bytes, or one of ours.
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} text").format(sql.Identifier(f"c{place}")) for place in range(1, len(reader.columns) + 1)
+    )
+    connection.execute(sql.SQL("create unlogged table text_row (row_no bigint, {})").format(columns))
+    connection.execute(statement("stage/delivered_column"), {"names": list(reader.columns)})
+    connection.execute(statement("stage/bad_row"))
+    bad_rows: list[BadRow] = []
+    with connection.cursor() as cursor:
+        # One COPY at a time on a connection: rows that cannot be read wait, in bounded number, for their turn.
+        blocks = iter(reader)
+        finished = False
+        while not finished:
+            with cursor.copy("copy text_row from stdin") as copy:
+                finished = True
+                for block in blocks:
+                    copy.write(block.copy_text)
+                    bad_rows.extend(block.bad)
+                    if on_rows:
+                        on_rows(block.rows + len(block.bad))
+                    if sum(len(row.payload) for row in bad_rows) > _BAD_BYTES_HELD or len(bad_rows) > _BAD_ROWS_HELD:
+                        finished = False
+                        break
+            _keep_bad_rows(cursor, bad_rows)
+            bad_rows.clear()
+    connection.execute(
+        sql.SQL("create unlogged table certificate as {}").format(
+            cleaning_query(feed, catalog, reader.columns, batch.landed_at, sql.Identifier("text_row"))
+        )
+    )
+    connection.execute("analyze certificate (row_no, certificate_key)")
+    return Staged(
+        fetched=reader.fetched,
+        staged=reader.fetched - reader.bad,
+        blank_lines=reader.blank_lines,
+        unknown_columns=list(feed.unexpected_columns(tuple(reader.columns))),
+    )
+
+
+_BAD_BYTES_HELD = 8 * 1024 * 1024
+_BAD_ROWS_HELD = 20_000
+
+
+def _keep_bad_rows(cursor: psycopg.Cursor[Any], rows: list[BadRow]) -> None:
+    if not rows:
+        return
+    with cursor.copy("copy bad_row from stdin") as copy:
+        for row in rows:
+            copy.write_row(
+                (row.row_no, row.rule_id, row.detail_zh, row.byte_offset, row.byte_length, row.sha256, row.payload)
+            )
+
+
+def is_staged(connection: psycopg.Connection[Any], batch: Batch) -> bool:
+    """Tell whether the staging tables hold the rows that were staged: a crash of the server empties them."""
+    schema = batch_schema(batch.batch_id)
+    tables = connection.execute(statement("stage/staged_tables"), {"schema": schema}).fetchone()
+    assert tables is not None
+    if tables[0] != 3 or batch.fetched is None or batch.staged is None:
+        return False
+    use_batch_schema(connection, batch.batch_id)
+    held = connection.execute(statement("stage/holds_rows")).fetchone()
+    assert held is not None
+    return tuple(held) == (batch.staged > 0, batch.staged > 0, batch.fetched > batch.staged)
+
+
+def discard(connection: psycopg.Connection[Any], batch_id: int) -> None:
+    """Drop the staging tables of a batch, if there are any."""
+    connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(batch_schema(batch_id))))

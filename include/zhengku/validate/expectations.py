@@ -1,0 +1,219 @@
+"""Our own expectations, beside those of Great Expectations: conditions for PostgreSQL, named like the built-in ones.
+
+Each is a pair: the metric says in SQL which rows are as expected, the expectation names it for a suite. Values that
+are null are left out, as everywhere in Great Expectations. Where a null is the very thing to find, the expectation
+extends that about nulls: the general one takes more unexpected than present values for a fault of its own.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.core import ExpectColumnValuesToNotBeNull
+from great_expectations.expectations.expectation import ColumnMapExpectation
+from great_expectations.expectations.metrics.map_metric_provider import (
+    ColumnMapMetricProvider,
+    column_condition_partial,
+)
+
+from zhengku.settings import CITY_TIME_ZONE
+
+Condition = sa.ColumnElement[bool]
+
+
+def _from_bytes(function: Any, arguments: Sequence[sa.ColumnElement[Any]], *others: Any) -> Condition:
+    """Call a function of `rules` on bytes that are computed once per row.
+
+    The planner inlines the function because it sees plain columns; `offset 0` keeps the subquery from being flattened.
+    """
+    computed = sa.select(*(value.label(f"computed_{place}") for place, value in enumerate(arguments)))
+    rows = computed.offset(sa.literal_column("0")).subquery("computed")
+    result: Condition = sa.select(function(*rows.columns, *others)).scalar_subquery()
+    return result
+
+
+def _utf8(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.func.convert_to(column, sa.literal_column("'UTF8'"))
+
+
+class ColumnValuesAreCreditCodes(ColumnMapMetricProvider):
+    """Unified social credit codes with a valid check character."""
+
+    condition_metric_name = "column_values.are_credit_codes"
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:  # noqa: N805
+        return _from_bytes(sa.func.rules.is_credit_code, [_utf8(column)])
+
+
+class ExpectColumnValuesToBeCreditCode(ColumnMapExpectation):
+    """Expect unified social credit codes (GB 32100-2015)."""
+
+    map_metric = "column_values.are_credit_codes"
+
+
+class ColumnValuesAreIdentityNumbers(ColumnMapMetricProvider):
+    """Resident identity numbers of somebody born by a day."""
+
+    condition_metric_name = "column_values.are_identity_numbers"
+    condition_value_keys = ("on_day",)
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], on_day: date, **_: Any) -> Condition:  # noqa: N805
+        return _from_bytes(sa.func.rules.is_identity_number, [_utf8(column)], sa.literal(on_day))
+
+
+class ExpectColumnValuesToBeIdentityNumber(ColumnMapExpectation):
+    """Expect resident identity numbers (GB 11643-1999) of people born on or before `on_day`."""
+
+    on_day: date
+
+    map_metric = "column_values.are_identity_numbers"
+    success_keys = ("on_day", "mostly")
+
+
+class ColumnValuesAreCertificateIdentifiers(ColumnMapMetricProvider):
+    """Certificate identifiers with a valid check character."""
+
+    condition_metric_name = "column_values.are_certificate_identifiers"
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:  # noqa: N805
+        return _from_bytes(
+            sa.func.rules.is_certificate_identifier, [_utf8(column), sa.func.rules.identifier_check_input(column)]
+        )
+
+
+class ExpectColumnValuesToBeCertificateIdentifier(ColumnMapExpectation):
+    """Expect certificate identifiers (GB/T 36904-2018)."""
+
+    map_metric = "column_values.are_certificate_identifiers"
+
+
+class ColumnDatesBetween(ColumnMapMetricProvider):
+    """Dates from one day to another, both included."""
+
+    condition_metric_name = "column_values.dates_between"
+    condition_value_keys = ("earliest", "latest")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,  # noqa: N805
+        column: sa.ColumnElement[date],
+        earliest: date | None,
+        latest: date | None,
+        **_: Any,
+    ) -> Condition:
+        bounds: list[Condition] = []
+        if earliest is not None:
+            bounds.append(column >= sa.literal(earliest))
+        if latest is not None:
+            bounds.append(column <= sa.literal(latest))
+        return sa.and_(sa.true(), *bounds)
+
+
+class ExpectColumnDatesToBeBetween(ColumnMapExpectation):
+    """Expect dates from `earliest` to `latest`, both included; a bound may be left out."""
+
+    earliest: date | None = None
+    latest: date | None = None
+
+    map_metric = "column_values.dates_between"
+    success_keys = ("earliest", "latest", "mostly")
+
+
+class ColumnTimesNotAfterDay(ColumnMapMetricProvider):
+    """Points in time before the end of a day of the city."""
+
+    condition_metric_name = "column_values.times_not_after_day"
+    condition_value_keys = ("latest", "days_later")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,  # noqa: N805
+        column: sa.ColumnElement[Any],
+        latest: date,
+        days_later: int,
+        **_: Any,
+    ) -> Condition:
+        # Spelled out, so that the answer does not depend on the session's time zone.
+        midnight = sa.cast(sa.literal(latest + timedelta(days=days_later + 1)), sa.TIMESTAMP(timezone=False))
+        return column < sa.func.timezone(sa.literal(CITY_TIME_ZONE.key), midnight)
+
+
+class ExpectColumnTimesNotAfterDay(ColumnMapExpectation):
+    """Expect points in time not after the day `days_later` days behind `latest` (days of Asia/Shanghai)."""
+
+    latest: date
+    days_later: int = 0
+
+    map_metric = "column_values.times_not_after_day"
+    success_keys = ("latest", "days_later", "mostly")
+
+
+class ColumnValuesDelivered(ColumnMapMetricProvider):
+    """Values that came, whether they could be used or not."""
+
+    condition_metric_name = "column_values.delivered"
+    condition_value_keys = ("unusable_column",)
+    filter_column_isnull = False
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], unusable_column: str, **_: Any) -> Condition:  # noqa: N805
+        return sa.or_(column.is_not(None), sa.column(unusable_column).is_not(None))
+
+
+class ExpectColumnValuesToBeDelivered(ExpectColumnValuesToNotBeNull):
+    """Expect a value in the column or, where it could not be used, in `unusable_column`.
+
+    So a date that came but is no date breaks the rule about its form, and not also the one about its presence.
+    """
+
+    unusable_column: str
+
+    map_metric = "column_values.delivered"
+    success_keys = ("unusable_column", "mostly")
+
+
+class ColumnValuesRecognized(ColumnMapMetricProvider):
+    """Delivered values for which a table of ours has a value."""
+
+    condition_metric_name = "column_values.recognized"
+    condition_value_keys = ("found_column",)
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], found_column: str, **_: Any) -> Condition:  # noqa: N805
+        return sa.column(found_column).is_not(None)
+
+
+class ExpectColumnValuesToBeRecognized(ColumnMapExpectation):
+    """Expect a value in `found_column`, what a table of ours says, wherever the column holds what was delivered."""
+
+    found_column: str
+
+    map_metric = "column_values.recognized"
+    success_keys = ("found_column", "mostly")
+
+
+class ColumnExtensionFieldPresent(ColumnMapMetricProvider):
+    """Extension fields that hold text."""
+
+    condition_metric_name = "column_values.extension_field_present"
+    condition_value_keys = ("field",)
+    filter_column_isnull = False
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, **_: Any) -> Condition:  # noqa: N805
+        text = column.op("->>", return_type=sa.Text())(sa.literal(field, sa.Text()))
+        return sa.func.coalesce(text, sa.literal_column("''")) != sa.literal_column("''")
+
+
+class ExpectExtensionFieldToBePresent(ExpectColumnValuesToNotBeNull):
+    """Expect that `field` of a JSON column of extension fields holds text."""
+
+    field: str
+
+    map_metric = "column_values.extension_field_present"
+    success_keys = ("field", "mostly")

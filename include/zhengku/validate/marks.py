@@ -1,0 +1,55 @@
+"""Marking the rows that fail, in one statement, by the conditions that Great Expectations itself counted with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from zhengku.validate.run import RuleOutcome, ValidationOutcome
+
+
+def mark_rows(connection: psycopg.Connection[Any], schema: str, table: str, outcome: ValidationOutcome) -> dict[str, int]:
+    """Write `<schema>.mark`: the failing rows of `<schema>.<table>` with the ids of the rules that they fail.
+
+    Columns: `row_no bigint`, `critical text[]`, `warning text[]` (with those of severity info), in the order of the
+    suites. A mark table that was there before is replaced. Runs in the caller's transaction. Returns the number of
+    failing rows by rule id, failed rules only.
+    """
+    rows = sa.table(table, sa.column("row_no", sa.BigInteger()), schema=schema)
+    mark = sa.table("mark", sa.column("critical", ARRAY(sa.Text)), sa.column("warning", ARRAY(sa.Text)), schema=schema)
+    failed = outcome.failed
+    failing = sa.select(
+        rows.c.row_no,
+        _failed_ids([rule for rule in failed if rule.severity == "critical"]).label("critical"),
+        _failed_ids([rule for rule in failed if rule.severity != "critical"]).label("warning"),
+    ).where(sa.or_(sa.false(), *(_condition(rule) for rule in failed)))
+    name = _DIALECT.identifier_preparer.format_table(mark)
+    connection.execute(f"drop table if exists {name}".encode())
+    _execute(connection, f"create unlogged table {name} as ", failing)
+    each = sa.func.unnest(mark.c.critical.op("||")(mark.c.warning)).table_valued("rule_id", name="each").render_derived()
+    counting = sa.select(each.c.rule_id, sa.func.count()).select_from(mark, each).group_by(each.c.rule_id)
+    counted = _execute(connection, "", counting)
+    counts: dict[str, int] = dict(counted.fetchall())
+    return {rule.rule_id: counts.get(rule.rule_id, 0) for rule in failed}
+
+
+_DIALECT = PGDialect_psycopg()
+
+
+def _condition(rule: RuleOutcome) -> sa.ColumnElement[bool]:
+    assert rule.condition is not None, rule.rule_id
+    return rule.condition
+
+
+def _failed_ids(rules: Sequence[RuleOutcome]) -> sa.ColumnElement[Any]:
+    ids = [sa.case((_condition(rule), sa.literal(rule.rule_id, sa.Text()))) for rule in rules]
+    listed = sa.cast(sa.dialects.postgresql.array(ids), ARRAY(sa.Text))
+    return sa.func.array_remove(listed, sa.null())
+
+
+def _execute(connection: psycopg.Connection[Any], before: str, query: sa.Select[Any]) -> psycopg.Cursor[Any]:
+    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return connection.execute((before + str(compiled)).encode(), compiled.params, prepare=False)

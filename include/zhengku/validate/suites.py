@@ -1,0 +1,176 @@
+"""The rules as data: suites of `expectations/*.json`, a base for a data set and additions for license types."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from zhengku.errors import CatalogError, ConfigurationError
+
+BATCH_SUITE = "certificate_batch"
+"""Name of the suite for a batch as a whole; its table is the one row of `batch_summary`."""
+
+Severity = Literal["critical", "warning", "info"]
+"""`critical` keeps a row out of the store (a batch rule: holds the batch); the others load and are reported."""
+
+_PARAMETER = "$PARAMETER"
+_Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+_RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z0-9_]+)+$")]
+
+
+class RuleMeta(BaseModel):
+    """What people read about a rule. `fields` are the standard fields that it looks at (`extension.<name>` for others)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule_id: _RuleId
+    reason_zh: _Text
+    standard: _Text
+    example: _Text
+    fields: tuple[_Text, ...] = Field(min_length=1)
+
+
+class Rule(BaseModel):
+    """One entry of a suite: an expectation of Great Expectations with its severity and its meaning."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: _Text
+    kwargs: dict[str, Any]
+    severity: Severity
+    meta: RuleMeta
+
+    @property
+    def rule_id(self) -> str:
+        """Stable id of the rule; it stands in the quarantine, in reports and in the ledger."""
+        return self.meta.rule_id
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with a row that fails, in Chinese, for the department."""
+        return self.meta.reason_zh
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """Names of the parameters that the rule takes (`{"$PARAMETER": name}`)."""
+        return frozenset(_parameter_names(self.kwargs))
+
+    def arguments(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the expectation's arguments with `values` in place of the parameters."""
+        filled = _filled(self.kwargs, values)
+        assert isinstance(filled, dict)
+        return filled
+
+
+class _SuiteFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: _Text
+    notes: _Text | None = None
+    expectations: tuple[Rule, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The rules of one file, in its order."""
+
+    name: str
+    path: Path
+    rules: tuple[Rule, ...]
+
+    def where(self, rule: Rule) -> str:
+        """Say where a rule stands: file, entry, id."""
+        return f"{self.path.name}, entry {self.rules.index(rule) + 1} ({rule.rule_id})"
+
+
+def load_suites(folder: Path, names: Sequence[str]) -> list[Suite]:
+    """Read the named suites (`<folder>/<name>.json`) in the given order.
+
+    Raises `CatalogError`, naming file and entry, for a missing or malformed file, a severity that does not exist, or a
+    rule id used twice. Whether an expectation exists is seen when it is built: see `zhengku.validate.run.build`.
+    """
+    suites = [_load(folder, name) for name in dict.fromkeys(names)]
+    first: dict[str, str] = {}
+    for suite in suites:
+        for place, rule in enumerate(suite.rules, start=1):
+            here = f"{suite.path.name}, entry {place}"
+            if rule.rule_id in first:
+                raise CatalogError(
+                    f"{here}: rule id {rule.rule_id!r} stands at {first[rule.rule_id]} already; expected an id of its own. "
+                    "Rename one: quarantined rows and reports point at rules by id."
+                )
+            first[rule.rule_id] = here
+    return suites
+
+
+def reasons(suites: Iterable[Suite]) -> dict[str, str]:
+    """Return the Chinese reason of every rule, by rule id."""
+    return {rule.rule_id: rule.reason for suite in suites for rule in suite.rules}
+
+
+def _load(folder: Path, name: str) -> Suite:
+    path = folder / f"{name}.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(other.stem for other in folder.glob("*.json"))) or "none"
+        raise CatalogError(
+            f"No suite {name!r}: expected a file {path}; suites there: {known}. Write it, or correct `suites` of the feed."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise CatalogError(f"{path.name}:{error.lineno}: not JSON: {error.msg} at column {error.colno}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path.name}: cannot be read as UTF-8 text ({type(error).__name__}).") from None
+    try:
+        read = _SuiteFile.model_validate(content)
+    except ValidationError as error:
+        raise CatalogError("; ".join(_told(path, content, fault) for fault in error.errors())) from None
+    if read.name != name:
+        raise CatalogError(f"{path.name}: the name inside is {read.name!r}; expected {name!r}, like the file.")
+    return Suite(name=name, path=path, rules=read.expectations)
+
+
+def _told(path: Path, content: Any, fault: Any) -> str:
+    """Tell one fault of a suite file: where, what was expected, and what came."""
+    location = list(fault["loc"])
+    where = path.name
+    if location[:1] == ["expectations"] and len(location) > 1:
+        entry = content["expectations"][location[1]]
+        where += f", entry {location[1] + 1}"
+        if isinstance(entry, dict) and isinstance(entry.get("meta"), dict) and "rule_id" in entry["meta"]:
+            where += f" ({entry['meta']['rule_id']})"
+        location = location[2:]
+    key = ".".join(str(part) for part in location)
+    came = "" if fault["type"] == "missing" else f", got {fault['input']!r:.80}"
+    return f"{where}: {key or 'the whole'}: {fault['msg']}{came}"
+
+
+def _parameter_names(value: Any) -> Iterable[str]:
+    if isinstance(value, dict):
+        if set(value) == {_PARAMETER}:
+            yield value[_PARAMETER]
+        else:
+            for inner in value.values():
+                yield from _parameter_names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _parameter_names(inner)
+
+
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {_PARAMETER}:
+            name = value[_PARAMETER]
+            if name not in values:
+                raise ConfigurationError(
+                    f"A rule asks for parameter {name!r}; given are {', '.join(sorted(values)) or 'none'}. "
+                    "Pass it, with None where it does not apply."
+                )
+            return values[name]
+        return {key: _filled(inner, values) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, values) for inner in value]
+    return value

@@ -1,0 +1,147 @@
+-- What the checking rules of `expectations/` compute. Each function is one pure expression that the planner inlines. They
+-- read bytes: a byte is reached in constant time, a character is not. A function that reads its argument several times is
+-- inlined only when the argument is a plain column, so `zhengku.validate.expectations` hands the bytes over in a subquery:
+-- (select rules.is_credit_code(p.code) from (select convert_to(…, 'UTF8') as code offset 0) as p).
+-- Any bytes give true or false, never an error; null gives false.
+
+create schema if not exists rules;
+
+-- Whether all bytes are among the given ones. A regular expression for the same takes ten times as long.
+create or replace function rules.consists_of(code bytea, alphabet bytea) returns boolean
+language sql immutable parallel safe
+return octet_length(ltrim(code, alphabet)) = 0;
+
+-- GB 32100-2015: the value of a digit or a letter (there is no I, O, S, V, Z), found by its ASCII code, '0' to 'Y'.
+create or replace function rules.credit_code_value(byte integer) returns integer
+language sql immutable parallel safe
+return get_byte(
+    '\x00010203040506070809000000000000000a0b0c0d0e0f101100121314151600171819001a1b001c1d1e'::bytea, byte - 48
+);
+
+-- Unified social credit code, GB 32100-2015: 18 characters; the division of the registering authority (3 to 8) is
+-- digits, the first two may be letters (N2: rural cooperatives); weights 3^i modulo 31.
+create or replace function rules.is_credit_code(code bytea) returns boolean
+language sql immutable parallel safe
+return case
+    when octet_length(code) = 18
+        and rules.consists_of(code, '0123456789ABCDEFGHJKLMNPQRTUWXY'::bytea)
+        and rules.consists_of(substr(code, 3, 6), '0123456789'::bytea)
+        then (
+            rules.credit_code_value(get_byte(code, 0)) + 3 * rules.credit_code_value(get_byte(code, 1))
+            + 9 * rules.credit_code_value(get_byte(code, 2)) + 27 * rules.credit_code_value(get_byte(code, 3))
+            + 19 * rules.credit_code_value(get_byte(code, 4)) + 26 * rules.credit_code_value(get_byte(code, 5))
+            + 16 * rules.credit_code_value(get_byte(code, 6)) + 17 * rules.credit_code_value(get_byte(code, 7))
+            + 20 * rules.credit_code_value(get_byte(code, 8)) + 29 * rules.credit_code_value(get_byte(code, 9))
+            + 25 * rules.credit_code_value(get_byte(code, 10)) + 13 * rules.credit_code_value(get_byte(code, 11))
+            + 8 * rules.credit_code_value(get_byte(code, 12)) + 24 * rules.credit_code_value(get_byte(code, 13))
+            + 10 * rules.credit_code_value(get_byte(code, 14)) + 30 * rules.credit_code_value(get_byte(code, 15))
+            + 28 * rules.credit_code_value(get_byte(code, 16)) + rules.credit_code_value(get_byte(code, 17))
+        ) % 31 = 0
+    else false
+end;
+
+-- Two ASCII digits as a number.
+create or replace function rules.two_digits(code bytea, place integer) returns integer
+language sql immutable parallel safe
+return 10 * get_byte(code, place) + get_byte(code, place + 1) - 528;
+
+-- Whether the calendar has this day; the century is that of the year number: 1999 is century 19, year 99.
+create or replace function rules.is_day(century integer, year integer, month integer, day integer) returns boolean
+language sql immutable parallel safe
+return month between 1 and 12
+and (
+    day between 1 and 28
+    or (day between 29 and 30 and month <> 2)
+    or (day = 31 and month in (1, 3, 5, 7, 8, 10, 12))
+    or (day = 29 and month = 2 and case when year = 0 then century else year end % 4 = 0)
+);
+
+create or replace function rules.day_number(on_day date) returns integer
+language sql immutable parallel safe
+return (extract(year from on_day) * 10000 + extract(month from on_day) * 100 + extract(day from on_day))::integer;
+
+-- Resident identity number, GB 11643-1999: 17 digits and a check character by ISO 7064 MOD 11-2, born on a day that
+-- exists, from 1800 to the given day. The division is not looked up: those codes change, and 81, 82, 83 are residents
+-- from Hong Kong, Macao and Taiwan. 15 digits, born 19YY, are the numbers issued until 1999 that old stock still
+-- carries; they have no check character, so only their date can be checked.
+create or replace function rules.is_identity_number(code bytea, on_day date) returns boolean
+language sql immutable parallel safe
+return case
+    when octet_length(code) = 18
+        and rules.consists_of(substr(code, 1, 17), '0123456789'::bytea)
+        and rules.consists_of(substr(code, 18), '0123456789X'::bytea)
+        then rules.is_day(
+            rules.two_digits(code, 6), rules.two_digits(code, 8), rules.two_digits(code, 10), rules.two_digits(code, 12)
+        )
+        and rules.two_digits(code, 6) * 1000000 + rules.two_digits(code, 8) * 10000
+        + rules.two_digits(code, 10) * 100 + rules.two_digits(code, 12)
+        between 18000101 and rules.day_number(on_day)
+        and (
+            7 * get_byte(code, 0) + 9 * get_byte(code, 1) + 10 * get_byte(code, 2) + 5 * get_byte(code, 3)
+            + 8 * get_byte(code, 4) + 4 * get_byte(code, 5) + 2 * get_byte(code, 6) + get_byte(code, 7)
+            + 6 * get_byte(code, 8) + 3 * get_byte(code, 9) + 7 * get_byte(code, 10) + 9 * get_byte(code, 11)
+            + 10 * get_byte(code, 12) + 5 * get_byte(code, 13) + 8 * get_byte(code, 14) + 4 * get_byte(code, 15)
+            + 2 * get_byte(code, 16) + case get_byte(code, 17) when 88 then 58 else get_byte(code, 17) end
+            - 48 * 101
+        ) % 11 = 1
+    when octet_length(code) = 15 and rules.consists_of(code, '0123456789'::bytea)
+        then rules.is_day(19, rules.two_digits(code, 6), rules.two_digits(code, 8), rules.two_digits(code, 10))
+    else false
+end;
+
+-- ISO 7064 MOD 37,36 (GB/T 17710): one character by its ASCII code, '0' to 'Z', is worth 0 to 35.
+create or replace function rules.alphanumeric_value(byte integer) returns integer
+language sql immutable parallel safe
+return get_byte(
+    '\x00010203040506070809000000000000000a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223'::bytea, byte - 48
+);
+
+-- One character more; the carry starts at 36.
+create or replace function rules.mod_37_36_step(carry integer, byte integer) returns integer
+language sql immutable parallel safe
+return 2 * ((carry + rules.alphanumeric_value(byte) + 35) % 36 + 1) % 37;
+
+create or replace function rules.mod_37_36_steps(carry integer, code bytea, place integer) returns integer
+language sql immutable parallel safe
+return rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(
+    rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(
+        carry, get_byte(code, place)), get_byte(code, place + 1)), get_byte(code, place + 2)), get_byte(code, place + 3)),
+    get_byte(code, place + 4)), get_byte(code, place + 5)), get_byte(code, place + 6)), get_byte(code, place + 7));
+
+-- The check over 96 characters and a check character behind them. An 'I' (18) in front leaves the carry at 36, so a
+-- shorter text is checked by padding it with 'I' on the left.
+create or replace function rules.passes_mod_37_36(padded bytea) returns boolean
+language sql immutable parallel safe
+return (
+    rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(
+        rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(
+            rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(
+                36, padded, 0), padded, 8), padded, 16), padded, 24),
+        padded, 32), padded, 40), padded, 48), padded, 56),
+    padded, 64), padded, 72), padded, 80), padded, 88)
+    + rules.alphanumeric_value(get_byte(padded, 96))
+) % 36 = 1;
+
+-- Certificate identifier, GB/T 36904-2018: 1.2.156.3005.2.<type 21>.<issuer 18>.<serial>.<version 3>.<check>, the check
+-- character over all four parts. The serial may have up to 54 characters (7 to 32 were seen). `padded` is the
+-- identifier without root and dots behind so many 'I' that it has 97 characters.
+create or replace function rules.is_certificate_identifier(identifier bytea, padded bytea) returns boolean
+language sql immutable parallel safe
+return case
+    when identifier like '1.2.156.3005.2._____________________.__________________.%_.___._'::bytea
+        and octet_length(identifier) <= 116
+        and octet_length(padded) = 97
+        and rules.consists_of(substr(identifier, 16, 18), '0123456789ABCDEFGHJKLMNPQRTUWXY'::bytea)
+        and rules.consists_of(substr(identifier, 34, 3), '0123456789'::bytea)
+        and rules.consists_of(substr(identifier, 38, 18), '0123456789ABCDEFGHJKLMNPQRTUWXY'::bytea)
+        and position('.'::bytea in substr(identifier, 57, octet_length(identifier) - 62)) = 0
+        and rules.consists_of(substr(identifier, octet_length(identifier) - 4, 3), '0123456789'::bytea)
+        and rules.consists_of(padded, 'I0123456789ABCDEFGHJKLMNOPQRSTUVWXYZ'::bytea)
+        then rules.passes_mod_37_36(padded)
+    else false
+end;
+
+-- The text that passes_mod_37_36 reads, from an identifier. Stable, because convert_to is.
+create or replace function rules.identifier_check_input(identifier text) returns bytea
+language sql stable parallel safe
+return convert_to(lpad(replace(substr(identifier, 16), '.', ''), 97, 'I'), 'UTF8');

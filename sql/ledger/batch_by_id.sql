@@ -1,0 +1,2 @@
+select * from ledger.batch
+where batch_id = %(batch_id)s

@@ -1,0 +1,2 @@
+delete from ledger.rule_result
+where batch_id = %(batch_id)s

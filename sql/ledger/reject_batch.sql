@@ -1,0 +1,9 @@
+update ledger.batch
+set
+    status = 'rejected',
+    rule_id = %(rule_id)s,
+    reason = %(reason)s,
+    detail = %(detail)s,
+    finished_at = now()
+where batch_id = %(batch_id)s
+returning *

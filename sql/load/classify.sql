@@ -1,0 +1,59 @@
+-- What becomes of each staged row. Only keys that come more than once are sorted: most batches have few.
+create unlogged table outcome as
+with failed as (
+    select row_no
+    from mark
+    where critical <> '{}'
+),
+
+repeated_key as (
+    select certificate_key
+    from certificate
+    where certificate_key is not null
+    group by certificate_key
+    having count(*) > 1
+),
+
+ranked as (
+    select
+        c.row_no,
+        row_number() over (partition by c.certificate_key order by c.version_at desc, c.row_no desc) as place
+    from certificate as c
+    where
+        c.certificate_key in (select r.certificate_key from repeated_key as r)
+        and not exists (select from failed as f where f.row_no = c.row_no)
+),
+
+older_in_batch as (
+    select row_no
+    from ranked
+    where place > 1
+),
+
+newest_delivery as (
+    select max(landed_at) as landed_at
+    from ledger.batch
+    where department = %(department)s and feed = %(feed)s and status = 'loaded'
+)
+
+select
+    c.row_no,
+    case
+        when f.row_no is not null then 'quarantined'
+        when d.row_no is not null then 'duplicate'
+        when s.certificate_key is null then 'inserted'
+        when s.row_hash = c.row_hash then 'unchanged'
+        -- An older version does not win. Where a row has no time of its own, the delivery's counts, and a delivery
+        -- that is loaded after a later one (a held batch released) changes nothing that is there.
+        when
+            c.version_at < s.version_at
+            or (c.version_at = s.version_at and %(batch_id)s < s.batch_id)
+            or (%(version)s = 'delivery' and c.version_at < n.landed_at)
+            then 'superseded'
+        else 'updated'
+    end as outcome
+from certificate as c
+cross join newest_delivery as n
+left join failed as f on c.row_no = f.row_no
+left join older_in_batch as d on c.row_no = d.row_no
+left join store.certificate as s on s.license_type = %(license_type)s and c.certificate_key = s.certificate_key

@@ -1,0 +1,13 @@
+-- A problem whose certificate came right in a later delivery is corrected.
+update quarantine.problem_row as q
+set
+    status = 'corrected',
+    corrected_by_batch_id = %(batch_id)s,
+    updated_at = now()
+from certificate as c
+inner join outcome as o on c.row_no = o.row_no
+where
+    q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned')
+    and q.last_batch_id < %(batch_id)s
+    and q.certificate_key = c.certificate_key
+    and o.outcome in ('inserted', 'updated', 'unchanged')

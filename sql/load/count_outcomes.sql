@@ -1,0 +1,5 @@
+select
+    outcome,
+    count(*)
+from outcome
+group by outcome

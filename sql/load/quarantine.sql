@@ -1,0 +1,82 @@
+-- Rows that cannot be used, kept as they came. A row that is wrong in the same way again is the same problem;
+-- the place counts identical wrong rows of one batch apart.
+with problem as (
+    select
+        m.row_no,
+        m.critical as rules,
+        c.certificate_key,
+        delivered.payload,
+        null::bytea as payload_bytes,
+        null::bigint as payload_length,
+        null::bigint as payload_offset,
+        null::text as payload_sha256,
+        md5(delivered.payload::text) as content,
+        null::text as detail
+    from mark as m
+    inner join outcome as o on m.row_no = o.row_no
+    inner join certificate as c on m.row_no = c.row_no
+    inner join text_row as t on m.row_no = t.row_no
+    cross join lateral (
+        select jsonb_object_agg(d.name, to_jsonb(t) ->> ('c' || d.place)) as payload
+        from delivered_column as d
+    ) as delivered
+    where o.outcome = 'quarantined'
+    union all
+    select
+        b.row_no,
+        array[b.rule_id] as rules,
+        null as certificate_key,
+        null as payload,
+        b.payload as payload_bytes,
+        b.byte_length as payload_length,
+        b.byte_offset as payload_offset,
+        b.sha256 as payload_sha256,
+        b.sha256 as content,
+        b.detail
+    from bad_row as b
+),
+
+placed as (
+    select
+        p.*,
+        row_number() over (partition by p.content, p.rules order by p.row_no) as place
+    from problem as p
+)
+
+insert into quarantine.problem_row as q (
+    department, feed, license_type, certificate_key, first_batch_id, first_row_no, last_batch_id, last_row_no, rules,
+    reasons, payload, payload_bytes, payload_length, payload_offset, payload_sha256, fingerprint, opened_at, updated_at
+)
+select
+    %(department)s,
+    %(feed)s,
+    %(license_type)s,
+    p.certificate_key,
+    %(batch_id)s,
+    p.row_no,
+    %(batch_id)s,
+    p.row_no,
+    p.rules,
+    case
+        when p.detail is not null then array[p.detail]
+        else array(
+            select coalesce(%(reasons)s::jsonb ->> r.rule_id, r.rule_id)
+            from unnest(p.rules) with ordinality as r (rule_id, place)
+            order by r.place
+        )
+    end,
+    p.payload,
+    p.payload_bytes,
+    p.payload_length,
+    p.payload_offset,
+    p.payload_sha256,
+    md5(p.content || array_to_string(p.rules, ',') || p.place),
+    now(),
+    now()
+from placed as p
+on conflict (department, feed, fingerprint) where status in ('open', 'returned')
+do update set
+    last_batch_id = excluded.last_batch_id,
+    last_row_no = excluded.last_row_no,
+    times_seen = q.times_seen + 1,
+    updated_at = now()

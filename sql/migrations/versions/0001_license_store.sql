@@ -1,0 +1,156 @@
+create schema store;
+create schema quarantine;
+
+create table ledger.batch (
+    batch_id bigint generated always as identity primary key,
+    department text collate "C" not null,
+    feed text collate "C" not null,
+    license_type text collate "C" not null,
+    run_id text collate "C" not null,
+    status text not null check (status in ('landed', 'staged', 'validated', 'loaded', 'held', 'rejected')),
+    source_name text not null,
+    source_bytes bigint not null,
+    source_modified_at timestamptz not null,
+    sha256 text collate "C",
+    landing_path text,
+    landed_at timestamptz not null,
+    manifest jsonb,
+    config_digest text collate "C" not null,
+    -- An identical file that was loaded before, when nothing has touched its rows since.
+    repeats_batch_id bigint references ledger.batch,
+    absent_fields text[] not null default '{}',
+    unknown_columns text[] not null default '{}',
+    blank_lines bigint not null default 0,
+    fetched bigint,
+    staged bigint,
+    inserted bigint not null default 0,
+    updated bigint not null default 0,
+    unchanged bigint not null default 0,
+    deleted bigint not null default 0,
+    superseded bigint not null default 0,
+    duplicate bigint not null default 0,
+    quarantined bigint not null default 0,
+    held bigint not null default 0,
+    -- For a rejected or held batch: the rule, the reason in Chinese for the department, the detail for the engineer.
+    rule_id text,
+    reason text,
+    detail text,
+    released_by text,
+    release_reason text,
+    staged_at timestamptz,
+    validated_at timestamptz,
+    finished_at timestamptz,
+    check (status = 'rejected' or (sha256 is not null and landing_path is not null)),
+    check (status not in ('rejected', 'held') or (rule_id is not null and reason is not null)),
+    check (status not in ('loaded', 'held', 'rejected') or finished_at is not null),
+    -- The balance: every row that came is accounted for.
+    check (
+        status not in ('loaded', 'held')
+        or coalesce(
+            fetched = inserted + updated + unchanged + deleted + superseded + duplicate + quarantined + held, false
+        )
+    )
+);
+comment on table ledger.batch is '批次台账：一次交付一行';
+create unique index batch_of_run on ledger.batch (department, feed, run_id, source_name, sha256);
+create index batch_of_feed on ledger.batch (department, feed, batch_id);
+
+create table ledger.rule_result (
+    batch_id bigint not null references ledger.batch,
+    rule_id text collate "C" not null,
+    severity text not null check (severity in ('critical', 'warning', 'info')),
+    failed_rows bigint not null,
+    -- The feed does not have the field: the rule was not asked, and that is said once for the batch.
+    skipped boolean not null,
+    primary key (batch_id, rule_id)
+);
+comment on table ledger.rule_result is '每批次每规则的结果';
+
+create table store.certificate (
+    license_type text collate "C" not null,
+    certificate_key text collate "C" not null,
+    certificate_identifier text collate "C",
+    certificate_number text collate "C",
+    certificate_name text collate "C",
+    certificate_version text collate "C",
+    license_type_code text collate "C",
+    license_type_name text collate "C",
+    issue_date date,
+    issuing_authority text collate "C",
+    issuing_authority_code text collate "C",
+    district text collate "C",
+    holder text collate "C",
+    holder_code text collate "C",
+    holder_code_type text collate "C",
+    file_url text collate "C",
+    status text collate "C",
+    defining_authority text collate "C",
+    defining_authority_code text collate "C",
+    valid_from date,
+    valid_to date,
+    validity text collate "C",
+    service_item_name text collate "C",
+    service_item_code text collate "C",
+    file_digest text collate "C",
+    source_updated_at timestamptz,
+    extension jsonb not null,
+    district_delivered text collate "C",
+    version_at timestamptz not null,
+    version_no integer not null,
+    row_hash bigint not null,
+    department text collate "C" not null,
+    feed text collate "C" not null,
+    batch_id bigint not null,
+    row_no bigint not null,
+    loaded_at timestamptz not null,
+    primary key (license_type, certificate_key)
+);
+comment on table store.certificate is '市电子证照库：每证当前版本';
+comment on column store.certificate.certificate_key is '本类型内唯一标识一证的字段值，由各来源的 key 指定';
+comment on column store.certificate.district_delivered is '部门送来的区划原值（清洗后），district 为本市区划键';
+comment on column store.certificate.version_at is '本版本的时间：来源更新时间，来源没有时为到达时间';
+create index certificate_holder_code on store.certificate (holder_code);
+create index certificate_batch on store.certificate (batch_id);
+
+create table store.certificate_history (
+    like store.certificate,
+    replaced_by_batch_id bigint not null,
+    replaced_at timestamptz not null,
+    primary key (license_type, certificate_key, version_no)
+);
+comment on table store.certificate_history is '被替换的旧版本';
+
+create table quarantine.problem_row (
+    problem_id bigint generated always as identity primary key,
+    department text collate "C" not null,
+    feed text collate "C" not null,
+    license_type text collate "C" not null,
+    certificate_key text collate "C",
+    first_batch_id bigint not null references ledger.batch,
+    first_row_no bigint not null,
+    last_batch_id bigint not null references ledger.batch,
+    last_row_no bigint not null,
+    times_seen integer not null default 1,
+    rules text[] not null check (cardinality(rules) > 0),
+    reasons text[] not null,
+    -- What came, by the department's own column names; or, where no columns could be told apart, the bytes
+    -- (the first 64 KiB of them; length, offset and digest are those of the whole line in the landed file).
+    payload jsonb,
+    payload_bytes bytea,
+    payload_length bigint,
+    payload_offset bigint,
+    payload_sha256 text collate "C",
+    fingerprint text collate "C" not null,
+    status text not null default 'open' check (status in ('open', 'returned', 'corrected', 'waived', 'closed')),
+    corrected_by_batch_id bigint references ledger.batch,
+    opened_at timestamptz not null,
+    updated_at timestamptz not null,
+    check ((payload is null) <> (payload_bytes is null))
+);
+comment on table quarantine.problem_row is '问题数据：未入库的行，原样保留';
+-- The same wrong row delivered again is the same problem, not a new one.
+create unique index problem_row_unsolved on quarantine.problem_row (department, feed, fingerprint)
+where status in ('open', 'returned');
+-- A hash index, because the key of a wrong row may be longer than a b-tree takes.
+create index problem_row_key on quarantine.problem_row using hash (certificate_key);
+create index problem_row_batch on quarantine.problem_row (last_batch_id);

@@ -1,0 +1,10 @@
+update ledger.batch
+set
+    status = 'staged',
+    fetched = %(fetched)s,
+    staged = %(staged)s,
+    blank_lines = %(blank_lines)s,
+    unknown_columns = %(unknown_columns)s,
+    staged_at = now(),
+    validated_at = null
+where batch_id = %(batch_id)s

@@ -1,0 +1,20 @@
+-- One row that the rules for a batch as a whole look at.
+create unlogged table batch_summary as
+select
+    b.fetched,
+    b.staged,
+    b.fetched - b.staged as unreadable,
+    b.fetched - b.staged + failed.number as quarantined,
+    (b.fetched - b.staged + failed.number)::numeric / greatest(b.fetched, 1) as quarantined_share,
+    previous.fetched as previous_fetched,
+    b.fetched::numeric / greatest(previous.fetched, 1) as share_of_previous
+from ledger.batch as b
+cross join (select count(*) as number from mark where critical <> '{}') as failed
+left join lateral (
+    select p.fetched
+    from ledger.batch as p
+    where p.department = b.department and p.feed = b.feed and p.status = 'loaded' and p.batch_id < b.batch_id
+    order by p.batch_id desc
+    limit 1
+) as previous on true
+where b.batch_id = %(batch_id)s
