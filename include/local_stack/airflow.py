@@ -5,8 +5,10 @@ import json
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -160,15 +162,23 @@ class AirflowApi:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def health(self) -> dict[str, str]:
-        """Return the state of each watched component (`healthy`, …); empty while the API does not answer."""
+    def health(self) -> dict[str, float]:
+        """Return the healthy parts, each with its last sign of life in seconds since 1970; none while nobody answers.
+
+        The database gives no sign of its own: it is healthy now.
+        """
         try:
             answer = self._client.get("/api/v2/monitor/health", timeout=5)
             answer.raise_for_status()
             parts: dict[str, dict[str, str | None]] = answer.json()
         except (httpx.HTTPError, ValueError):
             return {}
-        return {name: part.get("status") or "unknown" for name, part in parts.items()}
+        signs: dict[str, float] = {}
+        for name, part in parts.items():
+            if part.get("status") == "healthy":
+                sign = part.get(f"latest_{name}_heartbeat")
+                signs[name] = datetime.fromisoformat(sign).timestamp() if sign else time.time()
+        return signs
 
     def import_errors(self) -> dict[str, str]:
         """Return the DAG files that could not be imported, each with the last line of its error."""
@@ -181,18 +191,37 @@ class AirflowApi:
         """Return the DAGs that were read, each with its file's name."""
         return {entry["dag_id"]: Path(entry["fileloc"]).name for entry in self._pages("dags", "dags")}
 
-    def trigger(self, dag_id: str, run_id: str) -> None:
-        """Start a run of a DAG, and let the scheduler run it."""
-        self._call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "dag_run_id": run_id})
+    def is_paused(self, dag_id: str) -> bool:
+        """Tell whether the scheduler leaves the DAG alone."""
+        return bool(self._call("GET", f"dags/{dag_id}")["is_paused"])
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run the DAG."""
         self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Ask for a run of a DAG."""
+        self._call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "dag_run_id": run_id})
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return `queued`, `running`, `success` or `failed`."""
         return str(self._call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def active_runs(self, dag_id: str) -> int:
-        """Return how many runs of a DAG have not finished."""
-        return int(self._call("GET", f"dags/{dag_id}/dagRuns?state=queued&state=running&limit=1")["total_entries"])
+    def active_runs(self, dag_id: str) -> set[str]:
+        """Return the ids of a DAG's runs that have not finished."""
+        return {
+            entry["dag_run_id"]
+            for entry in self._pages(f"dags/{dag_id}/dagRuns?state=queued&state=running", "dag_runs")
+        }
+
+    def set_pool(self, name: str, slots: int) -> None:
+        """Make a pool of so many slots, or change the one of this name."""
+        if any(pool["name"] == name for pool in self._pages("pools", "pools")):
+            self._call(
+                "PATCH", f"pools/{name}?update_mask=slots", {"pool": name, "slots": slots, "include_deferred": False}
+            )
+        else:
+            self._call("POST", "pools", {"name": name, "slots": slots})
 
     def task_states(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Return the tasks of a run, mapped ones one by one."""
@@ -200,9 +229,10 @@ class AirflowApi:
             TaskState(
                 task_id=entry["task_id"],
                 map_index=entry["map_index"],
-                name=" ".join(
-                    str(part) for part in (entry["task_display_name"], entry.get("rendered_map_index")) if part
-                ),
+                # Until a task runs, Airflow names a mapped one by its number.
+                name=f"{entry['task_display_name']} {entry['rendered_map_index']}"
+                if entry.get("rendered_map_index") not in (None, str(entry["map_index"]))
+                else entry["task_display_name"],
                 state=entry["state"] or "waiting",
                 try_number=entry["try_number"],
             )
@@ -212,7 +242,7 @@ class AirflowApi:
     def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
         offset = 0
         while True:
-            answer = self._call("GET", f"{path}?limit=100&offset={offset}")
+            answer = self._call("GET", f"{path}{'&' if '?' in path else '?'}limit=100&offset={offset}")
             yield from answer[key]
             offset += len(answer[key])
             if not answer[key] or offset >= answer["total_entries"]:

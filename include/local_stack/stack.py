@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
-from zhengku.errors import StoreUnavailable, ZhengkuError
+from zhengku.catalog.catalog import department_files, load_department
+from zhengku.errors import CatalogError, StoreUnavailable, ZhengkuError
 
 from local_stack.airflow import COMPONENTS, AirflowApi, AirflowHome, command
 from local_stack.postgres import EmbeddedPostgres
@@ -109,6 +110,7 @@ class LocalStack:
                 stop_programs([self._programs[name]])
                 self._programs[name].start(command(*COMPONENTS[name]), environment)
         self._wait_until_healthy(components)
+        self._make_pools()
         self._wait_until_parsed()
         return {"postgres", *components} - before
 
@@ -215,21 +217,37 @@ class LocalStack:
     # ---- waiting
 
     def _wait_until_healthy(self, components: Collection[str]) -> None:
-        watched = {"metadatabase", *(name.replace("-", "_") for name in components if name != "api-server")}
         deadline = time.monotonic() + HEALTHY_SECONDS
         with self.api() as api:
             while True:
+                signs = api.health()
+                late = []
                 for name in components:
-                    if self._programs[name].process() is None:
+                    process = self._programs[name].process()
+                    if process is None:
                         raise ZhengkuError(self._end_of_log(name, "ended right after its start"))
-                health = api.health()
-                late = sorted(name for name in watched if health.get(name) != "healthy")
+                    # The last sign of a killed predecessor counts as healthy for half a minute.
+                    part = "metadatabase" if name == "api-server" else name.replace("-", "_")
+                    if signs.get(part, 0.0) < process.create_time():
+                        late.append(name)
                 if not late:
                     return
                 if time.monotonic() > deadline:
-                    name = late[0].replace("_", "-") if health and late[0] != "metadatabase" else "api-server"
-                    raise ZhengkuError(self._end_of_log(name, f"is not healthy after {HEALTHY_SECONDS:.0f} s"))
+                    raise ZhengkuError(self._end_of_log(late[0], f"is not healthy after {HEALTHY_SECONDS:.0f} s"))
                 time.sleep(0.25)
+
+    def _make_pools(self) -> None:
+        """Give every department the pool that its file names: a task in a pool that does not exist waits for ever."""
+        folder = self.home / "include" / "catalog"
+        with self.api() as api:
+            for file in department_files(folder):
+                try:
+                    pool = load_department(folder, file.stem).pool
+                except CatalogError as error:
+                    # The other departments' DAGs run all the same.
+                    self._progress(f"no pool for {file.stem}: {error}")
+                else:
+                    api.set_pool(pool.name, pool.slots)
 
     def _wait_until_parsed(self) -> None:
         """Wait until every DAG file was read or found wrong; a file that defines no DAG is waited for in vain."""

@@ -134,7 +134,7 @@ class Road:
             )
             check_digests(delivery.name, manifest, landed)
         except DeliveryRejected as error:
-            log.warning("%s", error)
+            log.info("Rejected: %s", error)
             rejection = error
         with store_connection(self.settings.database_url) as connection:
             if landed is not None:
@@ -219,7 +219,7 @@ class Road:
                         },
                     )
             except DeliveryRejected as error:
-                log.warning("Batch %d: %s: %s", batch_id, batch.source_name, error)
+                log.info("Batch %d is rejected: %s: %s", batch_id, batch.source_name, error)
                 return ledger.reject(connection, batch_id, error.rule, error.reason, f"{batch.source_name}: {error}")
             if staged.unknown_columns:
                 log.warning(
@@ -286,7 +286,7 @@ class Road:
             if holding and batch.released_by is None:
                 reason = self.reasons(batch.department)[holding[0]]
                 detail = f"{batch.source_name}: {', '.join(holding)}: {self._summary_text(connection, batch_id)}"
-                log.warning("Batch %d is held: %s", batch_id, detail)
+                log.info("Batch %d is held: %s", batch_id, detail)
                 return hold(connection, batch, holding[0], reason, detail)
             connection.execute(statement("validate/record_validated"), {"batch_id": batch_id})
             return ledger.batch_by_id(connection, batch_id)

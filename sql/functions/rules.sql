@@ -1,7 +1,7 @@
--- What the checking rules of `expectations/` compute. Each function is one pure expression that the planner inlines. They
--- read bytes: a byte is reached in constant time, a character is not. A function that reads its argument several times is
--- inlined only when the argument is a plain column, so `zhengku.validate.expectations` hands the bytes over in a subquery:
--- (select rules.is_credit_code(p.code) from (select convert_to(…, 'UTF8') as code offset 0) as p).
+-- What the checking rules of `expectations/` compute. Each function is one pure expression that the planner inlines.
+-- They read bytes: a byte is reached in constant time, a character is not. A function that reads its argument several
+-- times is inlined only when the argument is a plain column, so `zhengku.validate.expectations` hands bytes over in a
+-- subquery: (select rules.is_credit_code(c.b) from (select convert_to(…, 'UTF8') as b offset 0) as c).
 -- Any bytes give true or false, never an error; null gives false.
 
 create schema if not exists rules;
@@ -71,56 +71,73 @@ return case
         and rules.consists_of(substr(code, 1, 17), '0123456789'::bytea)
         and rules.consists_of(substr(code, 18), '0123456789X'::bytea)
         then rules.is_day(
-            rules.two_digits(code, 6), rules.two_digits(code, 8), rules.two_digits(code, 10), rules.two_digits(code, 12)
-        )
-        and rules.two_digits(code, 6) * 1000000 + rules.two_digits(code, 8) * 10000
-        + rules.two_digits(code, 10) * 100 + rules.two_digits(code, 12)
-        between 18000101 and rules.day_number(on_day)
-        and (
-            7 * get_byte(code, 0) + 9 * get_byte(code, 1) + 10 * get_byte(code, 2) + 5 * get_byte(code, 3)
-            + 8 * get_byte(code, 4) + 4 * get_byte(code, 5) + 2 * get_byte(code, 6) + get_byte(code, 7)
-            + 6 * get_byte(code, 8) + 3 * get_byte(code, 9) + 7 * get_byte(code, 10) + 9 * get_byte(code, 11)
-            + 10 * get_byte(code, 12) + 5 * get_byte(code, 13) + 8 * get_byte(code, 14) + 4 * get_byte(code, 15)
-            + 2 * get_byte(code, 16) + case get_byte(code, 17) when 88 then 58 else get_byte(code, 17) end
-            - 48 * 101
-        ) % 11 = 1
+                rules.two_digits(code, 6),
+                rules.two_digits(code, 8),
+                rules.two_digits(code, 10),
+                rules.two_digits(code, 12)
+            )
+            and rules.two_digits(code, 6) * 1000000 + rules.two_digits(code, 8) * 10000
+            + rules.two_digits(code, 10) * 100 + rules.two_digits(code, 12)
+            between 18000101 and rules.day_number(on_day)
+            and (
+                7 * get_byte(code, 0) + 9 * get_byte(code, 1) + 10 * get_byte(code, 2) + 5 * get_byte(code, 3)
+                + 8 * get_byte(code, 4) + 4 * get_byte(code, 5) + 2 * get_byte(code, 6) + get_byte(code, 7)
+                + 6 * get_byte(code, 8) + 3 * get_byte(code, 9) + 7 * get_byte(code, 10) + 9 * get_byte(code, 11)
+                + 10 * get_byte(code, 12) + 5 * get_byte(code, 13) + 8 * get_byte(code, 14) + 4 * get_byte(code, 15)
+                + 2 * get_byte(code, 16) + case get_byte(code, 17) when 88 then 58 else get_byte(code, 17) end
+                - 48 * 101
+            ) % 11 = 1
     when octet_length(code) = 15 and rules.consists_of(code, '0123456789'::bytea)
         then rules.is_day(19, rules.two_digits(code, 6), rules.two_digits(code, 8), rules.two_digits(code, 10))
     else false
 end;
 
--- ISO 7064 MOD 37,36 (GB/T 17710): one character by its ASCII code, '0' to 'Z', is worth 0 to 35.
-create or replace function rules.alphanumeric_value(byte integer) returns integer
+-- ISO 7064 MOD 37,36 (GB/T 17710): a digit or letter is worth 0 to 35; here with 35 added, which is
+-- 1 less modulo 36, and found by its ASCII code, '0' to 'Z'.
+create or replace function rules.mod_37_36_term(byte integer) returns integer
 language sql immutable parallel safe
 return get_byte(
-    '\x00010203040506070809000000000000000a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223'::bytea, byte - 48
+    '\x232425262728292a2b2c000000000000002d2e2f303132333435363738393a3b3c3d3e3f40414243444546'::bytea, byte - 48
 );
 
 -- One character more; the carry starts at 36.
 create or replace function rules.mod_37_36_step(carry integer, byte integer) returns integer
 language sql immutable parallel safe
-return 2 * ((carry + rules.alphanumeric_value(byte) + 35) % 36 + 1) % 37;
+return 2 * ((carry + rules.mod_37_36_term(byte)) % 36 + 1) % 37;
 
-create or replace function rules.mod_37_36_steps(carry integer, code bytea, place integer) returns integer
+-- 2, 4, 8, 16 and 32 characters from a place on (counted from 0).
+create or replace function rules.mod_37_36_by_2(carry integer, code bytea, place integer) returns integer
 language sql immutable parallel safe
-return rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(
-    rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(rules.mod_37_36_step(
-        carry, get_byte(code, place)), get_byte(code, place + 1)), get_byte(code, place + 2)), get_byte(code, place + 3)),
-    get_byte(code, place + 4)), get_byte(code, place + 5)), get_byte(code, place + 6)), get_byte(code, place + 7));
+return rules.mod_37_36_step(
+    rules.mod_37_36_step(carry, get_byte(code, place)), get_byte(code, place + 1)
+);
+
+create or replace function rules.mod_37_36_by_4(carry integer, code bytea, place integer) returns integer
+language sql immutable parallel safe
+return rules.mod_37_36_by_2(rules.mod_37_36_by_2(carry, code, place), code, place + 2);
+
+create or replace function rules.mod_37_36_by_8(carry integer, code bytea, place integer) returns integer
+language sql immutable parallel safe
+return rules.mod_37_36_by_4(rules.mod_37_36_by_4(carry, code, place), code, place + 4);
+
+create or replace function rules.mod_37_36_by_16(carry integer, code bytea, place integer) returns integer
+language sql immutable parallel safe
+return rules.mod_37_36_by_8(rules.mod_37_36_by_8(carry, code, place), code, place + 8);
+
+create or replace function rules.mod_37_36_by_32(carry integer, code bytea, place integer) returns integer
+language sql immutable parallel safe
+return rules.mod_37_36_by_16(rules.mod_37_36_by_16(carry, code, place), code, place + 16);
 
 -- The check over 96 characters and a check character behind them. An 'I' (18) in front leaves the carry at 36, so a
 -- shorter text is checked by padding it with 'I' on the left.
 create or replace function rules.passes_mod_37_36(padded bytea) returns boolean
 language sql immutable parallel safe
 return (
-    rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(
-        rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(
-            rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(rules.mod_37_36_steps(
-                36, padded, 0), padded, 8), padded, 16), padded, 24),
-        padded, 32), padded, 40), padded, 48), padded, 56),
-    padded, 64), padded, 72), padded, 80), padded, 88)
-    + rules.alphanumeric_value(get_byte(padded, 96))
-) % 36 = 1;
+    rules.mod_37_36_by_32(
+        rules.mod_37_36_by_32(rules.mod_37_36_by_32(36, padded, 0), padded, 32), padded, 64
+    )
+    + rules.mod_37_36_term(get_byte(padded, 96))
+) % 36 = 0;
 
 -- Certificate identifier, GB/T 36904-2018: 1.2.156.3005.2.<type 21>.<issuer 18>.<serial>.<version 3>.<check>, the check
 -- character over all four parts. The serial may have up to 54 characters (7 to 32 were seen). `padded` is the

@@ -3,6 +3,9 @@
 Each is a pair: the metric says in SQL which rows are as expected, the expectation names it for a suite. Values that
 are null are left out, as everywhere in Great Expectations. Where a null is the very thing to find, the expectation
 extends that about nulls: the general one takes more unexpected than present values for a fault of its own.
+
+A rule for some rows says so by `only_where`, and a comparison of two columns is about one of them: Great Expectations
+reads the table twice more for every `row_condition` and every expectation about a pair.
 """
 
 from collections.abc import Sequence
@@ -10,17 +13,21 @@ from datetime import date, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
-from great_expectations.expectations.core import ExpectColumnValuesToNotBeNull
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.core.expect_column_values_to_not_be_null import ExpectColumnValuesToNotBeNull
 from great_expectations.expectations.expectation import ColumnMapExpectation
-from great_expectations.expectations.metrics.map_metric_provider import (
-    ColumnMapMetricProvider,
+from great_expectations.expectations.metrics.map_metric_provider.column_condition_partial import (
     column_condition_partial,
+)
+from great_expectations.expectations.metrics.map_metric_provider.column_map_metric_provider import (
+    ColumnMapMetricProvider,
 )
 
 from zhengku.settings import CITY_TIME_ZONE
 
 Condition = sa.ColumnElement[bool]
+OnlyWhere = dict[str, str] | None
+"""Column → value: the rows that a rule is about."""
 
 
 def _from_bytes(function: Any, arguments: Sequence[sa.ColumnElement[Any]], *others: Any) -> Condition:
@@ -38,40 +45,163 @@ def _utf8(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.func.convert_to(column, sa.literal_column("'UTF8'"))
 
 
+def _day(value: date | str) -> date:
+    """Read a day, which Great Expectations hands over as it stands in the suite."""
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
+def _where(only_where: OnlyWhere, condition: Condition) -> Condition:
+    """Ask the condition only of rows whose columns have these values."""
+    if not only_where:
+        return condition
+    applies = sa.and_(*(sa.column(name) == sa.literal(value) for name, value in only_where.items()))
+    return sa.case((applies, condition), else_=sa.true())
+
+
 class ColumnValuesAreCreditCodes(ColumnMapMetricProvider):
     """Unified social credit codes with a valid check character."""
 
     condition_metric_name = "column_values.are_credit_codes"
+    condition_value_keys = ("only_where",)
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:  # noqa: N805
-        return _from_bytes(sa.func.rules.is_credit_code, [_utf8(column)])
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], only_where: OnlyWhere = None, **_: Any) -> Condition:
+        return _where(only_where, _from_bytes(sa.func.rules.is_credit_code, [_utf8(column)]))
 
 
 class ExpectColumnValuesToBeCreditCode(ColumnMapExpectation):
     """Expect unified social credit codes (GB 32100-2015)."""
 
+    only_where: OnlyWhere = None
+
     map_metric = "column_values.are_credit_codes"
+    success_keys = ("only_where", "mostly")
 
 
 class ColumnValuesAreIdentityNumbers(ColumnMapMetricProvider):
     """Resident identity numbers of somebody born by a day."""
 
     condition_metric_name = "column_values.are_identity_numbers"
-    condition_value_keys = ("on_day",)
+    condition_value_keys = ("on_day", "only_where")
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[str], on_day: date, **_: Any) -> Condition:  # noqa: N805
-        return _from_bytes(sa.func.rules.is_identity_number, [_utf8(column)], sa.literal(on_day))
+    def _sqlalchemy(
+        cls,
+        column: sa.ColumnElement[str],
+        on_day: date,
+        only_where: OnlyWhere = None,
+        **_: Any,
+    ) -> Condition:
+        return _where(
+            only_where, _from_bytes(sa.func.rules.is_identity_number, [_utf8(column)], sa.literal(_day(on_day)))
+        )
 
 
 class ExpectColumnValuesToBeIdentityNumber(ColumnMapExpectation):
     """Expect resident identity numbers (GB 11643-1999) of people born on or before `on_day`."""
 
     on_day: date
+    only_where: OnlyWhere = None
 
     map_metric = "column_values.are_identity_numbers"
-    success_keys = ("on_day", "mostly")
+    success_keys = ("on_day", "only_where", "mostly")
+
+
+class ColumnValuesMatchPattern(ColumnMapMetricProvider):
+    """Text that a regular expression of PostgreSQL matches."""
+
+    condition_metric_name = "column_values.match_pattern"
+    condition_value_keys = ("pattern", "only_where")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,
+        column: sa.ColumnElement[str],
+        pattern: str,
+        only_where: OnlyWhere = None,
+        **_: Any,
+    ) -> Condition:
+        return _where(only_where, column.regexp_match(pattern))
+
+
+class ExpectColumnValuesToMatchPatternWhere(ColumnMapExpectation):
+    """Expect text that the regular expression matches, in the rows that `only_where` names."""
+
+    pattern: str
+    only_where: OnlyWhere = None
+
+    map_metric = "column_values.match_pattern"
+    success_keys = ("pattern", "only_where", "mostly")
+
+
+class ColumnValuesEqualColumn(ColumnMapMetricProvider):
+    """Values equal to those of another column, where that has one."""
+
+    condition_metric_name = "column_values.equal_column"
+    condition_value_keys = ("other_column", "only_where")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls,
+        column: sa.ColumnElement[Any],
+        other_column: str,
+        only_where: OnlyWhere = None,
+        **_: Any,
+    ) -> Condition:
+        other: sa.ColumnClause[Any] = sa.column(other_column)
+        return _where(only_where, sa.or_(other.is_(None), column == other))
+
+
+class ExpectColumnValuesToEqualColumn(ColumnMapExpectation):
+    """Expect the value of `other_column`, unless that is null."""
+
+    other_column: str
+    only_where: OnlyWhere = None
+
+    map_metric = "column_values.equal_column"
+    success_keys = ("other_column", "only_where", "mostly")
+
+
+class ColumnValuesNotBeforeColumn(ColumnMapMetricProvider):
+    """Dates not before those of another column, where that has one."""
+
+    condition_metric_name = "column_values.not_before_column"
+    condition_value_keys = ("other_column",)
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], other_column: str, **_: Any) -> Condition:
+        other: sa.ColumnClause[Any] = sa.column(other_column)
+        return sa.or_(other.is_(None), column >= other)
+
+
+class ExpectColumnDatesNotBeforeColumn(ColumnMapExpectation):
+    """Expect dates on or after that of `other_column`, unless that is null."""
+
+    other_column: str
+
+    map_metric = "column_values.not_before_column"
+    success_keys = ("other_column", "mostly")
+
+
+class ColumnTextLengthBetween(ColumnMapMetricProvider):
+    """Text of some number of characters."""
+
+    condition_metric_name = "column_values.text_length_between"
+    condition_value_keys = ("least", "greatest")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], least: int, greatest: int, **_: Any) -> Condition:
+        return sa.func.length(column).between(least, greatest)
+
+
+class ExpectColumnTextLengthToBeBetween(ColumnMapExpectation):
+    """Expect text of `least` to `greatest` characters (the built-in one reads the table once more)."""
+
+    least: int
+    greatest: int
+
+    map_metric = "column_values.text_length_between"
+    success_keys = ("least", "greatest", "mostly")
 
 
 class ColumnValuesAreCertificateIdentifiers(ColumnMapMetricProvider):
@@ -80,7 +210,7 @@ class ColumnValuesAreCertificateIdentifiers(ColumnMapMetricProvider):
     condition_metric_name = "column_values.are_certificate_identifiers"
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:  # noqa: N805
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:
         return _from_bytes(
             sa.func.rules.is_certificate_identifier, [_utf8(column), sa.func.rules.identifier_check_input(column)]
         )
@@ -100,7 +230,7 @@ class ColumnDatesBetween(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(
-        cls,  # noqa: N805
+        cls,
         column: sa.ColumnElement[date],
         earliest: date | None,
         latest: date | None,
@@ -108,9 +238,9 @@ class ColumnDatesBetween(ColumnMapMetricProvider):
     ) -> Condition:
         bounds: list[Condition] = []
         if earliest is not None:
-            bounds.append(column >= sa.literal(earliest))
+            bounds.append(column >= sa.literal(_day(earliest)))
         if latest is not None:
-            bounds.append(column <= sa.literal(latest))
+            bounds.append(column <= sa.literal(_day(latest)))
         return sa.and_(sa.true(), *bounds)
 
 
@@ -132,14 +262,14 @@ class ColumnTimesNotAfterDay(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(
-        cls,  # noqa: N805
+        cls,
         column: sa.ColumnElement[Any],
         latest: date,
         days_later: int,
         **_: Any,
     ) -> Condition:
         # Spelled out, so that the answer does not depend on the session's time zone.
-        midnight = sa.cast(sa.literal(latest + timedelta(days=days_later + 1)), sa.TIMESTAMP(timezone=False))
+        midnight = sa.cast(sa.literal(_day(latest) + timedelta(days=days_later + 1)), sa.TIMESTAMP(timezone=False))
         return column < sa.func.timezone(sa.literal(CITY_TIME_ZONE.key), midnight)
 
 
@@ -161,7 +291,7 @@ class ColumnValuesDelivered(ColumnMapMetricProvider):
     filter_column_isnull = False
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[Any], unusable_column: str, **_: Any) -> Condition:  # noqa: N805
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], unusable_column: str, **_: Any) -> Condition:
         return sa.or_(column.is_not(None), sa.column(unusable_column).is_not(None))
 
 
@@ -184,7 +314,7 @@ class ColumnValuesRecognized(ColumnMapMetricProvider):
     condition_value_keys = ("found_column",)
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[Any], found_column: str, **_: Any) -> Condition:  # noqa: N805
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], found_column: str, **_: Any) -> Condition:
         return sa.column(found_column).is_not(None)
 
 
@@ -205,7 +335,7 @@ class ColumnExtensionFieldPresent(ColumnMapMetricProvider):
     filter_column_isnull = False
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, **_: Any) -> Condition:  # noqa: N805
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, **_: Any) -> Condition:
         text = column.op("->>", return_type=sa.Text())(sa.literal(field, sa.Text()))
         return sa.func.coalesce(text, sa.literal_column("''")) != sa.literal_column("''")
 

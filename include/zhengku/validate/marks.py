@@ -5,13 +5,16 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from zhengku.validate.run import RuleOutcome, ValidationOutcome
 
 
-def mark_rows(connection: psycopg.Connection[Any], schema: str, table: str, outcome: ValidationOutcome) -> dict[str, int]:
+def mark_rows(
+    connection: psycopg.Connection[Any], schema: str, table: str, outcome: ValidationOutcome
+) -> dict[str, int]:
     """Write `<schema>.mark`: the failing rows of `<schema>.<table>` with the ids of the rules that they fail.
 
     Columns: `row_no bigint`, `critical text[]`, `warning text[]` (with those of severity info), in the order of the
@@ -29,14 +32,16 @@ def mark_rows(connection: psycopg.Connection[Any], schema: str, table: str, outc
     name = _DIALECT.identifier_preparer.format_table(mark)
     connection.execute(f"drop table if exists {name}".encode())
     _execute(connection, f"create unlogged table {name} as ", failing)
-    each = sa.func.unnest(mark.c.critical.op("||")(mark.c.warning)).table_valued("rule_id", name="each").render_derived()
+    each = (
+        sa.func.unnest(mark.c.critical.op("||")(mark.c.warning)).table_valued("rule_id", name="each").render_derived()
+    )
     counting = sa.select(each.c.rule_id, sa.func.count()).select_from(mark, each).group_by(each.c.rule_id)
     counted = _execute(connection, "", counting)
     counts: dict[str, int] = dict(counted.fetchall())
     return {rule.rule_id: counts.get(rule.rule_id, 0) for rule in failed}
 
 
-_DIALECT = PGDialect_psycopg()
+_DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
 def _condition(rule: RuleOutcome) -> sa.ColumnElement[bool]:

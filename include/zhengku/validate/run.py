@@ -1,4 +1,4 @@
-"""Running suites with Great Expectations in the database: which rules hold for a table, and the conditions of the rest."""
+"""Running suites with Great Expectations in the database: which rules hold, and the conditions of those that do not."""
 
 import logging
 import re
@@ -11,11 +11,14 @@ from typing import Any, Literal
 import great_expectations as gx
 import sqlalchemy as sa
 from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-from great_expectations.datasource.fluent.interfaces import Batch
-from great_expectations.exceptions import GreatExpectationsError
-from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.datasource.fluent.interfaces import Batch, TestConnectionError
+from great_expectations.datasource.fluent.fluent_base_model import GxDatasourceWarning
+from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
+from great_expectations.exceptions.exceptions import GreatExpectationsError
+from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.validator.metric_configuration import MetricConfiguration
 from great_expectations.validator.validator import Validator
 
@@ -82,33 +85,58 @@ def validate_rows(
     Raises `CatalogError`, naming suite and entry, for an expectation that does not exist, has wrong arguments or cannot
     be computed on this table; `StoreUnavailable` when the database fails meanwhile.
     """
-    to_run: list[tuple[Suite, Rule]] = []
-    outcomes: dict[str, RuleOutcome] = {}
+    skipped: dict[str, RuleOutcome] = {}
+    asked: dict[str, _Asked] = {}
     for suite in suites:
         for rule in suite.rules:
-            skipped = _skipped(rule, parameters, absent_fields)
-            outcomes[rule.rule_id] = RuleOutcome(rule.rule_id, rule.severity, None, skipped)
-            if skipped is None:
-                to_run.append((suite, rule))
-    built = [build(suite, rule, parameters) for suite, rule in to_run]
-    if built:
-        with _batch(url, schema, table) as batch:
-            merged = gx.ExpectationSuite(name=" + ".join(suite.name for suite in suites), expectations=built)
-            try:
-                results = batch.validate(merged, result_format=result_format).results
-            except (GreatExpectationsError, sa.exc.SQLAlchemyError) as error:
-                raise _not_computed(f"{schema}.{table}", suites[0], None, f"{type(error).__name__} {error}") from None
-            by_rule = {result.expectation_config.meta["rule_id"]: result for result in results}
-            for (suite, rule), expectation in zip(to_run, built, strict=True):
-                outcomes[rule.rule_id] = _outcome(batch, suite, rule, expectation, by_rule.get(rule.rule_id))
-    return ValidationOutcome(tuple(outcomes.values()))
+            if reason := _reason_to_skip(rule, parameters, absent_fields):
+                skipped[rule.rule_id] = RuleOutcome(rule.rule_id, rule.severity, None, reason)
+            else:
+                asked[rule.rule_id] = _Asked(suite, rule, build(suite, rule, parameters))
+    outcomes = skipped | (_ask(url, schema, table, asked, result_format) if asked else {})
+    return ValidationOutcome(tuple(outcomes[rule.rule_id] for suite in suites for rule in suite.rules))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    suite: Suite
+    rule: Rule
+    expectation: Expectation
+
+
+def _ask(
+    url: str, schema: str, table: str, asked: Mapping[str, _Asked], result_format: ResultFormat
+) -> dict[str, RuleOutcome]:
+    with _batch(url, schema, table) as batch:
+        # One suite, so that Great Expectations counts for all of them in one pass over the table.
+        merged = gx.ExpectationSuite(name="rules", expectations=[one.expectation for one in asked.values()])
+        results = {
+            result.expectation_config.meta["rule_id"]: result
+            for result in batch.validate(merged, result_format=result_format).results
+            if result.expectation_config
+        }
+        if raised := [rule_id for rule_id in asked if rule_id not in results or _raised(results[rule_id])]:
+            raise _not_computed(batch, f"{schema}.{table}", [asked[rule_id] for rule_id in raised])
+        conditions = _conditions(
+            batch, {rule_id: one.expectation for rule_id, one in asked.items() if not results[rule_id].success}
+        )
+    return {
+        rule_id: RuleOutcome(
+            rule_id=rule_id,
+            severity=one.rule.severity,
+            success=bool(results[rule_id].success),
+            condition=conditions.get(rule_id),
+            failed_rows=results[rule_id].result.get("unexpected_count"),
+        )
+        for rule_id, one in asked.items()
+    }
 
 
 def build(suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> Expectation:
     """Make the expectation of a rule, its parameters filled in.
 
-    Raises `CatalogError`, naming suite and entry, when there is no such expectation, when it is none about rows, or when
-    its arguments are wrong.
+    Raises `CatalogError`, naming suite and entry, when there is no such expectation, when it is none about rows, or
+    when its arguments are wrong.
     """
     if "mostly" in rule.kwargs:
         raise CatalogError(
@@ -119,7 +147,7 @@ def build(suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> Expectatio
         type=rule.type,
         kwargs=rule.arguments(parameters),
         meta={"rule_id": rule.rule_id},
-        severity=rule.severity,
+        severity=FailureSeverity(rule.severity),
     )
     try:
         with warnings.catch_warnings(action="error", category=DeprecationWarning):
@@ -134,7 +162,7 @@ def build(suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> Expectatio
     return expectation
 
 
-def _skipped(
+def _reason_to_skip(
     rule: Rule, parameters: Mapping[str, Any], absent_fields: frozenset[str]
 ) -> Literal["absent_field", "no_parameter"] | None:
     if absent_fields.intersection(rule.meta.fields):
@@ -148,27 +176,32 @@ def _skipped(
 def _batch(url: str, schema: str, table: str) -> Iterator[Batch]:
     """Open a table for Great Expectations; its connections are closed at the end, which it would not do itself."""
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    # A dollar sign would be read as the name of a variable.
-    source = context.data_sources.add_sql(
-        "store",
-        connection_string=url.replace("$", "%24"),
-        kwargs={
-            "connect_args": {
-                "application_name": "zhengku validate",
-                "options": "-c timezone=Asia/Shanghai -c jit=off",
-                "connect_timeout": 10,
-            }
-        },
+    variables: Any = context.variables
+    variables.progress_bars = {"globally": False}
+    address = sa.make_url(url).update_query_dict(
+        {
+            "application_name": "zhengku validate",
+            "options": f'-c search_path="{schema}" -c timezone=Asia/Shanghai -c jit=off',
+            "connect_timeout": "10",
+        }
     )
+    source: SQLDatasource | None = None
     engine: SqlAlchemyExecutionEngine | None = None
     try:
-        asset = source.add_table_asset(table, table_name=table, schema_name=schema)
+        with warnings.catch_warnings():
+            # It advises its source for PostgreSQL, which refuses addresses without a host.
+            warnings.simplefilter("ignore", GxDatasourceWarning)
+            source = context.data_sources.add_sql(
+                "store",
+                # Great Expectations would take a dollar sign for the name of a variable.
+                connection_string=address.render_as_string(hide_password=False).replace("$", "%24"),
+            )
+        asset = source.add_table_asset(table, table_name=table)
         batch = asset.add_batch_definition_whole_table("whole").get_batch()
         assert isinstance(batch.data.execution_engine, SqlAlchemyExecutionEngine)
         engine = batch.data.execution_engine
         yield batch
-    except (GreatExpectationsError, sa.exc.OperationalError) as error:
+    except (TestConnectionError, GreatExpectationsError, sa.exc.OperationalError) as error:
         raise StoreUnavailable(
             f"Great Expectations cannot read {schema}.{table}: {_fault(str(error))}. "
             "Check that the license store runs and that the batch is staged, then repeat the step."
@@ -176,28 +209,14 @@ def _batch(url: str, schema: str, table: str) -> Iterator[Batch]:
     finally:
         if engine is not None:
             engine.close()
-        source.get_engine().dispose()
+        if source is not None:
+            source.get_engine().dispose()
 
 
-def _outcome(
-    batch: Batch, suite: Suite, rule: Rule, expectation: Expectation, result: ExpectationValidationResult | None
-) -> RuleOutcome:
-    # A rule that raised has an entry of its own in the results, which otherwise looks like a rule that failed.
-    if result is None:
-        raise _not_computed(batch.data_asset.name, suite, rule, "no result")
-    if raised := _raised(result.exception_info):
-        raise _not_computed(batch.data_asset.name, suite, rule, raised)
-    return RuleOutcome(
-        rule_id=rule.rule_id,
-        severity=rule.severity,
-        success=bool(result.success),
-        condition=None if result.success else _condition(batch, expectation),
-        failed_rows=result.result.get("unexpected_count") if result.result else None,
-    )
-
-
-def _raised(info: Any) -> str:
-    """Return what an expectation raised, or an empty text; Great Expectations gives one report or one per metric."""
+def _raised(result: ExpectationValidationResult) -> str:
+    """Return what an expectation raised, or an empty text; else one that raised looks like one that failed."""
+    info: Any = result.exception_info or {}
+    # One report for the expectation, or one for each of its metrics.
     reports = [info] if "raised_exception" in info else list(info.values())
     return " ".join(
         f"{report.get('exception_message')} {report.get('exception_traceback')}"
@@ -206,49 +225,59 @@ def _raised(info: Any) -> str:
     )
 
 
-def _not_computed(table: str, suite: Suite, rule: Rule | None, raised: str) -> CatalogError | StoreUnavailable:
-    where = suite.where(rule) if rule else suite.path.name
-    fault = _fault(raised)
-    if re.search(r"OperationalError|AdminShutdown|ConnectionTimeout", raised):
-        return StoreUnavailable(f"{where}: the database failed while {table} was checked: {fault}. Repeat the step.")
-    return CatalogError(
-        f"{where}: cannot be computed on {table}: {fault}. Expected a column and arguments that fit; correct the entry, "
-        "or the table."
-    )
+def _not_computed(batch: Batch, table: str, raised: Sequence[_Asked]) -> CatalogError | StoreUnavailable:
+    """Find out which rule failed: rules that were counted in one query fail together."""
+    for one in raised:
+        told = _raised(batch.validate(one.expectation, result_format="BOOLEAN_ONLY"))
+        if re.search(r"OperationalError|InterfaceError|AdminShutdown", told):
+            break
+        if told:
+            return CatalogError(
+                f"{one.suite.where(one.rule)}: {one.rule.type} cannot be computed on {table}: {_fault(told)}. "
+                "Expected a column and arguments that fit; correct the entry, or the table."
+            )
+    return StoreUnavailable(f"The database failed while {table} was checked. Nothing was marked; repeat the step.")
 
 
 def _fault(raised: str) -> str:
     """Name the error, and a column or table that is missing; the rest of a message may quote values of a row."""
     names = re.findall(r"psycopg\.errors\.\w+|\b\w+(?:Error|Exception)\b", raised)
-    missing = re.search(r'(?:column|relation|table|function|schema) "?[\w.]+(?:\([\w ,]*\))?"? does not exist', raised)
-    return " ".join(filter(None, (names[0] if names else "unknown error", missing and missing.group())))
+    missing = re.search(r'(?:column|relation|database|schema) "[\w.]+"(?: in BatchData)? does not exist', raised)
+    return " ".join([*names[:1], *([missing.group()] if missing else [])]) or "unknown fault"
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _condition(batch: Batch, expectation: Expectation) -> sa.ColumnElement[bool]:
-    """Ask Great Expectations for the condition that it counts with, and for the rows that it looks at."""
+def _conditions(batch: Batch, failed: Mapping[str, Expectation]) -> dict[str, sa.ColumnElement[bool]]:
+    """Ask Great Expectations for the conditions that it counted with, and for the rows that it looked at."""
     engine = batch.data.execution_engine
     assert isinstance(engine, SqlAlchemyExecutionEngine)
-    map_metric = expectation.map_metric
-    dependencies = expectation.get_validation_dependencies(
-        execution_engine=engine, runtime_configuration={"result_format": "BOOLEAN_ONLY"}
-    )
-    counted = dependencies.metric_configurations[f"{map_metric}.unexpected_count"]
-    validator = Validator(execution_engine=engine, batches=[batch], data_context=batch.datasource.data_context)
-    unexpected, compute_domain, accessor_domain = validator.metrics_calculator.get_metric(
-        MetricConfiguration(
+    wanted: dict[str, MetricConfiguration] = {}
+    for rule_id, expectation in failed.items():
+        map_metric: str = getattr(expectation, "map_metric")  # noqa: B009 - only map expectations declare it
+        dependencies = expectation.get_validation_dependencies(
+            execution_engine=engine, runtime_configuration={"result_format": "BOOLEAN_ONLY"}
+        )
+        counted = dependencies.metric_configurations[f"{map_metric}.unexpected_count"]
+        wanted[rule_id] = MetricConfiguration(
             metric_name=f"{map_metric}.condition",
             metric_domain_kwargs=counted.metric_domain_kwargs,
             metric_value_kwargs=counted.metric_value_kwargs,
         )
+    validator = Validator(execution_engine=engine, batches=[batch], data_context=batch.datasource.data_context)
+    resolved, _ = validator.metrics_calculator.compute_metrics(
+        list(wanted.values()), runtime_configuration=None, min_graph_edges_pbar_enable=0
     )
-    domain = engine.get_domain_records({**compute_domain, **accessor_domain})
-    looked_at = [
-        part.whereclause
-        for part in sa.sql.visitors.iterate(domain)
-        if isinstance(part, sa.Select) and part.whereclause is not None
-    ]
-    return sa.and_(*looked_at, unexpected)
+    conditions: dict[str, sa.ColumnElement[bool]] = {}
+    for rule_id, metric in wanted.items():
+        unexpected, compute_domain, accessor_domain = resolved[metric.id]
+        domain = engine.get_domain_records({**compute_domain, **accessor_domain})
+        looked_at = [
+            part.whereclause
+            for part in sa.sql.visitors.iterate(domain)
+            if isinstance(part, sa.Select) and part.whereclause is not None
+        ]
+        conditions[rule_id] = sa.and_(*looked_at, unexpected)
+    return conditions

@@ -22,7 +22,7 @@ _RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z0-9_]+)+$")]
 
 
 class RuleMeta(BaseModel):
-    """What people read about a rule. `fields` are the standard fields that it looks at (`extension.<name>` for others)."""
+    """What people read about a rule. `fields`: the standard fields that it looks at (`extension.<name>` for others)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,7 +59,15 @@ class Rule(BaseModel):
         return frozenset(_parameter_names(self.kwargs))
 
     def arguments(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the expectation's arguments with `values` in place of the parameters."""
+        """Return the expectation's arguments with `values` in place of the parameters.
+
+        Raises `ConfigurationError` when one has no value.
+        """
+        if missing := self.parameters - values.keys():
+            raise ConfigurationError(
+                f"Rule {self.rule_id} needs parameters {', '.join(sorted(missing))}; given are "
+                f"{', '.join(sorted(values)) or 'none'}. Pass them, with None where one does not apply."
+            )
         filled = _filled(self.kwargs, values)
         assert isinstance(filled, dict)
         return filled
@@ -99,7 +107,7 @@ def load_suites(folder: Path, names: Sequence[str]) -> list[Suite]:
             here = f"{suite.path.name}, entry {place}"
             if rule.rule_id in first:
                 raise CatalogError(
-                    f"{here}: rule id {rule.rule_id!r} stands at {first[rule.rule_id]} already; expected an id of its own. "
+                    f"{here}: rule id {rule.rule_id!r} stands at {first[rule.rule_id]} already; expected its own. "
                     "Rename one: quarantined rows and reports point at rules by id."
                 )
             first[rule.rule_id] = here
@@ -118,7 +126,7 @@ def _load(folder: Path, name: str) -> Suite:
     except FileNotFoundError:
         known = ", ".join(sorted(other.stem for other in folder.glob("*.json"))) or "none"
         raise CatalogError(
-            f"No suite {name!r}: expected a file {path}; suites there: {known}. Write it, or correct `suites` of the feed."
+            f"No suite {name!r}: expected a file {path}; suites there: {known}. Write it, or correct the feed."
         ) from None
     except json.JSONDecodeError as error:
         raise CatalogError(f"{path.name}:{error.lineno}: not JSON: {error.msg} at column {error.colno}.") from None
@@ -163,13 +171,7 @@ def _parameter_names(value: Any) -> Iterable[str]:
 def _filled(value: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
         if set(value) == {_PARAMETER}:
-            name = value[_PARAMETER]
-            if name not in values:
-                raise ConfigurationError(
-                    f"A rule asks for parameter {name!r}; given are {', '.join(sorted(values)) or 'none'}. "
-                    "Pass it, with None where it does not apply."
-                )
-            return values[name]
+            return values[value[_PARAMETER]]
         return {key: _filled(inner, values) for key, inner in value.items()}
     if isinstance(value, list):
         return [_filled(inner, values) for inner in value]

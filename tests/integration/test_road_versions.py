@@ -1,0 +1,223 @@
+"""What the store keeps: first loads, repeats, newer and older versions, duplicates, problems that come right."""
+
+import os
+import time
+
+
+def test_first_delivery_is_inserted_and_the_balance_holds(installation, make_row):
+    installation.deliver_rows("a.csv", *(make_row(n) for n in range(5)))
+    batch = installation.run_one()
+    assert (batch.status, batch.fetched, batch.inserted) == ("loaded", 5, 5)
+    assert len(installation.store()) == 5
+    [(stored,)] = installation.query("select row_to_json(c) from store.certificate c where holder like %s", "%0003%")
+    assert stored["license_type"] == "business_license"
+    assert stored["issue_date"] == "2020-05-01"
+    assert stored["district"] == "ezhou"
+    assert stored["extension"]["经营范围"] == "虚构货物的批发、零售"
+
+
+def test_file_that_is_looked_at_again_changes_nothing_and_says_so(installation, make_row):
+    installation.deliver_rows("a.csv", *(make_row(n) for n in range(5)), make_row(6, 企业名称=""))
+    first = installation.run_one()
+    before = installation.store()
+    second = installation.run_one()
+    assert (second.fetched, second.unchanged, second.quarantined, second.written) == (6, 5, 1, 0)
+    assert second.repeats_batch_id == first.batch_id
+    assert installation.store() == before
+    assert installation.query("select times_seen from quarantine.problem_row") == [(1,)]
+
+
+def test_identical_file_under_another_name_is_known_and_landed_once(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    first = installation.run_one()
+    installation.deliver_rows("b.csv", make_row(1), minutes_ago=1)
+    second = installation.run_one()
+    assert second.repeats_batch_id == first.batch_id
+    assert second.landing_path == first.landing_path
+
+
+def test_redelivered_rows_that_go_the_whole_road_write_nothing(installation, make_row):
+    installation.deliver_rows("a.csv", *(make_row(n) for n in range(5)), make_row(6, 企业名称=""))
+    installation.run_one()
+    before = installation.store()
+    batch = installation.run_one(again=True)
+    assert (batch.repeats_batch_id, batch.unchanged, batch.quarantined, batch.written) == (None, 5, 1, 0)
+    assert installation.store() == before
+    assert installation.query("select times_seen, first_batch_id < last_batch_id from quarantine.problem_row") == [(2, True)]
+
+
+def test_newer_row_updates_and_the_old_version_is_kept(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1), make_row(2))
+    first = installation.run_one()
+    installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构改名有限公司"), make_row(2), minutes_ago=1)
+    second = installation.run_one()
+    assert (second.updated, second.unchanged) == (1, 1)
+    assert sorted(row[:2] for row in installation.store().values()) == [
+        ["鄂州市虚构改名有限公司", 2],
+        ["鄂州市虚构第0002号商贸有限公司", 1],
+    ]
+    history = installation.query(
+        "select holder, version_no, batch_id, replaced_by_batch_id from store.certificate_history"
+    )
+    assert history == [("鄂州市虚构第0001号商贸有限公司", 1, first.batch_id, second.batch_id)]
+
+
+def test_older_delivery_that_is_loaded_later_does_not_win(installation, make_row):
+    """A batch that waited, as a held one does, while the next delivery was loaded."""
+    installation.deliver_rows("a.csv", make_row(1, 企业名称="鄂州市虚构旧名有限公司"), make_row(3))
+    [waiting] = installation.road.collect("market_supervision", "business_license", "first")
+    installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构新名有限公司"), minutes_ago=1)
+    installation.run_one()
+    late = installation.road.load(waiting.batch_id)
+    assert (late.superseded, late.inserted) == (1, 1)
+    assert {row[0] for row in installation.store().values()} == {
+        "鄂州市虚构新名有限公司",
+        "鄂州市虚构第0003号商贸有限公司",
+    }
+
+
+def test_older_delivery_does_not_undo_what_a_later_one_confirmed(installation, make_row):
+    """The later delivery found its row unchanged and wrote nothing; the older one must still lose."""
+    installation.deliver_rows("a.csv", make_row(1))
+    installation.run_one()
+    installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构误改有限公司"), minutes_ago=30)
+    [waiting] = installation.road.collect("market_supervision", "business_license", "second")
+    installation.deliver_rows("c.csv", make_row(1), make_row(2), minutes_ago=1)
+    assert installation.run_one().unchanged == 1
+    assert installation.road.load(waiting.batch_id).superseded == 1
+
+
+def test_of_the_same_certificate_in_one_file_the_last_usable_row_counts(installation, make_row):
+    installation.deliver_rows(
+        "a.csv",
+        make_row(1, 企业名称="鄂州市虚构甲有限公司"),
+        make_row(1, 企业名称="鄂州市虚构乙有限公司"),
+        make_row(1, 企业名称=""),
+    )
+    batch = installation.run_one()
+    assert (batch.inserted, batch.duplicate, batch.quarantined) == (1, 1, 1)
+    assert [row[0] for row in installation.store().values()] == ["鄂州市虚构乙有限公司"]
+
+
+def test_file_that_came_back_after_another_one_is_loaded_again(installation, make_row):
+    """The same bytes as before, but the store has moved on: the shortcut must not be taken."""
+    path = installation.deliver_rows("a.csv", make_row(1))
+    installation.run_one()
+    installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构改名有限公司"), minutes_ago=5)
+    installation.run_one()
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    batch = installation.run_one()
+    assert (batch.repeats_batch_id, batch.updated) == (None, 1)
+    assert [row[:2] for row in installation.store().values()] == [["鄂州市虚构第0001号商贸有限公司", 3]]
+
+
+def test_problem_is_corrected_by_a_later_delivery_that_passes(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1, 企业名称=""), make_row(2, 企业名称=""))
+    first = installation.run_one()
+    assert first.quarantined == 2
+    installation.deliver_rows("b.csv", make_row(1), make_row(2, 企业名称=""), minutes_ago=1)
+    second = installation.run_one()
+    rows = installation.query(
+        "select status, corrected_by_batch_id, times_seen from quarantine.problem_row order by first_row_no"
+    )
+    assert rows == [("corrected", second.batch_id, 1), ("open", None, 2)]
+
+
+def test_quarantined_row_keeps_its_payload_its_rules_and_its_line(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1), make_row(2, 企业名称=" N/A ", 注册日期="2020-02-30"))
+    batch = installation.run_one()
+    assert batch.quarantined == 1
+    [(row_no, rules, reasons, payload)] = installation.query(
+        "select first_row_no, rules, reasons, payload from quarantine.problem_row"
+    )
+    assert row_no == 3
+    assert set(rules) == {"certificate.holder.present", "certificate.issue_date.parseable"}
+    assert len(reasons) == 2
+    assert all(any("\u4e00" <= char <= "\u9fff" for char in reason) for reason in reasons)
+    assert payload["企业名称"] == " N/A "
+    assert payload["注册日期"] == "2020-02-30"
+
+
+def test_values_are_cleaned_before_they_are_compared(installation, make_row):
+    code = make_row(1).split(",")[1]
+    wide = "".join(chr(ord(char) + 0xFEE0) for char in code)
+    installation.deliver_rows("a.csv", make_row(1))
+    installation.run_one()
+    installation.deliver_rows(
+        "b.csv",
+        make_row(1, 统一社会信用代码=f"\u3000{wide.lower()} ", 注册日期=" 2020年5月1日", 企业类型=" 有限责任公司\u3000"),
+        minutes_ago=1,
+    )
+    batch = installation.run_one()
+    # 成立日期 in the extension is kept as it was written, so the row is another version of the same certificate.
+    assert (batch.updated, batch.quarantined) == (1, 0)
+    assert list(installation.store()) == [code]
+    assert installation.query("select issue_date::text, extension ->> '类型' from store.certificate") == [
+        ("2020-05-01", "有限责任公司")
+    ]
+
+
+def test_every_form_of_a_date_is_read(installation, make_row):
+    forms = [
+        "2020-05-01",
+        "2020/5/1",
+        "2020.5.1",
+        "20200501",
+        "2020年5月1日",
+        "２０２０－０５－０１",
+        "2020-05-01 08:30:00",
+        "2020-05-01T08:30:00.123",
+        "2020/05/01 8:30",
+        "20200501083000",
+        "2020年05月01日 08:30:00",
+    ]
+    installation.deliver_rows("a.csv", *(make_row(n, 注册日期=form) for n, form in enumerate(forms)))
+    batch = installation.run_one()
+    assert batch.inserted == len(forms)
+    assert installation.query("select distinct issue_date::text from store.certificate") == [("2020-05-01",)]
+
+
+def test_what_is_no_date_is_quarantined(installation, make_row):
+    wrong = ["2021-02-29", "2020-13-01", "2020-00-10", "2020-5", "5/1/2020", "0000-01-01", "43952", "2020-05-01Z", "昨天"]
+    installation.deliver_rows("a.csv", *(make_row(n, 注册日期=form) for n, form in enumerate(wrong)))
+    batch = installation.run_one()
+    assert (batch.quarantined, batch.inserted) == (len(wrong), 0)
+    assert installation.query("select distinct rules from quarantine.problem_row") == [
+        (["certificate.issue_date.parseable"],)
+    ]
+
+
+def test_district_is_found_by_name_and_by_code_and_one_outside_is_a_warning(installation, make_row):
+    places = {
+        "鄂州": "ezhou",
+        "420704": "echeng",
+        "420703400": "gedian",
+        "420740": "gedian",
+        "420703400001": "gedian",
+        "420703001002": "huarong",
+        "临空经济区": "linkong",
+        "武汉": None,
+    }
+    installation.deliver_rows("a.csv", *(make_row(n, 地区=place) for n, place in enumerate(places)))
+    batch = installation.run_one()
+    assert batch.inserted == len(places)
+    found = dict(installation.query("select district_delivered, district from store.certificate"))
+    assert found == places
+    assert installation.query(
+        "select failed_rows, severity from ledger.rule_result where rule_id = 'certificate.district.known'"
+    ) == [(1, "warning")]
+
+
+def test_absent_field_is_reported_once_for_the_feed(installation, make_row):
+    installation.deliver_rows("a.csv", *(make_row(n) for n in range(20)))
+    batch = installation.run_one()
+    assert "file_url" in batch.absent_fields
+    assert installation.query(
+        "select failed_rows, skipped from ledger.rule_result where rule_id = 'certificate.file_url.present'"
+    ) == [(0, True)]
+
+
+def test_column_nobody_agreed_on_is_noticed(installation, make_row, header):
+    installation.deliver("a.csv", f"{header},新列\n{make_row(1)},x\n")
+    batch = installation.run_one()
+    assert (batch.status, batch.unknown_columns) == ("loaded", ["新列"])

@@ -1,0 +1,402 @@
+"""The shipped suites against rows that break one rule each: Great Expectations and the marks must agree on every rule."""
+
+import csv
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+from simulator.business_licenses import credit_code
+from sqlalchemy.dialects import postgresql
+from zhengku.validate.marks import mark_rows
+from zhengku.validate.run import ValidationOutcome, validate_rows
+from zhengku.validate.suites import BATCH_SUITE, Rule, load_suites
+
+PROJECT = Path(__file__).resolve().parents[2]
+TODAY = datetime.date(2026, 11, 23)
+TYPE_CODE = "11100000MB0143028R001"
+PARAMETERS = {"today": TODAY, "license_type_name": "营业执照", "license_type_code": TYPE_CODE}
+BASE = load_suites(PROJECT / "expectations", ["certificate"])
+BUSINESS = load_suites(PROJECT / "expectations", ["certificate", "business_license"])
+
+CODE = credit_code(1)
+BAD_CODE = CODE[:-1] + ("0" if CODE[-1] != "0" else "1")
+EXTENSION = {"经营范围": "虚构货物的零售", "住所": "鄂州市虚构路1号", "法定代表人/经营者": "张某某", "类型": "虚构类型"}
+
+GOOD: dict[str, Any] = {
+    "certificate_key": CODE,
+    "certificate_identifier": "1.2.156.3005.2.11100000000013338W032.11220000013544541J.2430599.001.F",
+    "certificate_number": CODE,
+    "certificate_name": "营业执照",
+    "certificate_version": "001",
+    "license_type_code": TYPE_CODE,
+    "license_type_name": "营业执照",
+    "issue_date": datetime.date(2020, 5, 1),
+    "issuing_authority": "虚构市市场监督管理局",
+    "issuing_authority_code": credit_code(2),
+    "district": "420704",
+    "district_delivered": "鄂城区",
+    "holder": "鄂州市虚构商贸有限公司",
+    "holder_code": CODE,
+    "holder_code_type": "001",
+    "file_url": "https://files.example/1.ofd",
+    "status": "valid",
+    "defining_authority_code": credit_code(3),
+    "valid_from": datetime.date(2020, 5, 1),
+    "valid_to": datetime.date(2030, 4, 30),
+    "source_updated_at": datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC),
+    "extension": json.dumps(EXTENSION),
+}
+
+
+def identity_number(front: str) -> str:
+    total = sum(int(digit) * 2 ** (17 - place) for place, digit in enumerate(front))
+    return front + "10X98765432"[total % 11]
+
+
+PERSON = {**GOOD, "holder": "张某某", "holder_code_type": "111", "holder_code": identity_number("42070019900101001")}
+BAD_PERSON_CODE = PERSON["holder_code"][:-1] + ("0" if PERSON["holder_code"][-1] != "0" else "1")
+
+
+def checked_code(front: str) -> str:
+    """17 characters with their check character: GB 32100-2015."""
+    alphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+    total = sum(alphabet.index(character) * pow(3, place, 31) for place, character in enumerate(front))
+    return front + alphabet[-total % 31]
+
+
+PUBLIC_CODE = checked_code("11420700000000001")
+
+
+def without(field: str) -> str:
+    return json.dumps({key: value for key, value in EXTENSION.items() if key != field})
+
+
+BREAKS_BASE: dict[str, dict[str, Any]] = {
+    "certificate.certificate_key.present": {**GOOD, "certificate_key": None},
+    "certificate.certificate_number.present": {**GOOD, "certificate_number": None},
+    "certificate.holder.present": {**GOOD, "holder": None},
+    "certificate.holder_code.present": {**GOOD, "holder_code": None},
+    "certificate.issue_date.present": {**GOOD, "issue_date": None},
+    "certificate.certificate_identifier.present": {**GOOD, "certificate_identifier": None},
+    "certificate.certificate_name.present": {**GOOD, "certificate_name": None},
+    "certificate.certificate_version.present": {**GOOD, "certificate_version": None},
+    "certificate.license_type_code.present": {**GOOD, "license_type_code": None},
+    "certificate.license_type_name.present": {**GOOD, "license_type_name": None},
+    "certificate.issuing_authority.present": {**GOOD, "issuing_authority": None},
+    "certificate.issuing_authority_code.present": {**GOOD, "issuing_authority_code": None},
+    "certificate.holder_code_type.present": {**GOOD, "holder_code_type": None},
+    "certificate.file_url.present": {**GOOD, "file_url": None},
+    "certificate.district.present": {**GOOD, "district": None, "district_delivered": None},
+    "certificate.status.present": {**GOOD, "status": None},
+    "certificate.holder_code_type.known": {**GOOD, "holder_code_type": "01"},
+    "certificate.holder_code.credit_code": {**GOOD, "holder_code": BAD_CODE},
+    "certificate.holder_code.identity_number": {**PERSON, "holder_code": BAD_PERSON_CODE},
+    "certificate.holder_code.identity_number_province": {**PERSON, "holder_code": identity_number("98070019900101001")},
+    "certificate.holder_code.identity_number_18": {**PERSON, "holder_code": "420700900101001"},
+    "certificate.certificate_identifier.valid": {
+        **GOOD,
+        "certificate_identifier": "1.2.156.3005.2.11100000000013338W032.11220000013544541J.2430599.001.0",
+    },
+    "certificate.issuing_authority_code.credit_code": {**GOOD, "issuing_authority_code": BAD_CODE},
+    "certificate.defining_authority_code.credit_code": {**GOOD, "defining_authority_code": BAD_CODE},
+    "certificate.license_type_name.catalogue": {**GOOD, "license_type_name": "营业执照正本"},
+    "certificate.license_type_code.catalogue": {**GOOD, "license_type_code": "11100000000000000A999"},
+    "certificate.issue_date.parseable": {**GOOD, "issue_date": None, "issue_date_unparsed": "2019-02-30"},
+    "certificate.valid_from.parseable": {**GOOD, "valid_from": None, "valid_from_unparsed": "2019-02-30"},
+    "certificate.valid_to.parseable": {**GOOD, "valid_to": None, "valid_to_unparsed": "2019-02-30"},
+    "certificate.source_updated_at.parseable": {
+        **GOOD,
+        "source_updated_at": None,
+        "source_updated_at_unparsed": "2019-02-30",
+    },
+    "certificate.issue_date.not_before_1949": {**GOOD, "issue_date": datetime.date(1949, 9, 30)},
+    "certificate.issue_date.not_future": {**GOOD, "issue_date": TODAY + datetime.timedelta(days=1)},
+    "certificate.valid_to.not_before_valid_from": {**GOOD, "valid_from": datetime.date(2030, 5, 1)},
+    "certificate.valid_to.not_before_issue_date": {
+        **GOOD,
+        "valid_from": datetime.date(2019, 1, 1),
+        "valid_to": datetime.date(2020, 4, 30),
+    },
+    "certificate.source_updated_at.not_future": {
+        **GOOD,
+        "source_updated_at": datetime.datetime(2026, 11, 24, 16, 0, tzinfo=datetime.UTC),
+    },
+    "certificate.status.known": {**GOOD, "status": "正常"},
+    "certificate.status.mapped": {**GOOD, "status": None, "status_unmapped": "99"},
+    "certificate.district.known": {**GOOD, "district": None, "district_delivered": "武汉市"},
+    "certificate.holder.readable": {**GOOD, "holder": "鄂州市虚\ufffd商贸有限公司"},
+    "certificate.certificate_number.readable": {**GOOD, "certificate_number": "虚构\u0007号"},
+    "certificate.holder.length": {**GOOD, "holder": "某"},
+    "certificate.certificate_number.length": {**GOOD, "certificate_number": "1"},
+    "certificate.holder.not_a_code": {**GOOD, "holder": CODE},
+    "certificate.file_url.form": {**GOOD, "file_url": "D:\\证照\\1.ofd"},
+    "certificate.certificate_version.form": {**GOOD, "certificate_version": "1"},
+}
+BREAKS_BUSINESS: dict[str, dict[str, Any]] = {
+    "business_license.certificate_number.credit_code": {**PERSON, "certificate_number": BAD_CODE},
+    "business_license.certificate_number.market_entity": {
+        **GOOD,
+        "certificate_number": PUBLIC_CODE,
+        "holder_code": PUBLIC_CODE,
+    },
+    "business_license.holder_code.is_certificate_number": {**GOOD, "holder_code": credit_code(4)},
+    "business_license.business_scope.present": {**GOOD, "extension": without("经营范围")},
+    "business_license.address.present": {**GOOD, "extension": without("住所")},
+    "business_license.legal_representative.present": {**GOOD, "extension": without("法定代表人/经营者")},
+    "business_license.entity_type.present": {**GOOD, "extension": without("类型")},
+}
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("create schema batch_7")
+        yield connection
+
+
+def stage(connection: psycopg.Connection[Any], rows: list[dict[str, Any]]) -> None:
+    """A cleaned table as the stage step makes it, with these rows, numbered from 1."""
+    types = {"date": "date", "end_date": "date", "timestamp": "timestamptz"}
+    fields = csv.DictReader((PROJECT / "include/catalog/standard_fields.csv").open(encoding="utf-8"))
+    columns = {
+        "row_no": "bigint",
+        "certificate_key": 'text collate "C"',
+        **{field["field"]: types.get(field["kind"], 'text collate "C"') for field in fields},
+        **{
+            name: 'text collate "C"'
+            for name in (
+                "issue_date_unparsed",
+                "valid_from_unparsed",
+                "valid_to_unparsed",
+                "source_updated_at_unparsed",
+                "status_unmapped",
+                "district_delivered",
+            )
+        },
+        "extension": "jsonb",
+    }
+    listed = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in columns.items()
+    )
+    connection.execute("drop table if exists batch_7.certificate")
+    connection.execute(sql.SQL("create unlogged table batch_7.certificate ({})").format(listed))
+    with connection.cursor().copy("copy batch_7.certificate from stdin") as copy:
+        for row_no, row in enumerate(rows, start=1):
+            copy.write_row([row_no, *(row.get(name) for name in columns if name != "row_no")])
+
+
+def marks(connection: psycopg.Connection[Any]) -> dict[int, tuple[list[str], list[str]]]:
+    found = connection.execute("select row_no, critical, warning from batch_7.mark").fetchall()
+    return {row_no: (critical, warning) for row_no, critical, warning in found}
+
+
+@pytest.mark.parametrize(
+    ("suites", "breaks"),
+    [(BASE, BREAKS_BASE), (BUSINESS, BREAKS_BUSINESS)],
+    ids=["certificate", "business_license"],
+)
+def test_every_rule_finds_the_row_that_only_it_rejects(
+    database_url: str, connection: psycopg.Connection[Any], suites: list[Any], breaks: dict[str, dict[str, Any]]
+) -> None:
+    rules: dict[str, Rule] = {rule.rule_id: rule for rule in suites[-1].rules}
+    assert list(breaks) == list(rules), "every rule of the suite has one row that breaks it"
+    stage(connection, [*breaks.values(), GOOD, PERSON])
+
+    outcome = validate_rows(database_url, "batch_7", "certificate", suites, PARAMETERS, result_format="BASIC")
+    marked = mark_rows(connection, "batch_7", "certificate", outcome)
+
+    assert outcome.skipped == ()
+    assert {rule.rule_id for rule in outcome.failed} >= set(breaks)
+    assert marked == {rule.rule_id: rule.failed_rows for rule in outcome.failed}
+    found = marks(connection)
+    assert set(found) == set(range(1, len(breaks) + 1)), "rows without a fault are not marked"
+    for row_no, rule_id in enumerate(breaks, start=1):
+        critical, warning = found[row_no]
+        if rules[rule_id].severity == "critical":
+            assert critical == [rule_id]
+            assert rule_id not in warning
+        else:
+            assert (critical, warning) == ([], [rule_id])
+
+
+def test_boolean_results_find_the_same_rules_as_counts(database_url: str, connection: psycopg.Connection[Any]) -> None:
+    stage(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values(), GOOD, PERSON])
+    counted = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS, result_format="BASIC")
+    judged = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
+    assert [(rule.rule_id, rule.success) for rule in judged.rules] == [
+        (rule.rule_id, rule.success) for rule in counted.rules
+    ]
+    assert mark_rows(connection, "batch_7", "certificate", judged) == {
+        rule.rule_id: rule.failed_rows for rule in counted.failed
+    }
+
+
+def test_a_row_that_breaks_several_rules_names_them_all_in_the_order_of_the_suites(
+    database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    row = {
+        **GOOD,
+        "issue_date": None,
+        "certificate_number": BAD_CODE,
+        "holder": None,
+        "file_url": None,
+        "district": None,
+    }
+    stage(connection, [row])
+    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
+    mark_rows(connection, "batch_7", "certificate", outcome)
+    assert marks(connection) == {
+        1: (
+            [
+                "certificate.holder.present",
+                "certificate.issue_date.present",
+                "business_license.certificate_number.credit_code",
+            ],
+            [
+                "certificate.file_url.present",
+                "certificate.district.known",
+                "business_license.holder_code.is_certificate_number",
+            ],
+        )
+    }
+
+
+def test_marks_of_an_earlier_try_are_replaced(database_url: str, connection: psycopg.Connection[Any]) -> None:
+    stage(connection, [{**GOOD, "holder": None}])
+    mark_rows(
+        connection,
+        "batch_7",
+        "certificate",
+        validate_rows(database_url, "batch_7", "certificate", BASE, PARAMETERS),
+    )
+    stage(connection, [GOOD, PERSON])
+    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, PARAMETERS)
+    assert outcome.failed == ()
+    assert mark_rows(connection, "batch_7", "certificate", outcome) == {}
+    assert marks(connection) == {}
+
+
+def test_an_empty_table_breaks_nothing(database_url: str, connection: psycopg.Connection[Any]) -> None:
+    stage(connection, [])
+    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
+    assert outcome.failed == ()
+
+
+@pytest.mark.parametrize("absent", ["valid_to", "extension.住所", "certificate_identifier"])
+def test_rules_on_a_field_that_the_feed_lacks_are_skipped(
+    database_url: str, connection: psycopg.Connection[Any], absent: str
+) -> None:
+    stage(connection, [{**GOOD, "valid_to": None, "certificate_identifier": None, "extension": without("住所")}])
+    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS, frozenset([absent]))
+    looking = {rule.rule_id for suite in BUSINESS for rule in suite.rules if absent in rule.meta.fields}
+    assert looking
+    assert {rule.rule_id for rule in outcome.skipped} == looking
+    assert {rule.skipped for rule in outcome.skipped} == {"absent_field"}
+    assert not looking & {rule.rule_id for rule in outcome.failed}
+
+
+def test_a_type_without_a_code_in_the_catalogue_has_no_rule_about_its_code(
+    database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    stage(connection, [{**GOOD, "license_type_code": "11100000000000000A999"}])
+    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, {**PARAMETERS, "license_type_code": None})
+    assert [(rule.rule_id, rule.skipped) for rule in outcome.skipped] == [
+        ("certificate.license_type_code.catalogue", "no_parameter")
+    ]
+    assert outcome.failed == ()
+
+
+def test_dates_at_their_bounds_are_right(database_url: str, connection: psycopg.Connection[Any]) -> None:
+    late = datetime.datetime(2026, 11, 24, 15, 59, 59, tzinfo=datetime.UTC)  # a second before midnight in the city
+    stage(
+        connection,
+        [
+            {**GOOD, "issue_date": TODAY, "source_updated_at": late},
+            {**GOOD, "issue_date": datetime.date(1949, 10, 1), "valid_from": GOOD["valid_to"]},
+            {**GOOD, "valid_from": None, "valid_to": GOOD["issue_date"]},
+        ],
+    )
+    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, {**PARAMETERS, "today": TODAY.isoformat()})
+    assert outcome.failed == ()
+
+
+def test_conditions_call_no_function_of_ours_once_planned(
+    database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    stage(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values()])
+    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
+    called = set()
+    for rule in outcome.failed:
+        assert rule.condition is not None
+        query = sa.select(rule.condition).select_from(sa.table("certificate", schema="batch_7"))
+        # Bound values of the dialect; the statement is planned with them, as when it is run.
+        compiled = query.compile(dialect=postgresql.psycopg.dialect(), compile_kwargs={"render_postcompile": True})
+        called |= {word for word in str(compiled).split("(") if "rules." in word}
+        plan = connection.execute(f"explain (verbose, costs off) {compiled}".encode(), compiled.params).fetchall()
+        assert "rules." not in str(plan), f"{rule.rule_id}: PostgreSQL does not inline its function"
+    assert len(called) >= 3, "the functions of the rules are asked at all"
+
+
+BATCH = load_suites(PROJECT / "expectations", [BATCH_SUITE])
+SHARES = {"least_share_of_previous": 0.5, "greatest_share_of_previous": 3}
+
+
+@pytest.mark.parametrize(
+    ("fetched", "quarantined", "previous", "broken"),
+    [
+        (1000, 0, None, []),
+        (1000, 50, None, []),
+        (1000, 51, None, ["batch.quarantined_share.notable"]),
+        (1000, 200, 1000, ["batch.quarantined_share.notable"]),
+        (1000, 201, 1000, ["batch.quarantined_share.at_most_a_fifth", "batch.quarantined_share.notable"]),
+        (200, 41, 200, ["batch.quarantined_share.at_most_a_fifth", "batch.quarantined_share.notable"]),
+        (199, 150, 200, []),
+        (500, 0, 1000, []),
+        (499, 0, 1000, ["batch.volume.not_shrunk"]),
+        (3001, 0, 1000, ["batch.volume.not_swollen"]),
+    ],
+)
+def test_batch_rules_judge_the_summary(
+    database_url: str,
+    connection: psycopg.Connection[Any],
+    fetched: int,
+    quarantined: int,
+    previous: int | None,
+    broken: list[str],
+) -> None:
+    connection.execute(
+        """
+        create table batch_7.batch_summary as
+        select
+            %(fetched)s::bigint as fetched,
+            %(quarantined)s::numeric / %(fetched)s as quarantined_share,
+            %(fetched)s::numeric / %(previous)s::bigint as share_of_previous
+        """,
+        {"fetched": fetched, "quarantined": quarantined, "previous": previous},
+    )
+    outcome: ValidationOutcome = validate_rows(database_url, "batch_7", "batch_summary", BATCH, SHARES)
+    assert [rule.rule_id for rule in outcome.failed] == broken
+
+
+def test_batch_rules_about_volume_are_skipped_for_a_feed_that_sends_changes_only(
+    database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    connection.execute(
+        "create table batch_7.batch_summary as select 10::bigint as fetched, 0.0 as quarantined_share, 0.01 as "
+        "share_of_previous"
+    )
+    outcome = validate_rows(
+        database_url,
+        "batch_7",
+        "batch_summary",
+        BATCH,
+        {"least_share_of_previous": None, "greatest_share_of_previous": None},
+    )
+    assert outcome.failed == ()
+    assert [rule.rule_id for rule in outcome.skipped] == ["batch.volume.not_shrunk", "batch.volume.not_swollen"]
