@@ -23,8 +23,8 @@ setup: $(INSTALLED)  ## make .venv with everything in it (again only after pypro
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found: install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "error: Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>&1 || echo missing)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
+		{ echo "error: Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>/dev/null || echo not there)" >&2; exit 1; }
 	@test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[airflow,embedded,dev]'
@@ -70,7 +70,7 @@ format: $(INSTALLED)  ## mend style
 
 .PHONY: bench
 bench: $(INSTALLED)  ## measure a million rows from file to store
-	@$(RUN) -m benchmarks
+	@$(RUN) -m benchmarks.first_load
 
 .PHONY: constraints
 constraints: $(INSTALLED)  ## find the newest versions that fit together, and write constraints.txt

@@ -25,7 +25,8 @@ FINAL_ERRORS = ExceptionRetryPolicy(
     rules=[
         RetryRule(
             exception=[
-                f"zhengku.errors.{name}" for name in ("ConfigurationError", "CatalogError", "BatchesFailed", "BalanceError")
+                f"zhengku.errors.{name}"
+                for name in ("ConfigurationError", "CatalogError", "BatchesFailed", "BalanceError")
             ],
             action=RetryAction.FAIL,
             reason="another try would end the same; the message says what to mend",

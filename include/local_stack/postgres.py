@@ -25,6 +25,7 @@ from psycopg import sql
 from zhengku.errors import ConfigurationError, StoreUnavailable
 
 from local_stack.private_file import write_private
+from local_stack.processes import lives, wait_until_ended
 
 OLDEST_VERSION = 15
 """The major version of PostgreSQL that every statement of ours must run on."""
@@ -147,7 +148,6 @@ class EmbeddedPostgres:
             for word, seconds in ((signal.SIGINT, FAST_STOP_SECONDS), (signal.SIGQUIT, IMMEDIATE_STOP_SECONDS)):
                 try:
                     server.send_signal(word)
-                    server.wait(seconds)
                 except psutil.NoSuchProcess:
                     return
                 except psutil.AccessDenied as error:
@@ -155,9 +155,8 @@ class EmbeddedPostgres:
                         f"The embedded PostgreSQL in {self.data_dir} (process {server.pid}) belongs to another "
                         "account: stop it as the account that started it."
                     ) from error
-                except psutil.TimeoutExpired:
-                    continue
-                return
+                if not wait_until_ended([server], seconds):
+                    return
             raise StoreUnavailable(f"The embedded PostgreSQL (process {server.pid}) does not stop; see {self.log}")
 
     def is_running(self) -> bool:
@@ -304,7 +303,7 @@ class EmbeddedPostgres:
             same = abs(process.create_time() - int(lines[2])) < 10 and process.name() == "postgres"
         except (ValueError, psutil.Error):
             return None
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if same and lives(process) else None
 
     def _status_lines(self) -> list[str]:
         """Lines of postmaster.pid: process, folder, start time, port, socket folder, address, shared memory, status."""

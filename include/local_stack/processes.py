@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,12 +61,10 @@ class BackgroundProgram:
         if recorded is None:
             return None
         pid, started = recorded
-        try:
-            process = psutil.Process(pid)
-            same = abs(process.create_time() - started) < _CLOCK_TOLERANCE_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.Error:
+        process = _found(pid)
+        if process is None or abs(process.create_time() - started) >= _CLOCK_TOLERANCE_SECONDS:
             return None
+        return process
 
     def family(self) -> list[psutil.Process]:
         """Return every process of its session: the children too, also those that a killed parent left behind."""
@@ -73,15 +72,11 @@ class BackgroundProgram:
         if recorded is None:
             return []
         session, started = recorded
-        members = []
-        for pid in psutil.pids():
-            try:
-                if os.getsid(pid) == session:
-                    process = psutil.Process(pid)
-                    if process.create_time() > started - _CLOCK_TOLERANCE_SECONDS:
-                        members.append(process)
-            except (OSError, psutil.Error):
-                continue
+        members = [process for process in map(_found, psutil.pids()) if process and _session_of(process) == session]
+        # While anything of the session lives, no other program gets its number; afterwards one may, and lead a session.
+        leader = next((process for process in members if process.pid == session), None)
+        if leader is not None and abs(leader.create_time() - started) >= _CLOCK_TOLERANCE_SECONDS:
+            return []
         return members
 
     def last_lines(self, count: int) -> list[str]:
@@ -109,13 +104,13 @@ def stop_programs(programs: Iterable[BackgroundProgram]) -> None:
     # Asked alone, a parent stops its children in order; asked together, they would look to it like crashes.
     families = [process for program in programs for process in program.family()]
     _signal(main, signal.SIGTERM)
-    psutil.wait_procs(main, timeout=ASK_SECONDS)
+    wait_until_ended(main, ASK_SECONDS)
     # The scheduler would wait for its tasks, and the triggerer for ten seconds: a second signal means now.
     left = {*families, *(process for program in programs for process in program.family())}
     _signal(left, signal.SIGTERM)
-    _, alive = psutil.wait_procs(left, timeout=TERMINATE_SECONDS)
+    alive = wait_until_ended(left, TERMINATE_SECONDS)
     _signal(alive, signal.SIGKILL)
-    _, alive = psutil.wait_procs(alive, timeout=KILL_SECONDS)
+    alive = wait_until_ended(alive, KILL_SECONDS)
     if alive:
         raise ZhengkuError(f"These processes do not stop: {', '.join(str(process.pid) for process in alive)}")
     for program in programs:
@@ -132,3 +127,37 @@ def _signal(processes: Iterable[psutil.Process], word: signal.Signals) -> None:
             raise ZhengkuError(
                 f"Process {process.pid} belongs to another account: stop it as the account that started it."
             ) from error
+
+
+def wait_until_ended(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until processes have ended, and return those that have not after some seconds."""
+    deadline = time.monotonic() + seconds
+    alive = list(processes)
+    while alive := [process for process in alive if lives(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return alive
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process still runs; in a container, nobody may ever collect one that has ended."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _found(pid: int) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+    except psutil.Error:
+        return None
+    return process if lives(process) else None
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return None

@@ -25,7 +25,7 @@ STORE_DATABASE = "zhengku"
 AIRFLOW_DATABASE = "airflow"
 USUAL_PORT = 8080
 HEALTHY_SECONDS = 120.0
-PARSED_SECONDS = 60.0
+PARSED_SECONDS = 30.0
 
 Progress = Callable[[str], None]
 

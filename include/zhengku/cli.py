@@ -41,7 +41,9 @@ Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 def main() -> None:
     """Run the command line."""
     logging.basicConfig(
-        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False, show_time=False)]
+        level=logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=err, show_path=False, show_time=False)],
     )
     try:
         app()
@@ -118,7 +120,7 @@ def collect(
     run_id = f"cli__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
     finished: list[Batch] = []
     unavailable: list[str] = []
-    road = Road(settings)
+    road = Road(settings, warm_up=True)
     with _progress(road, hidden=as_json):
         for feed in feeds:
             try:
@@ -190,7 +192,9 @@ def release(
 ) -> None:
     """Load a held batch after all: a person has looked at it and says why."""
     if not by.strip() or not reason.strip():
-        raise ConfigurationError("--by and --reason must say something: they are what the ledger keeps of the decision.")
+        raise ConfigurationError(
+            "--by and --reason must say something: they are what the ledger keeps of the decision."
+        )
     batch = Road(Settings.load()).release(batch_id, by.strip(), reason.strip())
     _show_batches([batch], as_json=as_json)
 
@@ -233,7 +237,9 @@ def quarantine(
 
 def _masked(row: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     feed = catalog.feed(row["department"], row["feed"])
-    kept = {name: value for name, value in row.items() if name not in ("certificate_key", "payload_bytes", "fingerprint")}
+    kept = {
+        name: value for name, value in row.items() if name not in ("certificate_key", "payload_bytes", "fingerprint")
+    }
     kept["payload"] = None if row["payload"] is None else mask_payload(row["payload"], feed, catalog)
     return kept
 

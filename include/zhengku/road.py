@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from psycopg.rows import dict_row
 
@@ -25,7 +27,7 @@ from zhengku.load.merge import hold, load, repeat
 from zhengku.report import build_report, write_report
 from zhengku.settings import CITY_TIME_ZONE, Settings
 from zhengku.stage.row_rules import ROW_RULES
-from zhengku.stage.staging import is_staged, stage
+from zhengku.stage.staging import copy_rows, is_staged, type_rows
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 log = logging.getLogger(__name__)
@@ -39,11 +41,16 @@ def _unobserved(step: str, source_name: str, amount: int) -> None:
 
 
 class Road:
-    """The steps for one installation. `observe` is told of progress."""
+    """The steps for one installation. `observe` is told of progress.
 
-    def __init__(self, settings: Settings, observe: Observer = _unobserved) -> None:
+    With `warm_up`, the seconds that Great Expectations takes to import pass while the database is busy; for a process
+    that walks the whole road.
+    """
+
+    def __init__(self, settings: Settings, observe: Observer = _unobserved, *, warm_up: bool = False) -> None:
         self.settings = settings
         self.observe = observe
+        self._warm_up = warm_up
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -60,7 +67,9 @@ class Road:
         """Open the store and read a batch, once no other process works on it any more."""
         with store_connection(self.settings.database_url) as connection:
             # The lock belongs to the session and goes with it, however that ends.
-            connection.execute("select pg_advisory_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch_id})
+            connection.execute(
+                "select pg_advisory_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch_id}
+            )
             yield connection, ledger.batch_by_id(connection, batch_id)
 
     def collect(self, department: str, feed_id: str, run_id: str, *, again: bool = False) -> list[Batch]:
@@ -102,9 +111,13 @@ class Road:
                 log.warning("%s", error)
                 waiting.append(error)
         if not batches:
-            raise waiting[0] if waiting else DeliveryUnavailable(
-                f"No file {feed.transport.pattern} in {address}/{feed.transport.folder} for {department}/{feed_id}. "
-                "Ask the department whether its export ran."
+            raise (
+                waiting[0]
+                if waiting
+                else DeliveryUnavailable(
+                    f"No file {feed.transport.pattern} in {address}/{feed.transport.folder} for {department}/{feed_id}. "
+                    "Ask the department whether its export ran."
+                )
             )
         return sorted(batches, key=lambda batch: batch.batch_id)
 
@@ -161,7 +174,9 @@ class Road:
                 },
             )
             if batch.status == "landed" and not again and (repeated := repeat(connection, batch)) is not None:
-                log.info("Batch %d: %s is the file of batch %d.", batch.batch_id, delivery.name, repeated.repeats_batch_id)
+                log.info(
+                    "Batch %d: %s is the file of batch %d.", batch.batch_id, delivery.name, repeated.repeats_batch_id
+                )
                 return repeated
         return batch
 
@@ -199,15 +214,17 @@ class Road:
             assert batch.landing_path is not None
             try:
                 with connection.transaction(), self.landing.open(batch.landing_path) as content:
-                    staged = stage(
+                    staged = copy_rows(
                         connection,
                         batch,
                         feed,
-                        self.catalog,
                         content,
                         lambda rows: self.observe("stage", batch.source_name, rows),
                     )
                     _check_count(batch, staged.fetched)
+                    if self._warm_up:
+                        Thread(target=import_module, args=("zhengku.validate.run",), daemon=True).start()
+                    type_rows(connection, batch, feed, self.catalog, staged.columns)
                     connection.execute(
                         statement("stage/record_staged"),
                         {
@@ -254,7 +271,11 @@ class Road:
                 "greatest_share_of_previous": None,
             }
             rows = validate_rows(
-                url, schema, "certificate", load_suites(self.settings.suite_folder, feed.suites), parameters,
+                url,
+                schema,
+                "certificate",
+                load_suites(self.settings.suite_folder, feed.suites),
+                parameters,
                 feed.absent_fields,
             )
             failed_rows = mark_rows(connection, schema, "certificate", rows)

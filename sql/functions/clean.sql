@@ -10,12 +10,21 @@ return btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b');
 
 create or replace function clean.without_null_word(trimmed text) returns text
 language sql immutable parallel safe
-return case when lower(trimmed) in ('', 'null', '(null)', '<null>', 'n/a', '-', '--', '/') then null else trimmed end;
+return case
+    -- None of the words is longer, and most values are.
+    when octet_length(trimmed) > 6 then trimmed
+    when lower(trimmed) in ('', 'null', '(null)', '<null>', 'n/a', '-', '--', '/') then null
+    else trimmed
+end;
 
 -- Full-width letters, digits and brackets become half-width. Only text that holds something wide pays for it.
 create or replace function clean.half_width(trimmed text) returns text
 language sql immutable parallel safe
-return case when octet_length(trimmed) = length(trimmed) then trimmed else normalize(trimmed, nfkc) end;
+return case
+    when octet_length(trimmed) = length(trimmed) then trimmed
+    when trimmed ~ '[\u00a0\u3000\uff01-\uff5e]' then normalize(trimmed, nfkc)
+    else trimmed
+end;
 
 -- A code has no blanks inside and no lower-case letters ("x" at the end of an identity number).
 create or replace function clean.code(half_width text) returns text

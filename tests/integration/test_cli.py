@@ -42,7 +42,9 @@ def test_collect_shows_what_became_of_the_rows(installation, make_row):
 
 def test_lists_of_batches_and_problems_show_no_personal_data(installation, make_row):
     number = "420704199001010015"
-    installation.deliver_rows("1.csv", make_row(1), make_row(2, 企业名称="", 法人代表="欧阳某某", 注册地址=f"电话13800001234 {number}"))
+    installation.deliver_rows(
+        "1.csv", make_row(1), make_row(2, 企业名称="", 法人代表="欧阳某某", 注册地址=f"电话13800001234 {number}")
+    )
     zhengku(installation, "collect", "market_supervision")
     for arguments in (("quarantine",), ("quarantine", "--json"), ("batches",), ("batches", "--json")):
         shown = zhengku(installation, *arguments)
@@ -77,7 +79,9 @@ def test_no_database_is_set(installation, tmp_path):
 
 def test_database_that_does_not_answer(installation):
     installation.deliver_rows("1.csv", "x")
-    line = one_line(zhengku(installation, "collect", "market_supervision", ZHENGKU_DATABASE_URL="postgresql://a:b@127.0.0.1:1/c"))
+    line = one_line(
+        zhengku(installation, "collect", "market_supervision", ZHENGKU_DATABASE_URL="postgresql://a:b@127.0.0.1:1/c")
+    )
     assert "127.0.0.1:1/c" in line
     assert "b@" not in line
 
@@ -86,9 +90,7 @@ def test_wrong_password(installation, server_url):
     if not make_url(server_url).password:
         pytest.skip("the given server lets everybody in: no password can be wrong")
     url = make_url(installation.settings.database_url).set(password="wrong-secret")
-    line = one_line(
-        zhengku(installation, "batches", ZHENGKU_DATABASE_URL=url.render_as_string(hide_password=False))
-    )
+    line = one_line(zhengku(installation, "batches", ZHENGKU_DATABASE_URL=url.render_as_string(hide_password=False)))
     assert "password authentication failed" in line
     assert "wrong-secret" not in line
 
@@ -132,7 +134,15 @@ def test_file_larger_than_the_account_may_write(installation, make_row):
     """The same by a limit of the process, which every machine can set."""
     installation.deliver_rows("1.csv", *(make_row(n) for n in range(2000)))
     result = subprocess.run(
-        ["bash", "-c", 'ulimit -f 8; exec "$@"', "bash", str(Path(sys.executable).with_name("zhengku")), "collect", "market_supervision"],
+        [
+            "bash",
+            "-c",
+            'ulimit -f 8; exec "$@"',
+            "bash",
+            str(Path(sys.executable).with_name("zhengku")),
+            "collect",
+            "market_supervision",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -153,7 +163,9 @@ def test_catalog_check_fails_with_file_line_and_mend(installation, tmp_path):
     folder = tmp_path / "catalog"
     shutil.copytree(installation.settings.catalog_folder, folder)
     path = folder / "departments" / "market_supervision.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("issue_date: {column:", "issue_dat: {column:"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("issue_date: {column:", "issue_dat: {column:"), encoding="utf-8"
+    )
     result = zhengku(installation, "catalog", "check", ZHENGKU_CATALOG_DIR=str(folder))
     assert result.returncode == 1
     assert "market_supervision.yaml:" in result.stdout

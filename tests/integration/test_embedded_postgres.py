@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 from local_stack.postgres import EmbeddedPostgres, find_binaries
+from local_stack.processes import lives
 from zhengku.errors import ConfigurationError, StoreUnavailable
 
 SORTED = "select string_agg(t, '' order by t) from unnest(array['中', 'b', 'B', 'a', '乙']) t"
@@ -120,7 +121,7 @@ def test_outlives_its_starter_and_is_stopped_by_another_process(folder: Path) ->
     children = main.children(recursive=True)
     subprocess.run([sys.executable, "-c", call.format("stop"), folder], check=True)
     assert not server.is_running()
-    assert [process for process in (main, *children) if process.is_running()] == []
+    assert [process for process in (main, *children) if lives(process)] == []
 
 
 def test_starts_again_after_it_was_killed(folder: Path) -> None:
@@ -177,7 +178,7 @@ def test_a_server_that_does_not_heed_is_stopped_at_once(folder: Path, monkeypatc
     finally:
         if checkpointer.is_running():
             checkpointer.send_signal(signal.SIGCONT)
-    assert not stuck.is_running() or stuck.status() == psutil.STATUS_ZOMBIE
+    assert not lives(stuck)
     server.start()
     assert ask(server, "select 1") == 1
 

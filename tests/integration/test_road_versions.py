@@ -43,7 +43,9 @@ def test_redelivered_rows_that_go_the_whole_road_write_nothing(installation, mak
     batch = installation.run_one(again=True)
     assert (batch.repeats_batch_id, batch.unchanged, batch.quarantined, batch.written) == (None, 5, 1, 0)
     assert installation.store() == before
-    assert installation.query("select times_seen, first_batch_id < last_batch_id from quarantine.problem_row") == [(2, True)]
+    assert installation.query("select times_seen, first_batch_id < last_batch_id from quarantine.problem_row") == [
+        (2, True)
+    ]
 
 
 def test_newer_row_updates_and_the_old_version_is_kept(installation, make_row):
@@ -145,7 +147,9 @@ def test_values_are_cleaned_before_they_are_compared(installation, make_row):
     installation.run_one()
     installation.deliver_rows(
         "b.csv",
-        make_row(1, 统一社会信用代码=f"\u3000{wide.lower()} ", 注册日期=" 2020年5月1日", 企业类型=" 有限责任公司\u3000"),
+        make_row(
+            1, 统一社会信用代码=f"\u3000{wide.lower()} ", 注册日期=" 2020年5月1日", 企业类型=" 有限责任公司\u3000"
+        ),
         minutes_ago=1,
     )
     batch = installation.run_one()
@@ -178,7 +182,17 @@ def test_every_form_of_a_date_is_read(installation, make_row):
 
 
 def test_what_is_no_date_is_quarantined(installation, make_row):
-    wrong = ["2021-02-29", "2020-13-01", "2020-00-10", "2020-5", "5/1/2020", "0000-01-01", "43952", "2020-05-01Z", "昨天"]
+    wrong = [
+        "2021-02-29",
+        "2020-13-01",
+        "2020-00-10",
+        "2020-5",
+        "5/1/2020",
+        "0000-01-01",
+        "43952",
+        "2020-05-01Z",
+        "昨天",
+    ]
     installation.deliver_rows("a.csv", *(make_row(n, 注册日期=form) for n, form in enumerate(wrong)))
     batch = installation.run_one()
     assert (batch.quarantined, batch.inserted) == (len(wrong), 0)

@@ -14,9 +14,12 @@ DAY = datetime.date(2026, 11, 23)
 CREDIT_CODE = "select rules.is_credit_code(b) from (select convert_to(%s, 'UTF8') as b offset 0) as c"
 IDENTITY_NUMBER = "select rules.is_identity_number(b, %s) from (select convert_to(%s, 'UTF8') as b offset 0) as c"
 IDENTIFIER = """
-    select rules.is_certificate_identifier(b, padded)
-    from (select convert_to(i, 'UTF8') as b, rules.identifier_check_input(i) as padded from (select %s) as v (i) offset 0)
-        as c
+    select rules.is_certificate_identifier(c.b, c.padded)
+    from (
+        select convert_to(v.i, 'UTF8') as b, rules.identifier_check_input(v.i) as padded
+        from (select %s) as v (i)
+        offset 0
+    ) as c
 """
 
 ROOT = "1.2.156.3005.2."
@@ -69,9 +72,8 @@ def test_credit_code_of_the_standard_is_valid(connection: psycopg.Connection[Any
     assert ask(connection, CREDIT_CODE, credit_code(1))
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
+def test_credit_code_with_a_fault_is_not_valid(connection: psycopg.Connection[Any]) -> None:
+    codes = [
         "91110000600037341M",
         "91110000600037341l",
         "9111000060003734IL",
@@ -82,10 +84,8 @@ def test_credit_code_of_the_standard_is_valid(connection: psycopg.Connection[Any
         "91A10000600037341L",
         "",
         "\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\",
-    ],
-)
-def test_credit_code_with_a_fault_is_not_valid(connection: psycopg.Connection[Any], code: str) -> None:
-    assert not ask(connection, CREDIT_CODE, code)
+    ]
+    assert [code for code in codes if ask(connection, CREDIT_CODE, code)] == []
 
 
 @shared_database
@@ -153,21 +153,16 @@ def test_identity_number_of_somebody_born_on_the_day_is_valid_and_of_tomorrow_is
     assert not ask(connection, IDENTITY_NUMBER, DAY, identity_number("42070020990101001"))
 
 
-@pytest.mark.parametrize(
-    ("number", "valid"),
-    [
-        ("420700900101001", True),
-        ("420700900230001", False),
-        ("42070090010100X", False),
-        ("42070090010100", False),
-        ("4207009001010011", False),
-        ("", False),
-    ],
-)
-def test_identity_number_of_15_digits_needs_a_birth_date_that_exists(
-    connection: psycopg.Connection[Any], number: str, valid: bool
-) -> None:
-    assert ask(connection, IDENTITY_NUMBER, DAY, number) is valid
+def test_identity_number_of_15_digits_needs_a_birth_date_that_exists(connection: psycopg.Connection[Any]) -> None:
+    numbers = {
+        "420700900101001": True,
+        "420700900230001": False,
+        "42070090010100X": False,
+        "42070090010100": False,
+        "4207009001010011": False,
+        "": False,
+    }
+    assert {number: ask(connection, IDENTITY_NUMBER, DAY, number) for number in numbers} == numbers
 
 
 def test_identity_number_takes_ascii_digits_and_a_capital_x_only(connection: psycopg.Connection[Any]) -> None:
@@ -178,14 +173,12 @@ def test_identity_number_takes_ascii_digits_and_a_capital_x_only(connection: psy
     assert not ask(connection, IDENTITY_NUMBER, DAY, "X" + number[1:])
 
 
-@pytest.mark.parametrize("tail", VALID_IDENTIFIERS)
-def test_identifier_seen_in_public_systems_is_valid(connection: psycopg.Connection[Any], tail: str) -> None:
-    assert ask(connection, IDENTIFIER, ROOT + tail)
+def test_identifiers_seen_in_public_systems_are_valid(connection: psycopg.Connection[Any]) -> None:
+    assert [tail for tail in VALID_IDENTIFIERS if not ask(connection, IDENTIFIER, ROOT + tail)] == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_identifier_with_a_fault_is_not_valid(connection: psycopg.Connection[Any]) -> None:
+    texts = [
         ROOT + "11100000000013661B006.113700000045046442.209FA4E88F9E4C878F3E9BED2CE7EA49.001.M",
         ROOT + VALID_IDENTIFIERS[0][:-1] + "f",
         ROOT + VALID_IDENTIFIERS[0] + ".",
@@ -199,10 +192,8 @@ def test_identifier_seen_in_public_systems_is_valid(connection: psycopg.Connecti
         identifier("11100000000013338W032.1122000001354454OJ.2430599.001"),
         identifier(f"11100000000013338W032.11220000013544541J.{'7' * 55}.001"),
         "",
-    ],
-)
-def test_identifier_with_a_fault_is_not_valid(connection: psycopg.Connection[Any], text: str) -> None:
-    assert not ask(connection, IDENTIFIER, text)
+    ]
+    assert [text for text in texts if ask(connection, IDENTIFIER, text)] == []
 
 
 @shared_database

@@ -1,4 +1,4 @@
-"""The shipped suites against rows that break one rule each: Great Expectations and the marks must agree on every rule."""
+"""The shipped suites against rows that break one rule each: Great Expectations and the marks must agree."""
 
 import csv
 import datetime
@@ -331,16 +331,15 @@ def test_conditions_call_no_function_of_ours_once_planned(
 ) -> None:
     stage(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values()])
     outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
-    called = set()
+    asked = ""
     for rule in outcome.failed:
         assert rule.condition is not None
         query = sa.select(rule.condition).select_from(sa.table("certificate", schema="batch_7"))
-        # Bound values of the dialect; the statement is planned with them, as when it is run.
         compiled = query.compile(dialect=postgresql.psycopg.dialect(), compile_kwargs={"render_postcompile": True})
-        called |= {word for word in str(compiled).split("(") if "rules." in word}
+        asked += str(compiled)
         plan = connection.execute(f"explain (verbose, costs off) {compiled}".encode(), compiled.params).fetchall()
         assert "rules." not in str(plan), f"{rule.rule_id}: PostgreSQL does not inline its function"
-    assert len(called) >= 3, "the functions of the rules are asked at all"
+    assert all(name in asked for name in ("is_credit_code", "is_identity_number", "is_certificate_identifier"))
 
 
 BATCH = load_suites(PROJECT / "expectations", [BATCH_SUITE])

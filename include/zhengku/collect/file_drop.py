@@ -96,7 +96,9 @@ def land(
             f"{delivery.name} 不是文件（可能是文件夹），请以单个 CSV 文件重新提交",
         )
     # A file that changed just now may still be being written: give the writer time to finish.
-    time.sleep(min(max(0.0, drop.settle_seconds - (time.time() - delivery.modified_at.timestamp())), drop.settle_seconds))
+    time.sleep(
+        min(max(0.0, drop.settle_seconds - (time.time() - delivery.modified_at.timestamp())), drop.settle_seconds)
+    )
     if _seen(delivery.path) != delivery:
         raise DeliveryUnavailable(f"{delivery.name} is still being written to; it is taken by the next try.")
     if not delivery.size:
@@ -109,7 +111,9 @@ def land(
         with delivery.path.open("rb") as content:
             landed = landing.put(content, path, manifest.digests if manifest else (), on_bytes)
     except PermissionError as error:
-        raise DeliveryUnavailable(f"{delivery.path}: this account may not read it. Ask for the right to read.") from error
+        raise DeliveryUnavailable(
+            f"{delivery.path}: this account may not read it. Ask for the right to read."
+        ) from error
     if landed.size != delivery.size or _seen(delivery.path) != delivery:
         landing.discard([landed.path])
         raise DeliveryUnavailable(f"{delivery.name} changed while it was read; it is taken by the next try.")

@@ -80,7 +80,9 @@ def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason
     """Close a batch as held: the store stays as it was, and a person decides."""
     assert batch.fetched is not None
     discard(connection, batch.batch_id)
-    return _finish(connection, batch, "held", Balance(held=batch.fetched), rule_id=rule_id, reason=reason, detail=detail)
+    return _finish(
+        connection, batch, "held", Balance(held=batch.fetched), rule_id=rule_id, reason=reason, detail=detail
+    )
 
 
 def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:

@@ -3,7 +3,7 @@
 All are unlogged: after a crash of the server they are empty, and `is_staged` tells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -19,23 +19,23 @@ from zhengku.stage.records import BadRow, open_records
 
 @dataclass(frozen=True)
 class Staged:
-    """What was read of a delivery: `fetched` records, of which `staged` could be read as rows."""
+    """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`."""
 
     fetched: int
     staged: int
     blank_lines: int
+    columns: tuple[str, ...]
     unknown_columns: list[str]
 
 
-def stage(
+def copy_rows(
     connection: psycopg.Connection[Any],
     batch: Batch,
     feed: Feed,
-    catalog: Catalog,
     content: BinaryIO,
     on_rows: Callable[[int], None] | None = None,
 ) -> Staged:
-    """Read a landed delivery into the batch's staging tables, replacing what an earlier try left there.
+    """Read a landed delivery into the batch's text table, replacing what an earlier try left there.
 
     Runs in the caller's transaction. `on_rows` is told of the rows of every block read.
     Raises `DeliveryRejected` when the file is wrong as a whole.
@@ -79,18 +79,23 @@ def stage(
                         break
             _keep_bad_rows(cursor, bad_rows)
             bad_rows.clear()
-    connection.execute(
-        sql.SQL("create unlogged table certificate as {}").format(
-            cleaning_query(feed, catalog, reader.columns, batch.landed_at, sql.Identifier("text_row"))
-        )
-    )
-    connection.execute("analyze certificate (row_no, certificate_key)")
     return Staged(
         fetched=reader.fetched,
-        staged=reader.fetched - reader.bad,
+        staged=reader.good,
         blank_lines=reader.blank_lines,
-        unknown_columns=list(feed.unexpected_columns(tuple(reader.columns))),
+        columns=reader.columns,
+        unknown_columns=list(feed.unexpected_columns(reader.columns)),
     )
+
+
+def type_rows(
+    connection: psycopg.Connection[Any], batch: Batch, feed: Feed, catalog: Catalog, columns: Sequence[str]
+) -> None:
+    """Clean and type the rows of the text table, in the transaction that copied them; `columns` are as delivered."""
+    use_batch_schema(connection, batch.batch_id)
+    query = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"))
+    connection.execute(sql.SQL("create unlogged table certificate as {}").format(query))
+    connection.execute("analyze certificate (row_no, certificate_key)")
 
 
 _BAD_BYTES_HELD = 8 * 1024 * 1024

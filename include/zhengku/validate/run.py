@@ -11,8 +11,7 @@ from typing import Any, Literal
 import great_expectations as gx
 import sqlalchemy as sa
 from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-from great_expectations.datasource.fluent.interfaces import Batch, TestConnectionError
-from great_expectations.datasource.fluent.fluent_base_model import GxDatasourceWarning
+from great_expectations.datasource.fluent.interfaces import Batch, GxDatasourceWarning, TestConnectionError
 from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 from great_expectations.exceptions.exceptions import GreatExpectationsError
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine

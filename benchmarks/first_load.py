@@ -1,0 +1,206 @@
+"""First load of a large register, file → store, beside a raw COPY of the same clean rows into the same indexed table.
+
+`make bench` runs it. Rows are made from the real register when ZHENGKU_REGISTER_DIR names its folder, else from made-up
+ones. Ours and the floor take turns on one server with durability at its defaults; every figure is printed.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from local_stack.postgres import EmbeddedPostgres
+from psycopg import sql
+from simulator.business_licenses import write_register
+from zhengku.database import upgrade
+from zhengku.road import Road
+from zhengku.settings import Settings
+
+SHOWN_SETTINGS = (
+    "server_version",
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "wal_level",
+    "wal_compression",
+    "shared_buffers",
+    "work_mem",
+    "maintenance_work_mem",
+    "max_wal_size",
+    "checkpoint_timeout",
+    "max_parallel_workers_per_gather",
+    "effective_cache_size",
+    "jit",
+)
+LIMIT = 2.5
+
+SERVER = {
+    # As on a server of 24 GB: staging tables are unlogged and need never reach the disk.
+    "shared_buffers": "4GB",
+    # A bulk load is not stopped by a checkpoint in its middle; the floor gains by it as much.
+    "max_wal_size": "8GB",
+}
+"""Settings apart from the embedded server's own; durability stays at its defaults."""
+
+
+def plain(url: str) -> str:
+    return url.replace("+psycopg", "")
+
+
+def ours() -> None:
+    """Walk the road in this process and print the seconds of each step and the peak memory, as JSON."""
+    started = time.perf_counter()
+    road = Road(Settings.load(), warm_up=True)
+    seconds: dict[str, float] = {}
+
+    def timed(name, step, *arguments):
+        begin = time.perf_counter()
+        result = step(*arguments)
+        seconds[name] = time.perf_counter() - begin
+        return result
+
+    [batch] = timed("collect", road.collect, "market_supervision", "business_license", "bench")
+    timed("stage", road.stage, batch.batch_id)
+    timed("validate", road.validate, batch.batch_id)
+    loaded = timed("load", road.load, batch.batch_id)
+    seconds["all"] = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak_mb": peak, "counts": loaded.counts()}))
+
+
+def run_ours(server: EmbeddedPostgres, folder: Path, register: Path, database: str) -> dict:
+    """Load the register into a fresh database, in a process of its own."""
+    url = fresh_database(server, database)
+    drop = folder / "drop" / "business_license"
+    drop.mkdir(parents=True, exist_ok=True)
+    delivered = drop / "register.csv"
+    if not delivered.exists():
+        os.link(register, delivered)
+    moment = time.time() - 3600
+    os.utime(delivered, (moment, moment))
+    landing = folder / "landing"
+    shutil.rmtree(landing, ignore_errors=True)
+    checkpoint(url)
+    environment = {
+        **os.environ,
+        "ZHENGKU_DATABASE_URL": url,
+        "ZHENGKU_LANDING_URL": str(landing),
+        "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(folder / "drop"),
+    }
+    begin = time.perf_counter()
+    result = subprocess.run(
+        [sys.executable, __file__, "--ours"], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    figures = json.loads(result.stdout.strip().splitlines()[-1])
+    figures["process"] = time.perf_counter() - begin
+    return figures
+
+
+def export_clean_rows(server: EmbeddedPostgres, database: str, path: Path) -> None:
+    """Write what the store holds as COPY text: the very rows that the floor loads."""
+    with psycopg.connect(plain(server.url(database))) as connection, path.open("wb") as file:
+        with connection.cursor().copy("copy store.certificate to stdout") as copy:
+            for block in copy:
+                file.write(block)
+
+
+def run_floor(server: EmbeddedPostgres, database: str, rows: Path) -> float:
+    """COPY the clean rows straight into the store's table, with its key and its two indexes; return the seconds."""
+    url = fresh_database(server, database)
+    checkpoint(url)
+    with psycopg.connect(plain(url)) as connection, rows.open("rb") as file:
+        begin = time.perf_counter()
+        with connection.cursor().copy("copy store.certificate from stdin") as copy:
+            while block := file.read(1024 * 1024):
+                copy.write(block)
+        connection.commit()
+        return time.perf_counter() - begin
+
+
+def fresh_database(server: EmbeddedPostgres, name: str) -> str:
+    with psycopg.connect(plain(server.url("postgres")), autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+    upgrade(server.url(name))
+    return server.url(name)
+
+
+def checkpoint(url: str) -> None:
+    with psycopg.connect(plain(url), autocommit=True) as connection:
+        connection.execute("checkpoint")
+
+
+def show_settings(server: EmbeddedPostgres) -> None:
+    with psycopg.connect(plain(server.url("postgres"))) as connection:
+        for name in SHOWN_SETTINGS:
+            [value] = connection.execute(sql.SQL("show {}").format(sql.Identifier(name))).fetchone()
+            print(f"  {name} = {value}")
+
+
+def measure(rows: int, rounds: int, folder: Path, template: Path | None) -> None:
+    needed = rows * 6_000
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        sys.exit(f"{rows:,} rows need about {needed / 1e9:.0f} GB in {folder}, {free / 1e9:.0f} GB are free.")
+    register = folder / "register.csv"
+    write_register(register, rows, seed=1, template_csv=template)
+    clean = folder / "clean.copy"
+    server = EmbeddedPostgres(folder / "postgres", SERVER)
+    server.start()
+    try:
+        print(
+            f"{rows:,} rows, {register.stat().st_size / 1e6:.0f} MB, {rounds} round(s), from {template or 'made-up rows'}"
+        )
+        show_settings(server)
+        loads, floors = [], []
+        # Not counted: a server that has just been made creates its WAL files during the first load.
+        run_ours(server, folder, register, "ours")
+        export_clean_rows(server, "ours", clean)
+        run_floor(server, "floor", clean)
+        for _ in range(rounds):
+            loads.append(run_ours(server, folder, register, "ours"))
+            floors.append(run_floor(server, "floor", clean))
+            seconds = " ".join(f"{name} {value:.1f}" for name, value in loads[-1]["seconds"].items())
+            print(
+                f"  ours {loads[-1]['process']:.1f} s ({seconds}; peak {loads[-1]['peak_mb']:.0f} MB)  "
+                f"floor {floors[-1]:.1f} s  ratio {loads[-1]['process'] / floors[-1]:.2f}"
+            )
+    finally:
+        server.stop()
+    print(f"  counts {loads[-1]['counts']}")
+    for name in loads[0]["seconds"]:
+        print(f"  {name:9s} median {statistics.median(load['seconds'][name] for load in loads):6.1f} s")
+    ratio = statistics.median(load["process"] / floor for load, floor in zip(loads, floors, strict=True))
+    print(f"  floor     median {statistics.median(floors):6.1f} s")
+    print(f"  ratio     median {ratio:6.2f}  (whole process, imports included; at most {LIMIT})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 3_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    if options.ours:
+        ours()
+        return
+    source = os.environ.get("ZHENGKU_REGISTER_DIR", "")
+    template = Path(source) / "business_licences_hubei_2019.csv" if source else None
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for place, rows in enumerate(options.rows):
+        with tempfile.TemporaryDirectory(prefix="zhengku-bench-") as folder:
+            # The larger sizes are there for memory and growth; one round shows them.
+            measure(rows, options.rounds if place == 0 else 1, Path(folder), template)
+
+
+if __name__ == "__main__":
+    main()
