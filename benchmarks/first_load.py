@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 
 import psycopg
-from local_stack.postgres import EmbeddedPostgres
 from psycopg import sql
+
+from local_stack.postgres import EmbeddedPostgres
 from simulator.business_licenses import write_register
 from zhengku.database import upgrade
 from zhengku.road import Road
@@ -36,6 +37,7 @@ SHOWN_SETTINGS = (
     "work_mem",
     "maintenance_work_mem",
     "max_wal_size",
+    "min_wal_size",
     "checkpoint_timeout",
     "max_parallel_workers_per_gather",
     "effective_cache_size",
@@ -48,6 +50,8 @@ SERVER = {
     "shared_buffers": "4GB",
     # A bulk load is not stopped by a checkpoint in its middle; the floor gains by it as much.
     "max_wal_size": "8GB",
+    # WAL files are kept and used again, as on a server that has been running for a while.
+    "min_wal_size": "4GB",
 }
 """Settings apart from the embedded server's own; durability stays at its defaults."""
 
@@ -107,10 +111,13 @@ def run_ours(server: EmbeddedPostgres, folder: Path, register: Path, database: s
 
 def export_clean_rows(server: EmbeddedPostgres, database: str, path: Path) -> None:
     """Write what the store holds as COPY text: the very rows that the floor loads."""
-    with psycopg.connect(plain(server.url(database))) as connection, path.open("wb") as file:
-        with connection.cursor().copy("copy store.certificate to stdout") as copy:
-            for block in copy:
-                file.write(block)
+    with (
+        psycopg.connect(plain(server.url(database))) as connection,
+        path.open("wb") as file,
+        connection.cursor().copy("copy store.certificate to stdout") as copy,
+    ):
+        for block in copy:
+            file.write(block)
 
 
 def run_floor(server: EmbeddedPostgres, database: str, rows: Path) -> float:
@@ -135,8 +142,10 @@ def fresh_database(server: EmbeddedPostgres, name: str) -> str:
 
 
 def checkpoint(url: str) -> None:
+    """Let neither side pay for what the other left to be written."""
     with psycopg.connect(plain(url), autocommit=True) as connection:
         connection.execute("checkpoint")
+    os.sync()
 
 
 def show_settings(server: EmbeddedPostgres) -> None:
@@ -157,9 +166,8 @@ def measure(rows: int, rounds: int, folder: Path, template: Path | None) -> None
     server = EmbeddedPostgres(folder / "postgres", SERVER)
     server.start()
     try:
-        print(
-            f"{rows:,} rows, {register.stat().st_size / 1e6:.0f} MB, {rounds} round(s), from {template or 'made-up rows'}"
-        )
+        origin = "made from the real register" if template else "made up"
+        print(f"{rows:,} rows, {register.stat().st_size / 1e6:.0f} MB, {origin}, {rounds} round(s)")
         show_settings(server)
         loads, floors = [], []
         # Not counted: a server that has just been made creates its WAL files during the first load.

@@ -10,10 +10,12 @@ from airflow.sdk import (
     ExceptionRetryPolicy,
     RetryAction,
     RetryRule,
+    TriggerRule,
     get_current_context,
     task,
     task_group,
 )
+
 from zhengku.catalog import load_department
 from zhengku.road import Road
 from zhengku.settings import CITY_TIME_ZONE, Settings
@@ -88,7 +90,8 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
             context["outlet_events"][loaded].add(asset, extra={"feed": feed, "batches": batch_ids, **totals})
         return totals
 
-    @task
+    # Also when a feed failed: the others have their report, and this task is red then as well.
+    @task(trigger_rule=TriggerRule.ALL_DONE)
     def conclude() -> str:
         """Write the run's report; red when a delivery was rejected or is held, so that somebody looks."""
         return str(Road(Settings.load()).conclude(department_id, get_current_context()["run_id"]))

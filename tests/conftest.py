@@ -16,10 +16,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from local_stack.postgres import EmbeddedPostgres
 from psycopg import sql
-from simulator.business_licenses import credit_code
 from sqlalchemy import make_url
+
+from local_stack.postgres import EmbeddedPostgres
+from simulator.business_licenses import credit_code
 from zhengku.ledger import Batch
 from zhengku.road import Road
 from zhengku.settings import Settings, project_home
@@ -156,9 +157,10 @@ class Installation:
         [batch] = self.run(again=again)
         return batch
 
-    def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    def query(self, statement: str | sql.Composed, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.settings.database_url.replace("+psycopg", "")) as connection:
-            result = connection.execute(statement.encode(), parameters or None)
+            query = statement.encode() if isinstance(statement, str) else statement
+            result = connection.execute(query, parameters or None)
             return result.fetchall() if result.description else []
 
     def store(self) -> dict[str, tuple[Any, ...]]:

@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from zhengku.errors import ZhengkuError
-from zhengku.settings import project_home
-
 from local_stack.demo import ROWS, SEED, run_demo
 from local_stack.stack import LocalStack
+from zhengku.errors import ZhengkuError
+from zhengku.settings import project_home
 
 NOT_RUNNING = 3
 """Exit status of `status` when something does not run."""

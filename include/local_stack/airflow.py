@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from zhengku.errors import ZhengkuError
 
 from local_stack.private_file import write_private
+from zhengku.errors import ZhengkuError
 
 COMPONENTS = {
     "api-server": ("api-server",),

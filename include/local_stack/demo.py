@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from zhengku.errors import ZhengkuError
-from zhengku.settings import CITY_TIME_ZONE, Settings
-
 from local_stack.airflow import AirflowApi, TaskState
 from local_stack.stack import LocalStack, Progress
+from zhengku.errors import ZhengkuError
+from zhengku.settings import CITY_TIME_ZONE, Settings
 
 DAG_ID = "market_supervision"
 ROWS = 2_000
@@ -115,7 +114,7 @@ def _lay_out_delivery(folder: Path, rows: int, seed: int) -> None:
 
 
 def _print_summary(stack: LocalStack) -> None:
-    from zhengku.report import print_summary
+    from zhengku.report.summary import print_summary
 
     os.environ.update(stack.environment())
     print_summary(Settings.load())

@@ -22,10 +22,10 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
-from zhengku.errors import ConfigurationError, StoreUnavailable
 
 from local_stack.private_file import write_private
 from local_stack.processes import lives, wait_until_ended
+from zhengku.errors import ConfigurationError, StoreUnavailable
 
 OLDEST_VERSION = 15
 """The major version of PostgreSQL that every statement of ours must run on."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+
 from zhengku.errors import ZhengkuError
 
 ASK_SECONDS = 5.0

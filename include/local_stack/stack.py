@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
-from zhengku.catalog.catalog import department_files, load_department
-from zhengku.errors import CatalogError, StoreUnavailable, ZhengkuError
 
 from local_stack.airflow import COMPONENTS, AirflowApi, AirflowHome, command
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.private_file import write_private
 from local_stack.processes import BackgroundProgram, stop_programs
+from zhengku.catalog.catalog import department_files, load_department
+from zhengku.errors import CatalogError, StoreUnavailable, ZhengkuError
 
 STORE_DATABASE = "zhengku"
 AIRFLOW_DATABASE = "airflow"

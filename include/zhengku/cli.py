@@ -22,6 +22,7 @@ from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Batch
 from zhengku.masking import mask_payload
+from zhengku.report.summary import batch_table, print_summary
 from zhengku.road import Road
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
@@ -124,18 +125,17 @@ def collect(
     with _progress(road, hidden=as_json):
         for feed in feeds:
             try:
-                batches = road.collect(department, feed, run_id, again=again)
+                for batch in road.collect(department, feed, run_id, again=again):
+                    finished.append(road.load(batch.batch_id))
             except ZhengkuError as error:
                 # The other feeds of the department are collected all the same.
                 if len(feeds) == 1:
                     raise
                 unavailable.append(str(error))
-                continue
-            finished += [road.load(batch.batch_id) for batch in batches]
     _show_batches(finished, as_json=as_json)
     for message in unavailable:
         print(f"zhengku: {message}", file=sys.stderr)  # noqa: T201
-    report = road.conclude(department, run_id)
+    report = road.conclude(department, run_id, feeds)
     if not as_json:
         err.print(f"Report: {report}", soft_wrap=True)
     if unavailable:
@@ -181,6 +181,12 @@ def batches(
     with store_connection(Settings.load().database_url) as connection:
         found = ledger.batches(connection, department=department, feed=feed, status=status, limit=limit)
     _show_batches(found, as_json=as_json)
+
+
+@app.command()
+def summary() -> None:
+    """Show the newest run: what came, what loaded, what was quarantined and why, where the report is."""
+    print_summary(Settings.load(), out)
 
 
 @app.command()
@@ -248,17 +254,4 @@ def _show_batches(found: list[Batch], *, as_json: bool) -> None:
     if as_json:
         _print_json([asdict(batch) for batch in found])
         return
-    table = Table("batch", "feed", "delivery", "status", "fetched", *ledger.OUTCOMES, "finished")
-    for batch in found:
-        style = {"loaded": "green", "held": "yellow", "rejected": "red"}.get(batch.status, "")
-        state = f"{batch.status} (= batch {batch.repeats_batch_id})" if batch.repeats_batch_id else batch.status
-        counts = batch.counts()
-        table.add_row(
-            str(batch.batch_id),
-            f"{batch.department}/{batch.feed}",
-            batch.source_name,
-            f"[{style}]{state}[/]" if style else state,
-            *(str(count) if count else "·" for count in counts.values()),
-            batch.finished_at.astimezone(CITY_TIME_ZONE).strftime("%m-%d %H:%M:%S") if batch.finished_at else "",
-        )
-    out.print(table)
+    out.print(batch_table(found))

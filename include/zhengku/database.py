@@ -82,7 +82,8 @@ def store_connection(url: str) -> Iterator[psycopg.Connection[Any]]:
         if not re.search(r"\b(ledger|store|quarantine|clean|rules)\b", _one_line(error)):
             raise
         raise StoreUnavailable(
-            f"The license store at {where} is not set up for this release ({_one_line(error)}). Run `zhengku db upgrade` first."
+            f"The license store at {where} is not set up for this release ({_one_line(error)}). "
+            "Run `zhengku db upgrade` first."
         ) from error
     except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.CannotConnectNow) as error:
         raise StoreUnavailable(

@@ -125,6 +125,23 @@ def batches(
         return cursor.fetchall()
 
 
+Identity = tuple[str, int, datetime]
+"""What tells a delivery from another before it is read: name, bytes, time of its last change."""
+
+
+def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[Identity, str]:
+    """Return the deliveries of a feed that have a batch, with the state of their newest one."""
+    rows = connection.execute(statement("collect/seen_before"), {"department": department, "feed": feed}).fetchall()
+    return {(name, size, modified_at): status for name, size, modified_at, status in rows}
+
+
+def adopt_unfinished(connection: Connection, department: str, feed: str, run_id: str) -> None:
+    """Make the batches that another run of the feed left unfinished this run's own."""
+    connection.execute(
+        statement("collect/adopt_unfinished"), {"department": department, "feed": feed, "run_id": run_id}
+    )
+
+
 def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, detail: str) -> Batch:
     """Close a batch as rejected: its file is wrong as a whole."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:

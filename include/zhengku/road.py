@@ -5,7 +5,7 @@ Each step is safe to repeat, at any point: it finds what an earlier try finished
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -24,7 +24,7 @@ from zhengku.database import batch_schema, statement, store_connection, use_batc
 from zhengku.errors import BatchesFailed, DeliveryRejected, DeliveryUnavailable
 from zhengku.ledger import Batch, RuleResult
 from zhengku.load.merge import hold, load, repeat
-from zhengku.report import build_report, write_report
+from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import CITY_TIME_ZONE, Settings
 from zhengku.stage.row_rules import ROW_RULES
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
@@ -75,51 +75,56 @@ class Road:
     def collect(self, department: str, feed_id: str, run_id: str, *, again: bool = False) -> list[Batch]:
         """Lay what a feed delivered since the last run into the landing area; return the run's batches, oldest first.
 
-        When nothing new lies there, the newest file is looked at once more, so that every run has evidence. A file
-        loaded before, whose rows nothing has touched since, is closed at once as unchanged, unless `again` is set.
+        Batches that another run left unfinished, because it died, become this run's. When nothing new lies there, the
+        newest file is looked at once more, so that every run has evidence. A file loaded before, whose rows nothing has
+        touched since, is closed at once as unchanged, unless `again` is set.
         Raises `DeliveryUnavailable` when there is nothing to collect; `ConfigurationError`, `StorageFull`,
         `StoreUnavailable`. A delivery that is wrong as a whole becomes a rejected batch.
         """
         feed = self.catalog.feed(department, feed_id)
         address = self.settings.connection(feed.transport.connection)
         with store_connection(self.settings.database_url) as connection:
-            own = ledger.batches(connection, department=department, feed=feed_id, run_id=run_id, limit=1_000_000)
-            rows = connection.execute(
-                statement("collect/seen_before"), {"department": department, "feed": feed_id, "run_id": run_id}
-            ).fetchall()
-        seen = {(name, size, modified_at): status for _, name, size, modified_at, status in rows}
-        deliveries = list_deliveries(feed.transport, address)
+            ledger.adopt_unfinished(connection, department, feed_id, run_id)
+            batches = ledger.batches(connection, department=department, feed=feed_id, run_id=run_id, limit=1_000_000)
+            seen = ledger.seen_deliveries(connection, department, feed_id)
+        waiting: DeliveryUnavailable | None = None
+        try:
+            deliveries = list_deliveries(feed.transport, address)
+        except DeliveryUnavailable as error:
+            if not batches:
+                raise
+            log.warning("%s", error)
+            deliveries = []
         fresh = [delivery for delivery in deliveries if _identity(delivery) not in seen]
-        if not fresh and deliveries:
-            newest = deliveries[-1]
-            if seen[_identity(newest)] == "held":
-                raise DeliveryUnavailable(
-                    f"{newest.name} is the newest delivery of {department}/{feed_id} and its batch is held. "
-                    "Release or reject it: `zhengku batches --status held`."
-                )
-            fresh = [newest]
-        done = {(batch.source_name, batch.source_bytes, batch.source_modified_at): batch for batch in own}
-        batches: list[Batch] = []
-        waiting: list[DeliveryUnavailable] = []
+        if not fresh and not batches:
+            fresh = [self._newest(feed, address, deliveries, seen)]
         for delivery in fresh:
-            if (found := done.get(_identity(delivery))) is not None:
-                batches.append(found)
-                continue
             try:
                 batches.append(self._collect_one(feed, delivery, run_id, again=again))
             except DeliveryUnavailable as error:
                 log.warning("%s", error)
-                waiting.append(error)
-        if not batches:
-            raise (
-                waiting[0]
-                if waiting
-                else DeliveryUnavailable(
-                    f"No file {feed.transport.pattern} in {address}/{feed.transport.folder} for {department}/{feed_id}. "
-                    "Ask the department whether its export ran."
-                )
-            )
+                waiting = error
+        if waiting and not batches:
+            raise waiting
         return sorted(batches, key=lambda batch: batch.batch_id)
+
+    def _newest(
+        self, feed: Feed, address: str, deliveries: list[Delivery], seen: Mapping[ledger.Identity, str]
+    ) -> Delivery:
+        """Return the newest file of a drop with nothing new in it. Raises `DeliveryUnavailable` when there is none."""
+        drop = feed.transport
+        if not deliveries:
+            what = f"{drop.pattern} with its manifest" if drop.manifest == "required" else drop.pattern
+            raise DeliveryUnavailable(
+                f"No file {what} in {address}/{drop.folder} for {feed.name}. Ask the department whether its export ran."
+            )
+        newest = deliveries[-1]
+        if seen[_identity(newest)] == "held":
+            raise DeliveryUnavailable(
+                f"{newest.name} is the newest delivery of {feed.name} and its batch is held. Release it "
+                "(`zhengku batches --status held`, `zhengku release`), or ask the department for a corrected file."
+            )
+        return newest
 
     def _collect_one(self, feed: Feed, delivery: Delivery, run_id: str, *, again: bool) -> Batch:
         manifest: Manifest | None = None
@@ -197,7 +202,7 @@ class Road:
         return Landed(path=earlier[0], size=landed.size, digests=landed.digests)
 
     def _config_digest(self, feed: Feed) -> str:
-        """Digest of all that decides what becomes of a file: the feed, the catalogue's tables, the suites, the release."""
+        """Digest of all that decides what becomes of a file: feed, catalogue's tables, suites, release."""
         digest = hashlib.sha256(f"{__version__}\n{feed.config_digest}\n".encode())
         tables = sorted(self.settings.catalog_folder.glob("*.csv"))
         suites = sorted(self.settings.suite_folder.glob("*.json"))
@@ -240,7 +245,8 @@ class Road:
                 return ledger.reject(connection, batch_id, error.rule, error.reason, f"{batch.source_name}: {error}")
             if staged.unknown_columns:
                 log.warning(
-                    "Batch %d: %s has columns that the feed does not know: %s. Map them or list them as ignored_columns.",
+                    "Batch %d: %s has columns that the feed does not know: %s. Map them or list them as "
+                    "ignored_columns.",
                     batch_id,
                     batch.source_name,
                     ", ".join(staged.unknown_columns),
@@ -267,8 +273,6 @@ class Road:
                 "today": datetime.now(tz=CITY_TIME_ZONE).date(),
                 "license_type_name": license_type.name_zh,
                 "license_type_code": license_type.license_type_code,
-                "least_share_of_previous": None,
-                "greatest_share_of_previous": None,
             }
             rows = validate_rows(
                 url,
@@ -282,7 +286,10 @@ class Road:
             use_batch_schema(connection, batch_id)
             unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
             connection.execute("drop table if exists batch_summary")
-            connection.execute(statement("validate/batch_summary"), {"batch_id": batch_id})
+            connection.execute(
+                statement("validate/batch_summary"),
+                {"batch_id": batch_id, "snapshots": feed.deliveries == "snapshots"},
+            )
             # Great Expectations looks at the summary over a connection of its own.
             connection.commit()
             summary = validate_rows(
@@ -337,22 +344,34 @@ class Road:
             feed = self.catalog.feed(batch.department, batch.feed)
             return load(connection, batch, feed, self.reasons(batch.department))
 
-    def conclude(self, department: str, run_id: str) -> Path:
-        """Write the report of a run and return its path.
+    def conclude(self, department: str, run_id: str, feeds: Sequence[str] | None = None) -> Path:
+        """Write the report of a run over `feeds` (all of the department when left out) and return its path.
 
-        Raises `BatchesFailed` when a batch was rejected or is held: the others are loaded, and somebody has to look.
+        Raises `BatchesFailed` when somebody has to look: a batch was rejected, is held or did not finish, or a feed
+        delivered nothing. What else the run brought is loaded.
         """
         with store_connection(self.settings.database_url) as connection:
-            report = build_report(connection, self.catalog, self.reasons(department), department, run_id)
+            report = self.report(connection, department, run_id)
         path = write_report(report, self.settings.report_folder)
         log.info("Report: %s", path)
         batches = [section.batch for section in report.sections]
-        if failed := [batch for batch in batches if batch.status in ("rejected", "held")]:
-            shown = " | ".join(
-                f"batch {batch.batch_id} is {batch.status} ({batch.rule_id}): {batch.detail}" for batch in failed
-            )
-            raise BatchesFailed(f"{len(failed)} of {len(batches)} deliveries did not load: {shown} Report: {path}")
+        complaints = [
+            f"batch {batch.batch_id} is {batch.status} ({batch.rule_id}): {batch.detail}"
+            if batch.finished
+            else f"batch {batch.batch_id} ({batch.source_name}) did not get beyond {batch.status}"
+            for batch in batches
+            if batch.status != "loaded"
+        ]
+        delivered = {batch.feed for batch in batches}
+        expected = self.catalog.department(department).feeds if feeds is None else feeds
+        complaints += [f"feed {feed} has no batch in this run" for feed in expected if feed not in delivered]
+        if complaints:
+            raise BatchesFailed(f"{len(complaints)} to look at: {' | '.join(complaints)} | Report: {path}")
         return path
+
+    def report(self, connection: ledger.Connection, department: str, run_id: str) -> RunReport:
+        """Gather the report of a run as it stands now."""
+        return build_report(connection, self.catalog, self.reasons(department), department, run_id)
 
     def release(self, batch_id: int, released_by: str, reason: str) -> Batch:
         """Let a held batch go on: it is staged and validated anew, and its batch rules no longer hold it.
@@ -364,7 +383,7 @@ class Road:
         return self.load(batch_id)
 
 
-def _identity(delivery: Delivery) -> tuple[str, int, datetime]:
+def _identity(delivery: Delivery) -> ledger.Identity:
     return delivery.name, delivery.size, delivery.modified_at
 
 
@@ -373,7 +392,7 @@ def _check_count(batch: Batch, fetched: int) -> None:
     if rows is not None and rows != fetched:
         raise DeliveryRejected(
             "file.count",
-            f"the manifest says {rows} rows, the file has {fetched}: it is incomplete or the manifest belongs to another "
-            "file. Ask the department to send both again.",
+            f"the manifest says {rows} rows, the file has {fetched}: it is incomplete or the manifest belongs to "
+            "another file. Ask the department to send both again.",
             f"清单所载行数 {rows} 与文件实际行数 {fetched} 不符，文件可能不完整，请连同清单重新提交",
         )

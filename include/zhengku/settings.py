@@ -16,7 +16,7 @@ CITY_TIME_ZONE = ZoneInfo("Asia/Shanghai")
 
 
 def project_home() -> Path:
-    """Return the folder that holds `sql/`, `expectations/` and `include/catalog/` (`ZHENGKU_HOME`, else the checkout)."""
+    """Return the folder of `sql/`, `expectations/` and `include/catalog/` (`ZHENGKU_HOME`, else the checkout)."""
     return Path(os.environ.get("ZHENGKU_HOME") or Path(__file__).resolve().parents[2])
 
 

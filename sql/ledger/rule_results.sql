@@ -5,4 +5,4 @@ select
     skipped
 from ledger.rule_result
 where batch_id = %(batch_id)s
-order by failed_rows desc, rule_id
+order by failed_rows desc, rule_id asc

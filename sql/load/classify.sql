@@ -21,7 +21,10 @@ ranked as (
     from certificate as c
     where
         c.certificate_key in (select r.certificate_key from repeated_key as r)
-        and not exists (select from failed as f where f.row_no = c.row_no)
+        and not exists (
+            select from failed as f
+            where f.row_no = c.row_no
+        )
 ),
 
 older_in_batch as (

@@ -16,10 +16,11 @@ with problem as (
     inner join outcome as o on m.row_no = o.row_no
     inner join certificate as c on m.row_no = c.row_no
     inner join text_row as t on m.row_no = t.row_no
-    cross join lateral (
-        select jsonb_object_agg(d.name, to_jsonb(t) ->> ('c' || d.place)) as payload
-        from delivered_column as d
-    ) as delivered
+    cross join
+        lateral (
+            select jsonb_object_agg(d.name, to_jsonb(t) ->> ('c' || d.place)) as payload
+            from delivered_column as d
+        ) as delivered
     where o.outcome = 'quarantined'
     union all
     select
@@ -60,10 +61,10 @@ select
     case
         when p.detail is not null then array[p.detail]
         else array(
-            select coalesce(%(reasons)s::jsonb ->> r.rule_id, r.rule_id)
-            from unnest(p.rules) with ordinality as r (rule_id, place)
-            order by r.place
-        )
+                select coalesce(%(reasons)s::jsonb ->> r.rule_id, r.rule_id)
+                from unnest(p.rules) with ordinality as r (rule_id, place)
+                order by r.place
+            )
     end,
     p.payload,
     p.payload_bytes,

@@ -1,4 +1,5 @@
--- One row that the rules for a batch as a whole look at.
+-- One row that the rules for a batch as a whole look at. Sizes are compared where each delivery is the whole register:
+-- increments of two nights have nothing to do with each other.
 create unlogged table batch_summary as
 select
     b.fetched,
@@ -7,13 +8,25 @@ select
     b.fetched - b.staged + failed.number as quarantined,
     (b.fetched - b.staged + failed.number)::numeric / greatest(b.fetched, 1) as quarantined_share,
     previous.fetched as previous_fetched,
-    b.fetched::numeric / greatest(previous.fetched, 1) as share_of_previous
+    -- greatest() alone would take the first delivery for a thousandfold one: it passes over nulls.
+    case
+        when previous.fetched is not null then b.fetched::numeric / greatest(previous.fetched, 1)
+    end as share_of_previous
 from ledger.batch as b
-cross join (select count(*) as number from mark where critical <> '{}') as failed
+cross join (
+    select count(*) as number
+    from mark
+    where critical <> '{}'
+) as failed
 left join lateral (
     select p.fetched
     from ledger.batch as p
-    where p.department = b.department and p.feed = b.feed and p.status = 'loaded' and p.batch_id < b.batch_id
+    where
+        %(snapshots)s
+        and p.department = b.department
+        and p.feed = b.feed
+        and p.status = 'loaded'
+        and p.batch_id < b.batch_id
     order by p.batch_id desc
     limit 1
 ) as previous on true

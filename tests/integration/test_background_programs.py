@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from local_stack.processes import BackgroundProgram, lives, stop_programs
 
 # A parent that has a child, as the scheduler has its tasks; `deaf` ones heed no request to end.

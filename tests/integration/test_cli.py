@@ -112,7 +112,10 @@ def test_full_disk_keeps_nothing_of_the_delivery(installation, make_row, tmp_pat
     """A file system of 64 KiB, as landing area, in a mount namespace of the command's own."""
     landing = tmp_path / "small"
     landing.mkdir()
-    script = 'mount -t tmpfs -o size=64k none "$1" && shift && "$@"; code=$?; find "$ZHENGKU_LANDING_URL" -type f; exit $code'
+    script = (
+        'mount -t tmpfs -o size=64k none "$1" && shift && "$@"; code=$?; '
+        'find "$ZHENGKU_LANDING_URL" -type f; exit $code'
+    )
     enter = ["unshare", "--map-root-user", "--user", "--mount", "bash", "-c", script, "bash", str(landing)]
     probe = subprocess.run([*enter, "true"], capture_output=True, text=True, check=False)
     if probe.returncode:

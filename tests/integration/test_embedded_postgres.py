@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+
 from local_stack.postgres import EmbeddedPostgres, find_binaries
 from local_stack.processes import lives
 from zhengku.errors import ConfigurationError, StoreUnavailable

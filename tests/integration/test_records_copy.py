@@ -4,6 +4,7 @@ import io
 import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from zhengku.stage.records import open_records
 
 ROWS = [

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from simulator.business_licenses import write_file_drop
 
 

@@ -3,6 +3,10 @@
 import os
 import time
 
+import pytest
+
+from zhengku.errors import BatchesFailed
+
 
 def test_first_delivery_is_inserted_and_the_balance_holds(installation, make_row):
     installation.deliver_rows("a.csv", *(make_row(n) for n in range(5)))
@@ -64,13 +68,18 @@ def test_newer_row_updates_and_the_old_version_is_kept(installation, make_row):
     assert history == [("鄂州市虚构第0001号商贸有限公司", 1, first.batch_id, second.batch_id)]
 
 
+def collect_all(installation, run_id: str = "night") -> list[int]:
+    batches = installation.road.collect("market_supervision", "business_license", run_id)
+    return [batch.batch_id for batch in batches]
+
+
 def test_older_delivery_that_is_loaded_later_does_not_win(installation, make_row):
-    """A batch that waited, as a held one does, while the next delivery was loaded."""
+    """As when a held batch is released after the next delivery was loaded."""
     installation.deliver_rows("a.csv", make_row(1, 企业名称="鄂州市虚构旧名有限公司"), make_row(3))
-    [waiting] = installation.road.collect("market_supervision", "business_license", "first")
     installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构新名有限公司"), minutes_ago=1)
-    installation.run_one()
-    late = installation.road.load(waiting.batch_id)
+    older, newer = collect_all(installation)
+    installation.road.load(newer)
+    late = installation.road.load(older)
     assert (late.superseded, late.inserted) == (1, 1)
     assert {row[0] for row in installation.store().values()} == {
         "鄂州市虚构新名有限公司",
@@ -83,10 +92,20 @@ def test_older_delivery_does_not_undo_what_a_later_one_confirmed(installation, m
     installation.deliver_rows("a.csv", make_row(1))
     installation.run_one()
     installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构误改有限公司"), minutes_ago=30)
-    [waiting] = installation.road.collect("market_supervision", "business_license", "second")
     installation.deliver_rows("c.csv", make_row(1), make_row(2), minutes_ago=1)
-    assert installation.run_one().unchanged == 1
-    assert installation.road.load(waiting.batch_id).superseded == 1
+    older, newer = collect_all(installation)
+    assert installation.road.load(newer).unchanged == 1
+    assert installation.road.load(older).superseded == 1
+
+
+def test_batches_of_a_run_that_died_are_loaded_by_the_next_one(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
+    left = collect_all(installation, "died")
+    installation.deliver_rows("c.csv", make_row(3), minutes_ago=1)
+    batches = installation.run("next")
+    assert [batch.batch_id for batch in batches][:2] == left
+    assert [(batch.status, batch.run_id, batch.inserted) for batch in batches] == [("loaded", "next", 1)] * 3
 
 
 def test_of_the_same_certificate_in_one_file_the_last_usable_row_counts(installation, make_row):
@@ -235,3 +254,14 @@ def test_column_nobody_agreed_on_is_noticed(installation, make_row, header):
     installation.deliver("a.csv", f"{header},新列\n{make_row(1)},x\n")
     batch = installation.run_one()
     assert (batch.status, batch.unknown_columns) == ("loaded", ["新列"])
+
+
+def test_run_is_concluded_with_what_did_not_come_to_its_end(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    [batch_id] = collect_all(installation, "night")
+    with pytest.raises(BatchesFailed, match=rf"1 to look at: batch {batch_id} \(a.csv\) did not get beyond landed"):
+        installation.road.conclude("market_supervision", "night")
+    with pytest.raises(BatchesFailed, match="feed business_license has no batch in this run"):
+        installation.road.conclude("market_supervision", "another night")
+    installation.road.load(batch_id)
+    assert installation.road.conclude("market_supervision", "night").is_file()

@@ -6,8 +6,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from simulator.business_licenses import credit_code
 from stdnum.cn import ric, uscc
+
+from simulator.business_licenses import credit_code
 
 DAY = datetime.date(2026, 11, 23)
 

@@ -2,12 +2,14 @@
 
 import datetime
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+
 from zhengku.errors import CatalogError, StoreUnavailable, ZhengkuError
 from zhengku.validate.run import validate_rows
 from zhengku.validate.suites import Rule, RuleMeta, Suite
@@ -120,17 +122,27 @@ def test_database_that_goes_away_is_told_as_such(url: str) -> None:
 def test_no_connection_is_left_open_and_nothing_is_printed(
     url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING)
+    caplog.set_level(logging.INFO)
     assert validate_rows(url, "batch_7", "certificate", suite_of(PRESENT), {}).rules[0].success is False
     with pytest.raises(ZhengkuError):
         validate_rows(url, "batch_7", "certificate", suite_of(("expect_column_values_to_be_null", {"column": "x"})), {})
     printed = capfd.readouterr()
     assert (printed.out, printed.err) == ("", "")
+    assert caplog.messages == []
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         others = connection.execute(
             "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
         ).fetchone()
     assert others == (0,)
+
+
+def test_nothing_is_warned_of_and_no_file_is_left(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    validate_rows(url, "batch_7", "certificate", suite_of(PRESENT), {})
+    assert [str(warning.message) for warning in recwarn] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_row_condition_of_great_expectations_is_part_of_the_condition(url: str) -> None:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 FOLDER = os.environ.get("ZHENGKU_REGISTER_DIR", "")
 VERDICTS = Path(__file__).with_name("verdicts.csv")
@@ -51,7 +52,9 @@ def test_whatever_the_rules_find_has_a_verdict(installation, year):
     [batch] = installation.road.collect("market_supervision", "business_license", "verdicts")
     installation.road.validate(batch.batch_id)
     marks = installation.query(
-        f"select row_no, unnest(critical || warning) as rule_id from batch_{batch.batch_id}.mark order by 1, 2"
+        sql.SQL("select row_no, unnest(critical || warning) as rule_id from {} order by 1, 2").format(
+            sql.Identifier(f"batch_{batch.batch_id}", "mark")
+        )
     )
     lines: dict[str, list[int]] = {}
     for row_no, rule in marks:

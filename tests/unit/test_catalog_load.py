@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from zhengku.catalog import DateForm, check_catalog, load_catalog, load_department
+
+from zhengku.catalog import CsvFormat, DateForm, check_catalog, load_catalog, load_department
 from zhengku.catalog.problem import Problem
 from zhengku.errors import CatalogError
 
@@ -119,3 +120,15 @@ def test_problem_is_one_line_seen_from_the_working_directory(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     problem = Problem(tmp_path / "a" / "x.yaml", 17, "unknown key 'colunm'\nin fields", "Did you mean 'column'?")
     assert str(problem) == f"{Path('a') / 'x.yaml'}:17: unknown key 'colunm' in fields. Did you mean 'column'?"
+
+
+@pytest.mark.parametrize("delimiter", ["", ",,", '"', "\\", "n", "，", "\n", " "])
+def test_delimiter_that_cannot_be_told_apart_is_refused(delimiter: str) -> None:
+    with pytest.raises(ValidationError, match=r"delimiter .* is not one ASCII punctuation mark or a tab"):
+        CsvFormat(delimiter=delimiter)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "hz", "no-such-encoding"])
+def test_encoding_that_cannot_be_cut_at_line_feeds_is_refused(encoding: str) -> None:
+    with pytest.raises(ValidationError, match=r"encoding .* is unknown or cannot be cut at line ends"):
+        CsvFormat(encodings=(encoding,))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+
 from zhengku.catalog import Problem, check_catalog
 from zhengku.catalog.cron import cron_mistake
 from zhengku.catalog.department_file import read_department

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
+
 from zhengku.catalog import CERTIFICATE_STATUSES, check_catalog, department_schema, load_catalog, load_department
 from zhengku.catalog.reference import DISTRICT_ALIASES_FILE
 from zhengku.errors import CatalogError

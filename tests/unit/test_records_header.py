@@ -1,7 +1,8 @@
 import io
 
 import pytest
-from zhengku.errors import ConfigurationError, DeliveryRejected
+
+from zhengku.errors import DeliveryRejected
 from zhengku.stage.records import RecordReader, open_records
 
 REQUIRED = ["企业名称", "统一社会信用代码", "注册日期"]
@@ -117,15 +118,3 @@ def test_header_alone_is_a_delivery_where_the_feed_allows_it() -> None:
     reader = opened(f"{HEADER}\n".encode(), allow_empty=True)
     assert list(reader) == []
     assert reader.fetched == 0
-
-
-@pytest.mark.parametrize("delimiter", ["", ",,", '"', "\\", "n", "，", "\n", " "])
-def test_delimiter_that_cannot_be_told_apart_is_a_configuration_error(delimiter: str) -> None:
-    with pytest.raises(ConfigurationError, match="Delimiter"):
-        opened(f"{HEADER}\n{ROW}\n".encode(), delimiter=delimiter)
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "hz", "no-such-encoding"])
-def test_encoding_that_cannot_be_cut_at_line_feeds_is_a_configuration_error(encoding: str) -> None:
-    with pytest.raises(ConfigurationError, match="Encoding"):
-        opened(f"{HEADER}\n{ROW}\n".encode(), encodings=[encoding])

@@ -3,6 +3,7 @@ import io
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from zhengku.stage.quoting import Fault, join_quoted, split_fields
 from zhengku.stage.records import BadRow, open_records
 

@@ -4,6 +4,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
+
 from zhengku.stage.records import BadRow, RecordReader, open_records
 
 

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from simulator.business_licenses import COLUMNS, FileTruth, Truth, credit_code, write_file_drop, write_register
 from stdnum.cn import uscc
+
+from simulator.business_licenses import COLUMNS, FileTruth, Truth, credit_code, write_file_drop, write_register
 from zhengku.errors import DeliveryRejected
 from zhengku.stage.records import open_records
 

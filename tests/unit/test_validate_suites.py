@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from zhengku.catalog import load_catalog
 from zhengku.catalog.statuses import CERTIFICATE_STATUSES
 from zhengku.errors import CatalogError, ConfigurationError

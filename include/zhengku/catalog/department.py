@@ -215,6 +215,11 @@ class Feed(Model):
     )
     transport: FileDrop
     window: Literal["new_files"] = Field(default="new_files", description="What one run collects.")
+    deliveries: Literal["increments", "snapshots"] = Field(
+        default="increments",
+        description="Whether each delivery holds the whole register (then its size is compared with that of the last "
+        "one) or only what is new.",
+    )
     key: tuple[Text, ...] = Field(
         min_length=1, description="Standard fields that together identify a certificate of this type."
     )

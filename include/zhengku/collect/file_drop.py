@@ -1,7 +1,6 @@
 """The file drop: a folder into which a department's system lays files."""
 
 import fnmatch
-import os
 import stat
 import time
 from collections.abc import Callable
@@ -46,13 +45,13 @@ def list_deliveries(drop: FileDrop, address: str) -> list[Delivery]:
     """
     folder = Path(address) / drop.folder
     try:
-        names = sorted(os.listdir(folder))
+        paths = list(folder.iterdir())
         found = [
-            _seen(folder / name)
-            for name in names
-            if fnmatch.fnmatchcase(name, drop.pattern)
-            and not name.startswith(".")
-            and not name.endswith((SUFFIX, ".part", ".tmp"))
+            _seen(path)
+            for path in paths
+            if fnmatch.fnmatchcase(path.name, drop.pattern)
+            and not path.name.startswith(".")
+            and not path.name.endswith((SUFFIX, ".part", ".tmp"))
         ]
     except OSError as error:
         raise DeliveryUnavailable(
@@ -60,6 +59,7 @@ def list_deliveries(drop: FileDrop, address: str) -> list[Delivery]:
             "Check that the share is mounted and that this account may read it."
         ) from error
     if drop.manifest == "required":
+        names = {path.name for path in paths}
         found = [delivery for delivery in found if delivery.name + SUFFIX in names]
     return sorted(found, key=lambda delivery: (delivery.modified_at, delivery.name))
 
@@ -127,7 +127,7 @@ def check_digests(name: str, manifest: Manifest | None, landed: Landed) -> None:
             raise DeliveryRejected(
                 "file.digest",
                 f"{name}: the manifest says {algorithm} {digest[:12]}…, the file has "
-                f"{landed.digests[algorithm][:12]}…: it was damaged on the way or the manifest belongs to another file. "
-                "Ask the department to send both again.",
+                f"{landed.digests[algorithm][:12]}…: it was damaged on the way or the manifest belongs to another "
+                "file. Ask the department to send both again.",
                 f"{name} 的摘要（{algorithm}）与清单不符，文件可能在传输中损坏，请连同清单重新提交",
             )

@@ -57,6 +57,7 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
     }
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify"), values)
+    connection.execute("analyze outcome")
     counts = dict(connection.execute(statement("load/count_outcomes")).fetchall())
     unreadable = batch.fetched - batch.staged
     balance = Balance(**{**counts, "quarantined": counts.get("quarantined", 0) + unreadable})
@@ -126,8 +127,8 @@ def _alone(connection: psycopg.Connection[Any], license_type: str) -> None:
 def _expect(batch: Batch, what: str, result: psycopg.Cursor[Any], expected: int) -> None:
     if result.rowcount != expected:
         raise BalanceError(
-            f"Batch {batch.batch_id}: {what}: expected {expected}, got {result.rowcount}. Nothing was loaded; the landed "
-            "file is kept. This is a fault of zhengku: report it with this line."
+            f"Batch {batch.batch_id}: {what}: expected {expected}, got {result.rowcount}. Nothing was loaded; "
+            "the landed file is kept. This is a fault of zhengku: report it with this line."
         )
 
 

@@ -107,6 +107,11 @@ def build_report(
     )
 
 
+def report_path(folder: Path, department: str, run_id: str) -> Path:
+    """Return where the report of a run lies; the run's id is made safe for a file name."""
+    return folder / department / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', run_id)}.html"
+
+
 def write_report(report: RunReport, folder: Path) -> Path:
     """Write the page, aside first, readable by this account alone; return its path."""
     environment = Environment(loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined)
@@ -118,10 +123,10 @@ def write_report(report: RunReport, folder: Path) -> Path:
         severities=SEVERITY_NAMES,
         rows_shown=ROWS_SHOWN,
     )
-    target = folder / report.department.department / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', report.run_id)}.html"
+    target = report_path(folder, report.department.department, report.run_id)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = target.with_suffix(".part")
-    with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(page)
     aside.replace(target)
     return target

@@ -41,7 +41,7 @@ class _Layers:
 
     def add(self, template: str, *arguments: _Value, **literals: object) -> _Value:
         """Add `template`, in which `{0}`, `{1}` stand for arguments and `{name}` for literals."""
-        expression = sql.SQL(template).format(  # type: ignore[arg-type]
+        expression = sql.SQL(template).format(
             *(sql.Identifier(argument.name) for argument in arguments),
             **{name: sql.Literal(value) for name, value in literals.items()},
         )
@@ -59,11 +59,7 @@ class _Layers:
         below = [value.name for value in self._source.values()]
         for layer in range(1, depth + 1):
             here = [(name, expression) for at, name, expression in self._computed.values() if at == layer]
-            # A volatile column keeps the planner from folding the layers into one expression again, and unlike
-            # "offset 0" it lets parallel workers compute them.
-            query = sql.SQL(
-                "select row_no, {columns}, clock_timestamp() as fence from ({below}) as layer_{number}"
-            ).format(
+            query = sql.SQL("select row_no, {columns}, clean.fence() as fence from ({below}) as layer_{number}").format(
                 columns=sql.SQL(", ").join(
                     [
                         *(sql.Identifier(name) for name in below),
@@ -71,7 +67,7 @@ class _Layers:
                     ]
                 ),
                 below=query,
-                number=sql.SQL(str(layer)),  # type: ignore[arg-type]
+                number=sql.SQL(str(layer)),
             )
             below += [name for name, _ in here]
         return sql.SQL("select row_no, {columns} from ({below}) as cleaned").format(

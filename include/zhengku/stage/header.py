@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zhengku.errors import ConfigurationError, DeliveryRejected
+from zhengku.errors import DeliveryRejected
 from zhengku.stage.quoting import Fault, split_fields
 
 SAMPLE_SIZE = 1024 * 1024
@@ -13,9 +13,6 @@ SAMPLE_SIZE = 1024 * 1024
 
 _NAMES_SHOWN = 20
 _NAME_WIDTH = 24
-
-# In these encodings the byte 0x0A is always a line feed and ASCII bytes at the start of a character are themselves.
-_LINE_SAFE_ENCODINGS = {"utf-8", "gb18030", "gbk", "gb2312", "ascii"}
 
 _FOREIGN_STARTS = (
     (b"\xff\xfe", "UTF-16", "UTF-16"),
@@ -28,7 +25,7 @@ _FOREIGN_STARTS = (
 
 @dataclass(frozen=True, slots=True)
 class CsvForm:
-    """How a feed writes its CSV files, checked: `delimiter` is one byte, `encodings` are canonical names."""
+    """How a feed writes its CSV files: `delimiter` is one byte, `encodings` are canonical names."""
 
     encodings: tuple[str, ...]
     delimiter: bytes
@@ -45,9 +42,9 @@ class CsvForm:
         max_record_lines: int,
         max_columns: int,
     ) -> "CsvForm":
-        """Check a form; raises `ConfigurationError` for a delimiter or an encoding that cannot be used."""
-        names = dict.fromkeys(_line_safe_encoding(name) for name in encodings)
-        return cls(tuple(names), _delimiter_byte(delimiter), max_record_bytes, max_record_lines, max_columns)
+        """Take what `zhengku.catalog.CsvFormat` has checked; a byte order mark is looked for in any case."""
+        names = dict.fromkeys(codecs.lookup(name).name.removesuffix("-sig") for name in encodings)
+        return cls(tuple(names), delimiter.encode(), max_record_bytes, max_record_lines, max_columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,28 +267,3 @@ def _undecodable_lines(sample: bytes, encoding: str, whole_file: bool) -> int:
         except UnicodeError:
             count += 1
     return count
-
-
-def _line_safe_encoding(name: str) -> str:
-    try:
-        encoding = codecs.lookup(name).name
-    except LookupError:
-        encoding = ""
-    if encoding == "utf-8-sig":
-        encoding = "utf-8"
-    if encoding not in _LINE_SAFE_ENCODINGS:
-        raise ConfigurationError(
-            f"Encoding {name!r} of the feed's format cannot be read; expected one of "
-            f"{', '.join(sorted(_LINE_SAFE_ENCODINGS))}. Change it in the feed's catalogue file."
-        )
-    return encoding
-
-
-def _delimiter_byte(delimiter: str) -> bytes:
-    usable = len(delimiter) == 1 and delimiter.isascii() and (delimiter == "\t" or delimiter.isprintable())
-    if not usable or delimiter.isalnum() or delimiter in '"\\ ':
-        raise ConfigurationError(
-            f"Delimiter {delimiter!r} of the feed's format cannot be used; expected one ASCII punctuation mark or a "
-            "tab, such as ',' ';' '|'. Change it in the feed's catalogue file."
-        )
-    return delimiter.encode()

@@ -74,8 +74,8 @@ def open_records(
     `max_record_bytes` bytes of the file and span `max_record_lines` physical lines inside quotes.
 
     Raises `DeliveryRejected` with one of the rules `file.empty`, `file.encoding`, `file.not_text`, `file.header`,
-    `file.line_end`, `file.missing_column`, `file.duplicate_column`, `file.too_many_columns`, `file.no_rows`, and
-    `ConfigurationError` for a delimiter or an encoding that cannot be used.
+    `file.line_end`, `file.missing_column`, `file.duplicate_column`, `file.too_many_columns`, `file.no_rows`. Encodings
+    and delimiter are as `zhengku.catalog.CsvFormat` allows them; they are not checked again.
     """
     form = CsvForm.of(encodings, delimiter, max_record_bytes, max_record_lines, max_columns)
     wanted = max(SAMPLE_SIZE, max_record_bytes + 1)

@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from zhengku.stage.quoting import RowRule
-
-ROW_RULES: Final[dict[RowRule, str]] = {
+ROW_RULES: Final[dict[str, str]] = {
     "row.ragged": "列数与表头不符",
     "row.nul": "含空字符（NUL）",
     "row.encoding": "无法按文件编码识别",

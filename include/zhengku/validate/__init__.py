@@ -3,7 +3,11 @@
 `suites` reads `expectations/*.json` and needs no Great Expectations; `run` does, and takes seconds to import.
 """
 
+import logging
 import os
 
 # Read when Great Expectations is imported; on a closed network every event would wait for a time-out.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+# Its import alone tells a dozen things that nobody asked.
+logging.getLogger("great_expectations").setLevel(logging.WARNING)

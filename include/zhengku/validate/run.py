@@ -25,7 +25,8 @@ from zhengku.errors import CatalogError, StoreUnavailable
 from zhengku.validate import expectations
 from zhengku.validate.suites import Rule, Severity, Suite
 
-logging.getLogger("great_expectations").setLevel(logging.WARNING)
+# This one sets a level of its own, to tell of a folder for documentation that it has removed again.
+logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
 
 _OWN_EXPECTATIONS = expectations.__name__
 """Importing the module registers what it defines; Great Expectations finds expectations by name."""

@@ -1,0 +1,72 @@
+"""The newest run in a terminal: what came, what loaded, what was quarantined and why, where the report is."""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+
+from zhengku import ledger
+from zhengku.catalog import load_catalog
+from zhengku.database import store_connection
+from zhengku.ledger import Batch
+from zhengku.report.run_report import BatchSection, report_path
+from zhengku.road import Road
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+
+def print_summary(settings: Settings, console: Console | None = None) -> None:
+    """Print the newest run of the installation; personal data does not occur in it."""
+    console = console or Console()
+    catalog = load_catalog(settings.catalog_folder)
+    with store_connection(settings.database_url) as connection:
+        newest = ledger.batches(connection, limit=1)
+        if not newest:
+            console.print("Nothing has been collected yet: `zhengku collect DEPARTMENT`, or the department's DAG.")
+            return
+        department, run_id = newest[0].department, newest[0].run_id
+        report = Road(settings).report(connection, department, run_id)
+        [(stored,)] = connection.execute("select count(*) from store.certificate").fetchall()
+    console.print(f"\n[bold]{catalog.department(department).name}[/]  run {run_id}")
+    console.print(batch_table([section.batch for section in report.sections]))
+    reasons = _reasons(report.sections, report.reasons)
+    if reasons.row_count:
+        console.print(reasons)
+    for section in report.sections:
+        if section.batch.reason:
+            console.print(f"[red]{section.batch.source_name}[/]: {section.batch.status}: {section.batch.reason}")
+    console.print(f"The license store holds {stored:,} certificates.")
+    console.print(f"Report: {report_path(settings.report_folder, department, run_id)}", soft_wrap=True)
+
+
+def batch_table(batches: list[Batch]) -> Table:
+    """Show batches, one a row; outcomes that none of them has are left out."""
+    shown = [outcome for outcome in ledger.OUTCOMES if any(getattr(batch, outcome) for batch in batches)]
+    table = Table("batch", "feed", "delivery", "status")
+    for name in ("fetched", *shown):
+        table.add_column(name, justify="right")
+    table.add_column("finished")
+    for batch in batches:
+        style = {"loaded": "green", "held": "yellow", "rejected": "red"}.get(batch.status, "default")
+        state = f"{batch.status} (= batch {batch.repeats_batch_id})" if batch.repeats_batch_id else batch.status
+        finished = batch.finished_at.astimezone(CITY_TIME_ZONE).strftime("%m-%d %H:%M:%S") if batch.finished_at else ""
+        table.add_row(
+            str(batch.batch_id),
+            f"{batch.department}/{batch.feed}",
+            batch.source_name,
+            f"[{style}]{state}[/]",
+            *(f"{batch.counts()[name]:,}" if batch.counts()[name] else "·" for name in ("fetched", *shown)),
+            finished,
+        )
+    return table
+
+
+def _reasons(sections: list[BatchSection], reasons: dict[str, str]) -> Table:
+    rows: Counter[tuple[str, str]] = Counter()
+    for section in sections:
+        for rule in section.failed_rules:
+            rows[rule.severity, rule.rule_id] += rule.failed_rows
+    table = Table("why", "rows", "reason", "rule")
+    names = {"critical": "[red]quarantined[/]", "warning": "[yellow]warned[/]", "info": "noted"}
+    for (severity, rule_id), count in sorted(rows.items(), key=lambda item: (list(names).index(item[0][0]), -item[1])):
+        table.add_row(names[severity], f"{count:,}", reasons.get(rule_id, ""), rule_id)
+    return table

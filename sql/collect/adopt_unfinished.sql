@@ -1,0 +1,7 @@
+-- A run that died left batches behind; nobody else would take them up again.
+update ledger.batch
+set run_id = %(run_id)s
+where
+    department = %(department)s and feed = %(feed)s
+    and run_id <> %(run_id)s
+    and status in ('landed', 'staged', 'validated')
