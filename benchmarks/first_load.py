@@ -45,16 +45,6 @@ SHOWN_SETTINGS = (
 )
 LIMIT = 2.5
 
-SERVER = {
-    # As on a server of 24 GB: staging tables are unlogged and need never reach the disk.
-    "shared_buffers": "4GB",
-    # A bulk load is not stopped by a checkpoint in its middle; the floor gains by it as much.
-    "max_wal_size": "8GB",
-    # WAL files are kept and used again, as on a server that has been running for a while.
-    "min_wal_size": "4GB",
-}
-"""Settings apart from the embedded server's own; durability stays at its defaults."""
-
 
 def plain(url: str) -> str:
     return url.replace("+psycopg", "")
@@ -155,7 +145,8 @@ def show_settings(server: EmbeddedPostgres) -> None:
             print(f"  {name} = {value}")
 
 
-def measure(rows: int, rounds: int, folder: Path, template: Path | None) -> None:
+def measure(rows: int, rounds: int, folder: Path, template: Path | None, server_settings: dict[str, str]) -> None:
+    """Take turns, `rounds` times; `server_settings` come on top of those that the embedded server has for `make up`."""
     needed = rows * 6_000
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -163,7 +154,7 @@ def measure(rows: int, rounds: int, folder: Path, template: Path | None) -> None
     register = folder / "register.csv"
     write_register(register, rows, seed=1, template_csv=template)
     clean = folder / "clean.copy"
-    server = EmbeddedPostgres(folder / "postgres", SERVER)
+    server = EmbeddedPostgres(folder / "postgres", server_settings)
     server.start()
     try:
         origin = "made from the real register" if template else "made up"
@@ -197,7 +188,15 @@ def main() -> None:
     parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 3_000_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="A setting of the server, for instance shared_buffers=4GB",
+    )
     options = parser.parse_args()
+    server_settings = dict(pair.split("=", 1) for pair in options.set)
     if options.ours:
         ours()
         return
@@ -207,7 +206,7 @@ def main() -> None:
     for place, rows in enumerate(options.rows):
         with tempfile.TemporaryDirectory(prefix="zhengku-bench-") as folder:
             # The larger sizes are there for memory and growth; one round shows them.
-            measure(rows, options.rounds if place == 0 else 1, Path(folder), template)
+            measure(rows, options.rounds if place == 0 else 1, Path(folder), template, server_settings)
 
 
 if __name__ == "__main__":

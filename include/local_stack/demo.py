@@ -47,7 +47,7 @@ def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int 
     finally:
         started = {name for name, runs in stack.running().items() if runs} - already
         if started:
-            progress("stopping what the demo started")
+            progress("stopping what the demo started; `make up` starts it all again, with Airflow's pages")
             stack.down(only=started)
 
 

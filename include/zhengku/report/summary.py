@@ -39,23 +39,25 @@ def print_summary(settings: Settings, console: Console | None = None) -> None:
 
 
 def batch_table(batches: list[Batch]) -> Table:
-    """Show batches, one a row; outcomes that none of them has are left out."""
-    shown = [outcome for outcome in ledger.OUTCOMES if any(getattr(batch, outcome) for batch in batches)]
-    table = Table("batch", "feed", "delivery", "status")
-    for name in ("fetched", *shown):
-        table.add_column(name, justify="right")
-    table.add_column("finished")
+    """Show batches, one a row, with their balance; nothing is cut, however narrow the terminal."""
+    table = Table(show_lines=True)
+    table.add_column("batch", justify="right")
+    table.add_column("delivery", overflow="fold")
+    table.add_column("state", overflow="fold")
+    table.add_column("rows", overflow="fold")
     for batch in batches:
         style = {"loaded": "green", "held": "yellow", "rejected": "red"}.get(batch.status, "default")
-        state = f"{batch.status} (= batch {batch.repeats_batch_id})" if batch.repeats_batch_id else batch.status
-        finished = batch.finished_at.astimezone(CITY_TIME_ZONE).strftime("%m-%d %H:%M:%S") if batch.finished_at else ""
+        state = f"[{style}]{batch.status}[/]"
+        if batch.repeats_batch_id:
+            state += f"\nthe file of batch {batch.repeats_batch_id}"
+        if batch.finished_at:
+            state += f"\n{batch.finished_at.astimezone(CITY_TIME_ZONE):%m-%d %H:%M:%S}"
+        parts = [f"{getattr(batch, outcome):,} {outcome}" for outcome in ledger.OUTCOMES if getattr(batch, outcome)]
         table.add_row(
             str(batch.batch_id),
-            f"{batch.department}/{batch.feed}",
-            batch.source_name,
-            f"[{style}]{state}[/]",
-            *(f"{batch.counts()[name]:,}" if batch.counts()[name] else "·" for name in ("fetched", *shown)),
-            finished,
+            f"{batch.department}/{batch.feed}\n{batch.source_name}",
+            state,
+            f"{batch.fetched:,} fetched\n= {' + '.join(parts) or 0}" if batch.fetched is not None else "",
         )
     return table
 
@@ -65,7 +67,11 @@ def _reasons(sections: list[BatchSection], reasons: dict[str, str]) -> Table:
     for section in sections:
         for rule in section.failed_rules:
             rows[rule.severity, rule.rule_id] += rule.failed_rows
-    table = Table("why", "rows", "reason", "rule")
+    table = Table()
+    table.add_column("why")
+    table.add_column("rows", justify="right")
+    table.add_column("reason", overflow="fold")
+    table.add_column("rule", overflow="fold")
     names = {"critical": "[red]quarantined[/]", "warning": "[yellow]warned[/]", "info": "noted"}
     for (severity, rule_id), count in sorted(rows.items(), key=lambda item: (list(names).index(item[0][0]), -item[1])):
         table.add_row(names[severity], f"{count:,}", reasons.get(rule_id, ""), rule_id)

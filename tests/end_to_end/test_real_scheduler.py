@@ -1,0 +1,133 @@
+"""The department's DAG in a real Airflow: scheduler, DAG processor and API server as processes of their own."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local_stack.demo import run_department
+from local_stack.stack import LocalStack
+from simulator.business_licenses import write_file_drop
+from zhengku.errors import ZhengkuError
+from zhengku.settings import project_home
+
+pytestmark = pytest.mark.slow
+
+DAG = "market_supervision"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    stack = LocalStack(project_home(), tmp_path_factory.mktemp("stack"), print)
+    try:
+        stack.up(("api-server", "scheduler", "dag-processor"))
+        yield stack
+    finally:
+        stack.down()
+
+
+@pytest.fixture
+def drop(stack: LocalStack) -> Path:
+    """An empty file drop and an empty license store."""
+    folder = stack.drop_folder / "business_license"
+    shutil.rmtree(stack.drop_folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    query(
+        stack,
+        "zhengku",
+        "truncate store.certificate, store.certificate_history, quarantine.problem_row,"
+        " ledger.rule_result, ledger.batch",
+    )
+    return folder
+
+
+def query(stack: LocalStack, database: str, statement: str, *parameters: object) -> list[tuple]:
+    with psycopg.connect(stack.postgres.url(database).replace("+psycopg", "")) as connection:
+        result = connection.execute(statement.encode(), parameters or None)
+        return result.fetchall() if result.description else []
+
+
+def run(stack: LocalStack) -> str:
+    with stack.api() as api:
+        return run_department(stack, api, DAG, print)
+
+
+def lay(folder: Path, source: Path) -> None:
+    target = folder / source.name
+    shutil.copyfile(source, target)
+    moment = time.time() - 3600
+    os.utime(target, (moment, moment))
+
+
+def counts(stack: LocalStack) -> list[tuple]:
+    return query(
+        stack, "zhengku", "select fetched, inserted, unchanged, quarantined, status from ledger.batch order by batch_id"
+    )
+
+
+def test_made_up_delivery_ends_as_the_truth_says(stack, drop):
+    truth = write_file_drop(stack.drop_folder, 300, 7)
+    run_id = run(stack)
+    found = query(stack, "zhengku", "select source_name, fetched, run_id from ledger.batch order by batch_id")
+    assert found == [(file.name, file.fetched, run_id) for file in truth.files]
+    for file in truth.files:
+        [(row,)] = query(
+            stack, "zhengku", "select to_jsonb(b) from ledger.batch as b where source_name = %s", file.name
+        )
+        assert {fate: row[fate] for fate in file.fates} == file.fates
+    # What a person and the next DAG see of it.
+    names = query(
+        stack,
+        "airflow",
+        "select distinct rendered_map_index from task_instance where run_id = %s and map_index >= 0",
+        run_id,
+    )
+    assert names == [("营业执照登记簿",)]
+    [(events,)] = query(
+        stack,
+        "airflow",
+        "select count(*) from asset_event as e join asset as a on a.id = e.asset_id"
+        " where a.name = 'license_store.business_license' and e.source_run_id = %s",
+        run_id,
+    )
+    assert events == 1
+    assert list((stack.state / "reports").rglob("*.html"))
+
+
+def test_rejected_file_turns_the_run_red_and_the_others_load(stack, drop):
+    truth = write_file_drop(stack.drop_folder, 300, 8, with_rejected=True)
+    with pytest.raises(ZhengkuError, match="failed"):
+        run(stack)
+    assert [status for *_, status in counts(stack)] == ["rejected" if f.rejected_by else "loaded" for f in truth.files]
+    states = dict(
+        query(
+            stack,
+            "airflow",
+            "select task_id, state from task_instance where run_id ="
+            " (select run_id from dag_run order by id desc limit 1)",
+        )
+    )
+    assert states["conclude"] == "failed"
+    assert states["feed.load"] == "success"
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ZHENGKU_REGISTER_DIR"),
+    reason="ZHENGKU_REGISTER_DIR names no folder: the real registers are not part of this project",
+)
+def test_real_registers_go_the_road(stack, drop):
+    registers = Path(os.environ["ZHENGKU_REGISTER_DIR"])
+    lay(drop, registers / "business_licences_hubei_2019.csv")
+    run(stack)
+    assert counts(stack) == [(5687, 5687, 0, 0, "loaded")]
+    before = query(stack, "zhengku", "select certificate_key, xmin::text from store.certificate order by 1")
+    run(stack)
+    assert counts(stack)[1:] == [(5687, 0, 5687, 0, "loaded")]
+    assert query(stack, "zhengku", "select certificate_key, xmin::text from store.certificate order by 1") == before
+    lay(drop, registers / "business_licences_hubei_2015.csv")
+    run(stack)
+    assert counts(stack)[2:] == [(6296, 6279, 0, 17, "loaded")]
