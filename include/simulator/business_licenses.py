@@ -235,7 +235,7 @@ class _Bureau:
 
 
 # The credit code is certificate number and holder code at once.
-_NO_CREDIT_CODE = ("business_license.certificate_number.credit_code", "certificate.holder_code.credit_code")
+_NO_CREDIT_CODE = ("certificate.holder_code.credit_code",)
 
 
 def _with_wrong_check_character(company: _Company) -> _Row:

@@ -24,6 +24,7 @@ SESSION_OPTIONS = " ".join(
         "jit=off",
         # Joins and sorts by key of a million rows stay in memory.
         "work_mem=128MB",
+        "maintenance_work_mem=256MB",
         # The planner thinks handing rows over costly beside computing them; with our statements it is the other way
         # round. Small tables are not read in parallel all the same (min_parallel_table_scan_size).
         "parallel_setup_cost=0",

@@ -1,5 +1,5 @@
--- Staged rows into the store, new and newer ones alike, in one statement.
-merge into store.certificate as s
+-- Staged rows into the store, new and newer ones alike, in one statement; the target is the license type's partition.
+merge into {target} as s
 using (
     select staged.*
     from certificate as staged

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -65,7 +66,7 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
     if balance.updated:
         _expect(batch, "versions kept", connection.execute(statement("load/keep_history"), values), balance.updated)
     if balance.inserted + balance.updated:
-        merged = connection.execute(statement("load/merge"), values)
+        merged = _merge(connection, batch.license_type, values)
         _expect(batch, "rows merged", merged, balance.inserted + balance.updated)
     if balance.quarantined:
         quarantined = connection.execute(statement("load/quarantine"), values)
@@ -75,6 +76,31 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
         connection.execute(statement("load/correct"), values)
     discard(connection, batch.batch_id)
     return _finish(connection, batch, "loaded", balance)
+
+
+def _merge(connection: psycopg.Connection[Any], license_type: str, values: dict[str, Any]) -> psycopg.Cursor[Any]:
+    """Merge the staged rows into the partition of the license type.
+
+    A type that has none yet gets it now: filled first and attached then, which builds its key and indexes from the
+    whole in less than half the time of building them row by row. The check spares the look at every row.
+    """
+    partition = sql.Identifier("certificate_of", license_type)
+    merge = statement("load/merge").format(target=partition)
+    exists = connection.execute("select to_regclass(%(name)s)", {"name": partition.as_string()}).fetchone()
+    if exists is not None and exists[0] is not None:
+        return connection.execute(merge, values)
+    key = sql.Literal(license_type)
+    connection.execute(
+        sql.SQL("create table {} (like store.certificate, constraint one_type check (license_type = {}))").format(
+            partition, key
+        )
+    )
+    merged = connection.execute(merge, values)
+    connection.execute(
+        sql.SQL("alter table store.certificate attach partition {} for values in ({})").format(partition, key)
+    )
+    connection.execute(sql.SQL("alter table {} drop constraint one_type").format(partition))
+    return merged
 
 
 def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason: str, detail: str) -> Batch:

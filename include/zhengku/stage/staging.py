@@ -67,7 +67,7 @@ def copy_rows(
         blocks = iter(reader)
         finished = False
         while not finished:
-            with cursor.copy("copy text_row from stdin") as copy:
+            with cursor.copy("copy text_row from stdin with (freeze)") as copy:
                 finished = True
                 for block in blocks:
                     copy.write(block.copy_text)

@@ -8,7 +8,6 @@ A rule for some rows says so by `only_where`, and a comparison of two columns is
 reads the table twice more for every `row_condition` and every expectation about a pair.
 """
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -30,14 +29,15 @@ OnlyWhere = dict[str, str] | None
 """Column → value: the rows that a rule is about."""
 
 
-def _from_bytes(function: Any, arguments: Sequence[sa.ColumnElement[Any]], *others: Any) -> Condition:
+def _from_bytes(function: Any, *arguments: sa.ColumnElement[Any]) -> Condition:
     """Call a function of `rules` on bytes that are computed once per row.
 
     The planner inlines the function because it sees plain columns; `offset 0` keeps the subquery from being flattened.
+    A query with such a subquery runs in one process: where bytes are cheap to compute, hand them over directly.
     """
     computed = sa.select(*(value.label(f"computed_{place}") for place, value in enumerate(arguments)))
     rows = computed.offset(sa.literal_column("0")).subquery("computed")
-    result: Condition = sa.select(function(*rows.columns, *others)).scalar_subquery()
+    result: Condition = sa.select(function(*rows.columns)).scalar_subquery()
     return result
 
 
@@ -62,20 +62,37 @@ class ColumnValuesAreCreditCodes(ColumnMapMetricProvider):
     """Unified social credit codes with a valid check character."""
 
     condition_metric_name = "column_values.are_credit_codes"
-    condition_value_keys = ("only_where",)
+    condition_value_keys = ("only_where", "unless_equal_to", "unless_where")
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[str], only_where: OnlyWhere = None, **_: Any) -> Condition:
-        return _where(only_where, _from_bytes(sa.func.rules.is_credit_code, [_utf8(column)]))
+    def _sqlalchemy(
+        cls,
+        column: sa.ColumnElement[str],
+        only_where: OnlyWhere = None,
+        unless_equal_to: str | None = None,
+        unless_where: OnlyWhere = None,
+        **_: Any,
+    ) -> Condition:
+        condition: Condition = sa.func.rules.is_credit_code(_utf8(column))
+        if unless_equal_to is not None:
+            elsewhere = [sa.column(name) == sa.literal(value) for name, value in (unless_where or {}).items()]
+            condition = sa.case((sa.and_(column == sa.column(unless_equal_to), *elsewhere), sa.true()), else_=condition)
+        return _where(only_where, condition)
 
 
 class ExpectColumnValuesToBeCreditCode(ColumnMapExpectation):
-    """Expect unified social credit codes (GB 32100-2015)."""
+    """Expect unified social credit codes (GB 32100-2015).
+
+    A code that equals the column `unless_equal_to`, in rows where the columns of `unless_where` have these values, is
+    left to the rule about that column: one wrong code is one reason.
+    """
 
     only_where: OnlyWhere = None
+    unless_equal_to: str | None = None
+    unless_where: OnlyWhere = None
 
     map_metric = "column_values.are_credit_codes"
-    success_keys = ("only_where", "mostly")
+    success_keys = ("only_where", "unless_equal_to", "unless_where", "mostly")
 
 
 class ColumnValuesAreIdentityNumbers(ColumnMapMetricProvider):
@@ -92,9 +109,7 @@ class ColumnValuesAreIdentityNumbers(ColumnMapMetricProvider):
         only_where: OnlyWhere = None,
         **_: Any,
     ) -> Condition:
-        return _where(
-            only_where, _from_bytes(sa.func.rules.is_identity_number, [_utf8(column)], sa.literal(_day(on_day)))
-        )
+        return _where(only_where, sa.func.rules.is_identity_number(_utf8(column), sa.literal(_day(on_day))))
 
 
 class ExpectColumnValuesToBeIdentityNumber(ColumnMapExpectation):
@@ -212,7 +227,7 @@ class ColumnValuesAreCertificateIdentifiers(ColumnMapMetricProvider):
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:
         return _from_bytes(
-            sa.func.rules.is_certificate_identifier, [_utf8(column), sa.func.rules.identifier_check_input(column)]
+            sa.func.rules.is_certificate_identifier, _utf8(column), sa.func.rules.identifier_check_input(column)
         )
 
 

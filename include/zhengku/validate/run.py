@@ -21,6 +21,7 @@ from great_expectations.expectations.metadata_types import FailureSeverity
 from great_expectations.validator.metric_configuration import MetricConfiguration
 from great_expectations.validator.validator import Validator
 
+from zhengku.database import SESSION_OPTIONS
 from zhengku.errors import CatalogError, StoreUnavailable
 from zhengku.validate import expectations
 from zhengku.validate.suites import Rule, Severity, Suite
@@ -181,7 +182,7 @@ def _batch(url: str, schema: str, table: str) -> Iterator[Batch]:
     address = sa.make_url(url).update_query_dict(
         {
             "application_name": "zhengku validate",
-            "options": f'-c search_path="{schema}" -c timezone=Asia/Shanghai -c jit=off',
+            "options": f'{SESSION_OPTIONS} -c search_path="{schema}"',
             "connect_timeout": "10",
         }
     )

@@ -1,4 +1,6 @@
 create schema store;
+-- The partitions of store.certificate, one for each license type, by its key. A type's first load makes its partition.
+create schema certificate_of;
 create schema quarantine;
 
 create table ledger.batch (
@@ -104,7 +106,7 @@ create table store.certificate (
     row_no bigint not null,
     loaded_at timestamptz not null,
     primary key (license_type, certificate_key)
-);
+) partition by list (license_type);
 comment on table store.certificate is '市电子证照库：每证当前版本';
 comment on column store.certificate.certificate_key is '本类型内唯一标识一证的字段值，由各来源的 key 指定';
 comment on column store.certificate.district_delivered is '部门送来的区划原值（清洗后），district 为本市区划键';
