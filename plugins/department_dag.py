@@ -65,14 +65,14 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         """Read the landed files into staging tables, cleaned and typed."""
         get_current_context()["feed_title"] = titles[feed]  # type: ignore[typeddict-unknown-key]
         road = Road(Settings.load())
-        return [road.stage(batch_id).batch_id for batch_id in batch_ids]
+        return [batch.batch_id for batch in road.each(road.stage, batch_ids)]
 
     @task(map_index_template="{{ feed_title }}")
     def validate(feed: str, batch_ids: list[int]) -> list[int]:
         """Check the rows against the feed's suites and mark those that fail."""
         get_current_context()["feed_title"] = titles[feed]  # type: ignore[typeddict-unknown-key]
         road = Road(Settings.load())
-        return [road.validate(batch_id).batch_id for batch_id in batch_ids]
+        return [batch.batch_id for batch in road.each(road.validate, batch_ids)]
 
     @task(map_index_template="{{ feed_title }}", outlets=[loaded])
     def load(feed: str, batch_ids: list[int]) -> dict[str, int]:
@@ -80,7 +80,7 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         context = get_current_context()
         context["feed_title"] = titles[feed]  # type: ignore[typeddict-unknown-key]
         road = Road(Settings.load())
-        batches = [road.load(batch_id) for batch_id in batch_ids]
+        batches = road.each(road.load, batch_ids)
         totals: dict[str, int] = {}
         for batch in batches:
             for outcome, count in batch.counts().items():

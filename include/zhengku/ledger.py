@@ -28,6 +28,7 @@ class Batch:
     feed: str
     license_type: str
     run_id: str
+    taken_up_by: str | None
     status: str
     source_name: str
     source_bytes: int
@@ -129,17 +130,33 @@ Identity = tuple[str, int, datetime]
 """What tells a delivery from another before it is read: name, bytes, time of its last change."""
 
 
-def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[Identity, str]:
+@dataclass(frozen=True)
+class Seen:
+    """The newest batch of a delivery that was seen before: its state, and since when."""
+
+    status: str
+    finished_at: datetime | None
+
+
+def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[Identity, Seen]:
     """Return the deliveries of a feed that have a batch, with the state of their newest one."""
     rows = connection.execute(statement("collect/seen_before"), {"department": department, "feed": feed}).fetchall()
-    return {(name, size, modified_at): status for name, size, modified_at, status in rows}
+    return {(name, size, modified_at): Seen(*state) for name, size, modified_at, *state in rows}
 
 
-def adopt_unfinished(connection: Connection, department: str, feed: str, run_id: str) -> None:
-    """Make the batches that another run of the feed left unfinished this run's own."""
+def take_up_unfinished(connection: Connection, department: str, feed: str, run_id: str) -> None:
+    """Count the batches that other runs of the feed left unfinished to this run as well."""
     connection.execute(
-        statement("collect/adopt_unfinished"), {"department": department, "feed": feed, "run_id": run_id}
+        statement("collect/take_up_unfinished"), {"department": department, "feed": feed, "run_id": run_id}
     )
+
+
+def first_delivered(connection: Connection, department: str, feed: str, sha256: str) -> datetime | None:
+    """Return when a file of this digest first came, if it was loaded."""
+    row = connection.execute(
+        statement("collect/first_delivered"), {"department": department, "feed": feed, "sha256": sha256}
+    ).fetchone()
+    return row[0] if row else None
 
 
 def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, detail: str) -> Batch:

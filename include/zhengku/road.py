@@ -19,9 +19,9 @@ from zhengku import __version__, ledger
 from zhengku.catalog import Catalog, Feed, load_catalog
 from zhengku.collect.file_drop import Delivery, check_digests, land, list_deliveries, manifest_of
 from zhengku.collect.landing import Landed, LandingArea, safe_name
-from zhengku.collect.manifest import Manifest
+from zhengku.collect.manifest import Manifest, manifest_time
 from zhengku.database import batch_schema, statement, store_connection, use_batch_schema
-from zhengku.errors import BatchesFailed, DeliveryRejected, DeliveryUnavailable
+from zhengku.errors import BatchesFailed, DeliveryRejected, DeliveryUnavailable, ZhengkuError
 from zhengku.ledger import Batch, RuleResult
 from zhengku.load.merge import hold, load, repeat
 from zhengku.report.run_report import RunReport, build_report, write_report
@@ -75,7 +75,7 @@ class Road:
     def collect(self, department: str, feed_id: str, run_id: str, *, again: bool = False) -> list[Batch]:
         """Lay what a feed delivered since the last run into the landing area; return the run's batches, oldest first.
 
-        Batches that another run left unfinished, because it died, become this run's. When nothing new lies there, the
+        Batches that another run left unfinished, because it died, are among them. When nothing new lies there, the
         newest file is looked at once more, so that every run has evidence. A file loaded before, whose rows nothing has
         touched since, is closed at once as unchanged, unless `again` is set.
         Raises `DeliveryUnavailable` when there is nothing to collect; `ConfigurationError`, `StorageFull`,
@@ -84,7 +84,7 @@ class Road:
         feed = self.catalog.feed(department, feed_id)
         address = self.settings.connection(feed.transport.connection)
         with store_connection(self.settings.database_url) as connection:
-            ledger.adopt_unfinished(connection, department, feed_id, run_id)
+            ledger.take_up_unfinished(connection, department, feed_id, run_id)
             batches = ledger.batches(connection, department=department, feed=feed_id, run_id=run_id, limit=1_000_000)
             seen = ledger.seen_deliveries(connection, department, feed_id)
         waiting: DeliveryUnavailable | None = None
@@ -95,7 +95,7 @@ class Road:
                 raise
             log.warning("%s", error)
             deliveries = []
-        fresh = [delivery for delivery in deliveries if _identity(delivery) not in seen]
+        fresh = [delivery for delivery in deliveries if _is_new(delivery, seen)]
         if not fresh and not batches:
             fresh = [self._newest(feed, address, deliveries, seen)]
         for delivery in fresh:
@@ -109,7 +109,7 @@ class Road:
         return sorted(batches, key=lambda batch: batch.batch_id)
 
     def _newest(
-        self, feed: Feed, address: str, deliveries: list[Delivery], seen: Mapping[ledger.Identity, str]
+        self, feed: Feed, address: str, deliveries: list[Delivery], seen: Mapping[ledger.Identity, ledger.Seen]
     ) -> Delivery:
         """Return the newest file of a drop with nothing new in it. Raises `DeliveryUnavailable` when there is none."""
         drop = feed.transport
@@ -119,7 +119,7 @@ class Road:
                 f"No file {what} in {address}/{drop.folder} for {feed.name}. Ask the department whether its export ran."
             )
         newest = deliveries[-1]
-        if seen[_identity(newest)] == "held":
+        if seen[_identity(newest)].status == "held":
             raise DeliveryUnavailable(
                 f"{newest.name} is the newest delivery of {feed.name} and its batch is held. Release it "
                 "(`zhengku batches --status held`, `zhengku release`), or ask the department for a corrected file."
@@ -155,8 +155,12 @@ class Road:
             log.info("Rejected: %s", error)
             rejection = error
         with store_connection(self.settings.database_url) as connection:
+            landed_at: datetime | None = None
             if landed is not None:
                 landed = self._keep_once(connection, feed, landed)
+                # An increment that is sent once more says nothing new; a whole register that is sent again does.
+                if feed.deliveries == "increments":
+                    landed_at = ledger.first_delivered(connection, feed.department, feed.id, landed.digests["sha256"])
             batch = ledger.record_batch(
                 connection,
                 {
@@ -170,6 +174,7 @@ class Road:
                     "source_modified_at": delivery.modified_at,
                     "sha256": landed.digests["sha256"] if landed else None,
                     "landing_path": landed.path if landed else None,
+                    "landed_at": landed_at,
                     "manifest": manifest.as_json() if manifest else None,
                     "config_digest": self._config_digest(feed),
                     "absent_fields": sorted(feed.absent_fields),
@@ -217,6 +222,16 @@ class Road:
                 return batch
             feed = self.catalog.feed(batch.department, batch.feed)
             assert batch.landing_path is not None
+            if not self.landing.holds(batch.landing_path, batch.source_bytes):
+                return ledger.reject(
+                    connection,
+                    batch_id,
+                    "file.lost",
+                    f"{batch.source_name} 的落地文件丢失，请重新提交",
+                    f"{batch.source_name}: expected {batch.source_bytes} bytes at {batch.landing_path} in the landing "
+                    f"area {self.landing.url}, and they are not there. It is collected again when it still lies in the "
+                    "drop; otherwise ask the department to deliver it again.",
+                )
             try:
                 with connection.transaction(), self.landing.open(batch.landing_path) as content:
                     staged = copy_rows(
@@ -341,8 +356,24 @@ class Road:
         with self._alone_with(batch_id) as (connection, batch):
             if batch.finished:
                 return batch
-            feed = self.catalog.feed(batch.department, batch.feed)
-            return load(connection, batch, feed, self.reasons(batch.department))
+            return load(connection, batch, self.reasons(batch.department))
+
+    def each(self, step: Callable[[int], Batch], batch_ids: Sequence[int]) -> list[Batch]:
+        """Take a step for every batch; one that fails does not keep the others from going on.
+
+        Returns those that came through; `conclude` names the rest. Raises the first error when none came through.
+        """
+        batches: list[Batch] = []
+        first: ZhengkuError | None = None
+        for batch_id in batch_ids:
+            try:
+                batches.append(step(batch_id))
+            except ZhengkuError as error:
+                log.warning("Batch %d: %s", batch_id, error)
+                first = first or error
+        if first is not None and not batches:
+            raise first
+        return batches
 
     def conclude(self, department: str, run_id: str, feeds: Sequence[str] | None = None) -> Path:
         """Write the report of a run over `feeds` (all of the department when left out) and return its path.
@@ -381,6 +412,17 @@ class Road:
         with self._alone_with(batch_id) as (connection, batch):
             ledger.release(connection, batch, released_by, reason)
         return self.load(batch_id)
+
+
+def _is_new(delivery: Delivery, seen: Mapping[ledger.Identity, ledger.Seen]) -> bool:
+    """Tell whether a delivery has no batch yet, or was rejected and has had another manifest since."""
+    earlier = seen.get(_identity(delivery))
+    if earlier is None:
+        return True
+    if earlier.status != "rejected" or earlier.finished_at is None:
+        return False
+    manifest_at = manifest_time(delivery.path)
+    return manifest_at is not None and manifest_at > earlier.finished_at
 
 
 def _identity(delivery: Delivery) -> ledger.Identity:

@@ -6,9 +6,14 @@ with recorded as (
     )
     values (
         %(department)s, %(feed)s, %(license_type)s, %(run_id)s, %(status)s, %(source_name)s, %(source_bytes)s,
-        %(source_modified_at)s, %(sha256)s, %(landing_path)s, now(), %(manifest)s, %(config_digest)s,
+        %(source_modified_at)s,
+        %(sha256)s,
+        %(landing_path)s,
+        coalesce(%(landed_at)s, clock_timestamp()),
+        %(manifest)s,
+        %(config_digest)s,
         %(absent_fields)s, %(rule_id)s, %(reason)s, %(detail)s,
-        case when %(status)s = 'rejected' then now() end
+        case when %(status)s = 'rejected' then clock_timestamp() end
     )
     on conflict (department, feed, run_id, source_name, sha256) do nothing
     returning *

@@ -1,9 +1,10 @@
--- The files of a feed that have a batch, with the state of the newest one.
+-- The files of a feed that have a batch, with the state of the newest one. A file whose landed copy was lost is new.
 select distinct on (source_name, source_bytes, source_modified_at)
     source_name,
     source_bytes,
     source_modified_at,
-    status
+    status,
+    finished_at
 from ledger.batch
-where department = %(department)s and feed = %(feed)s
+where department = %(department)s and feed = %(feed)s and rule_id is distinct from 'file.lost'
 order by source_name asc, source_bytes asc, source_modified_at asc, batch_id desc

@@ -1,7 +1,7 @@
 -- What the checking rules of `expectations/` compute. Each function is one pure expression that the planner inlines.
 -- They read bytes: a byte is reached in constant time, a character is not. A function that reads its argument several
--- times is inlined only when the argument is cheap: a column, or convert_to(column, 'UTF8'), which is computed anew each
--- time and still the fastest way, since parallel workers can take it. What costs more comes in a subquery with offset 0.
+-- times is inlined only when the argument is cheap: a column, or convert_to(column, 'UTF8'), which is computed anew
+-- each time and still fastest, since parallel workers can take it. What costs more comes in a subquery with offset 0.
 -- Any bytes give true or false, never an error; null gives false.
 
 create schema if not exists rules;

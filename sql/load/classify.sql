@@ -31,12 +31,6 @@ older_in_batch as (
     select row_no
     from ranked
     where place > 1
-),
-
-newest_delivery as (
-    select max(landed_at) as landed_at
-    from ledger.batch
-    where department = %(department)s and feed = %(feed)s and status = 'loaded'
 )
 
 select
@@ -46,17 +40,14 @@ select
         when d.row_no is not null then 'duplicate'
         when s.certificate_key is null then 'inserted'
         when s.row_hash = c.row_hash then 'unchanged'
-        -- An older version does not win. Where a row has no time of its own, the delivery's counts, and a delivery
-        -- that is loaded after a later one (a held batch released) changes nothing that is there.
+        -- An older version does not win.
         when
             c.version_at < s.version_at
             or (c.version_at = s.version_at and %(batch_id)s < s.batch_id)
-            or (%(version)s = 'delivery' and c.version_at < n.landed_at)
             then 'superseded'
         else 'updated'
     end as outcome
 from certificate as c
-cross join newest_delivery as n
 left join failed as f on c.row_no = f.row_no
 left join older_in_batch as d on c.row_no = d.row_no
 left join store.certificate as s on s.license_type = %(license_type)s and c.certificate_key = s.certificate_key

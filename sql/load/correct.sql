@@ -8,6 +8,6 @@ from certificate as c
 inner join outcome as o on c.row_no = o.row_no
 where
     q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned')
-    and q.last_batch_id < %(batch_id)s
+    and q.last_batch_id < %(batch_id)s and q.version_at <= c.version_at
     and q.certificate_key = c.certificate_key
     and o.outcome in ('inserted', 'updated', 'unchanged')

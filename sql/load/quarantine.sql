@@ -5,6 +5,7 @@ with problem as (
         m.row_no,
         m.critical as rules,
         c.certificate_key,
+        c.version_at,
         delivered.payload,
         null::bytea as payload_bytes,
         null::bigint as payload_length,
@@ -27,6 +28,7 @@ with problem as (
         b.row_no,
         array[b.rule_id] as rules,
         null as certificate_key,
+        null as version_at,
         null as payload,
         b.payload as payload_bytes,
         b.byte_length as payload_length,
@@ -46,7 +48,8 @@ placed as (
 
 insert into quarantine.problem_row as q (
     department, feed, license_type, certificate_key, first_batch_id, first_row_no, last_batch_id, last_row_no, rules,
-    reasons, payload, payload_bytes, payload_length, payload_offset, payload_sha256, fingerprint, opened_at, updated_at
+    reasons, payload, payload_bytes, payload_length, payload_offset, payload_sha256, fingerprint,
+    version_at, opened_at, updated_at
 )
 select
     %(department)s,
@@ -72,12 +75,15 @@ select
     p.payload_offset,
     p.payload_sha256,
     md5(p.content || array_to_string(p.rules, ',') || p.place),
+    p.version_at,
     now(),
     now()
 from placed as p
 on conflict (department, feed, fingerprint) where status in ('open', 'returned')
 do update set
-    last_batch_id = excluded.last_batch_id,
-    last_row_no = excluded.last_row_no,
+    -- A held batch that is released late is not the last one.
+    last_batch_id = greatest(q.last_batch_id, excluded.last_batch_id),
+    last_row_no = case when excluded.last_batch_id > q.last_batch_id then excluded.last_row_no else q.last_row_no end,
+    version_at = greatest(q.version_at, excluded.version_at),
     times_seen = q.times_seen + 1,
     updated_at = now()

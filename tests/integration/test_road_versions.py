@@ -1,11 +1,13 @@
 """What the store keeps: first loads, repeats, newer and older versions, duplicates, problems that come right."""
 
 import os
+import shutil
 import time
 
 import pytest
 
-from zhengku.errors import BatchesFailed
+from zhengku.errors import BatchesFailed, CatalogError
+from zhengku.settings import Settings
 
 
 def test_first_delivery_is_inserted_and_the_balance_holds(installation, make_row):
@@ -105,7 +107,10 @@ def test_batches_of_a_run_that_died_are_loaded_by_the_next_one(installation, mak
     installation.deliver_rows("c.csv", make_row(3), minutes_ago=1)
     batches = installation.run("next")
     assert [batch.batch_id for batch in batches][:2] == left
-    assert [(batch.status, batch.run_id, batch.inserted) for batch in batches] == [("loaded", "next", 1)] * 3
+    assert [(batch.status, batch.inserted) for batch in batches] == [("loaded", 1)] * 3
+    # Both runs see them: the one that died, should it live after all, and the one that took them up.
+    assert installation.road.conclude("market_supervision", "died").is_file()
+    assert installation.road.conclude("market_supervision", "next").is_file()
 
 
 def test_of_the_same_certificate_in_one_file_the_last_usable_row_counts(installation, make_row):
@@ -120,16 +125,101 @@ def test_of_the_same_certificate_in_one_file_the_last_usable_row_counts(installa
     assert [row[0] for row in installation.store().values()] == ["鄂州市虚构乙有限公司"]
 
 
-def test_file_that_came_back_after_another_one_is_loaded_again(installation, make_row):
-    """The same bytes as before, but the store has moved on: the shortcut must not be taken."""
-    path = installation.deliver_rows("a.csv", make_row(1))
+def test_increment_that_is_sent_once_more_after_a_newer_one_does_not_win(installation, make_row):
+    path = installation.deliver_rows("a.csv", make_row(1), make_row(2))
     installation.run_one()
     installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构改名有限公司"), minutes_ago=5)
     installation.run_one()
     os.utime(path, (time.time() - 60, time.time() - 60))
     batch = installation.run_one()
-    assert (batch.repeats_batch_id, batch.updated) == (None, 1)
+    assert (batch.repeats_batch_id, batch.superseded, batch.unchanged) == (None, 1, 1)
+    assert sorted(row[0] for row in installation.store().values()) == [
+        "鄂州市虚构改名有限公司",
+        "鄂州市虚构第0002号商贸有限公司",
+    ]
+
+
+def test_whole_register_that_is_sent_once_more_counts_as_the_newest_word(installation, make_row, tmp_path):
+    folder = tmp_path / "catalog"
+    shutil.copytree(installation.settings.catalog_folder, folder)
+    path = folder / "departments" / "market_supervision.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("deliveries: increments", "deliveries: snapshots"))
+    environment = {**installation.settings.environment, "ZHENGKU_CATALOG_DIR": str(folder)}
+    installation.settings = Settings(home=installation.settings.home, environment=environment)
+    file = installation.deliver_rows("a.csv", make_row(1))
+    installation.run_one()
+    installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构改名有限公司"), minutes_ago=5)
+    installation.run_one()
+    os.utime(file, (time.time() - 60, time.time() - 60))
+    assert installation.run_one().updated == 1
     assert [row[:2] for row in installation.store().values()] == [["鄂州市虚构第0001号商贸有限公司", 3]]
+
+
+def test_later_increment_does_not_stand_in_the_way_of_rows_that_it_did_not_hold(installation, make_row):
+    """Tuesday's file waits while Wednesday's, which holds another row, is loaded."""
+    installation.deliver_rows("mon.csv", make_row(1), make_row(2))
+    installation.run_one()
+    installation.deliver_rows("tue.csv", make_row(2, 企业名称="鄂州市虚构改名有限公司"), minutes_ago=30)
+    installation.deliver_rows("wed.csv", make_row(3), minutes_ago=20)
+    tuesday, wednesday = collect_all(installation)
+    installation.road.load(wednesday)
+    late = installation.road.load(tuesday)
+    assert (late.updated, late.superseded) == (1, 0)
+
+
+def test_resent_file_does_not_stand_in_the_way_of_an_update_of_the_same_night(installation, make_row):
+    monday = installation.deliver_rows("mon.csv", make_row(1), make_row(2))
+    installation.run_one()
+    installation.deliver_rows("wed.csv", make_row(2, 企业名称="鄂州市虚构改名有限公司"), minutes_ago=20)
+    os.utime(monday, (time.time() - 60, time.time() - 60))
+    installation.run("night")
+    assert "鄂州市虚构改名有限公司" in {row[0] for row in installation.store().values()}
+
+
+def test_file_whose_landed_copy_was_lost_is_collected_again_and_others_load(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
+    lost, good = collect_all(installation)
+    [path] = installation.query("select landing_path from ledger.batch where batch_id = %s", lost)
+    (installation.drop.parents[1] / "landing" / path[0]).unlink()
+    road = installation.road
+    assert [batch.status for batch in road.each(road.load, [lost, good])] == ["rejected", "loaded"]
+    assert installation.run_one().inserted == 1
+    assert len(installation.store()) == 2
+
+
+def test_one_batch_that_fails_does_not_keep_the_others_from_loading(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
+    failing, good = collect_all(installation)
+    installation.query("update ledger.batch set feed = 'gone' where batch_id = %s", failing)
+    road = installation.road
+    assert [batch.batch_id for batch in road.each(road.load, [failing, good])] == [good]
+    with pytest.raises(CatalogError, match="gone"):
+        road.each(road.load, [failing])
+
+
+def test_file_with_a_mended_manifest_is_collected_again(installation, make_row):
+    path = installation.deliver_rows("a.csv", make_row(1))
+    installation.deliver("a.csv.manifest.json", '{"rows": 7}')
+    assert installation.run_one().rule_id == "file.count"
+    installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
+    installation.deliver("a.csv.manifest.json", '{"rows": 1}', minutes_ago=-1)
+    assert path.is_file()
+    assert sorted((batch.source_name, batch.status) for batch in installation.run()) == [
+        ("a.csv", "loaded"),
+        ("b.csv", "loaded"),
+    ]
+
+
+def test_problem_stays_open_when_only_an_older_version_comes_again(installation, make_row):
+    monday = installation.deliver_rows("mon.csv", make_row(1))
+    installation.run_one()
+    installation.deliver_rows("tue.csv", make_row(1, 企业名称=""), minutes_ago=30)
+    assert installation.run_one().quarantined == 1
+    os.utime(monday, (time.time() - 60, time.time() - 60))
+    installation.run_one(again=True)
+    assert installation.query("select status from quarantine.problem_row") == [("open",)]
 
 
 def test_problem_is_corrected_by_a_later_delivery_that_passes(installation, make_row):

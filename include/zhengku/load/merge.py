@@ -8,7 +8,6 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from zhengku.catalog import Feed
 from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
@@ -39,7 +38,7 @@ class Balance:
             )
 
 
-def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons: dict[str, str]) -> Batch:
+def load(connection: psycopg.Connection[Any], batch: Batch, reasons: dict[str, str]) -> Batch:
     """Merge the staged rows of a validated batch into the store and close the batch; return it.
 
     Runs in the caller's transaction, alone for its license type. `reasons` gives the Chinese text of each rule.
@@ -53,7 +52,6 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
         **_feed(batch),
         "license_type": batch.license_type,
         "batch_id": batch.batch_id,
-        "version": feed.version,
         "reasons": Jsonb(reasons),
     }
     connection.execute("drop table if exists outcome")
@@ -68,6 +66,12 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
     if balance.inserted + balance.updated:
         merged = _merge(connection, batch.license_type, values)
         _expect(batch, "rows merged", merged, balance.inserted + balance.updated)
+    if balance.unchanged:
+        waiting = connection.execute(
+            statement("load/has_older_unfinished"), {**values, "landed_at": batch.landed_at}
+        ).fetchone()
+        if waiting is not None and waiting[0]:
+            connection.execute(statement("load/confirm"), values)
     if balance.quarantined:
         quarantined = connection.execute(statement("load/quarantine"), values)
         _expect(batch, "rows quarantined", quarantined, balance.quarantined)
@@ -91,9 +95,9 @@ def _merge(connection: psycopg.Connection[Any], license_type: str, values: dict[
         return connection.execute(merge, values)
     key = sql.Literal(license_type)
     connection.execute(
-        sql.SQL("create table {} (like store.certificate, constraint one_type check (license_type = {}))").format(
-            partition, key
-        )
+        sql.SQL(
+            "create table {} (like store.certificate including constraints, constraint one_type check (license_type = {}))"
+        ).format(partition, key)
     )
     merged = connection.execute(merge, values)
     connection.execute(

@@ -9,12 +9,15 @@ create table ledger.batch (
     feed text collate "C" not null,
     license_type text collate "C" not null,
     run_id text collate "C" not null,
+    -- A later run that found this batch unfinished.
+    taken_up_by text collate "C",
     status text not null check (status in ('landed', 'staged', 'validated', 'loaded', 'held', 'rejected')),
     source_name text not null,
     source_bytes bigint not null,
     source_modified_at timestamptz not null,
     sha256 text collate "C",
     landing_path text,
+    -- When these bytes first came: an increment that is sent once more is not newer for that.
     landed_at timestamptz not null,
     manifest jsonb,
     config_digest text collate "C" not null,
@@ -143,6 +146,8 @@ create table quarantine.problem_row (
     payload_offset bigint,
     payload_sha256 text collate "C",
     fingerprint text collate "C" not null,
+    -- Of the wrong row; null where it could not be read.
+    version_at timestamptz,
     status text not null default 'open' check (status in ('open', 'returned', 'corrected', 'waived', 'closed')),
     corrected_by_batch_id bigint references ledger.batch,
     opened_at timestamptz not null,

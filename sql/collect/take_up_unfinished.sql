@@ -1,6 +1,6 @@
 -- A run that died left batches behind; nobody else would take them up again.
 update ledger.batch
-set run_id = %(run_id)s
+set taken_up_by = %(run_id)s
 where
     department = %(department)s and feed = %(feed)s
     and run_id <> %(run_id)s
