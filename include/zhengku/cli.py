@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from zhengku import __version__, ledger
 from zhengku.catalog import Catalog, Problem, check_catalog, department_schema, load_catalog
@@ -125,8 +126,8 @@ def collect(
     with _progress(road, hidden=as_json):
         for feed in feeds:
             try:
-                for batch in road.collect(department, feed, run_id, again=again):
-                    finished.append(road.load(batch.batch_id))
+                batches = road.collect(department, feed, run_id, again=again)
+                finished += road.each(road.load, [batch.batch_id for batch in batches])
             except ZhengkuError as error:
                 # The other feeds of the department are collected all the same.
                 if len(feeds) == 1:
@@ -137,7 +138,7 @@ def collect(
         print(f"zhengku: {message}", file=sys.stderr)  # noqa: T201
     report = road.conclude(department, run_id, feeds)
     if not as_json:
-        err.print(f"Report: {report}", soft_wrap=True)
+        err.print(Text(f"Report: {report}"), soft_wrap=True)
     if unavailable:
         raise typer.Exit(1)
 
@@ -148,7 +149,8 @@ def _progress(road: Road, *, hidden: bool) -> Iterator[None]:
     bars: dict[tuple[str, str], TaskID] = {}
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        # File names are delivered too: a bracket in one is no markup.
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
         TimeElapsedColumn(),
@@ -233,8 +235,9 @@ def quarantine(
             str(row["last_batch_id"]),
             str(row["last_row_no"]),
             "\n".join(row["rules"]),
-            "\n".join(row["reasons"]),
-            delivered[:200] or f"{row['payload_length']} bytes",
+            Text("\n".join(row["reasons"])),
+            # As Text: brackets in delivered values are no markup.
+            Text(delivered[:200] or f"{row['payload_length']} bytes"),
             str(row["times_seen"]),
             row["status"],
         )

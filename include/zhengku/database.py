@@ -9,7 +9,7 @@ from typing import Any, cast
 import psycopg
 from psycopg import sql
 
-from zhengku.errors import StorageFull, StoreUnavailable
+from zhengku.errors import StorageFull, StoreError, StoreUnavailable, ZhengkuError
 from zhengku.settings import project_home
 
 OLDEST_SERVER = 150000
@@ -43,60 +43,102 @@ def _one_line(error: BaseException) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
+def _target(url: str) -> dict[str, Any]:
+    """Return the parts of an address as libpq reads them.
+
+    Raises `StoreUnavailable` when it cannot be read, or a password that is not encoded was taken for something else.
+    The message holds no part of the address: any may be a piece of the password.
+    """
+    try:
+        target = psycopg.conninfo.conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
+    except psycopg.Error:
+        target = None
+    if (
+        target is None
+        or not all(re.fullmatch(r"/.*|[\w.:%-]*", host) for host in str(target.get("host", "")).split(","))
+        or not re.fullmatch(r"[\d,]*", str(target.get("port", "")))
+        or re.search(r"[@/]", str(target.get("dbname", "")))
+    ):
+        raise StoreUnavailable(
+            "ZHENGKU_DATABASE_URL cannot be read. Expected postgresql://user:password@host:5432/name, with special "
+            "characters in the password percent-encoded (@ as %40, / as %2F, # as %23, ? as %3F, % as %25)."
+        )
+    return target
+
+
+def _place(target: dict[str, Any]) -> str:
+    return f"{target.get('host', 'local socket')}:{target.get('port', 5432)}/{target.get('dbname', '')}"
+
+
+def _described(error: psycopg.Error) -> str:
+    """Say what the server refused without a value of a row: messages of SQLSTATE classes 22 and 23 may quote one."""
+    kind = " ".join(part for part in (error.sqlstate, type(error).__name__) if part)
+    if isinstance(error, (psycopg.DataError, psycopg.IntegrityError)) or (error.sqlstate or "")[:2] in ("22", "23"):
+        places = (("table", error.diag.table_name), ("constraint", error.diag.constraint_name))
+        return ", ".join([kind, *(f"{what} {name}" for what, name in places if name)])
+    return f"{kind}: {_one_line(Exception(error.diag.message_primary or error))}"
+
+
+def _told(error: psycopg.Error, where: str, *, lost: bool) -> ZhengkuError:
+    """Return the error that a person meets for one of the driver; `lost` when the connection is broken."""
+    if isinstance(error, psycopg.errors.DiskFull):
+        return StorageFull(
+            f"The license store at {where} has no space left ({_described(error)}); nothing of this step was written. "
+            "Free space on the server and run it again."
+        )
+    if lost or (error.sqlstate or "").startswith(("08", "57P0")):
+        return StoreUnavailable(
+            f"The connection to the license store at {where} was lost: {_described(error)}. "
+            "This step was rolled back; run it again."
+        )
+    # Staging tables are another matter: their absence is a fault.
+    if isinstance(
+        error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName)
+    ) and re.search(r"\b(ledger|store|quarantine|clean|rules)\b", _one_line(error)):
+        return StoreUnavailable(
+            f"The license store at {where} is not set up for this release ({_described(error)}). "
+            "Run `zhengku db upgrade` first."
+        )
+    return StoreError(
+        f"The license store at {where} refused a statement: {_described(error)}. "
+        "This step was rolled back; run it again, and report this line if it comes back."
+    )
+
+
 @contextmanager
 def store_connection(url: str) -> Iterator[psycopg.Connection[Any]]:
     """Open a connection to the license store; commit at the end, roll back when an exception passes.
 
-    `url` is a SQLAlchemy address. Raises `StoreUnavailable` when the server cannot be reached, refuses the login, or
-    is older than PostgreSQL 15; `StorageFull` when it runs out of space.
+    `url` is a SQLAlchemy address. Raises `StoreUnavailable` when the address cannot be read, the server cannot be
+    reached, refuses the login, goes away, or is older than PostgreSQL 15; `StorageFull` when it runs out of space;
+    `StoreError` for every other error of the database. None is chained to the driver's, which may quote a row.
     """
-    conninfo = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    target = _target(url)
+    where = _place(target)
     try:
-        target = psycopg.conninfo.conninfo_to_dict(conninfo)
+        connection = psycopg.connect(
+            url.replace("postgresql+psycopg://", "postgresql://", 1),
+            application_name="zhengku",
+            options=SESSION_OPTIONS,
+            connect_timeout=10,
+        )
     except psycopg.Error as error:
-        raise StoreUnavailable(
-            f"ZHENGKU_DATABASE_URL cannot be read ({_one_line(error)}). Expected postgresql://user:password@host:5432/name."
-        ) from None
-    where = f"{target.get('host', 'local socket')}:{target.get('port', 5432)}/{target.get('dbname', '')}"
-    try:
-        connection = psycopg.connect(conninfo, application_name="zhengku", options=SESSION_OPTIONS, connect_timeout=10)
-    except psycopg.OperationalError as error:
         raise StoreUnavailable(
             f"The license store at {where} (user {target.get('user', '')}) cannot be used: {_one_line(error)}. "
             "Check that the server runs and that ZHENGKU_DATABASE_URL has the right user, password and database."
-        ) from error
-    try:
-        with connection:
-            if connection.info.server_version < OLDEST_SERVER:
-                raise StoreUnavailable(
-                    f"The license store at {where} is PostgreSQL {connection.info.server_version // 10000}; "
-                    "15 or newer is needed. Point ZHENGKU_DATABASE_URL at a newer server."
-                )
+        ) from None
+    with connection:
+        if connection.info.server_version < OLDEST_SERVER:
+            raise StoreUnavailable(
+                f"The license store at {where} is PostgreSQL {connection.info.server_version // 10000}; "
+                "15 or newer is needed. Point ZHENGKU_DATABASE_URL at a newer server."
+            )
+        # `with connection` closes it: whether it broke can be told only before.
+        try:
             yield connection
-    except psycopg.errors.DiskFull as error:
-        raise StorageFull(
-            f"The license store at {where} has no space left ({_one_line(error)}); nothing of this step was written. "
-            "Free space on the server and run it again."
-        ) from error
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-        # Staging tables are another matter: their absence is a fault.
-        if not re.search(r"\b(ledger|store|quarantine|clean|rules)\b", _one_line(error)):
-            raise
-        raise StoreUnavailable(
-            f"The license store at {where} is not set up for this release ({_one_line(error)}). "
-            "Run `zhengku db upgrade` first."
-        ) from error
-    except (psycopg.errors.AdminShutdown, psycopg.errors.CrashShutdown, psycopg.errors.CannotConnectNow) as error:
-        raise StoreUnavailable(
-            f"The license store at {where} went away: {_one_line(error)}. This step was rolled back; run it again."
-        ) from error
-    except psycopg.OperationalError as error:
-        if not connection.closed:
-            raise
-        raise StoreUnavailable(
-            f"The connection to the license store at {where} was lost: {_one_line(error)}. "
-            "This step was rolled back; run it again."
-        ) from error
+            connection.commit()
+        except psycopg.Error as error:
+            raise _told(error, where, lost=connection.broken) from None
 
 
 @cache
@@ -119,7 +161,7 @@ def use_batch_schema(connection: psycopg.Connection[Any], batch_id: int) -> None
 def upgrade(url: str) -> None:
     """Bring the schema of the license store to the newest migration and the SQL functions up to date.
 
-    Safe to repeat and to run from two places at once. Raises `StoreUnavailable` like `store_connection`.
+    Safe to repeat and to run from two places at once. Raises what `store_connection` raises.
     """
     # Alembic and SQLAlchemy take a second to import: the other commands do not need them.
     import sqlalchemy
@@ -137,6 +179,14 @@ def upgrade(url: str) -> None:
                 config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
                 config.attributes["connection"] = migration_connection
                 command.upgrade(config, "head")
+        except sqlalchemy.exc.DBAPIError as error:
+            if not isinstance(error.orig, psycopg.Error):
+                raise
+            # An error without SQLSTATE does not come from the server, which it did not reach.
+            lost = error.connection_invalidated or (
+                isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
+            )
+            raise _told(error.orig, _place(_target(url)), lost=lost) from None
         finally:
             engine.dispose()
         for path in sorted((project_home() / "sql" / "functions").glob("*.sql")):

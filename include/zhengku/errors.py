@@ -36,6 +36,10 @@ class StoreUnavailable(ZhengkuError):
     """The database cannot be reached, or refused the login."""
 
 
+class StoreError(ZhengkuError):
+    """The database refused a statement; what the step wrote in its transaction was rolled back."""
+
+
 class StorageFull(ZhengkuError):
     """No space is left where the landing area or the database writes."""
 

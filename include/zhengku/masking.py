@@ -1,13 +1,35 @@
-"""Masking of personal data: what may be seen outside the store without a role and a recorded reason."""
+"""Masking of personal data: what may be seen outside the store without a role and a recorded reason.
+
+A rule that doubts masks: a name too many that is hidden harms less than one that is seen.
+"""
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 
 from zhengku.catalog import Catalog, Feed
 
-_IDENTITY_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{14}(?:[0-9]{3}[0-9Xx]|[0-9])(?![0-9A-Za-z])")
-_MOBILE_NUMBER = re.compile(r"(?<![0-9])1[3-9][0-9]{9}(?![0-9])")
-_CREDIT_CODE = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
+_GAP = r"[\s\u00ad\u200b-\u200d\u2010-\u2015\u2212\ufeff-]{0,2}"
+# Whole runs of digits, so that a number behind another one is not cut in the middle. A letter behind 15 to 17 digits
+# makes it a credit code or a code made of one, except an X, which ends an identity number.
+_IDENTITY_NUMBER = re.compile(
+    rf"(?<![0-9])[0-9](?:{_GAP}[0-9]){{16}}{_GAP}[Xx](?![0-9A-Za-z])"
+    rf"|(?<![0-9])[0-9](?:{_GAP}[0-9]){{17,}}"
+    rf"|(?<![0-9])[0-9](?:{_GAP}[0-9]){{14,16}}(?![0-9A-Za-z])"
+)
+_MOBILE_NUMBER = re.compile(rf"(?<![0-9])(?:(?:00)?86{_GAP}|0)?1{_GAP}[3-9](?:{_GAP}[0-9]){{9}}(?![0-9])")
+# Of a business, or with a letter before the check character: 17 digits may as well be a mistyped identity number.
+_CREDIT_CODE = re.compile(
+    r"(?![0-9]{17}[0-9X])(?:9[1-3][0-9]{15}|(?=[0-9]{0,16}[A-Z])[0-9A-HJ-NPQRTUWXY]{17})[0-9A-HJ-NPQRTUWXY]"
+)
+_PEOPLE_SEPARATOR = re.compile(r"([、,;/])")
+_BRACKETS_BEHIND = re.compile(r"\([^()]*\)$")
+_ORGANISATION = re.compile(
+    r".+(?:公司|合作社|集团|事务所|经营部|工作室|个体工商户|委员会|办事处)"
+    # These also end names of people, which are shorter or, transliterated, have a middle dot.
+    r"|[^·•・.]{3,}(?:中心|学校|中学|小学|大学|超市|政府)"
+    r"|[^·•・.]{4,}[厂店社院所局部会站行场]"
+)
 
 
 def mask_identity(value: str) -> str:
@@ -15,7 +37,7 @@ def mask_identity(value: str) -> str:
 
     The first six digits of an identity number, its date and its check digit would together leave few candidates.
     """
-    if _CREDIT_CODE.fullmatch(value) and not value.isdigit() and not _IDENTITY_NUMBER.fullmatch(value):
+    if _CREDIT_CODE.fullmatch(value):
         return value
     if len(value) <= 8:
         return "*" * len(value)
@@ -23,30 +45,68 @@ def mask_identity(value: str) -> str:
 
 
 def mask_name(value: str) -> str:
-    """Keep the surname of a person; the name of an organisation (five characters or more) stays."""
-    if len(value) >= 5 and "·" not in value:
-        return value
-    return value[:1] + "*" * (len(value) - 1)
+    """Keep the first character of each person's name, without the blanks in it; a single character is masked."""
+    return _mask_each(value, _mask_person)
+
+
+def mask_holder(value: str) -> str:
+    """Mask a holder like a person, except an organisation: what ends with a word for one, brackets behind it aside."""
+    return _mask_each(value, lambda name: name if _is_organisation(name) else _mask_person(name))
 
 
 def mask_text(value: str) -> str:
-    """Mask every identity number and mobile number inside a text."""
-    masked = _IDENTITY_NUMBER.sub(lambda found: mask_identity(found.group()), value)
-    return _MOBILE_NUMBER.sub(lambda found: mask_identity(found.group()), masked)
+    """Mask every identity number and mobile number inside a text, in full-width form or with blanks or dashes too."""
+    text = unicodedata.normalize("NFKC", value)
+    masked = _IDENTITY_NUMBER.sub(lambda found: mask_identity(found.group()), text)
+    masked = _MOBILE_NUMBER.sub(lambda found: mask_identity(found.group()), masked)
+    return value if masked == text else masked
+
+
+def mask_unknown(value: str) -> str:
+    """Tell only how long a value is of which nobody has said what it means."""
+    return f"＊（{len(value)}字）" if value else value
 
 
 def mask_payload(payload: Mapping[str, str | None], feed: Feed, catalog: Catalog) -> dict[str, str | None]:
-    """Mask a delivered row, by the department's column names: by what each column is mapped to, the rest as text."""
-    personal: dict[str, str] = {}
+    """Mask a delivered row, by the department's column names: by what each column is mapped to.
+
+    A column that is mapped to nothing, ignored ones too, shows its length alone; of several masks the strictest holds.
+    """
+    kinds: dict[str, set[str]] = {}
     standard = catalog.standard_fields(feed.dataset)
     for name, mapping in feed.fields.items():
-        if mapping.column is not None and standard[name].personal != "no":
-            personal.setdefault(mapping.column, standard[name].personal)
+        if mapping.column is not None:
+            kinds.setdefault(mapping.column, set()).add("holder" if name == "holder" else standard[name].personal)
     for extra in feed.extension.values():
-        if extra.column is not None and extra.personal != "no":
-            personal.setdefault(extra.column, extra.personal)
-    masks = {"identity": mask_identity, "name": mask_name}
-    return {
-        column: None if value is None else mask_text(masks.get(personal.get(column, ""), str)(value))
-        for column, value in payload.items()
-    }
+        if extra.column is not None:
+            kinds.setdefault(extra.column, set()).add(extra.personal)
+    masked: dict[str, str | None] = {}
+    for column, value in payload.items():
+        mask = next((mask for kind, mask in _STRICTEST_FIRST.items() if kind in kinds.get(column, ())), mask_unknown)
+        masked[column] = None if value is None else mask_text(mask(value))
+    return masked
+
+
+_STRICTEST_FIRST: dict[str, Callable[[str], str]] = {
+    "name": mask_name,
+    "identity": mask_identity,
+    "holder": mask_holder,
+    "no": str,
+}
+
+
+def _mask_each(value: str, mask: Callable[[str], str]) -> str:
+    return "".join(
+        part if _PEOPLE_SEPARATOR.fullmatch(part) else mask(part)
+        for part in _PEOPLE_SEPARATOR.split(unicodedata.normalize("NFKC", value))
+    )
+
+
+def _mask_person(name: str) -> str:
+    name = "".join(name.split())
+    return "*" if len(name) == 1 else name[:1] + "*" * (len(name) - 1)
+
+
+def _is_organisation(name: str) -> bool:
+    name = "".join(name.split())
+    return bool(_ORGANISATION.fullmatch(name) or _ORGANISATION.fullmatch(_BRACKETS_BEHIND.sub("", name)))

@@ -120,10 +120,9 @@ return case
     when half_width !~ '[:时点]|^[0-9]{14}$' then 0
 end;
 
--- "No end": the words and the far days that systems write for a validity without end.
+-- "No end": the words that systems write for a validity without end. The far days are told once they are read as days.
 create or replace function clean.is_without_end(half_width text) returns boolean
 language sql immutable parallel safe
 return half_width in (
-    '长期', '长期有效', '永久', '永久有效', '无固定期限', '无期限', '不约定期限',
-    '2099-12-31', '2099/12/31', '20991231', '2099年12月31日', '9999-12-31', '9999/12/31', '99991231', '9999年12月31日'
+    '长期', '长期有效', '永久', '永久有效', '无固定期限', '无期限', '不约定期限'
 );

@@ -54,7 +54,7 @@ def test_lists_of_batches_and_problems_show_no_personal_data(installation, make_
     [problem] = json.loads(zhengku(installation, "quarantine", "--json").stdout)
     assert problem["rules"] == ["certificate.holder.present"]
     assert problem["payload"]["法人代表"] == "欧***"
-    assert problem["payload"]["注册地址"] == "电话138****1234 420***********0015"
+    assert problem["payload"]["注册地址"] == "电话138***********************0015"
     [report] = (installation.drop.parents[1] / "reports").rglob("*.html")
     assert not {"欧阳某某", "13800001234", number} & set(report.read_text(encoding="utf-8"))
     assert "欧阳某某" not in report.read_text(encoding="utf-8")
@@ -181,3 +181,30 @@ def test_release_of_a_batch_that_is_not_held(installation, make_row):
     line = one_line(zhengku(installation, "release", str(batch.batch_id), "--by", "x", "--reason", "y"))
     assert "not held" in line
     assert "no batch 999" in one_line(zhengku(installation, "release", "999", "--by", "x", "--reason", "y"))
+
+
+def test_brackets_in_delivered_values_are_shown_as_they_came(installation, make_row):
+    address, name = "鄂城区[/某路]1号[red]:smile:", "[bold]1[x].csv"
+    installation.deliver_rows(name, make_row(1, 企业名称="", 注册地址=address))
+    collected = zhengku(installation, "collect", "market_supervision")
+    assert collected.returncode == 0, collected.stderr
+    assert name in collected.stdout
+    listed = zhengku(installation, "quarantine")
+    assert listed.returncode == 0, listed.stderr
+    assert address in listed.stdout
+    assert name in zhengku(installation, "batches").stdout
+    installation.deliver("[/y].csv", b"")
+    zhengku(installation, "collect", "market_supervision")
+    summary = zhengku(installation, "summary")
+    assert summary.returncode == 0, summary.stderr
+    assert "[/y].csv: rejected" in summary.stdout
+
+
+def test_columns_that_nobody_mapped_are_not_shown(installation, make_row, header):
+    installation.deliver("1.csv", f"{header},联系人\n{make_row(1, 企业名称='')},李某某\n")
+    zhengku(installation, "collect", "market_supervision")
+    [problem] = json.loads(zhengku(installation, "quarantine", "--json").stdout)
+    assert problem["payload"]["联系人"] == "＊（3字）"
+    assert problem["payload"]["所在省份"] == "＊（2字）"
+    [report] = (installation.drop.parents[1] / "reports").rglob("*.html")
+    assert "李某某" not in report.read_text(encoding="utf-8")

@@ -132,6 +132,7 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
     },
     "certificate.status.known": {**GOOD, "status": "正常"},
     "certificate.status.mapped": {**GOOD, "status": None, "status_unmapped": "99"},
+    "certificate.codes.mapped": {**GOOD, "holder_code_type": None, "codes_unmapped": "holder_code_type"},
     "certificate.district.known": {**GOOD, "district": None, "district_delivered": "武汉市"},
     "certificate.holder.readable": {**GOOD, "holder": "鄂州市虚\ufffd商贸有限公司"},
     "certificate.certificate_number.readable": {**GOOD, "certificate_number": "虚构\u0007号"},
@@ -182,6 +183,7 @@ def stage(connection: psycopg.Connection[Any], rows: list[dict[str, Any]]) -> No
                 "valid_to_unparsed",
                 "source_updated_at_unparsed",
                 "status_unmapped",
+                "codes_unmapped",
                 "district_delivered",
             )
         },

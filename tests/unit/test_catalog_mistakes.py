@@ -142,6 +142,13 @@ MISTAKES = [
     ("district, file_url", "district, district, file_url", "district, district", "absent names 'district' twice", "Remove one"),
     ("    key: [certificate_number]", "    key: [district]", "    key:", "key field 'district' does not come with the feed", "Map it"),
     ("    key: [certificate_number]", "    key: [holder_code_type]", "    key:", "every key field is a constant", "Add a field"),
+    ("    key: [certificate_number]", "    key: [certificate_number, issue_date]", "    key:", "key field 'issue_date' is of kind date", "Choose a number or a code"),
+    ("    key: [certificate_number]", "    key: [valid_to]", "    key:", "key field 'valid_to' is of kind end_date", "Choose a number or a code"),
+    ("    key: [certificate_number]", "    key: [source_updated_at]", "    key:", "key field 'source_updated_at' is of kind timestamp", "Choose a number or a code"),
+    ("valid_to: {column: 有效期至}", "valid_to: {constant: 长期}", "valid_to:", "constant '长期' of 'valid_to', which is of kind end_date, is no date", "year-month-day"),
+    ("valid_to: {column: 有效期至}", 'valid_to: {constant: "2023-02-29"}', "valid_to:", "is no date", "year-month-day"),
+    ("valid_to: {column: 有效期至}", 'valid_to: {constant: "20230228"}', "valid_to:", "is no date", "year-month-day"),
+    ("valid_to: {column: 有效期至}", "valid_to: {column: 有效期至}\n      district: {constant: 武汉市}", "      district: {", "constant '武汉市' of 'district' is no district", "Allowed"),
     ("source_updated_at: {column: 更新时间}", 'source_updated_at: {constant: "x"}', "    version:", "version 'source_updated_at' does not come from a column", "version: delivery"),
     ("version: source_updated_at", "version: newest", "version:", "expected 'delivery' or 'source_updated_at', got 'newest'", "Allowed"),
     ("    ignored_columns: [序号]", "    ignored_columns: [序号, 姓名]", "ignored_columns", "column '姓名' is ignored and also used by fields.holder", "Remove it"),
@@ -172,6 +179,24 @@ MISTAKES = [
     ("pool: {name: housing, slots: 1}", "pool: &a {name: *a, slots: 1}", "pool:", "the alias means the mapping it stands in", "Write it out"),
     ("department: housing", "? [a]\n: b\ndepartment: housing", "? [a]", "a list or a mapping stands as a key", "Write a name"),
 ]  # fmt: skip
+
+
+def test_suites_without_that_of_the_data_set(folder: Path) -> None:
+    (folder.parent / "expectations" / "extra.json").write_text("{}", encoding="utf-8")
+    text = GOOD.replace("suites: [certificate]", "suites: [extra]")
+    write(folder, text)
+    [told] = [problem for problem in check(folder) if problem.severity == "error"]
+    assert "suites leave out 'certificate', the data set's own" in told.message
+    assert (told.line, told.mend) == (line_of(text, "suites:"), "Add it: [certificate, …].")
+    write(folder, GOOD.replace("suites: [certificate]", "suites: [extra, certificate]"))
+    assert not [problem for problem in check(folder) if problem.severity == "error"]
+
+
+@pytest.mark.parametrize("constant", ["echeng", "鄂城区", '"420704"'])
+def test_district_or_alias_as_constant_is_right(folder: Path, constant: str) -> None:
+    text = GOOD.replace("    extension:", f"      district: {{constant: {constant}}}\n    extension:")
+    write(folder, text.replace("district, file_url", "file_url"))
+    assert not [problem for problem in check(folder) if problem.severity == "error"]
 
 
 @pytest.mark.parametrize(("old", "new", "at", "message", "mend"), MISTAKES, ids=[case[3][:60] for case in MISTAKES])

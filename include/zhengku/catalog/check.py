@@ -11,7 +11,8 @@ from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
 
 
 def check_catalog(folder: Path, suite_folder: Path) -> list[Problem]:
-    """Check the shared tables, all departments' files, and that the suites they name exist in `suite_folder`.
+    """Check the shared tables, all departments' files, and that the suites they name exist in `suite_folder`
+    and hold that of the data set.
 
     Returns all problems, by file and line; an empty list means that nothing is to be said.
     """
@@ -24,6 +25,7 @@ def check_catalog(folder: Path, suite_folder: Path) -> list[Problem]:
         problems += found
         source = read_yaml(path)
         problems += _missing_suites(source, suites, suite_folder)
+        problems += _base_suites_left_out(source, suites, set(reference.standard_fields))
         if department is not None:
             departments.append((source, department))
     problems += _pools_that_differ(departments)
@@ -50,6 +52,19 @@ def _missing_suites(source: YamlFile, suites: set[str], suite_folder: Path) -> l
         for location, suite in named
         if suite not in suites
     ]
+
+
+def _base_suites_left_out(source: YamlFile, suites: set[str], datasets: set[str]) -> list[Problem]:
+    problems = []
+    for feed_id in source.mapping("feeds"):
+        location = ("feeds", feed_id, "suites")
+        dataset = source.text("feeds", feed_id, "dataset")
+        named = [suite for _, suite in source.items(*location)]
+        # A name that is no suite is told already, and may be this one misspelt.
+        if named and suites.issuperset(named) and dataset in datasets and dataset not in named:
+            message = f"suites leave out {dataset!r}, the data set's own, so its rules would not be asked"
+            problems.append(Problem(source.path, source.line(location), message, f"Add it: [{dataset}, …]."))
+    return problems
 
 
 def _pools_that_differ(departments: list[tuple[YamlFile, Department]]) -> list[Problem]:

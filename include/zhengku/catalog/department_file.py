@@ -1,6 +1,8 @@
 """Reading a department's file with every check, so that all mistakes are told at once and with their line."""
 
+import re
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,12 @@ from pydantic import ValidationError
 
 from zhengku.catalog.department import Department
 from zhengku.catalog.problem import SECRET_MEND, Problem, Severity, did_you_mean, looks_secret, names_a_secret, shown
-from zhengku.catalog.reference import LICENSE_TYPES_FILE, LicenseType, Reference, StandardField
+from zhengku.catalog.reference import DISTRICTS_FILE, LICENSE_TYPES_FILE, LicenseType, Reference, StandardField
 from zhengku.catalog.statuses import CERTIFICATE_STATUSES
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
 
 _DATE_KINDS = ("date", "end_date", "timestamp")
+_NO_KEY_KINDS = (*_DATE_KINDS, "district")
 _CERTIFICATE = "certificate"
 
 
@@ -261,6 +264,9 @@ class _FeedCheck:
             if name in self.standard and name not in self.mapped:
                 message = f"key field {name!r} does not come with the feed"
                 self.report(location, message, "Map it under fields, or choose another key.")
+            elif name in self.standard and self.standard[name].kind in _NO_KEY_KINDS:
+                message = f"key field {name!r} is of kind {self.standard[name].kind}, which is no text to tell rows by"
+                self.report(location, message, "Choose a number or a code that the department gives each certificate.")
         if key and all(self.source.text(*self.feed, "fields", name, "constant") for _, name in key):
             message = "every key field is a constant, so all rows would be one certificate"
             self.report((*self.feed, "key"), message, "Add a field that comes from a column.")
@@ -281,10 +287,25 @@ class _FeedCheck:
         if "codes" in mapping and standard.kind != "code":
             message = f"codes at {name!r}, which is of kind {standard.kind}"
             self.report((*here, "codes"), message, "Remove it; only fields of kind code are mapped code by code.")
+        self._check_constant(here, name, standard)
         if name == "status":
             self._check_status(here, mapping)
         if license_type is not None:
             self._check_against_type(here, name, license_type)
+
+    def _check_constant(self, here: Location, name: str, standard: StandardField) -> None:
+        location = (*here, "constant")
+        constant = self.source.text(*location)
+        if constant is None:
+            return
+        if standard.kind in _DATE_KINDS and not _is_iso_date(constant, with_time=standard.kind == "timestamp"):
+            message = f"constant {shown(constant)} of {name!r}, which is of kind {standard.kind}, is no date"
+            self.report(location, message, 'Write it as year-month-day: "2020-01-31".')
+        known = {*self.reference.districts, *self.reference.district_aliases}
+        tables_are_whole = self.reference.district_table.is_whole and self.reference.alias_table.is_whole
+        if standard.kind == "district" and tables_are_whole and constant not in known:
+            message = f"constant {shown(constant)} of {name!r} is no district of {DISTRICTS_FILE} and no alias of one"
+            self.report(location, message, did_you_mean(constant, self.reference.districts))
 
     def _check_status(self, here: Location, mapping: dict[str, object]) -> None:
         if "column" in mapping and mapping.get("codes") is None:
@@ -329,6 +350,17 @@ class _FeedCheck:
             if column in used:
                 message = f"column {shown(column)} is ignored and also used by {used[column]}"
                 self.report(location, message, "Remove it from ignored_columns.")
+
+
+def _is_iso_date(text: str, *, with_time: bool) -> bool:
+    # The parsers of Python also take forms that PostgreSQL would read as another day, or not at all.
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}" + (r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?" * with_time), text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _path(location: Location) -> str:

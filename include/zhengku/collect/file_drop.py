@@ -1,12 +1,16 @@
 """The file drop: a folder into which a department's system lays files."""
 
 import fnmatch
+import logging
+import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from zhengku.catalog import FileDrop
 from zhengku.collect.landing import Landed, LandingArea
@@ -14,10 +18,15 @@ from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, read_manifest
 from zhengku.errors import DeliveryRejected, DeliveryUnavailable
 from zhengku.settings import CITY_TIME_ZONE
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file in the drop as it was seen: size in bytes, time of its last change in Asia/Shanghai."""
+    """A file in the drop as it was seen: size in bytes, time of its last change in Asia/Shanghai.
+
+    `name` is text that can be stored and shown; the name in `path` may hold bytes that are not UTF-8.
+    """
 
     name: str
     path: Path
@@ -26,10 +35,54 @@ class Delivery:
     is_file: bool
 
 
+def _clean_name(path: Path) -> str:
+    """Return a file's name as text: departments' systems write names in UTF-8 or GB 18030."""
+    name = os.fsencode(path.name)
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return name.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return name.decode("utf-8", "backslashreplace")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn errors of the department's side into `DeliveryUnavailable`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DeliveryUnavailable(
+            f"{_clean_name(path)} is no longer in the file drop; it was moved or removed after it was listed. It is "
+            "taken by the next try if it comes back."
+        ) from error
+    except PermissionError as error:
+        raise DeliveryUnavailable(
+            f"{_clean_name(path)}: this account may not read it in the file drop. Ask for the right to read."
+        ) from error
+    except OSError as error:
+        raise DeliveryUnavailable(
+            f"{_clean_name(path)} cannot be read from the file drop: {error.strerror or type(error).__name__}. "
+            "Check the share; it is taken by the next try."
+        ) from error
+
+
+class _Source:
+    """An open delivery whose read errors are told apart from write errors of the landing area."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path = path
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        with _reading(self._path):
+            return self._file.read(size)
+
+
 def _seen(path: Path) -> Delivery:
     status = path.stat()
     return Delivery(
-        name=path.name,
+        name=_clean_name(path),
         path=path,
         size=status.st_size if stat.S_ISREG(status.st_mode) else 0,
         modified_at=datetime.fromtimestamp(status.st_mtime, tz=CITY_TIME_ZONE),
@@ -41,39 +94,62 @@ def list_deliveries(drop: FileDrop, address: str) -> list[Delivery]:
     """List what lies in the drop and matches the feed's pattern, oldest first.
 
     A file whose manifest is required and not there yet is still being delivered, and is left for the next run.
+    An entry that cannot be looked at (a link to nothing, a file just removed) is left out with a warning.
     Raises `DeliveryUnavailable` when the folder cannot be read.
     """
     folder = Path(address) / drop.folder
     try:
         paths = list(folder.iterdir())
-        found = [
-            _seen(path)
-            for path in paths
-            if fnmatch.fnmatchcase(path.name, drop.pattern)
-            and not path.name.startswith(".")
-            and not path.name.endswith((SUFFIX, ".part", ".tmp"))
-        ]
     except OSError as error:
         raise DeliveryUnavailable(
             f"The file drop {folder} (connection {drop.connection!r}) cannot be read: {error.strerror}. "
             "Check that the share is mounted and that this account may read it."
         ) from error
+    found: list[Delivery] = []
+    for path in paths:
+        name = _clean_name(path)
+        if (
+            not fnmatch.fnmatchcase(name, drop.pattern)
+            or name.startswith(".")
+            or name.endswith((SUFFIX, ".part", ".tmp"))
+        ):
+            continue
+        try:
+            found.append(_seen(path))
+        except (OSError, OverflowError, ValueError) as error:
+            # The other two are for times of change that no calendar has.
+            log.warning(
+                "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or mend the link.",
+                name,
+                folder,
+                (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
+            )
     if drop.manifest == "required":
         names = {path.name for path in paths}
-        found = [delivery for delivery in found if delivery.name + SUFFIX in names]
+        found = [delivery for delivery in found if delivery.path.name + SUFFIX in names]
     return sorted(found, key=lambda delivery: (delivery.modified_at, delivery.name))
 
 
 def manifest_of(drop: FileDrop, delivery: Delivery) -> Manifest | None:
     """Read the manifest beside a delivery, if the feed has manifests and it is there.
 
-    Raises `DeliveryRejected` when it cannot be understood.
+    Raises `DeliveryRejected` when it cannot be understood; `DeliveryUnavailable` when it cannot be read, or is required
+    and gone.
     """
-    path = delivery.path.with_name(delivery.name + SUFFIX)
-    if drop.manifest == "none" or not path.is_file():
+    if drop.manifest == "none":
         return None
-    with path.open("rb") as file:
-        return read_manifest(path.name, file.read(LARGEST))
+    path = delivery.path.with_name(delivery.path.name + SUFFIX)
+    with _reading(path):
+        if not path.is_file():
+            if drop.manifest == "required":
+                raise DeliveryUnavailable(
+                    f"{delivery.name}: expected a manifest {_clean_name(path)} beside it, there is no such file any "
+                    "more. It is taken by the next try once it is back."
+                )
+            return None
+        with path.open("rb") as file:
+            content = file.read(LARGEST)
+    return read_manifest(_clean_name(path), content)
 
 
 def land(
@@ -86,8 +162,8 @@ def land(
 ) -> Landed:
     """Copy a delivery into the landing area untouched, with the digests that its manifest gives.
 
-    Raises `DeliveryRejected` for what is no file or is empty; `DeliveryUnavailable` when it changed while it was read;
-    `StorageFull`.
+    Raises `DeliveryRejected` for what is no file or is empty; `DeliveryUnavailable` when it changed while it was read,
+    vanished, or cannot be read; `StorageFull` and `ConfigurationError` when the landing area cannot be written to.
     """
     if not delivery.is_file:
         raise DeliveryRejected(
@@ -99,7 +175,9 @@ def land(
     time.sleep(
         min(max(0.0, drop.settle_seconds - (time.time() - delivery.modified_at.timestamp())), drop.settle_seconds)
     )
-    if _seen(delivery.path) != delivery:
+    with _reading(delivery.path):
+        seen = _seen(delivery.path)
+    if seen != delivery:
         raise DeliveryUnavailable(f"{delivery.name} is still being written to; it is taken by the next try.")
     if not delivery.size:
         raise DeliveryRejected(
@@ -107,14 +185,17 @@ def land(
             f"{delivery.name}: expected a header and rows, the file has 0 bytes. Ask the department to send it again.",
             f"{delivery.name} 为空文件（0 字节），请重新导出后提交",
         )
+    with _reading(delivery.path):
+        file = delivery.path.open("rb")
+    with file:
+        landed = landing.put(_Source(delivery.path, file), path, manifest.digests if manifest else (), on_bytes)
     try:
-        with delivery.path.open("rb") as content:
-            landed = landing.put(content, path, manifest.digests if manifest else (), on_bytes)
-    except PermissionError as error:
-        raise DeliveryUnavailable(
-            f"{delivery.path}: this account may not read it. Ask for the right to read."
-        ) from error
-    if landed.size != delivery.size or _seen(delivery.path) != delivery:
+        with _reading(delivery.path):
+            seen = _seen(delivery.path)
+    except DeliveryUnavailable:
+        landing.discard([landed.path])
+        raise
+    if landed.size != delivery.size or seen != delivery:
         landing.discard([landed.path])
         raise DeliveryUnavailable(f"{delivery.name} changed while it was read; it is taken by the next try.")
     return landed

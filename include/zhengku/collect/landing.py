@@ -7,18 +7,32 @@ import errno
 import hashlib
 import os
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 import fsspec
 
-from zhengku.errors import DeliveryUnavailable, StorageFull
+from zhengku.errors import ConfigurationError, DeliveryUnavailable, StorageFull
 
 BLOCK = 1024 * 1024
+
+ABANDONED_AFTER = 24 * 3600
+"""Seconds without a write after which a file written aside is one that a killed run left."""
+
+FOLDERS_SWEPT = 8
+"""Newest folders beside a target's that are searched for such files: there is one a day, and every delivery looks."""
+
+
+class Readable(Protocol):
+    """What a delivery is read from, block by block."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,19 @@ def _storage_errors(where: str) -> Iterator[None]:
                 f"The landing area {where} has no space left ({error.strerror}); nothing was kept of this delivery. "
                 "Free space or set ZHENGKU_LANDING_URL to a larger place, then run it again."
             ) from error
-        raise
+        raise ConfigurationError(
+            f"The landing area {where} cannot be used: {error.strerror or type(error).__name__}; nothing was kept of "
+            "this delivery. Check that ZHENGKU_LANDING_URL names a folder that this account may write to."
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class LandingArea:
@@ -54,22 +80,26 @@ class LandingArea:
 
     def put(
         self,
-        content: BinaryIO,
+        content: Readable,
         path: str,
         algorithms: Iterable[str] = (),
         on_bytes: Callable[[int], None] | None = None,
     ) -> Landed:
         """Copy `content` to `path`, written aside first, so that a file that is there is whole.
 
-        Digests are SHA-256 and those of `algorithms`. `on_bytes` is told of every block's size.
-        Raises `StorageFull`; nothing is left behind then.
+        Digests are SHA-256 and those of `algorithms`. `on_bytes` is told of every block's size. An `OSError` here is
+        one of the landing area: `content` must raise `ZhengkuError` when it cannot be read.
+        Raises `StorageFull`, `ConfigurationError` when the area cannot be written to; nothing is left behind then.
         """
         digests = {name: hashlib.new(name) for name in {"sha256", *algorithms}}
         target = f"{self._root}/{path}"
         aside = f"{target}.{uuid.uuid4().hex}.part"
         size = 0
         with _storage_errors(self.url):
-            self._make_folder(target.rsplit("/", 1)[0])
+            folder = target.rsplit("/", 1)[0]
+            self._make_folder(folder)
+            if self._local:
+                self._sweep(Path(folder))
             try:
                 with self._files.open(aside, "wb") as out:
                     if self._local:
@@ -85,9 +115,12 @@ class LandingArea:
                         out.flush()
                         os.fsync(out.fileno())
                 self._files.mv(aside, target)
+                if self._local:
+                    _sync_folder(Path(folder))
             except BaseException:
-                if self._files.exists(aside):
-                    self._files.rm(aside)
+                with suppress(OSError):
+                    if self._files.exists(aside):
+                        self._files.rm(aside)
                 raise
         return Landed(path=path, size=size, digests={name: digest.hexdigest() for name, digest in digests.items()})
 
@@ -102,6 +135,24 @@ class LandingArea:
             step = step.parent
         for step in reversed(missing):
             step.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(step.parent)
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove what killed runs left of deliveries, in a folder and the newest beside it: it is personal data."""
+        folders = {folder}
+        with suppress(OSError):
+            if folder != Path(self._root):
+                beside = sorted(path for path in folder.parent.iterdir() if path.is_dir())
+                folders.update(beside[-FOLDERS_SWEPT:])
+        for place in folders:
+            for path in place.glob("*.part"):
+                # Another run may be sweeping too.
+                with suppress(OSError):
+                    if (
+                        re.search(r"\.[0-9a-f]{32}\.part$", path.name)
+                        and time.time() - path.stat().st_mtime > ABANDONED_AFTER
+                    ):
+                        path.unlink()
 
     def holds(self, path: str, size: int) -> bool:
         """Tell whether a whole file of `size` bytes lies at `path`."""
@@ -120,7 +171,8 @@ class LandingArea:
     def discard(self, paths: Iterable[str]) -> None:
         """Remove files that are not needed, for instance the second copy of an identical delivery."""
         for path in paths:
-            self._files.rm(f"{self._root}/{path}")
+            with _storage_errors(self.url), suppress(FileNotFoundError):
+                self._files.rm(f"{self._root}/{path}")
 
 
 def safe_name(name: str) -> str:

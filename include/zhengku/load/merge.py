@@ -96,7 +96,8 @@ def _merge(connection: psycopg.Connection[Any], license_type: str, values: dict[
     key = sql.Literal(license_type)
     connection.execute(
         sql.SQL(
-            "create table {} (like store.certificate including constraints, constraint one_type check (license_type = {}))"
+            "create table {} (like store.certificate including constraints,"
+            " constraint one_type check (license_type = {}))"
         ).format(partition, key)
     )
     merged = connection.execute(merge, values)

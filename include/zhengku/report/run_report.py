@@ -81,7 +81,9 @@ def build_report(
     sections = []
     for batch in reversed(ledger.batches(connection, department=department_id, run_id=run_id, limit=1_000)):
         feed = catalog.feed(batch.department, batch.feed)
-        rows = ledger.problem_rows(connection, batch_id=batch.batch_id, department=None, status=None, limit=ROWS_SHOWN)
+        # The problems of a file that was known are those of the batch that loaded it.
+        source = batch.repeats_batch_id or batch.batch_id
+        rows = ledger.problem_rows(connection, batch_id=source, department=None, status=None, limit=ROWS_SHOWN)
         sections.append(
             BatchSection(
                 batch=batch,

@@ -4,6 +4,7 @@ from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from zhengku import ledger
 from zhengku.catalog import load_catalog
@@ -15,7 +16,10 @@ from zhengku.settings import CITY_TIME_ZONE, Settings
 
 
 def print_summary(settings: Settings, console: Console | None = None) -> None:
-    """Print the newest run of the installation; personal data does not occur in it."""
+    """Print the newest run of the installation; personal data does not occur in it.
+
+    What was delivered or written by people is printed as `Text`, since a bracket in it is no markup.
+    """
     console = console or Console()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
@@ -26,16 +30,17 @@ def print_summary(settings: Settings, console: Console | None = None) -> None:
         department, run_id = newest[0].department, newest[0].run_id
         report = Road(settings).report(connection, department, run_id)
         [(stored,)] = connection.execute("select count(*) from store.certificate").fetchall()
-    console.print(f"\n[bold]{catalog.department(department).name}[/]  run {run_id}")
+    console.print(Text.assemble("\n", (catalog.department(department).name, "bold"), f"  run {run_id}"))
     console.print(batch_table([section.batch for section in report.sections]))
     reasons = _reasons(report.sections, report.reasons)
     if reasons.row_count:
         console.print(reasons)
     for section in report.sections:
         if section.batch.reason:
-            console.print(f"[red]{section.batch.source_name}[/]: {section.batch.status}: {section.batch.reason}")
+            batch = section.batch
+            console.print(Text.assemble((batch.source_name, "red"), f": {batch.status}: {batch.reason}"))
     console.print(f"The license store holds {stored:,} certificates.")
-    console.print(f"Report: {report_path(settings.report_folder, department, run_id)}", soft_wrap=True)
+    console.print(Text(f"Report: {report_path(settings.report_folder, department, run_id)}"), soft_wrap=True)
 
 
 def batch_table(batches: list[Batch]) -> Table:
@@ -55,7 +60,7 @@ def batch_table(batches: list[Batch]) -> Table:
         parts = [f"{getattr(batch, outcome):,} {outcome}" for outcome in ledger.OUTCOMES if getattr(batch, outcome)]
         table.add_row(
             str(batch.batch_id),
-            f"{batch.department}/{batch.feed}\n{batch.source_name}",
+            Text(f"{batch.department}/{batch.feed}\n{batch.source_name}"),
             state,
             f"{batch.fetched:,} fetched\n= {' + '.join(parts) or 0}" if batch.fetched is not None else "",
         )
@@ -74,5 +79,5 @@ def _reasons(sections: list[BatchSection], reasons: dict[str, str]) -> Table:
     table.add_column("rule", overflow="fold")
     names = {"critical": "[red]quarantined[/]", "warning": "[yellow]warned[/]", "info": "noted"}
     for (severity, rule_id), count in sorted(rows.items(), key=lambda item: (list(names).index(item[0][0]), -item[1])):
-        table.add_row(names[severity], f"{count:,}", reasons.get(rule_id, ""), rule_id)
+        table.add_row(names[severity], f"{count:,}", Text(reasons.get(rule_id, "")), rule_id)
     return table

@@ -13,6 +13,7 @@ from datetime import datetime
 from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed, FieldMapping
+from zhengku.catalog.department import DEFAULT_DATE_FORMS
 from zhengku.errors import CatalogError
 
 DATE_KINDS = ("date", "end_date", "timestamp")
@@ -99,9 +100,12 @@ def _cleaned_text(layers: _Layers, column: str, kind: str) -> _Value:
 
 
 def _date(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
+    return layers.add("clean.date_from_number({0})", _date_number(layers, text, forms))
+
+
+def _date_number(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
     # One expression, so that a form is only tried when those before it did not fit.
-    number = layers.add("coalesce({})".format(", ".join(f"clean.date_{form}({{0}})" for form in forms)), text)
-    return layers.add("clean.date_from_number({0})", number)
+    return layers.add("coalesce({})".format(", ".join(f"clean.date_{form}({{0}})" for form in forms)), text)
 
 
 def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value) -> tuple[_Value, _Value]:
@@ -112,7 +116,13 @@ def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value) -> t
         # The department's clock is the city's: Asia/Shanghai, which the connection sets.
         date = layers.add("({0}::timestamp + make_interval(secs => {1}))::timestamptz", date, seconds)
     if kind == "end_date":
-        endless = layers.add("coalesce(clean.is_without_end({0}), false)", text)
+        # The far days mean "no end" in every form, also in one that the feed does not say it writes.
+        every_form = tuple(dict.fromkeys((*mapping.date_forms, *DEFAULT_DATE_FORMS)))
+        endless = layers.add(
+            "coalesce(clean.is_without_end({0}) or {1} in (20991231, 99991231), false)",
+            text,
+            _date_number(layers, text, every_form),
+        )
         date = layers.add("case when not {1} then {0} end", date, endless)
         return date, layers.add('case when {0} is null and not {2} then {1} end collate "C"', date, text, endless)
     return date, layers.add('case when {0} is null then {1} end collate "C"', date, text)
@@ -124,7 +134,8 @@ def cleaning_query(
     """Return the query that reads `source` (`row_no` and text columns `c1`, `c2`, … as delivered) as typed rows.
 
     Its columns: `row_no`, `certificate_key`, the standard fields of the data set, `<field>_unparsed` for every date,
-    `status_unmapped`, `district_delivered`, `extension` (jsonb), `version_at` (the row's own time of change, else
+    `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
+    separated), `district_delivered`, `extension` (jsonb), `version_at` (the row's own time of change, else
     `landed_at`) and `row_hash` (over all that is stored of the row).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
     """
@@ -134,7 +145,12 @@ def cleaning_query(
     layers = _Layers(delivered_columns)
     nothing = layers.add('null::text collate "C"')
     outputs: dict[str, _Value] = {}
-    beside: dict[str, _Value] = {"status_unmapped": nothing, "district_delivered": nothing}
+    beside: dict[str, _Value] = {
+        "status_unmapped": nothing,
+        "codes_unmapped": nothing,
+        "district_delivered": nothing,
+    }
+    unmapped: list[_Value] = []
     for field in catalog.standard_fields(feed.dataset).values():
         mapping = feed.fields.get(field.field)
         sql_type = _SQL_TYPES.get(field.kind)
@@ -145,7 +161,10 @@ def cleaning_query(
             continue
         if mapping.column is None:
             literal = '{constant}::text collate "C"' if not sql_type else f"{{constant}}::{sql_type}"
-            outputs[field.field] = layers.add(literal, constant=mapping.constant)
+            constant = mapping.constant
+            if field.kind == "district" and constant is not None:
+                constant = catalog.district_aliases.get(constant, constant)
+            outputs[field.field] = layers.add(literal, constant=constant)
             continue
         text = _cleaned_text(layers, mapping.column, field.kind)
         if sql_type:
@@ -166,8 +185,20 @@ def cleaning_query(
             outputs[field.field] = mapped
             if field.field == "status":
                 beside["status_unmapped"] = layers.add('case when {1} is null then {0} end collate "C"', text, mapped)
+            else:
+                unmapped.append(
+                    layers.add(
+                        "case when {1} is null and {0} is not null then {field}::text end",
+                        text,
+                        mapped,
+                        field=field.field,
+                    )
+                )
         else:
             outputs[field.field] = text
+    if unmapped:
+        names = ", ".join(f"{{{i}}}" for i in range(len(unmapped)))
+        beside["codes_unmapped"] = layers.add(f"nullif(concat_ws(',', {names}), '') collate \"C\"", *unmapped)
     extension = {
         name: _cleaned_text(layers, mapping.column, "text")
         if mapping.column is not None

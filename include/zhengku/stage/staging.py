@@ -3,7 +3,8 @@
 All are unlogged: after a crash of the server they are empty, and `is_staged` tells.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -12,6 +13,7 @@ from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed
 from zhengku.database import batch_schema, statement, use_batch_schema
+from zhengku.errors import DeliveryRejected
 from zhengku.ledger import Batch
 from zhengku.stage.cleaning import cleaning_query
 from zhengku.stage.records import BadRow, open_records
@@ -62,7 +64,7 @@ def copy_rows(
     connection.execute(statement("stage/delivered_column"), {"names": list(reader.columns)})
     connection.execute(statement("stage/bad_row"))
     bad_rows: list[BadRow] = []
-    with connection.cursor() as cursor:
+    with _rows_fit(len(reader.columns)), connection.cursor() as cursor:
         # One COPY at a time on a connection: rows that cannot be read wait, in bounded number, for their turn.
         blocks = iter(reader)
         finished = False
@@ -86,6 +88,20 @@ def copy_rows(
         columns=reader.columns,
         unknown_columns=list(feed.unexpected_columns(reader.columns)),
     )
+
+
+@contextmanager
+def _rows_fit(columns: int) -> Iterator[None]:
+    try:
+        yield
+    # The context of the error quotes the row: it must not be chained.
+    except psycopg.errors.ProgramLimitExceeded:
+        raise DeliveryRejected(
+            "file.too_many_columns",
+            f"A row with its {columns} columns is larger than PostgreSQL can hold (8 KB, long values apart). "
+            "Ask the department for a file with fewer columns, or split the feed.",
+            f"文件共{columns}列，单行数据超出数据库单行容量。请删减多余的列后重新报送。",
+        ) from None
 
 
 def type_rows(
