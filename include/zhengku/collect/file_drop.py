@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from zhengku.catalog import FileDrop
 from zhengku.collect.landing import Landed, LandingArea
-from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, read_manifest
+from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, manifest_path, read_manifest
 from zhengku.errors import DeliveryRejected, DeliveryUnavailable
 from zhengku.settings import CITY_TIME_ZONE
 
@@ -125,8 +125,8 @@ def list_deliveries(drop: FileDrop, address: str) -> list[Delivery]:
                 (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
             )
     if drop.manifest == "required":
-        names = {path.name for path in paths}
-        found = [delivery for delivery in found if delivery.path.name + SUFFIX in names]
+        listed = set(paths)
+        found = [delivery for delivery in found if manifest_path(delivery.path) in listed]
     return sorted(found, key=lambda delivery: (delivery.modified_at, delivery.name))
 
 
@@ -138,7 +138,7 @@ def manifest_of(drop: FileDrop, delivery: Delivery) -> Manifest | None:
     """
     if drop.manifest == "none":
         return None
-    path = delivery.path.with_name(delivery.path.name + SUFFIX)
+    path = manifest_path(delivery.path)
     with _reading(path):
         if not path.is_file():
             if drop.manifest == "required":

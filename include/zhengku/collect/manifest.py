@@ -38,10 +38,15 @@ class Manifest:
         return cls(rows=values.get("rows"), digests={name: values[name] for name in DIGESTS if name in values})
 
 
+def manifest_path(delivered: Path) -> Path:
+    """Return where the manifest of a delivered file lies: beside it."""
+    return delivered.with_name(delivered.name + SUFFIX)
+
+
 def manifest_time(delivered: Path) -> datetime | None:
     """Return when the manifest beside a delivered file was last changed (Asia/Shanghai); None when there is none."""
     try:
-        changed = delivered.with_name(delivered.name + SUFFIX).stat().st_mtime
+        changed = manifest_path(delivered).stat().st_mtime
     except OSError:
         return None
     return datetime.fromtimestamp(changed, tz=CITY_TIME_ZONE)
