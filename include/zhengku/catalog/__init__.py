@@ -5,18 +5,8 @@ Light on purpose: it is imported whenever DAGs are parsed, so it needs no databa
 
 from zhengku.catalog.catalog import Catalog, load_catalog, load_department
 from zhengku.catalog.check import check_catalog
-from zhengku.catalog.department import (
-    CsvFormat,
-    DateForm,
-    Department,
-    ExtensionMapping,
-    Feed,
-    FieldMapping,
-    FileDrop,
-    Pool,
-)
+from zhengku.catalog.department import CsvFormat, DateForm, Department, Feed, FieldMapping, FileDrop
 from zhengku.catalog.problem import Problem
-from zhengku.catalog.reference import District, DistrictAlias, LicenseType, StandardField
 from zhengku.catalog.schema import department_schema
 from zhengku.catalog.statuses import CERTIFICATE_STATUSES
 
@@ -26,16 +16,10 @@ __all__ = [
     "CsvFormat",
     "DateForm",
     "Department",
-    "District",
-    "DistrictAlias",
-    "ExtensionMapping",
     "Feed",
     "FieldMapping",
     "FileDrop",
-    "LicenseType",
-    "Pool",
     "Problem",
-    "StandardField",
     "check_catalog",
     "department_schema",
     "load_catalog",

@@ -26,6 +26,7 @@ def check_catalog(folder: Path, suite_folder: Path) -> list[Problem]:
         source = read_yaml(path)
         problems += _missing_suites(source, suites, suite_folder)
         problems += _base_suites_left_out(source, suites, set(reference.standard_fields))
+        problems += _type_suites_left_out(source, suites)
         if department is not None:
             departments.append((source, department))
     problems += _pools_that_differ(departments)
@@ -64,6 +65,20 @@ def _base_suites_left_out(source: YamlFile, suites: set[str], datasets: set[str]
         if named and suites.issuperset(named) and dataset in datasets and dataset not in named:
             message = f"suites leave out {dataset!r}, the data set's own, so its rules would not be asked"
             problems.append(Problem(source.path, source.line(location), message, f"Add it: [{dataset}, …]."))
+    return problems
+
+
+def _type_suites_left_out(source: YamlFile, suites: set[str]) -> list[Problem]:
+    problems = []
+    for feed_id in source.mapping("feeds"):
+        feed = ("feeds", feed_id)
+        license_type = source.text(*feed, "license_type")
+        named = [suite for _, suite in source.items(*feed, "suites")]
+        # A name that is no suite is told already, and may be this one misspelt.
+        if license_type in suites and suites.issuperset(named) and license_type not in named:
+            message = f"suites leave out {license_type!r}, the license type's own, so its rules would not be asked"
+            location: Location = (*feed, "suites") if named else (*feed, "license_type")
+            problems.append(Problem(source.path, source.line(location), message, f"Add it: […, {license_type}]."))
     return problems
 
 

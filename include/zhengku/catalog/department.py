@@ -4,6 +4,7 @@ import codecs
 import hashlib
 import json
 import re
+from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -177,12 +178,33 @@ class CsvFormat(Model):
     allow_empty: bool = Field(default=False, description="Whether a file with a header and no row is in order.")
 
 
+class XlsxFormat(Model):
+    """How a spreadsheet (XLSX) is written: title rows, then a header of one or more rows with merged cells."""
+
+    kind: Literal["xlsx"]
+    sheet: Text | None = Field(default=None, description="Name of the sheet; the first one when left out.")
+    header_rows: WholeNumber = Field(
+        default=1,
+        ge=1,
+        le=5,
+        description="Rows that the header spans. Under a merged cell the names are joined: 持证主体/代码.",
+    )
+    max_title_rows: WholeNumber = Field(
+        default=10, ge=0, le=100, description="The header is looked for below at most so many rows of titles."
+    )
+    max_columns: WholeNumber = Field(
+        default=200, ge=1, le=400, description="A header with more columns rejects the file."
+    )
+    allow_empty: bool = Field(default=False, description="Whether a file with a header and no row is in order.")
+
+
 class FileDrop(Model):
-    """Files that the department puts into a folder."""
+    """Files that the department puts into a folder, on this machine or behind SFTP."""
 
     kind: Literal["file_drop"]
     connection: Identifier = Field(
-        description="Id of the connection; its address is in the environment as ZHENGKU_CONN_<ID>, never here."
+        description="Id of the connection; its address (a folder, or sftp://…) is in the environment as "
+        "ZHENGKU_CONN_<ID>, never here."
     )
     folder: Annotated[str, AfterValidator(_folder)] = Field(
         default="", description="Folder below the connection's address."
@@ -196,7 +218,206 @@ class FileDrop(Model):
     settle_seconds: WholeNumber = Field(
         default=5, ge=0, le=3600, description="A file changed less than this many seconds ago may still be written."
     )
-    format: CsvFormat = CsvFormat()
+    format: Annotated[CsvFormat | XlsxFormat, Field(discriminator="kind")] = CsvFormat()
+
+
+class HmacSignature(Model):
+    """HMAC-SHA256, keyed with the connection's secret, over its id followed by the time."""
+
+    kind: Literal["hmac_sha256"]
+    id_header: Text = Field(default="x-app-id", description="Header that carries the id.")
+    time_header: Text = Field(default="x-timestamp", description="Header that carries the time.")
+    signature_header: Text = Field(default="x-signature", description="Header that carries the signature.")
+    time_unit: Literal["seconds", "milliseconds"] = Field(default="milliseconds", description="Unit of the time.")
+    encoding: Literal["hex", "base64"] = Field(default="hex", description="How the signature is written.")
+
+
+class Md5Signature(Model):
+    """MD5 over the connection's id (the key), its secret and the time, as older gateways want."""
+
+    kind: Literal["md5"]
+    id_header: Text = Field(default="appkey", description="Header that carries the key.")
+    time_header: Text = Field(default="rtime", description="Header that carries the time.")
+    signature_header: Text = Field(default="sign", description="Header that carries the signature.")
+    time_unit: Literal["seconds", "milliseconds"] = Field(default="milliseconds", description="Unit of the time.")
+
+
+class TokenSignature(Model):
+    """A token, got for the connection's id and secret, that expires."""
+
+    kind: Literal["token"]
+    path: Annotated[str, AfterValidator(_folder)] = Field(description="Where the token is got, below the address.")
+    id_parameter: Text = Field(default="appId", description="Key of the id in the request's JSON body.")
+    secret_parameter: Text = Field(default="appSecret", description="Key of the secret in the request's JSON body.")
+    token: Text = Field(default="data.token", description="Place of the token in the answer, keys joined by dots.")
+    expires_in: Text | None = Field(
+        default="data.expiresIn", description="Place of its life in seconds; left out, it is used until it is refused."
+    )
+    header: Text = Field(default="Authorization", description="Header that carries the token.")
+    prefix: str = Field(default="Bearer ", description="What stands before the token in the header.")
+
+
+class NoSignature(Model):
+    """Nothing is signed."""
+
+    kind: Literal["none"]
+
+
+class NumberPaging(Model):
+    """Pages by number and size."""
+
+    kind: Literal["number"]
+    page_parameter: Text = Field(default="page", description="Parameter with the page's number.")
+    size_parameter: Text = Field(default="size", description="Parameter with the page's size.")
+    size: WholeNumber = Field(default=500, ge=1, le=100_000, description="Rows of a page.")
+    first: WholeNumber = Field(default=1, ge=0, le=1, description="Number of the first page.")
+
+
+class CursorPaging(Model):
+    """Pages by a cursor that each answer names for the next one."""
+
+    kind: Literal["cursor"]
+    cursor_parameter: Text = Field(default="cursor", description="Parameter with the cursor; the first page has none.")
+    cursor: Text = Field(description="Place of the next cursor in the answer; blank or missing after the last page.")
+    size_parameter: Text = Field(default="size", description="Parameter with the page's size.")
+    size: WholeNumber = Field(default=500, ge=1, le=100_000, description="Rows of a page.")
+
+
+class TimePaging(Model):
+    """Pages by time: each asks for rows changed since the last one's newest row; needs a watermark window."""
+
+    kind: Literal["time"]
+    size_parameter: Text = Field(default="size", description="Parameter with the page's size.")
+    size: WholeNumber = Field(default=500, ge=1, le=100_000, description="Rows of a page.")
+    largest_size: WholeNumber = Field(
+        default=10_000, ge=1, le=100_000, description="Asked for where more rows than `size` bear one time."
+    )
+
+
+class ResponseShape(Model):
+    """Where things stand in an answer; places are keys joined by dots."""
+
+    rows: Text = Field(default="data.rows", description="The list of rows.")
+    total: Text | None = Field(
+        default=None, description="Number of rows of the whole window; compared with what came, where it is named."
+    )
+    code: Text | None = Field(default=None, description="Business code: an error may come inside HTTP 200.")
+    message: Text | None = Field(default=None, description="Business message.")
+    ok_codes: tuple[Text, ...] = Field(default=("0", "200"), min_length=1, description="Business codes of success.")
+    retry_codes: tuple[Text, ...] = Field(default=(), description="Business codes that may pass: asked again later.")
+    token_codes: tuple[Text, ...] = Field(default=(), description="Business codes that say that the token expired.")
+    omits_empty: bool = Field(
+        default=False,
+        description="Whether a row leaves out the keys that have no value. Otherwise a mapped key that is in no row is "
+        "contract drift, and rejects the delivery.",
+    )
+
+
+class HttpApi(Model):
+    """An HTTP interface of the department or of the sharing platform; rows come as JSON objects, page by page."""
+
+    kind: Literal["http"]
+    connection: Identifier = Field(
+        description="Id of the connection; its address (https://id:secret@host/base) is in the environment as "
+        "ZHENGKU_CONN_<ID>, never here."
+    )
+    path: Annotated[str, AfterValidator(_folder)] = Field(description="Path below the connection's address.")
+    method: Literal["get", "post"] = Field(
+        default="get", description="get sends parameters in the query, post in a JSON body."
+    )
+    parameters: dict[Text, Text] = Field(default_factory=dict, description="Parameters that are always the same.")
+    signature: Annotated[HmacSignature | Md5Signature | TokenSignature | NoSignature, Field(discriminator="kind")] = (
+        Field(description="How a request proves who sends it.")
+    )
+    paging: Annotated[NumberPaging | CursorPaging | TimePaging, Field(discriminator="kind")] = Field(
+        description="How the rows are divided into pages."
+    )
+    response: ResponseShape = ResponseShape()
+    since_parameter: Text | None = Field(
+        default=None, description="Parameter for the begin of the window (inclusive); needed by a watermark window."
+    )
+    until_parameter: Text | None = Field(
+        default=None, description="Parameter for its end (inclusive): with it, pages do not shift for new rows."
+    )
+    time_format: Text = Field(
+        default="%Y-%m-%d %H:%M:%S", description="How the interface writes times (Asia/Shanghai), in strftime's terms."
+    )
+    row_id: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
+        default=(),
+        description="Columns that tell a row of the source from every other: pages that shifted are seen by them.",
+    )
+    requests_per_minute: WholeNumber = Field(
+        default=600, ge=1, le=100_000, description="Limit of the department; the slots of its pool share it."
+    )
+    attempts: WholeNumber = Field(
+        default=5, ge=1, le=20, description="Tries of one request, and of one window whose pages shifted."
+    )
+    connect_timeout_seconds: WholeNumber = Field(default=10, ge=1, le=300, description="To reach the server.")
+    read_timeout_seconds: WholeNumber = Field(default=60, ge=1, le=3600, description="Without a byte of the answer.")
+    whole_timeout_seconds: WholeNumber = Field(default=300, ge=1, le=7200, description="For one answer as a whole.")
+
+
+class ExchangeDatabase(Model):
+    """A table of an exchange database (前置库), read by SQLAlchemy."""
+
+    kind: Literal["exchange_database"]
+    connection: Identifier = Field(
+        description="Id of the connection; its address (as SQLAlchemy takes it) is in the environment as "
+        "ZHENGKU_CONN_<ID>, never here."
+    )
+    table: Annotated[str, Field(pattern=r"^\w+(\.\w+)?$")] = Field(
+        description="Table or view, with its schema if need be."
+    )
+    row_id: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
+        min_length=1, description="Columns that tell a row of the table from every other; the reading goes by them."
+    )
+    page_rows: WholeNumber = Field(default=10_000, ge=100, le=1_000_000, description="Rows of one query.")
+    time_format: Text = Field(
+        default="%Y-%m-%d %H:%M:%S",
+        description="How the window's column writes times (Asia/Shanghai) where it is text, in strftime's terms.",
+    )
+
+
+Transport = Annotated[HttpApi | ExchangeDatabase | FileDrop, Field(discriminator="kind")]
+
+
+class NewFiles(Model):
+    """Each run collects the files that have no batch yet."""
+
+    kind: Literal["new_files"] = "new_files"
+
+
+class Watermark(Model):
+    """Each run collects what changed since the newest row that was loaded, and a little before it."""
+
+    kind: Literal["watermark"]
+    column: Annotated[str, AfterValidator(_column)] = Field(
+        description="Delivered column with the time of a row's last change, by the department's clock (Asia/Shanghai)."
+    )
+    overlap_minutes: WholeNumber = Field(
+        default=60,
+        ge=0,
+        le=527_040,
+        description="How far before the watermark a run begins: rows committed late and clocks that differ.",
+    )
+    start: date = Field(default=date(2019, 1, 1), description="Where the very first run begins.")
+
+
+class Whole(Model):
+    """Each run collects the whole register; deliveries must be snapshots."""
+
+    kind: Literal["whole"]
+
+
+class Operation(Model):
+    """The column that says what happened to a row (`cd_operation`)."""
+
+    column: Annotated[str, AfterValidator(_column)] = Field(description="Name of the delivered column.")
+    codes: dict[Text, Literal["upsert", "delete"]] = Field(
+        default={"I": "upsert", "U": "upsert", "D": "delete"},
+        min_length=1,
+        description="The department's code → upsert or delete. A code not listed fails the row's check.",
+    )
 
 
 class Pool(Model):
@@ -214,8 +435,13 @@ class Feed(Model):
     license_type: Identifier | None = Field(
         default=None, description="Key in license_types.csv; needed for certificates."
     )
-    transport: FileDrop
-    window: Literal["new_files"] = Field(default="new_files", description="What one run collects.")
+    transport: Transport = Field(description="How the rows come.")
+    window: Annotated[NewFiles | Watermark | Whole, Field(discriminator="kind")] = Field(
+        default=NewFiles(), description="What one run collects."
+    )
+    operation: Operation | None = Field(
+        default=None, description="Where a row says whether it deletes; left out, every row is a certificate as it is."
+    )
     deliveries: Literal["increments", "snapshots"] = Field(
         default="increments",
         description="Whether each delivery holds the whole register (then its size is compared with that of the last "
@@ -266,7 +492,14 @@ class Feed(Model):
     def required_columns(self) -> tuple[str, ...]:
         """Columns without which a delivery is rejected: distinct, in the order of the file."""
         sources: list[_Source] = [*self.fields.values(), *self.extension.values()]
-        return tuple(dict.fromkeys(source.column for source in sources if source.column is not None))
+        columns = [source.column for source in sources if source.column is not None]
+        if self.operation is not None:
+            columns.append(self.operation.column)
+        if isinstance(self.window, Watermark):
+            columns.append(self.window.column)
+        if isinstance(self.transport, HttpApi | ExchangeDatabase):
+            columns += self.transport.row_id
+        return tuple(dict.fromkeys(columns))
 
     @cached_property
     def delivered_fields(self) -> dict[str, FieldMapping]:

@@ -18,6 +18,13 @@ _DATE_KINDS = ("date", "end_date", "timestamp")
 _NO_KEY_KINDS = (*_DATE_KINDS, "district")
 _CERTIFICATE = "certificate"
 
+# What tells one feed's place from another's, by transport.
+_PLACES = {
+    "file_drop": ("connection", "folder", "pattern"),
+    "http": ("connection", "path"),
+    "exchange_database": ("connection", "table"),
+}
+
 
 def read_department(path: Path, reference: Reference) -> tuple[Department | None, list[Problem]]:
     """Read and check one department's file against the shared tables.
@@ -75,7 +82,7 @@ class _FileCheck:
             return Department.model_validate(self.source.data)
         except ValidationError as errors:
             for error in errors.errors(include_url=False):
-                location: Location = tuple(step for step in error["loc"] if step != "[key]")
+                location = _without_tags(tuple(step for step in error["loc"] if step != "[key]"), self.source.data)
                 # A default that depends on a wrong value is no second mistake.
                 if location not in self.secrets and error["type"] != "default_factory_not_called":
                     about_key = bool(error["loc"]) and error["loc"][-1] == "[key]"
@@ -95,17 +102,22 @@ class _FileCheck:
             case "extra_forbidden" if names_a_secret(name):
                 self.report(location, f"key {shown(name)} in {around} announces a secret", SECRET_MEND)
             case "extra_forbidden":
-                mend = did_you_mean(name, _allowed_keys(location[:-1]))
+                mend = did_you_mean(name, _allowed_keys(location[:-1], self.source.data))
                 self.report(location, f"unknown key {shown(name)} in {around}", mend)
             case "missing":
-                self.report(location, f"key {name!r} is missing in {around}", f"Add it: {_meaning(location)}")
+                self.report(location, f"key {name!r} is missing in {around}", f"Add it: {self._meaning(location)}")
             case "string_type" if isinstance(error["input"], int | float | bool):
                 text = self.source.texts.get(location, "")
                 self.report(location, f"{place}: expected text, got {came}", f'Put it into quotes: "{text}".')
             case "string_type":
-                self.report(location, f"{place}: expected text, got {came}", _meaning(location))
+                self.report(location, f"{place}: expected text, got {came}", self._meaning(location))
             case "string_too_short":
                 self.report(location, f"{place}: expected text, got an empty one", "Fill it in or remove the key.")
+            case "union_tag_not_found":
+                self.report(location, f"{place}: key 'kind' is missing", f"Add it: {_quoted_list(context)}.")
+            case "union_tag_invalid":
+                mend = did_you_mean(context["tag"], _quoted(context["expected_tags"]))
+                self.report((*location, "kind"), f"{place}: unknown kind {shown(context['tag'])}", mend)
             case "string_pattern_mismatch":
                 mend = "Use an id like market_supervision."
                 self.report(location, f"{place}: expected small letters, digits and _, got {came}", mend)
@@ -114,24 +126,32 @@ class _FileCheck:
                 self.report(location, f"{place}: expected {context['expected']}, got {came}", mend)
             case "model_type" | "dict_type" | "model_attributes_type":
                 self.report(
-                    location, f"{place}: expected a mapping, got {came}", _mapping_mend(location, error["input"])
+                    location,
+                    f"{place}: expected a mapping, got {came}",
+                    _mapping_mend(location, error["input"], self.source.data),
                 )
             case "tuple_type" | "list_type":
                 self.report(location, f"{place}: expected a list, got {came}", "Put it into brackets: [a, b].")
             case "int_type" | "int_parsing" | "int_from_float":
-                self.report(location, f"{place}: expected a whole number, got {came}", _meaning(location))
+                self.report(location, f"{place}: expected a whole number, got {came}", self._meaning(location))
             case "bool_type" | "bool_parsing":
-                self.report(location, f"{place}: expected true or false, got {came}", _meaning(location))
+                self.report(location, f"{place}: expected true or false, got {came}", self._meaning(location))
             case "greater_than_equal":
-                self.report(location, f"{place}: expected at least {context['ge']}, got {came}", _meaning(location))
+                self.report(
+                    location, f"{place}: expected at least {context['ge']}, got {came}", self._meaning(location)
+                )
             case "less_than_equal":
-                self.report(location, f"{place}: expected at most {context['le']}, got {came}", _meaning(location))
+                self.report(location, f"{place}: expected at most {context['le']}, got {came}", self._meaning(location))
             case "too_short":
                 self.report(location, f"{place} is empty", "Name at least one.")
             case "catalog":
                 self.report(location, f"{place}: {context['message']}", context["mend"])
             case _:
-                self.report(location, f"{place}: {error['msg']}, got {came}", _meaning(location))
+                self.report(location, f"{place}: {error['msg']}, got {came}", self._meaning(location))
+
+    def _meaning(self, location: Location) -> str:
+        description = _schema_at(location, self.source.data).get("description")
+        return str(description or "See department.schema.json beside the catalogue.")
 
     def _check_department(self) -> None:
         source, path = self.source, self.source.path
@@ -142,14 +162,17 @@ class _FileCheck:
         self._check_department_name()
         collected: dict[tuple[object, ...], str] = {}
         for feed_id in source.mapping("feeds"):
-            drop = ("feeds", feed_id, "transport")
-            address = tuple(source.text(*drop, key) for key in ("connection", "folder", "pattern"))
-            if not all(address):
+            transport = ("feeds", feed_id, "transport")
+            keys = _PLACES.get(source.text(*transport, "kind") or "")
+            if keys is None or not all(source.text(*transport, key) for key in keys if key != "folder"):
                 continue
-            if address in collected:
-                message = f"feed {shown(feed_id)} collects the same files as feed {shown(collected[address])}"
-                self.report((*drop, "pattern"), message, "Tell them apart by folder or pattern.")
-            collected.setdefault(address, feed_id)
+            # Two feeds may ask one interface for different things.
+            fixed = sorted((key, str(value)) for key, value in source.mapping(*transport, "parameters").items())
+            place = (*(source.text(*transport, key) for key in keys), *fixed)
+            if place in collected:
+                message = f"feed {shown(feed_id)} collects the same as feed {shown(collected[place])}"
+                self.report((*transport, keys[-1]), message, f"Tell them apart by {' or '.join(keys[1:])}.")
+            collected.setdefault(place, feed_id)
 
     def _check_department_name(self) -> None:
         key = "catalog_name" if self.source.text("catalog_name") else "name"
@@ -207,6 +230,7 @@ class _FeedCheck:
             for name in self.mapped:
                 if name in self.standard:
                     self._check_mapping(name, self.standard[name], license_type)
+        self._check_window()
         self._check_extension(license_type)
         self._check_ignored_columns()
 
@@ -328,6 +352,51 @@ class _FeedCheck:
             message = f"{name} {shown(constant)} is not that of license type {license_type.license_type!r}"
             self.report((*here, "constant"), message, f"Write {expected!r} as in {LICENSE_TYPES_FILE}.")
 
+    def _check_window(self) -> None:
+        source, window, transport = self.source, (*self.feed, "window"), (*self.feed, "transport")
+        kind = source.text(*window, "kind") or "new_files"
+        by = source.text(*transport, "kind")
+        if by is None:
+            return
+        here = window if source.mapping(*window) else self.feed
+        if by == "file_drop" and kind != "new_files":
+            self.report(here, f"window {kind} at a file drop, which has no windows", "Remove it: new files are taken.")
+        if by != "file_drop" and kind == "new_files":
+            message = f"window new_files at transport {by}, which has no files"
+            self.report(here, message, "Write window: {kind: watermark, column: …}, or {kind: whole}.")
+        if kind == "whole" and source.text(*self.feed, "deliveries") != "snapshots":
+            message = "window whole without deliveries: snapshots, so that nobody would see what has disappeared"
+            self.report(window, message, "Add deliveries: snapshots.")
+        if kind == "watermark" and source.text(*self.feed, "deliveries") == "snapshots":
+            message = "deliveries snapshots with a watermark window, which reads only what changed"
+            self.report((*self.feed, "deliveries"), message, "Remove it, or write window: {kind: whole}.")
+        if by == "http":
+            paging = source.text(*transport, "paging", "kind")
+            if kind == "watermark" and not source.text(*transport, "since_parameter"):
+                message = "a watermark window without since_parameter: the interface would send everything each time"
+                self.report(transport, message, "Name the parameter, or write window: {kind: whole}.")
+            if paging == "time" and kind != "watermark":
+                message = "paging by time without a watermark window"
+                self.report((*transport, "paging"), message, "Write window: {kind: watermark, column: …}.")
+        self._check_change_time(kind)
+
+    def _check_change_time(self, kind: str) -> None:
+        """A row that is read again must not undo a newer one: the row's own time has to decide."""
+        source = self.source
+        if kind == "watermark" and source.text(*self.feed, "version") != "source_updated_at":
+            message = "a watermark window with version delivery: a row of the overlap would win over a newer one"
+            self.report(
+                (*self.feed, "version") if source.text(*self.feed, "version") else self.feed,
+                message,
+                "Map source_updated_at to the window's column and write version: source_updated_at.",
+            )
+        column = source.text(*self.feed, "window", "column")
+        updated = source.text(*self.feed, "fields", "source_updated_at", "column")
+        if kind == "watermark" and column and updated and column != updated:
+            message = f"the window goes by {shown(column)}, source_updated_at comes from {shown(updated)}"
+            mend = "Leave it if both are times of change; otherwise use one column for both."
+            self.report((*self.feed, "window", "column"), message, mend, "warning")
+
     def _check_extension(self, license_type: LicenseType | None) -> None:
         if license_type is None or not license_type.extra_fields:
             return
@@ -363,14 +432,33 @@ def _is_iso_date(text: str, *, with_time: bool) -> bool:
     return True
 
 
+def _without_tags(location: Location, data: object) -> Location:
+    """Leave out the kinds that the checking of alternatives puts between the keys of the file."""
+    kept: list[str | int] = []
+    here = data
+    for step in location:
+        if isinstance(here, dict) and step not in here and here.get("kind") == step:
+            continue
+        kept.append(step)
+        if isinstance(here, dict):
+            here = here.get(step)
+        elif isinstance(here, list) and isinstance(step, int):
+            here = here[step] if step < len(here) else None
+    return tuple(kept)
+
+
+def _quoted_list(context: dict[str, Any]) -> str:
+    return "kind, one of " + ", ".join(_quoted(str(context.get("expected_tags", "")))) if context else "kind"
+
+
 def _path(location: Location) -> str:
     return ".".join(str(step) for step in location)
 
 
-def _mapping_mend(location: Location, came: object) -> str:
+def _mapping_mend(location: Location, came: object, data: object) -> str:
     if isinstance(came, str) and "：" in came:
         return "Write ': ' and not the full-width '：'."
-    keys = _allowed_keys(location)
+    keys = _allowed_keys(location, data)
     return 'Write {column: …} or {constant: "…"}.' if "column" in keys else "Write its keys below it, indented."
 
 
@@ -378,13 +466,17 @@ def _quoted(expected: str) -> Iterable[str]:
     return expected.replace(" or ", ", ").replace("'", "").split(", ")
 
 
-def _schema_at(location: Location) -> dict[str, Any]:
+def _schema_at(location: Location, data: object) -> dict[str, Any]:
     root = Department.model_json_schema()
     here: dict[str, Any] = root
+    value = data
     for step in (*location, None):
-        for option in [here, *here.get("anyOf", [])]:
+        kinds = here.get("discriminator", {}).get("mapping", {})
+        kind = value.get("kind") if isinstance(value, dict) else None
+        for option in [{"$ref": kinds[kind]} if kind in kinds else here, *here.get("anyOf", [])]:
             if "$ref" in option:
                 here = {**here, **root["$defs"][option["$ref"].rsplit("/", 1)[-1]]}
+        value = value.get(step) if isinstance(value, dict) else None
         if step is None:
             break
         below = here.get("properties", {}).get(step) or here.get("items") or here.get("additionalProperties")
@@ -395,9 +487,5 @@ def _schema_at(location: Location) -> dict[str, Any]:
     return here
 
 
-def _allowed_keys(location: Location) -> Collection[str]:
-    return list(_schema_at(location).get("properties", {}))
-
-
-def _meaning(location: Location) -> str:
-    return str(_schema_at(location).get("description") or "See department.schema.json beside the catalogue.")
+def _allowed_keys(location: Location, data: object) -> Collection[str]:
+    return list(_schema_at(location, data).get("properties", {}))

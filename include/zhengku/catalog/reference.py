@@ -19,6 +19,9 @@ DISTRICTS_FILE = "districts.csv"
 DISTRICT_ALIASES_FILE = "district_aliases.csv"
 STANDARD_FIELDS_FILE = "standard_fields.csv"
 
+TABLES = (LICENSE_TYPES_FILE, DISTRICTS_FILE, DISTRICT_ALIASES_FILE, STANDARD_FIELDS_FILE)
+"""What all departments share and what decides how a row is read."""
+
 
 def _parts(value: object) -> object:
     return [part.strip() for part in value.split("|")] if isinstance(value, str) else value
@@ -43,7 +46,8 @@ class LicenseType(Row):
     """A license type (证照类型). Key and name are enough: any certificate that an approval produced can be collected.
 
     `license_type_code` (GB/T 36904: credit code of the defining authority and 3 digits) is None where no public source
-    names it: never invent one. `code_basis` says how sure it is. `validity_years` counts years.
+    names it: never invent one. `code_basis` says how sure it is. `validity_years` counts years. A type with `any_type`
+    gathers certificates of types outside the catalogue, whose names and codes vary.
     """
 
     license_type: Key
@@ -59,6 +63,7 @@ class LicenseType(Row):
     validity_years: Annotated[int, Field(ge=1, le=100)] | None = None
     extra_fields: Annotated[tuple[Text, ...], BeforeValidator(_parts, json_schema_input_type=str)] = ()
     multi_holder: YesNo | None = None
+    any_type: YesNo = False
 
 
 class District(Row):
@@ -276,9 +281,10 @@ def _check_license_types(table: Table[LicenseType]) -> None:
             table.report(line, "license_type_code has no code_basis", "Say where the code was seen, or leave it blank.")
         if row.validity_years and row.validity == "permanent":
             table.report(line, "validity_years stands beside validity permanent", "Leave one of them out.")
-    unnamed = [row.license_type for row in table if row.license_type_code is None]
+    single = [row for row in table if not row.any_type]
+    unnamed = [row.license_type for row in single if row.license_type_code is None]
     if unnamed:
-        message = f"{len(unnamed)} of {len(table.rows)} license types have no license_type_code"
+        message = f"{len(unnamed)} of {len(single)} license types have no license_type_code"
         mend = "Ask the defining authority; until then names are not checked against codes for these."
         table.problems.append(Problem(table.file, None, message, mend, "info"))
 
