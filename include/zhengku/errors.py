@@ -7,13 +7,20 @@ A message never holds a value of a certificate: it may end in a log or on a page
 class ZhengkuError(Exception):
     """Base of every error that a person meets; its text is complete on one line."""
 
+    final = False
+    """Whether another try would end the same: somebody has to look."""
+
 
 class ConfigurationError(ZhengkuError):
     """A setting or a connection id is missing or wrong."""
 
+    final = True
+
 
 class CatalogError(ZhengkuError):
     """The catalogue is wrong; the text names file, line and mend."""
+
+    final = True
 
 
 class DeliveryRejected(ZhengkuError):
@@ -32,6 +39,12 @@ class DeliveryUnavailable(ZhengkuError):
     """The source could not be read now; the same step may pass later."""
 
 
+class SourceRefused(ZhengkuError):
+    """The source answered, and will answer the same until somebody changes something there or here."""
+
+    final = True
+
+
 class StoreUnavailable(ZhengkuError):
     """The database cannot be reached, or refused the login."""
 
@@ -47,6 +60,10 @@ class StorageFull(ZhengkuError):
 class BalanceError(ZhengkuError):
     """The counts of a batch do not add up; its transaction was rolled back."""
 
+    final = True
+
 
 class BatchesFailed(ZhengkuError):
     """Some deliveries of a run were rejected or are held; the others are loaded."""
+
+    final = True

@@ -88,6 +88,7 @@ class Settings:
         address = self.environment.get(name, "")
         if not address:
             raise ConfigurationError(
-                f"Connection {connection_id!r} has no address: set {name} (for a file drop, the folder's path)."
+                f"Connection {connection_id!r} has no address: set {name} (a folder, sftp://…, https://id:secret@…, "
+                "or a database's address)."
             )
         return address

@@ -1,214 +1,248 @@
-"""The file drop: a folder into which a department's system lays files."""
+"""The file drop: a folder, of this machine or behind SFTP, into which a department's system lays files."""
 
 import fnmatch
 import logging
-import os
-import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import BinaryIO
 
 from zhengku.catalog import FileDrop
-from zhengku.collect.landing import Landed, LandingArea
-from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, manifest_path, read_manifest
+from zhengku.collect.address import without_login
+from zhengku.collect.drop_folder import DropFolder, Entry, open_folder
+from zhengku.collect.landing import Landed, LandingArea, Readable
+from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, read_manifest
+from zhengku.collect.source import Collected, Delivery, Source, Window
 from zhengku.errors import DeliveryRejected, DeliveryUnavailable
-from zhengku.settings import CITY_TIME_ZONE
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """A file in the drop as it was seen: size in bytes, time of its last change in Asia/Shanghai.
+class FileDelivery(Delivery):
+    """A file of the drop; `raw_name` is its name as the folder has it, which may be no UTF-8."""
 
-    `name` is text that can be stored and shown; the name in `path` may hold bytes that are not UTF-8.
+    raw_name: bytes = b""
+
+
+class FileDropSource(Source):
+    """The file drop of one feed, below `address`.
+
+    Every call opens the folder anew and closes it, so that no connection waits while rows are loaded.
     """
 
-    name: str
-    path: Path
-    size: int
-    modified_at: datetime
-    is_file: bool
+    def __init__(self, drop: FileDrop, address: str) -> None:
+        self._drop = drop
+        self._address = address
+
+    def _folder(self) -> AbstractContextManager[DropFolder]:
+        return open_folder(self._address, self._drop.folder, self._drop.connection)
+
+    def deliveries(self, window: Window) -> Sequence[FileDelivery]:
+        """Return the files that match the feed's pattern, the oldest first; a drop knows no windows.
+
+        A file whose manifest is required and not there yet is still being delivered, and is left for the next run.
+        An entry that cannot be looked at (a link to nothing, a file just removed) is left out with a warning.
+        Raises `DeliveryUnavailable` when the folder cannot be read; `SourceRefused` when an SFTP server is not the
+        known one or refuses the login; `ConfigurationError`.
+        """
+        with self._folder() as folder:
+            shown = f"{without_login(self._address).rstrip('/')}/{self._drop.folder}".rstrip("/")
+            try:
+                names = folder.names()
+            except OSError as error:
+                raise DeliveryUnavailable(
+                    f"The file drop {shown} (connection {self._drop.connection!r}) cannot be read: "
+                    f"{error.strerror or type(error).__name__}. Check that the folder is there (a share: mounted) and "
+                    "that this account may read it."
+                ) from error
+            found: list[FileDelivery] = []
+            for raw_name in names:
+                if not self._is_ours(_clean_name(raw_name)):
+                    continue
+                if self._drop.manifest == "required" and _manifest_name(raw_name) not in names:
+                    continue
+                try:
+                    found.append(_seen(folder, names, raw_name))
+                except (OSError, OverflowError, ValueError) as error:
+                    # The other two are for times of change that no calendar has.
+                    log.warning(
+                        "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or mend the "
+                        "link.",
+                        _clean_name(raw_name),
+                        shown,
+                        (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
+                    )
+        return sorted(found, key=lambda delivery: (delivery.modified_at, delivery.name))
+
+    def _is_ours(self, name: str) -> bool:
+        return (
+            fnmatch.fnmatchcase(name, self._drop.pattern)
+            and not name.startswith(".")
+            and not name.endswith((SUFFIX, ".part", ".tmp"))
+        )
+
+    def land(
+        self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
+    ) -> Collected:
+        """Copy a file into the landing area untouched; one that differs from its manifest's digest comes with a
+        rejection.
+
+        Raises `DeliveryRejected` for what is no file or is empty, and for a manifest that cannot be understood;
+        `DeliveryUnavailable` when the file changed while it was read, vanished, or cannot be read, or when its manifest
+        is required and gone; `SourceRefused`; `StorageFull` and `ConfigurationError` when the landing area cannot be
+        written to.
+        """
+        assert isinstance(delivery, FileDelivery)
+        if not delivery.is_file:
+            raise DeliveryRejected(
+                "file.kind",
+                f"{delivery.name}: expected a file, found a folder or a device. Ask the department for a plain file.",
+                f"{delivery.name} 不是文件（可能是文件夹），请以单个文件重新提交",
+            )
+        # A file that changed just now may still be being written: give the writer time to finish.
+        age = time.time() - delivery.modified_at.timestamp()
+        time.sleep(min(max(0.0, self._drop.settle_seconds - age), self._drop.settle_seconds))
+        with self._folder() as folder:
+            if _changed(folder, delivery):
+                raise DeliveryUnavailable(f"{delivery.name} is still being written to; it is taken by the next try.")
+            if not delivery.size:
+                raise DeliveryRejected(
+                    "file.empty",
+                    f"{delivery.name}: expected a header and rows, the file has 0 bytes. Ask the department to send it "
+                    "again.",
+                    f"{delivery.name} 为空文件（0 字节），请重新导出后提交",
+                )
+            manifest = self._manifest(folder, delivery)
+            with _opened(folder, delivery.raw_name) as content:
+                landed = landing.put(content, path, manifest.digests if manifest else (), on_bytes)
+            try:
+                changed = landed.size != delivery.size or _changed(folder, delivery)
+            except DeliveryUnavailable:
+                landing.discard([landed.path])
+                raise
+            if changed:
+                landing.discard([landed.path])
+                raise DeliveryUnavailable(f"{delivery.name} changed while it was read; it is taken by the next try.")
+        return Collected(landed, manifest, rejection=_wrong_digest(delivery.name, manifest, landed))
+
+    def _manifest(self, folder: DropFolder, delivery: FileDelivery) -> Manifest | None:
+        """Read the manifest beside a delivery, if the feed has manifests and it is there."""
+        if self._drop.manifest == "none":
+            return None
+        raw_name = _manifest_name(delivery.raw_name)
+        name = _clean_name(raw_name)
+        with _reading(raw_name):
+            try:
+                there = folder.entry(raw_name).is_file
+            except FileNotFoundError:
+                there = False
+        if there:
+            with _opened(folder, raw_name) as content:
+                return read_manifest(name, content.read(LARGEST))
+        if self._drop.manifest == "required":
+            raise DeliveryUnavailable(
+                f"{delivery.name}: expected a manifest {name} beside it, there is no such file any more. It is taken "
+                "by the next try once it is back."
+            )
+        return None
 
 
-def _clean_name(path: Path) -> str:
+def _clean_name(raw_name: bytes) -> str:
     """Return a file's name as text: departments' systems write names in UTF-8 or GB 18030."""
-    name = os.fsencode(path.name)
     for encoding in ("utf-8", "gb18030"):
         try:
-            return name.decode(encoding)
+            return raw_name.decode(encoding)
         except UnicodeDecodeError:
             continue
-    return name.decode("utf-8", "backslashreplace")
+    return raw_name.decode("utf-8", "backslashreplace")
+
+
+def _manifest_name(raw_name: bytes) -> bytes:
+    return raw_name + SUFFIX.encode()
+
+
+def _seen(folder: DropFolder, names: Mapping[bytes, Entry | None], raw_name: bytes) -> FileDelivery:
+    entry = names[raw_name] or folder.entry(raw_name)
+    manifest: Entry | None = None
+    manifest_name = _manifest_name(raw_name)
+    if manifest_name in names:
+        try:
+            manifest = names[manifest_name] or folder.entry(manifest_name)
+        except (OSError, OverflowError, ValueError) as error:
+            # Landing the file tells what is wrong with its manifest.
+            log.debug("%s cannot be looked at: %s", _clean_name(manifest_name), type(error).__name__)
+    return FileDelivery(
+        name=_clean_name(raw_name),
+        raw_name=raw_name,
+        size=entry.size,
+        modified_at=entry.modified_at,
+        is_file=entry.is_file,
+        manifest_at=manifest.modified_at if manifest else None,
+    )
+
+
+def _changed(folder: DropFolder, delivery: FileDelivery) -> bool:
+    with _reading(delivery.raw_name):
+        entry = folder.entry(delivery.raw_name)
+    return (entry.size, entry.modified_at) != (delivery.size, delivery.modified_at)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(raw_name: bytes) -> Iterator[None]:
     """Turn errors of the department's side into `DeliveryUnavailable`."""
     try:
         yield
     except FileNotFoundError as error:
         raise DeliveryUnavailable(
-            f"{_clean_name(path)} is no longer in the file drop; it was moved or removed after it was listed. It is "
-            "taken by the next try if it comes back."
+            f"{_clean_name(raw_name)} is no longer in the file drop; it was moved or removed after it was listed. It "
+            "is taken by the next try if it comes back."
         ) from error
     except PermissionError as error:
         raise DeliveryUnavailable(
-            f"{_clean_name(path)}: this account may not read it in the file drop. Ask for the right to read."
+            f"{_clean_name(raw_name)}: this account may not read it in the file drop. Ask for the right to read."
         ) from error
     except OSError as error:
         raise DeliveryUnavailable(
-            f"{_clean_name(path)} cannot be read from the file drop: {error.strerror or type(error).__name__}. "
-            "Check the share; it is taken by the next try."
+            f"{_clean_name(raw_name)} cannot be read from the file drop: {error.strerror or type(error).__name__}. "
+            "Check the share or the server; it is taken by the next try."
+        ) from error
+    except (OverflowError, ValueError) as error:
+        raise DeliveryUnavailable(
+            f"{_clean_name(raw_name)} cannot be read from the file drop: its time of change is in no calendar. Ask the "
+            "department to write it anew."
         ) from error
 
 
-class _Source:
-    """An open delivery whose read errors are told apart from write errors of the landing area."""
+class _Content:
+    """An open file whose read errors are told apart from write errors of the landing area."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        self._path = path
-        self._file = file
+    def __init__(self, content: Readable, raw_name: bytes) -> None:
+        self._content = content
+        self._raw_name = raw_name
 
     def read(self, size: int, /) -> bytes:
-        with _reading(self._path):
-            return self._file.read(size)
+        with _reading(self._raw_name):
+            return self._content.read(size)
 
 
-def _seen(path: Path) -> Delivery:
-    status = path.stat()
-    return Delivery(
-        name=_clean_name(path),
-        path=path,
-        size=status.st_size if stat.S_ISREG(status.st_mode) else 0,
-        modified_at=datetime.fromtimestamp(status.st_mtime, tz=CITY_TIME_ZONE),
-        is_file=stat.S_ISREG(status.st_mode),
-    )
+@contextmanager
+def _opened(folder: DropFolder, raw_name: bytes) -> Iterator[Readable]:
+    with ExitStack() as stack:
+        with _reading(raw_name):
+            content = stack.enter_context(folder.open(raw_name))
+        yield _Content(content, raw_name)
 
 
-def list_deliveries(drop: FileDrop, address: str) -> list[Delivery]:
-    """List what lies in the drop and matches the feed's pattern, oldest first.
-
-    A file whose manifest is required and not there yet is still being delivered, and is left for the next run.
-    An entry that cannot be looked at (a link to nothing, a file just removed) is left out with a warning.
-    Raises `DeliveryUnavailable` when the folder cannot be read.
-    """
-    folder = Path(address) / drop.folder
-    try:
-        paths = list(folder.iterdir())
-    except OSError as error:
-        raise DeliveryUnavailable(
-            f"The file drop {folder} (connection {drop.connection!r}) cannot be read: {error.strerror}. "
-            "Check that the share is mounted and that this account may read it."
-        ) from error
-    found: list[Delivery] = []
-    for path in paths:
-        name = _clean_name(path)
-        if (
-            not fnmatch.fnmatchcase(name, drop.pattern)
-            or name.startswith(".")
-            or name.endswith((SUFFIX, ".part", ".tmp"))
-        ):
-            continue
-        try:
-            found.append(_seen(path))
-        except (OSError, OverflowError, ValueError) as error:
-            # The other two are for times of change that no calendar has.
-            log.warning(
-                "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or mend the link.",
-                name,
-                folder,
-                (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
-            )
-    if drop.manifest == "required":
-        listed = set(paths)
-        found = [delivery for delivery in found if manifest_path(delivery.path) in listed]
-    return sorted(found, key=lambda delivery: (delivery.modified_at, delivery.name))
-
-
-def manifest_of(drop: FileDrop, delivery: Delivery) -> Manifest | None:
-    """Read the manifest beside a delivery, if the feed has manifests and it is there.
-
-    Raises `DeliveryRejected` when it cannot be understood; `DeliveryUnavailable` when it cannot be read, or is required
-    and gone.
-    """
-    if drop.manifest == "none":
-        return None
-    path = manifest_path(delivery.path)
-    with _reading(path):
-        if not path.is_file():
-            if drop.manifest == "required":
-                raise DeliveryUnavailable(
-                    f"{delivery.name}: expected a manifest {_clean_name(path)} beside it, there is no such file any "
-                    "more. It is taken by the next try once it is back."
-                )
-            return None
-        with path.open("rb") as file:
-            content = file.read(LARGEST)
-    return read_manifest(_clean_name(path), content)
-
-
-def land(
-    delivery: Delivery,
-    manifest: Manifest | None,
-    drop: FileDrop,
-    landing: LandingArea,
-    path: str,
-    on_bytes: Callable[[int], None] | None = None,
-) -> Landed:
-    """Copy a delivery into the landing area untouched, with the digests that its manifest gives.
-
-    Raises `DeliveryRejected` for what is no file or is empty; `DeliveryUnavailable` when it changed while it was read,
-    vanished, or cannot be read; `StorageFull` and `ConfigurationError` when the landing area cannot be written to.
-    """
-    if not delivery.is_file:
-        raise DeliveryRejected(
-            "file.kind",
-            f"{delivery.name}: expected a file, found a folder or a device. Ask the department for a plain CSV file.",
-            f"{delivery.name} 不是文件（可能是文件夹），请以单个 CSV 文件重新提交",
-        )
-    # A file that changed just now may still be being written: give the writer time to finish.
-    time.sleep(
-        min(max(0.0, drop.settle_seconds - (time.time() - delivery.modified_at.timestamp())), drop.settle_seconds)
-    )
-    with _reading(delivery.path):
-        seen = _seen(delivery.path)
-    if seen != delivery:
-        raise DeliveryUnavailable(f"{delivery.name} is still being written to; it is taken by the next try.")
-    if not delivery.size:
-        raise DeliveryRejected(
-            "file.empty",
-            f"{delivery.name}: expected a header and rows, the file has 0 bytes. Ask the department to send it again.",
-            f"{delivery.name} 为空文件（0 字节），请重新导出后提交",
-        )
-    with _reading(delivery.path):
-        file = delivery.path.open("rb")
-    with file:
-        landed = landing.put(_Source(delivery.path, file), path, manifest.digests if manifest else (), on_bytes)
-    try:
-        with _reading(delivery.path):
-            seen = _seen(delivery.path)
-    except DeliveryUnavailable:
-        landing.discard([landed.path])
-        raise
-    if landed.size != delivery.size or seen != delivery:
-        landing.discard([landed.path])
-        raise DeliveryUnavailable(f"{delivery.name} changed while it was read; it is taken by the next try.")
-    return landed
-
-
-def check_digests(name: str, manifest: Manifest | None, landed: Landed) -> None:
-    """Compare a landed file with its manifest. Raises `DeliveryRejected` when a digest differs."""
+def _wrong_digest(name: str, manifest: Manifest | None, landed: Landed) -> DeliveryRejected | None:
+    """Return why a landed file is rejected whose manifest has another digest; None where they agree."""
     for algorithm, digest in (manifest.digests if manifest else {}).items():
         if landed.digests[algorithm] != digest:
-            raise DeliveryRejected(
+            return DeliveryRejected(
                 "file.digest",
                 f"{name}: the manifest says {algorithm} {digest[:12]}…, the file has "
                 f"{landed.digests[algorithm][:12]}…: it was damaged on the way or the manifest belongs to another "
                 "file. Ask the department to send both again.",
                 f"{name} 的摘要（{algorithm}）与清单不符，文件可能在传输中损坏，请连同清单重新提交",
             )
+    return None

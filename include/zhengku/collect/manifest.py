@@ -4,12 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from zhengku.errors import DeliveryRejected
-from zhengku.settings import CITY_TIME_ZONE
 
 SUFFIX = ".manifest.json"
 """`营业执照.csv` is described by `营业执照.csv.manifest.json`."""
@@ -36,20 +33,6 @@ class Manifest:
     def from_json(cls, values: Mapping[str, Any]) -> "Manifest":
         """Read back what `as_json` gave."""
         return cls(rows=values.get("rows"), digests={name: values[name] for name in DIGESTS if name in values})
-
-
-def manifest_path(delivered: Path) -> Path:
-    """Return where the manifest of a delivered file lies: beside it."""
-    return delivered.with_name(delivered.name + SUFFIX)
-
-
-def manifest_time(delivered: Path) -> datetime | None:
-    """Return when the manifest beside a delivered file was last changed (Asia/Shanghai); None when there is none."""
-    try:
-        changed = manifest_path(delivered).stat().st_mtime
-    except OSError:
-        return None
-    return datetime.fromtimestamp(changed, tz=CITY_TIME_ZONE)
 
 
 def read_manifest(name: str, content: bytes) -> Manifest:

@@ -1,0 +1,15 @@
+"""Addresses of sources, which may hold logins: they stand in the environment, and never whole in a message."""
+
+from urllib.parse import urlsplit
+
+
+def without_login(address: str) -> str:
+    """Return an address as a message may show it: no user, no password, no query; a folder as it is."""
+    if "://" not in address:
+        return address
+    parts = urlsplit(address)
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

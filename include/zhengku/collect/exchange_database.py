@@ -1,0 +1,607 @@
+"""A table of an exchange database (前置库) as a source, read by SQLAlchemy page by page.
+
+A reading goes by key: ordered by the window's column and the row id (by the row id alone for a whole table), each page
+begins behind the last row of the one before. So rows that share a time, however many, are neither lost nor read twice.
+Rows without a time or without a whole row id have no place in that order. They come last, by one streamed query; those
+without a time (null, or before 1900, as 0000-00-00 is) are read by every run, since nobody can tell when they changed.
+
+MySQL, MariaDB (InnoDB) and PostgreSQL show one consistent picture: all pages are read in one read-only transaction of
+REPEATABLE READ. Elsewhere a row that changes meanwhile may come in both forms, and the load takes the newer one.
+Whatever the database, the reading ends at the newest time (or greatest row id) that the table had when it began: a
+table that is written to all the while does not keep it going. What comes later is for the next run.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from importlib import import_module
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from zhengku.catalog import Feed
+from zhengku.catalog.department import ExchangeDatabase, Watermark
+from zhengku.collect.landing import LandingArea
+from zhengku.collect.manifest import Manifest
+from zhengku.collect.row_file import first_line, last_line, row_lines, text_of
+from zhengku.collect.source import Chunks, Collected, Delivery, Position, Source, Window
+from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused, ZhengkuError
+from zhengku.settings import CITY_TIME_ZONE
+from zhengku.stage.table_rows import missing_columns
+
+CONNECT_SECONDS: Final = 10
+"""To reach the server and log in."""
+
+READ_SECONDS: Final = 300
+"""For the answer to one query."""
+
+LOCK_SECONDS: Final = 60
+"""To wait for a lock, for instance while somebody alters the table."""
+
+EARLIEST: Final = datetime(1900, 1, 1)
+"""An earlier time stands for none: no register is so old, and MySQL's 0000-00-00 is no time."""
+
+NOW_SECONDS: Final = 60
+"""A window that ends so shortly before its reading ends at the present, which is no bound."""
+
+_DRIVERS: Final = {
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mssql": "mssql+pyodbc",
+    "oracle": "oracle+oracledb",
+    "dm": "dm+dmPython",
+    "kingbase": "kingbase+psycopg2",
+}
+_EXTRAS: Final = {
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "mssql": "sqlserver",
+    "oracle": "oracle",
+    "dm": "dameng",
+    "kingbase": "kingbase",
+}
+
+# Errors that another try will meet again, though the driver calls them operational: rights, logins, names.
+_MYSQL_REFUSALS: Final = frozenset(
+    {1044, 1045, 1049, 1054, 1109, 1130, 1142, 1143, 1146, 1227, 1251, 1275, 1356, 1370, 1698, 1820, 1862, 3118, 4151}
+)
+_ORACLE_REFUSALS: Final = frozenset({904, 942, 1005, 1017, 1031, 1045, 12505, 12514, 28000, 28001})
+# Classes of SQLSTATE: wrong login, missing database, syntax, rights, names; and what may pass.
+_REFUSED_STATES: Final = ("22", "28", "3D", "3F", "42", "0A", "IM")
+_PASSING_STATES: Final = ("08", "40", "53", "55", "57", "58", "HYT", "25P0")
+_REFUSED_LOGIN: Final = re.compile(
+    # A server that is set to Chinese says it in Chinese.
+    r"FATAL: .*(authentication|pg_hba|does not exist|not permitted|permission denied)|no password supplied"
+    r"|认证失败|pg_hba|不存在|不允许登录"
+)
+
+
+class ExchangeDatabaseSource(Source):
+    """A table of an exchange database of one feed."""
+
+    def __init__(self, feed: Feed, database: ExchangeDatabase, address: str) -> None:
+        self._feed = feed
+        self._database = database
+        self._url = _url(database.connection, address)
+        self._where = _where(self._url, database.table)
+        if isinstance(feed.window, Watermark):
+            _check_sorts(feed, database.time_format)
+
+    def deliveries(self, window: Window) -> Sequence[Delivery]:
+        """Return the one reading of `window`; the database is not asked yet."""
+        now = datetime.now(tz=CITY_TIME_ZONE)
+        return [Delivery(name=f"{self._database.table} {window}", modified_at=now, is_file=False, window=window)]
+
+    def land(
+        self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
+    ) -> Collected:
+        """Read the window into one landed file, as `zhengku.collect.row_file` writes it.
+
+        The start is inclusive (with `after`, what lies behind it). The end bounds nothing when it is the present, since
+        a row from the future must not wait for its day; an end that had passed when the reading began is inclusive.
+        Raises `SourceRefused` for a wrong login, a missing table or right; `DeliveryUnavailable` for a server that is
+        down, a lost connection, a time-out; `DeliveryRejected` (`file.missing_column`); `ConfigurationError`.
+        """
+        with self._connection() as connection:
+            reading = _Reading(self._feed, self._database, self._where, connection, delivery)
+            with closing(reading.pieces()) as pieces:
+                landed = landing.put(Chunks(pieces), path, on_bytes=on_bytes)
+        return Collected(landed, manifest=Manifest(rows=reading.rows, digests={}), position=reading.position)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        engine = self._engine()
+        try:
+            with engine.connect() as connection:
+                _begin(connection)
+                yield connection
+        # Messages of drivers may quote values and passwords: they are neither passed on nor chained.
+        except exc.DBAPIError as error:
+            raise self._told(error) from None
+        except exc.NoSuchTableError:
+            raise SourceRefused(
+                f"{self._where}: expected a table or view of that name, and there is none, or the user may not see it. "
+                "Correct the feed's table, or ask the department for the right to read it."
+            ) from None
+        except (exc.SQLAlchemyError, UnicodeDecodeError, NotImplementedError) as error:
+            raise SourceRefused(
+                f"{self._where} cannot be read ({type(error).__name__}). Check that the address names the right kind "
+                "of database and its character set."
+            ) from None
+        finally:
+            engine.dispose()
+
+    def _engine(self) -> sa.Engine:
+        name = self._url.get_backend_name()
+        if name == "kingbase":
+            import_module("zhengku.collect.kingbase")
+        try:
+            engine = sa.create_engine(
+                self._url,
+                poolclass=sa.NullPool,
+                hide_parameters=True,
+                connect_args=_connect_arguments(name),
+            )
+        except (exc.NoSuchModuleError, ModuleNotFoundError):
+            extra = _EXTRAS.get(name)
+            mend = f"Install it: pip install 'zhengku[{extra}]'." if extra else "Install psycopg."
+            raise ConfigurationError(
+                f"{self._where}: the driver {self._url.drivername} is not installed. {mend}"
+            ) from None
+        except exc.ArgumentError:
+            raise _unreadable(self._database.connection) from None
+        sa.event.listen(engine, "connect", _set_up(name))
+        return engine
+
+    def _told(self, error: exc.DBAPIError) -> ZhengkuError:
+        """Return the error that a person meets for one of the driver: its kind and number, never its text."""
+        refused, kind = _verdict(self._url.get_backend_name(), error)
+        if isinstance(error, exc.DataError):
+            return SourceRefused(
+                f"{self._where} has a value that cannot be read or compared ({kind}), such as a time beyond the year "
+                "9999. Ask the department to correct it, or for a view that casts its column to text."
+            )
+        if refused:
+            return SourceRefused(
+                f"{self._where} refused (user {self._url.username or 'none'}, {kind}). Check user, password, database "
+                f"and table in ZHENGKU_CONN_{self._database.connection.upper()} and the feed, and that the user may "
+                "read the table."
+            )
+        return DeliveryUnavailable(
+            f"{self._where} cannot be read now ({kind}): the server is down, the connection was lost, or it took too "
+            "long. Nothing was kept; run it again, and ask the department if it stays so."
+        )
+
+
+@dataclass
+class _Reading:
+    """One reading of a table: what is read, and how far it got."""
+
+    feed: Feed
+    database: ExchangeDatabase
+    where: str
+    connection: sa.Connection
+    delivery: Delivery
+    rows: int = 0
+    position: Position | None = None
+    _columns: list[sa.ColumnClause[Any]] = field(init=False)
+    _names: list[str] = field(init=False)
+    _key: list[int] = field(init=False)
+    _as_delivered: bool = field(init=False)
+    _readers: list[Callable[[Any], Any] | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Look at the table: only its own columns are asked for."""
+        self._as_delivered = self.connection.dialect.driver == "pymysql"
+        schema, _, name = self.database.table.rpartition(".")
+        inspector = sa.inspect(self.connection)
+        described = inspector.get_columns(name, schema or None)
+        if not described:
+            raise exc.NoSuchTableError(name)
+        named = _named([str(column["name"]) for column in described], self.feed)
+        missing = [column for column in self.feed.required_columns if column not in named.values()]
+        if missing:
+            raise missing_columns(self.database.table, missing, list(named.values()))
+        wanted = [column for column in described if named[str(column["name"])] not in self.feed.ignored_columns]
+        self._names = [named[str(column["name"])] for column in wanted]
+        key_names = list(self.database.row_id)
+        if isinstance(self.feed.window, Watermark):
+            key_names = [self.feed.window.column, *(name for name in key_names if name != self.feed.window.column)]
+        for required in self.feed.required_columns:
+            if required not in self._names:
+                raise ConfigurationError(f"{self.feed.name}: column {required} is used and ignored. Do one of both.")
+        self._key = [self._names.index(column) for column in key_names]
+        # Types that we do not compare stay as the driver gives them.
+        self._columns = [
+            sa.column(column["name"], column["type"] if place in self._key else None)
+            for place, column in enumerate(wanted)
+        ]
+        self._table = sa.table(name, *self._columns, schema=schema or None)
+        keys = {str(self._columns[place].name) for place in self._key[-len(self.database.row_id) :]}
+        self._distinct = _is_distinct(inspector, name, schema or None, keys)
+        if self._timed:
+            self._form_of_time()
+
+    @property
+    def _timed(self) -> bool:
+        return isinstance(self.feed.window, Watermark)
+
+    @property
+    def _keys(self) -> list[sa.ColumnClause[Any]]:
+        return [self._columns[place] for place in self._key]
+
+    def _form_of_time(self) -> str:
+        kind = self._keys[0].type
+        if isinstance(kind, sa.DateTime):
+            return "zoned" if kind.timezone else "time"
+        if isinstance(kind, sa.Date):
+            return "date"
+        if isinstance(kind, sa.String):
+            return "text"
+        raise SourceRefused(
+            f"{self.where}: the window's column {self._names[self._key[0]]} is of the type {type(kind).__name__}; "
+            "expected a time, a date or text. Name another column, or ask the department for a view that casts it."
+        )
+
+    def _bound(self, at: datetime) -> datetime | date | str:
+        """Return a time as the window's column is compared with it; a naive one is of Asia/Shanghai."""
+        at = at.astimezone(CITY_TIME_ZONE) if at.tzinfo else at.replace(tzinfo=CITY_TIME_ZONE)
+        form = self._form_of_time()
+        if form == "zoned":
+            return at
+        if form == "date":
+            return at.date()
+        naive = at.replace(tzinfo=None)
+        return naive.strftime(self.database.time_format) if form == "text" else naive
+
+    def pieces(self) -> Generator[bytes, None, None]:
+        """Yield the landed file, a page at a time."""
+        yield first_line(self.database.table, self._names)
+        inside = self._inside()
+        beyond = self._beyond(inside)
+        if beyond is not None:
+            yield from self._pages([*inside, beyond])
+        yield from self._placeless()
+        yield last_line(self.rows)
+
+    def _window(self) -> Window:
+        return self.delivery.window or Window()
+
+    def _span(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions that the window puts on the time alone."""
+        if not self._timed:
+            return []
+        window = self._window()
+        at = self._keys[0]
+        start = max(window.start, EARLIEST.replace(tzinfo=CITY_TIME_ZONE)) if window.start else EARLIEST
+        conditions = [at >= self._bound(start)]
+        if window.end and window.end < self.delivery.modified_at - timedelta(seconds=NOW_SECONDS):
+            conditions.append(at <= self._bound(window.end))
+        return conditions
+
+    def _inside(self) -> list[sa.ColumnElement[bool]]:
+        """Return the conditions of the rows that have a place in the order."""
+        conditions = [*self._span(), *(column.is_not(None) for column in self._keys)]
+        window = self._window()
+        if self._timed and window.start and len(window.after) == len(self.database.row_id):
+            row_id = [self._names.index(name) for name in self.database.row_id]
+            behind = dict(zip(row_id, window.after, strict=True))
+            key = [self._bound(window.start), *(_read(self._columns[p], behind[p]) for p in self._key[1:])]
+            if all(part is not None for part in key):
+                conditions.append(_after(self._keys, key))
+        return conditions
+
+    def _beyond(self, inside: Sequence[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool] | None:
+        """Return the bound that ends the reading; None when there is no row."""
+        first = self._keys[0]
+        newest = self.connection.scalar(sa.select(first).where(*inside).order_by(first.desc()).limit(1))
+        if newest is None:
+            return None
+        if isinstance(newest, datetime):
+            # Some databases count finer than the microseconds that we see.
+            newest += timedelta(milliseconds=1)
+        return first <= newest
+
+    def _pages(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Iterator[bytes]:
+        query = sa.select(*self._columns).where(*conditions).order_by(*self._keys).limit(self.database.page_rows)
+        last: list[Any] | None = None
+        while True:
+            page = self._fetched(query if last is None else query.where(_after(self._keys, last)))
+            if not page:
+                return
+            if last is not None and self._key_of(page[0]) == last:
+                raise SourceRefused(
+                    f"{self.where}: the rows behind a page begin with its last row, so its key cannot be compared as "
+                    "it is read (times finer than a microsecond, or fractions). Ask the department for a view that "
+                    f"rounds {', '.join(self._names[place] for place in self._key)}, or name another row_id."
+                )
+            last = self._key_of(page[-1])
+            full = len(page) == self.database.page_rows
+            if full and not self._distinct:
+                page += self._ties(page, last)
+            self._move(page)
+            yield self._lines(page)
+            if not full:
+                return
+
+    def _fetched(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
+        result = self._executed(query)
+        if not self._as_delivered:
+            return [tuple(row) for row in result]
+        # Every row is in memory here already; a row of SQLAlchemy's own would be one more of each.
+        assert result.cursor is not None
+        rows = list(result.cursor.fetchall())
+        result.close()
+        return rows
+
+    def _executed(self, query: sa.Select[Any], *, stream: bool = False) -> sa.CursorResult[Any]:
+        """Ask for rows. Values of MySQL and MariaDB come as the text that the server sends; `_value` reads it."""
+        connection = self.connection.execution_options(stream_results=stream)
+        if not self._as_delivered:
+            return connection.execute(query)
+        # PyMySQL would make Python's times and numbers of all of them, and we text again.
+        driver: Any = self.connection.connection.driver_connection
+        readers, driver.decoders = driver.decoders, {}
+        try:
+            result = connection.execute(query)
+        finally:
+            driver.decoders = readers
+        assert result.cursor is not None
+        self._readers = [readers.get(column[1]) for column in result.cursor.description]
+        return result
+
+    def _value(self, row: Sequence[Any], place: int) -> Any:
+        """Return one value of a row as the driver reads it."""
+        value = row[place]
+        reader = self._readers[place] if self._readers else None
+        return value if reader is None or value is None else reader(value)
+
+    def _key_of(self, row: Sequence[Any]) -> list[Any]:
+        return [self._value(row, place) for place in self._key]
+
+    def _ties(self, page: Sequence[tuple[Any, ...]], last: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return the rows behind a page that have the very key of its last row: the next page would leave them out.
+
+        Nothing in the table says that keys are distinct, and a collation may find different texts equal.
+        """
+        pairs = zip(self._keys, last, strict=True)
+        tied = self._fetched(sa.select(*self._columns).where(*(column == value for column, value in pairs)))
+        if len(tied) <= 1:
+            return []
+        left = Counter(map(_comparable, tied))
+        for row in reversed(page):
+            seen = _comparable(row)
+            if not left[seen]:
+                break
+            left[seen] -= 1
+        rest = []
+        for row in tied:
+            if left[_comparable(row)] > 0:
+                left[_comparable(row)] -= 1
+                rest.append(row)
+        return rest
+
+    def _placeless(self) -> Iterator[bytes]:
+        """Yield the rows that have no place in the order, in one query whose rows are streamed."""
+        keys = self._keys
+        unkeyed = sa.or_(*(column.is_(None) for column in keys[self._timed :])) if keys[self._timed :] else sa.false()
+        if self._timed:
+            timeless = sa.or_(keys[0].is_(None), keys[0] < self._bound(EARLIEST))
+            condition = sa.or_(timeless, sa.and_(*self._span(), unkeyed))
+        else:
+            condition = unkeyed
+        query = sa.select(*self._columns).where(condition).order_by(*keys)
+        result = self._executed(query, stream=True)
+        for part in result.partitions(self.database.page_rows):
+            page = [tuple(row) for row in part]
+            self._move(page)
+            yield self._lines(page)
+
+    def _lines(self, page: Sequence[tuple[Any, ...]]) -> bytes:
+        self.rows += len(page)
+        return row_lines(page, self._names)
+
+    def _move(self, page: Sequence[tuple[Any, ...]]) -> None:
+        """Note the newest row of a page that comes in order; text that is no time is passed over."""
+        if not self._timed:
+            return
+        for row in reversed(page):
+            at = self._moment(self._value(row, self._key[0]))
+            if at is None:
+                continue
+            if at.replace(tzinfo=None) >= EARLIEST and (self.position is None or at >= self.position.at):
+                row_id = [(name, self._value(row, self._names.index(name))) for name in self.database.row_id]
+                key = tuple(_key_text(value, name) for name, value in row_id)
+                whole = all(part is not None for part in key)
+                if whole:
+                    self.position = Position(at, tuple(str(part) for part in key))
+                elif self.position is None or at > self.position.at:
+                    self.position = Position(at)
+            return
+
+    def _moment(self, value: object) -> datetime | None:
+        if isinstance(value, str) and self._form_of_time() == "text":
+            try:
+                value = datetime.strptime(value.strip(), self.database.time_format)
+            except ValueError:
+                return None
+        if isinstance(value, datetime):
+            return value.astimezone(CITY_TIME_ZONE) if value.tzinfo else value.replace(tzinfo=CITY_TIME_ZONE)
+        if isinstance(value, date):
+            return datetime(value.year, value.month, value.day, tzinfo=CITY_TIME_ZONE)
+        return None
+
+
+def _after(keys: Sequence[sa.ColumnClause[Any]], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a key lies behind `values`, in terms that every database knows."""
+    ways = [
+        sa.and_(*(keys[same] == values[same] for same in range(place)), keys[place] > values[place])
+        for place in range(len(keys))
+    ]
+    if len(keys) == 1:
+        return ways[0]
+    # The first term says nothing new: by it, the database finds where to begin in an index.
+    return sa.and_(keys[0] >= values[0], sa.or_(*ways))
+
+
+def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
+    # Values such as lists cannot be counted as they are.
+    return tuple(map(repr, row))
+
+
+def _key_text(value: Any, column: str) -> str | None:
+    text = text_of(value, column)
+    return text if isinstance(text, str) else None
+
+
+def _read(column: sa.ColumnClause[Any], text: str) -> Any:
+    """Return a key's value from its text; None when it is none of the column's, which has changed since."""
+    kind: type = type(None)
+    with suppress(NotImplementedError):
+        kind = column.type.python_type
+    readers: Mapping[type, Callable[[str], Any]] = {
+        int: int,
+        Decimal: Decimal,
+        float: float,
+        datetime: datetime.fromisoformat,
+        date: date.fromisoformat,
+        UUID: UUID,
+        str: str,
+    }
+    try:
+        return readers[kind](text) if kind in readers else None
+    except (ValueError, ArithmeticError):
+        return None
+
+
+def _named(delivered: Sequence[str], feed: Feed) -> dict[str, str]:
+    """Return the feed's name of every column; some databases change the case of names."""
+    known = {name.casefold(): name for name in (*feed.required_columns, *feed.ignored_columns)}
+    folded = Counter(name.casefold() for name in delivered)
+    return {name: name if folded[name.casefold()] > 1 else known.get(name.casefold(), name) for name in delivered}
+
+
+def _is_distinct(inspector: sa.Inspector, table: str, schema: str | None, row_id: set[str]) -> bool:
+    """Tell whether the table itself keeps row ids apart."""
+    try:
+        primary: Sequence[str | None] = inspector.get_pk_constraint(table, schema)["constrained_columns"]
+        indexes = inspector.get_indexes(table, schema)
+    except (exc.NoSuchTableError, NotImplementedError):
+        # A view has no key, and not every dialect says so in the same way.
+        return False
+    unique = [
+        index["column_names"]
+        for index in indexes
+        if index["unique"] and not any("where" in str(option) for option in index.get("dialect_options", {}))
+    ]
+    return any(columns and None not in columns and set(columns) <= row_id for columns in (primary, *unique))
+
+
+def _check_sorts(feed: Feed, time_format: str) -> None:
+    """Raise `ConfigurationError` when texts in this format do not sort as their times do."""
+    directives = "".join(re.findall(r"%(.)", time_format))
+    if not directives or not any(whole.startswith(directives) for whole in ("YmdHMSf", "YmdT", "FT")):
+        raise ConfigurationError(
+            f"{feed.name}: expected a time_format from the year down to the second, like %Y-%m-%d %H:%M:%S, got "
+            f"{time_format!r}: other texts do not sort as times do."
+        )
+
+
+def _url(connection: str, address: str) -> sa.URL:
+    try:
+        url = sa.make_url(address)
+        driver = _DRIVERS[url.get_backend_name()]
+    except (exc.ArgumentError, ValueError, KeyError):
+        raise _unreadable(connection) from None
+    if "@" in (url.host or "") or "/" in (url.host or ""):
+        raise _unreadable(connection)
+    return url if "+" in url.drivername else url.set(drivername=driver)
+
+
+def _unreadable(connection: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"ZHENGKU_CONN_{connection.upper()} cannot be read. Expected <kind>://user:password@host:port/database with "
+        f"one of the kinds {', '.join(_DRIVERS)}, and special characters in the password percent-encoded (@ as %40, / "
+        "as %2F, # as %23, % as %25)."
+    )
+
+
+def _where(url: sa.URL, table: str) -> str:
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()} at {url.host or 'its local socket'}{port}/{url.database or ''}, table {table}"
+
+
+def _connect_arguments(name: str) -> dict[str, Any]:
+    """Return the driver's own words for our time-outs and for the city's time."""
+    if name in ("mysql", "mariadb"):
+        return {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": READ_SECONDS,
+            "write_timeout": READ_SECONDS,
+            "charset": "utf8mb4",
+            # TIMESTAMP columns come in the time of the session.
+            "init_command": f"set time_zone = '+08:00', lock_wait_timeout = {LOCK_SECONDS}",
+        }
+    if name in ("postgresql", "kingbase"):
+        return {
+            "connect_timeout": CONNECT_SECONDS,
+            "options": f"-c timezone=Asia/Shanghai -c statement_timeout={READ_SECONDS}s"
+            f" -c lock_timeout={LOCK_SECONDS}s",
+            "keepalives_idle": 60,
+            "keepalives_interval": 15,
+            "keepalives_count": 4,
+        }
+    if name == "mssql":
+        return {"timeout": CONNECT_SECONDS}
+    if name == "oracle":
+        return {"tcp_connect_timeout": CONNECT_SECONDS}
+    return {}
+
+
+def _set_up(name: str) -> Callable[[Any, Any], None]:
+    def set_up(connection: Any, record: Any) -> None:
+        if name == "mssql":
+            connection.timeout = READ_SECONDS
+        elif name == "oracle":
+            connection.call_timeout = READ_SECONDS * 1000
+
+    return set_up
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin the one transaction of a reading; nothing is written, and its end is a rollback."""
+    name = connection.dialect.name
+    if name in ("mysql", "mariadb"):
+        connection.execution_options(isolation_level="REPEATABLE READ")
+        connection.exec_driver_sql("start transaction with consistent snapshot, read only")
+    elif name == "postgresql":
+        connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _verdict(name: str, error: exc.DBAPIError) -> tuple[bool, str]:
+    """Tell whether another try would end the same, and the kind of the error: number and class."""
+    origin: Any = error.orig
+    first = origin.args[0] if origin is not None and origin.args else None
+    kind = type(origin).__name__
+    passing = error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError)
+    if name in ("mysql", "mariadb") and isinstance(first, int):
+        return first in _MYSQL_REFUSALS or not passing, f"{first} {kind}"
+    code = getattr(first, "code", None)
+    if name == "oracle" and isinstance(code, int):
+        return code in _ORACLE_REFUSALS or not passing, f"{getattr(first, 'full_code', code)} {kind}"
+    state = getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None)
+    if state is None and name == "mssql" and isinstance(first, str) and re.fullmatch(r"[0-9A-Z]{5}", first):
+        state = first
+    if state is not None:
+        refused = state.startswith(_REFUSED_STATES) or not (passing or state.startswith(_PASSING_STATES))
+        return refused and not state.startswith(_PASSING_STATES), f"{state} {kind}"
+    # libpq gives no SQLSTATE for what it meets while it connects, only text.
+    return not passing or bool(_REFUSED_LOGIN.search(str(origin))), kind

@@ -1,0 +1,503 @@
+"""An HTTP interface as a source: all pages of a window, read as one, and read again when they shifted meanwhile."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from zhengku.catalog import Feed
+from zhengku.catalog.department import CursorPaging, HttpApi, NumberPaging, TimePaging, Watermark
+from zhengku.collect.http_answer import NoAnswer, UniformRows, flattened, read_row, storable
+from zhengku.collect.http_session import LONGEST_PAUSE, Body, HttpSession
+from zhengku.collect.landing import Landed, LandingArea
+from zhengku.collect.manifest import Manifest
+from zhengku.collect.page_file import page_bytes, totals_bytes
+from zhengku.collect.source import Chunks, Collected, Delivery, Position, Source, Window
+from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
+from zhengku.settings import CITY_TIME_ZONE
+
+log = logging.getLogger(__name__)
+
+_MOST_EMPTY_PAGES: Final = 50
+_MOST_COLUMNS: Final = 1000
+_MOST_SHAPES: Final = 10_000
+_LONGEST_NAME: Final = 1000
+# One odd row has all of these looked at one by one.
+_TOGETHER: Final = 500
+# strptime takes microseconds for each row; what these write, the quick parser reads the same.
+_ISO_FORMATS: Final = frozenset(
+    {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S%z"}
+)
+
+Row = msgspec.Raw | bytes
+
+
+class _Shifted(Exception):
+    """The pages do not make one whole; the text says what was expected and what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One page in order, with the parts of its envelope."""
+
+    body: Body
+    rows: Sequence[Row]
+    total: int | None
+    cursor: str
+
+
+class HttpApiSource(Source):
+    """An HTTP interface of one feed.
+
+    `address` is `https://id:secret@host/base`, id and secret percent-encoded; `slots` readers share the department's
+    limit of requests. The first pause after a failure is about `first_pause` seconds, and they double.
+    """
+
+    def __init__(self, feed: Feed, api: HttpApi, address: str, slots: int, *, first_pause: float = 1.0) -> None:
+        self._feed = feed
+        self._api = api
+        self._address = address
+        self._slots = slots
+        self._first_pause = first_pause
+
+    def deliveries(self, window: Window) -> Sequence[Delivery]:
+        """Return the one reading of `window`; nothing is asked yet."""
+        return [
+            Delivery(
+                name=f"{self._feed.name} {self._api.path} {window}",
+                modified_at=datetime.now(tz=CITY_TIME_ZONE),
+                is_file=False,
+                window=window,
+            )
+        ]
+
+    def land(
+        self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
+    ) -> Collected:
+        """Read all pages of the delivery's window into one page file (see `page_file`).
+
+        A window whose pages shifted while they were read is read again from its start, up to `attempts` times.
+        Raises `DeliveryUnavailable` when that, or the tries of one request, did not help; `SourceRefused` when another
+        try would end the same; `ConfigurationError` for an address that is none; `StorageFull`.
+        """
+        api = self._api
+        window = delivery.window or Window()
+        with closing(HttpSession(api, self._address, self._slots, self._first_pause, self._feed.name)) as session:
+            for attempt in range(1, api.attempts + 1):
+                reading = _Reading(self._feed, api, session, window)
+                try:
+                    landed: Landed = landing.put(Chunks(reading.pieces()), path, on_bytes=on_bytes)
+                except _Shifted as error:
+                    if attempt == api.attempts:
+                        raise DeliveryUnavailable(
+                            f"{self._feed.name}: the pages of {session.shown} ({window}) shifted while they were read, "
+                            f"{attempt} times; the last time: {error}. Collect at an hour when the department writes "
+                            "less, or ask it for an interface whose pages stand still (until_parameter)."
+                        ) from None
+                    pause = min(self._first_pause * 2 ** (attempt - 1), LONGEST_PAUSE)
+                    log.warning(
+                        "%s: the pages of %s shifted (%s); the window is read again in %.1f s.",
+                        self._feed.name,
+                        session.shown,
+                        error,
+                        pause,
+                    )
+                    time.sleep(pause)
+                else:
+                    return Collected(landed, Manifest(rows=reading.rows, digests={}), reading.position)
+        raise AssertionError("attempts is at least one")
+
+
+class _Reading:
+    """One reading of a window from its start: the pages, and what they tell together."""
+
+    def __init__(self, feed: Feed, api: HttpApi, session: HttpSession, window: Window) -> None:
+        self.rows = 0
+        self._feed = feed
+        self._api = api
+        self._session = session
+        self._window = window
+        self._time_column = feed.window.column if isinstance(feed.window, Watermark) else None
+        self._newest: datetime | None = None
+        self._newest_key: tuple[str, ...] = ()
+        self._pages = 0
+        # Names of columns as they came, and whether one had a value; none is ever taken out.
+        self._columns: dict[str, bool] = {}
+        self._uniform = UniformRows(())
+        self._parents: set[str] = set()
+        self._shapes: set[object] = set()
+        # Digests of 16 bytes: a window may have millions of rows.
+        self._seen: set[bytes] = set()
+        self._full_pages: set[bytes] = set()
+        self._times: dict[str, datetime | None] = {}
+
+    @property
+    def position(self) -> Position | None:
+        """The newest time among the rows, with its row's key; None where no row bears a time."""
+        return None if self._newest is None else Position(self._newest, self._newest_key)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Iterate over the page file's bytes, a page at a time."""
+        paging = self._api.paging
+        if isinstance(paging, NumberPaging):
+            pages = self._by_number(paging)
+        elif isinstance(paging, CursorPaging):
+            pages = self._by_cursor(paging)
+        else:
+            pages = self._by_time(paging)
+        for page in pages:
+            self._pages += 1
+            self.rows += len(page.rows)
+            yield page_bytes(self._pages, page.body.content, page.body.charset)
+        yield totals_bytes(self._pages, self.rows, self._column_names())
+
+    def _by_number(self, paging: NumberPaging) -> Iterator[_Page]:
+        total: int | None = None
+        came = 0
+        first_length = 0
+        last_digest = b""
+        number = paging.first
+        while True:
+            page = self._ask({paging.page_parameter: number, paging.size_parameter: paging.size})
+            total = self._same_total(total, page, first=number == paging.first)
+            digest = hashlib.sha256(page.body.content).digest()
+            if total is None and page.rows and digest == last_digest and len(page.rows) < paging.size:
+                # Some interfaces give their last page for every number beyond it.
+                log.warning(
+                    "%s: page %d of %s repeats the one before: taken for the end. Name response.total to be sure.",
+                    self._feed.name,
+                    number,
+                    self._session.shown,
+                )
+                return
+            if page.rows:
+                self._not_seen_page(page, digest, number, paging.size)
+                self._take_all(page, number)
+                came += len(page.rows)
+                yield page
+            if total is not None:
+                if came >= total or not page.rows:
+                    self._whole(total, came)
+                    return
+            elif not page.rows or (number > paging.first and len(page.rows) < first_length):
+                return
+            # An interface may give fewer rows than asked for: the first page tells how many a full one has.
+            first_length = first_length or len(page.rows)
+            last_digest = digest
+            number += 1
+
+    def _by_cursor(self, paging: CursorPaging) -> Iterator[_Page]:
+        total: int | None = None
+        came = empty = 0
+        cursor = ""
+        cursors: set[str] = set()
+        number = 0
+        while True:
+            number += 1
+            parameters: dict[str, str | int] = {paging.size_parameter: paging.size}
+            if cursor:
+                parameters[paging.cursor_parameter] = cursor
+            page = self._ask(parameters, paging.cursor)
+            total = self._same_total(total, page, first=number == 1)
+            if page.rows:
+                self._not_seen_page(page, hashlib.sha256(page.body.content).digest(), number, paging.size)
+                self._take_all(page, number)
+                came += len(page.rows)
+                empty = 0
+                yield page
+            else:
+                empty += 1
+            if not page.cursor or (not page.rows and page.cursor in cursors):
+                self._whole(total, came)
+                return
+            if page.cursor in cursors:
+                raise _Shifted(f"expected a new cursor behind page {number}, the answer names one that was used before")
+            if empty > _MOST_EMPTY_PAGES:
+                raise _Shifted(f"expected rows or an end, {empty} pages in succession came empty with new cursors")
+            cursors.add(page.cursor)
+            cursor = page.cursor
+
+    def _by_time(self, paging: TimePaging) -> Iterator[_Page]:
+        if self._time_column is None or not self._api.since_parameter:
+            raise ConfigurationError(
+                f"{self._feed.name}: paging by time needs a watermark window and a since_parameter. Name both in the "
+                "department's file."
+            )
+        start = self._window.start
+        since = self._written(start) if start else ""
+        size = paging.size
+        first_total: int | None = None
+        number = 0
+        while True:
+            number += 1
+            parameters: dict[str, str | int] = {paging.size_parameter: size}
+            if since:
+                parameters[self._api.since_parameter] = since
+            page = self._ask(parameters)
+            if number == 1:
+                first_total = page.total
+            newest, fresh = self._take_new(page, number)
+            if fresh:
+                yield page
+            reached = self._written(newest) if newest else since
+            if reached != since:
+                since, size = reached, paging.size
+                continue
+            # All that came bears one time: either this is the end, or the rest of that time does not fit the page.
+            more = page.total is not None and page.total > len(page.rows)
+            if len(page.rows) < size and not more:
+                self._whole(first_total, len(self._seen))
+                return
+            if size >= paging.largest_size:
+                raise SourceRefused(
+                    f"{self._feed.name}: more rows of {self._session.shown} bear the one time {since} than a page of "
+                    f"{size} rows holds; expected fewer. Raise largest_size, or page by number or cursor."
+                )
+            size = min(size * 4, paging.largest_size)
+
+    def _ask(self, parameters: dict[str, str | int], cursor_place: str | None = None) -> _Page:
+        api = self._api
+        asked: dict[str, str | int] = {}
+        if api.since_parameter and self._window.start:
+            asked[api.since_parameter] = self._written(self._window.start)
+        if api.until_parameter and self._window.end:
+            asked[api.until_parameter] = self._written(self._window.end)
+
+        def read(body: Body) -> _Page:
+            shape = api.response
+            rows = body.answer.rows(shape.rows)
+            total = _total(body.answer.at(shape.total), shape.total) if shape.total else None
+            cursor = _cursor(body.answer.at(cursor_place), cursor_place) if cursor_place else ""
+            return _Page(body, rows, total, cursor)
+
+        return self._session.ask({**asked, **parameters}, read)
+
+    def _written(self, moment: datetime) -> str:
+        return moment.astimezone(CITY_TIME_ZONE).strftime(self._api.time_format)
+
+    def _same_total(self, total: int | None, page: _Page, *, first: bool) -> int | None:
+        if first or page.total is None:
+            return page.total if first else total
+        if total != page.total:
+            raise _Shifted(f"expected a total of {total} rows as on the first page, got {page.total}")
+        return total
+
+    def _whole(self, total: int | None, came: int) -> None:
+        if total is not None and total != came:
+            raise _Shifted(f"expected {total} rows by the interface's total, {came} came")
+        if total is not None and self._api.row_id and total != len(self._seen):
+            raise _Shifted(f"expected {total} different rows by the interface's total, {len(self._seen)} came")
+
+    def _not_seen_page(self, page: _Page, digest: bytes, number: int, size: int) -> None:
+        # A page of few rows may well repeat: without a row_id nothing says that its rows are the same ones.
+        if len(page.rows) < size:
+            return
+        if digest in self._full_pages:
+            raise _Shifted(f"expected new rows on page {number}, it is the same as an earlier page")
+        self._full_pages.add(digest)
+
+    def _take_all(self, page: _Page, number: int) -> None:
+        """Take rows none of which may have come before."""
+        marks, _ = self._noted(page.rows, marked=bool(self._api.row_id))
+        fresh = set(marks)
+        if len(fresh) < len(marks) or not fresh.isdisjoint(self._seen):
+            raise _Shifted(f"expected each row once, page {number} has one that came before (by row_id)")
+        self._seen |= fresh
+
+    def _take_new(self, page: _Page, number: int) -> tuple[datetime | None, int]:
+        """Take rows that may begin with known ones; return the page's newest time and how many rows are new."""
+        known = len(self._seen)
+        newest: datetime | None = None
+        marks, times = self._noted(page.rows, marked=True)
+        for at in times:
+            if at is None:
+                continue
+            if newest is not None and at < newest:
+                raise SourceRefused(
+                    f"{self._feed.name}: expected the rows of {self._session.shown} in the order of "
+                    f"{self._time_column}, and page {number} goes back in time: rows would be lost. Ask the "
+                    "department for that order, or page by number or cursor."
+                )
+            newest = at
+        self._seen.update(marks)
+        return newest, len(self._seen) - known
+
+    def _noted(self, rows: Sequence[Row], *, marked: bool) -> tuple[list[bytes], list[datetime | None]]:
+        """Note columns and times of rows; return what tells them from others (if `marked`), and the time of each."""
+        marks: list[bytes] = []
+        times: list[datetime | None] = []
+        for start in range(0, len(rows), _TOGETHER):
+            part = rows[start : start + _TOGETHER]
+            if self._note_at_once(part, marks, times, marked=marked):
+                continue
+            for raw in part:
+                row, at = self._take(raw)
+                times.append(at)
+                if marked:
+                    marks.append(self._mark(raw, row))
+        return marks, times
+
+    def _note_at_once(
+        self, rows: Sequence[Row], marks: list[bytes], times: list[datetime | None], *, marked: bool
+    ) -> bool:
+        """Do the same for rows with known columns and no objects; return False, and do nothing, for others."""
+        if len(self._uniform.names) != len(self._columns):
+            self._uniform = UniformRows(tuple(self._columns))
+        columns = self._uniform.columns(rows)
+        if columns is None:
+            return False
+        named = dict(zip(self._uniform.names, columns, strict=True))
+        row_ids = [named[name] for name in self._api.row_id if name in named]
+        whole = len(row_ids) == len(self._api.row_id)
+        if marked and (not row_ids or not whole or any(None in values for values in row_ids)):
+            return False
+        for name, values in named.items():
+            if not self._columns[name]:
+                self._columns[name] = any(value is not None for value in values)
+        if marked:
+            joined = (
+                _texts(row_ids[0]) if len(row_ids) == 1 else map("\0".join, zip(*map(_texts, row_ids), strict=True))
+            )
+            # As `_digest` does it: what was decoded at once holds no lone surrogate.
+            marks.extend([hashlib.blake2b(text.encode(), digest_size=16).digest() for text in joined])
+        moments = self._moments(named.get(self._time_column or ""), len(rows))
+        times.extend(moments)
+        newest = max((at for at in moments if at is not None), default=None)
+        if newest is not None:
+            place = len(moments) - 1 - moments[::-1].index(newest)
+            self._move(newest, [named[name][place] if name in named else None for name in self._api.row_id])
+        return True
+
+    def _moments(self, values: tuple[Any, ...] | None, count: int) -> list[datetime | None]:
+        """Return the times of rows by the values of the time's column."""
+        if values is None:
+            return [None] * count
+        if not set(map(type, values)) <= {str, type(None)}:
+            return [self._time(value) for value in values]
+        distinct = {value: self._time(value) for value in set(values)}
+        return [distinct[value] for value in values]
+
+    def _move(self, at: datetime, key: Sequence[Any]) -> None:
+        """Take a row's time for the newest one, unless a newer one came."""
+        if self._newest is None or at >= self._newest:
+            self._newest = at
+            texts = tuple(map(_text, key))
+            self._newest_key = texts if all(map(storable, texts)) else ()
+
+    def _take(self, raw: Row) -> tuple[dict[str, Any] | None, datetime | None]:
+        """Note columns and time of a row; return it flat, or None when it is no object."""
+        row = read_row(raw)
+        if row is not None:
+            kinds = tuple(map(type, row.values()))
+            if dict in kinds:
+                self._note_parents("", row)
+                row = flattened(row)
+                if row is not None:
+                    kinds = tuple(map(type, row.values()))
+        if row is None:
+            return None, None
+        shape = (tuple(row), kinds)
+        if shape not in self._shapes:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes.add(shape)
+            for name, kind in zip(row, kinds, strict=True):
+                self._note_column(name, kind is not type(None))
+        if self._time_column is None:
+            return row, None
+        at = self._time(row.get(self._time_column))
+        if at is not None:
+            self._move(at, [row.get(name) for name in self._api.row_id])
+        return row, at
+
+    def _note_column(self, name: str, has_value: bool) -> None:
+        # The reader rejects far fewer columns, and makes a row bad whose names no database takes.
+        if name in self._columns:
+            self._columns[name] = self._columns[name] or has_value
+        elif len(self._columns) < _MOST_COLUMNS and len(name) <= _LONGEST_NAME and storable(name):
+            self._columns[name] = has_value
+
+    def _note_parents(self, prefix: str, values: dict[str, Any]) -> None:
+        if len(self._parents) > _MOST_COLUMNS or prefix.count(".") > 32:
+            return
+        for key, value in values.items():
+            if isinstance(value, dict):
+                self._parents.add(prefix + key)
+                self._note_parents(f"{prefix}{key}.", value)
+
+    def _column_names(self) -> list[str]:
+        """Return the columns; where an object stands in other rows, null is an object without values, no column."""
+        return [name for name, has_value in self._columns.items() if has_value or name not in self._parents]
+
+    def _mark(self, raw: Row, row: dict[str, Any] | None) -> bytes:
+        """Return what tells a row from others: a digest of its row_id, or of the whole where it has none."""
+        values = [row.get(name) for name in self._api.row_id] if row is not None else []
+        if not values or None in values:
+            return hashlib.blake2b(bytes(raw), digest_size=16).digest()
+        return _digest("\0".join(map(_text, values)))
+
+    def _time(self, value: object) -> datetime | None:
+        if not isinstance(value, str):
+            return None
+        try:
+            return self._times[value]
+        except KeyError:
+            if len(self._times) > 1000:
+                self._times.clear()
+            at = self._times[value] = _moment(value.strip(), self._api.time_format)
+            return at
+
+
+def _moment(text: str, time_format: str) -> datetime | None:
+    at: datetime | None = None
+    if time_format not in _ISO_FORMATS:
+        try:
+            at = datetime.strptime(text, time_format)
+        except ValueError:
+            at = None
+    if at is None:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    try:
+        return at if at.tzinfo else at.replace(tzinfo=CITY_TIME_ZONE).astimezone(CITY_TIME_ZONE)
+    except OverflowError:
+        return None
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _texts(values: Sequence[object]) -> Iterable[str]:
+    kinds = set(map(type, values))
+    return values if kinds == {str} else map(str if kinds == {int} else _text, values)  # type: ignore[return-value]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _total(value: object, place: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:18])
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise NoAnswer(f"no count at {place}, where the total of rows should stand")
+    return value
+
+
+def _cursor(value: object, place: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | list | dict):
+        raise NoAnswer(f"neither text nor number at {place}, where the next cursor should stand")
+    return str(value).strip()

@@ -1,0 +1,111 @@
+"""What every transport has in common: a source tells what there is to collect, and lays it into the landing area."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from zhengku.collect.landing import Landed, LandingArea
+from zhengku.collect.manifest import Manifest
+from zhengku.errors import DeliveryRejected
+from zhengku.settings import CITY_TIME_ZONE
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a feed was read: the time of the newest row, by the department's clock, and that row's key.
+
+    `key` holds the row's `row_id` values as text; it is empty where the transport knows none.
+    """
+
+    at: datetime
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """What part of a feed to read: rows changed from `start` to `end`, both inclusive; None is no bound.
+
+    With `after`, rows of the time `start` up to that key were read before, and are left out.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    after: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Name the window as the ledger shows it, in Asia/Shanghai."""
+        if self.start is None and self.end is None:
+            return "whole"
+        return f"{_shown(self.start)} to {_shown(self.end)}"
+
+
+def _shown(at: datetime | None) -> str:
+    return at.astimezone(CITY_TIME_ZONE).isoformat(sep=" ", timespec="seconds")[:19] if at else "open"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One thing to collect: a file as it was seen in the drop, or one reading of an interface or a table.
+
+    `name` is text that can be stored and shown. `size` counts bytes, and is None before a reading. `modified_at` is
+    the time of a file's last change or of the reading's begin, `manifest_at` that of a file's manifest.
+    """
+
+    name: str
+    modified_at: datetime
+    size: int | None = None
+    is_file: bool = True
+    manifest_at: datetime | None = None
+    window: Window | None = None
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A delivery in the landing area.
+
+    `manifest` is what the source says of it, `position` how far the feed was read. `rejection` says that it is wrong
+    as a whole; the bytes are kept all the same.
+    """
+
+    landed: Landed
+    manifest: Manifest | None = None
+    position: Position | None = None
+    rejection: DeliveryRejected | None = None
+
+
+class Source(ABC):
+    """One feed's source. A transport is a class with these two methods."""
+
+    @abstractmethod
+    def deliveries(self, window: Window) -> Sequence[Delivery]:
+        """Return what there is to collect in `window`, the oldest first; raises `DeliveryUnavailable`."""
+
+    @abstractmethod
+    def land(
+        self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
+    ) -> Collected:
+        """Lay a delivery into the landing area at `path`, untouched.
+
+        Raises `DeliveryUnavailable` when the source cannot be read now, `SourceRefused` when another try would end the
+        same, `DeliveryRejected` when there is nothing worth keeping; `StorageFull`, `ConfigurationError`.
+        """
+
+
+class Chunks:
+    """Bytes that come piece by piece, to be read like a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+        gathered = [self._rest]
+        length = len(self._rest)
+        while length < size and (piece := next(self._pieces, None)) is not None:
+            gathered.append(piece)
+            length += len(piece)
+        joined = b"".join(gathered)
+        self._rest = joined[size:]
+        return joined[:size]
