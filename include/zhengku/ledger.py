@@ -9,6 +9,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from zhengku.collect.source import Position
 from zhengku.database import statement
 from zhengku.errors import ConfigurationError
 
@@ -37,6 +38,10 @@ class Batch:
     landing_path: str | None
     landed_at: datetime
     manifest: dict[str, Any] | None
+    window_start: datetime | None
+    window_end: datetime | None
+    position_at: datetime | None
+    position_key: list[str]
     config_digest: str
     repeats_batch_id: int | None
     absent_fields: list[str]
@@ -52,6 +57,8 @@ class Batch:
     duplicate: int
     quarantined: int
     held: int
+    disappeared: int
+    compared: str | None
     rule_id: str | None
     reason: str | None
     detail: str | None
@@ -142,6 +149,12 @@ def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[
     """Return the deliveries of a feed that have a batch, with the state of their newest one."""
     rows = connection.execute(statement("collect/seen_before"), {"department": department, "feed": feed}).fetchall()
     return {(name, size, modified_at): Seen(*state) for name, size, modified_at, *state in rows}
+
+
+def watermark(connection: Connection, department: str, feed: str) -> Position | None:
+    """Return how far a feed was read by the batches that are loaded; None when none moved its watermark yet."""
+    row = connection.execute(statement("ledger/watermark"), {"department": department, "feed": feed}).fetchone()
+    return Position(row[0], tuple(row[1])) if row else None
 
 
 def take_up_unfinished(connection: Connection, department: str, feed: str, run_id: str) -> None:

@@ -16,18 +16,31 @@ from threading import Thread
 from psycopg.rows import dict_row
 
 from zhengku import __version__, ledger
-from zhengku.catalog import Catalog, Feed, load_catalog
-from zhengku.collect.file_drop import Delivery, check_digests, land, list_deliveries, manifest_of
+from zhengku.catalog import Catalog, Feed, FileDrop, load_catalog
+from zhengku.catalog.department import NewFiles, Watermark
+from zhengku.catalog.reference import TABLES
+from zhengku.collect.address import without_login
 from zhengku.collect.landing import Landed, LandingArea, safe_name
-from zhengku.collect.manifest import Manifest, manifest_time
+from zhengku.collect.manifest import Manifest
+from zhengku.collect.source import Collected, Delivery, Source, Window
+from zhengku.collect.transports import source_of
+from zhengku.collect.window import window_after
 from zhengku.database import batch_schema, statement, store_connection, use_batch_schema
-from zhengku.errors import BatchesFailed, DeliveryRejected, DeliveryUnavailable, ZhengkuError
+from zhengku.errors import (
+    BatchesFailed,
+    ConfigurationError,
+    DeliveryRejected,
+    DeliveryUnavailable,
+    StoreUnavailable,
+    ZhengkuError,
+)
 from zhengku.ledger import Batch, RuleResult
 from zhengku.load.merge import hold, load, repeat
 from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import CITY_TIME_ZONE, Settings
 from zhengku.stage.row_rules import ROW_RULES
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
+from zhengku.validate.parameters import rule_parameters
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 log = logging.getLogger(__name__)
@@ -72,51 +85,89 @@ class Road:
             )
             yield connection, ledger.batch_by_id(connection, batch_id)
 
-    def collect(self, department: str, feed_id: str, run_id: str, *, again: bool = False) -> list[Batch]:
+    @contextmanager
+    def _alone_with_feed(self, feed: Feed) -> Iterator[None]:
+        """Wait until no other run reads this feed: it would read the same once more."""
+        with store_connection(self.settings.database_url) as connection:
+            connection.execute(
+                "select pg_advisory_lock(hashtextextended('zhengku.feed.' || %(name)s, 0))", {"name": feed.name}
+            )
+            # The lock is the session's: no transaction stays open while the source is read.
+            connection.commit()
+            yield
+
+    def collect(
+        self, department: str, feed_id: str, run_id: str, *, again: bool = False, interval: Window | None = None
+    ) -> list[Batch]:
         """Lay what a feed delivered since the last run into the landing area; return the run's batches, oldest first.
 
-        Batches that another run left unfinished, because it died, are among them. When nothing new lies there, the
-        newest file is looked at once more, so that every run has evidence. A file loaded before, whose rows nothing has
-        touched since, is closed at once as unchanged, unless `again` is set.
-        Raises `DeliveryUnavailable` when there is nothing to collect; `ConfigurationError`, `StorageFull`,
-        `StoreUnavailable`. A delivery that is wrong as a whole becomes a rejected batch.
+        Batches that another run left unfinished, because it died, are among them. When nothing new lies in a file
+        drop, the newest file is looked at once more, so that every run has evidence. What was loaded before, whose rows
+        nothing has touched since, is closed at once as unchanged, unless `again` is set.
+        `interval` reads that part of a feed with a watermark instead of what is new, and leaves the watermark alone.
+        Raises `DeliveryUnavailable` when there is nothing to collect or the source cannot be read now, `SourceRefused`
+        when another try would end the same; `ConfigurationError`, `StorageFull`, `StoreUnavailable`. A delivery that
+        is wrong as a whole becomes a rejected batch.
         """
         feed = self.catalog.feed(department, feed_id)
         address = self.settings.connection(feed.transport.connection)
-        with store_connection(self.settings.database_url) as connection:
-            ledger.take_up_unfinished(connection, department, feed_id, run_id)
-            batches = ledger.batches(connection, department=department, feed=feed_id, run_id=run_id, limit=1_000_000)
-            seen = ledger.seen_deliveries(connection, department, feed_id)
-        waiting: DeliveryUnavailable | None = None
-        try:
-            deliveries = list_deliveries(feed.transport, address)
-        except DeliveryUnavailable as error:
-            if not batches:
-                raise
-            log.warning("%s", error)
-            deliveries = []
-        fresh = [delivery for delivery in deliveries if _is_new(delivery, seen)]
-        if not fresh and not batches:
-            fresh = [self._newest(feed, address, deliveries, seen)]
-        for delivery in fresh:
+        if interval is not None and not isinstance(feed.window, Watermark):
+            raise ConfigurationError(
+                f"{feed.name}: expected a feed with a watermark window for an interval, its window is "
+                f"{feed.window.kind}. Collect it without an interval."
+            )
+        with self._alone_with_feed(feed):
+            with store_connection(self.settings.database_url) as connection:
+                ledger.take_up_unfinished(connection, department, feed_id, run_id)
+                batches = ledger.batches(
+                    connection, department=department, feed=feed_id, run_id=run_id, limit=1_000_000
+                )
+                seen = ledger.seen_deliveries(connection, department, feed_id)
+                reached = ledger.watermark(connection, department, feed_id)
+            if not isinstance(feed.window, NewFiles) and any(batch.run_id == run_id for batch in batches):
+                # An earlier try of this run has read the feed.
+                return sorted(batches, key=lambda batch: batch.batch_id)
+            source = source_of(feed, address, self.catalog.department(department).pool.slots)
+            waiting: DeliveryUnavailable | None = None
+            deliveries: Sequence[Delivery]
             try:
-                batches.append(self._collect_one(feed, delivery, run_id, again=again))
+                deliveries = source.deliveries(interval or window_after(feed, reached))
             except DeliveryUnavailable as error:
+                if not batches:
+                    raise
                 log.warning("%s", error)
-                waiting = error
-        if waiting and not batches:
-            raise waiting
-        return sorted(batches, key=lambda batch: batch.batch_id)
+                deliveries = []
+            fresh = list(deliveries)
+            if isinstance(feed.transport, FileDrop):
+                fresh = [delivery for delivery in deliveries if _is_new(delivery, seen)]
+                if not fresh and not batches:
+                    fresh = [self._newest(feed, feed.transport, address, deliveries, seen)]
+            for delivery in fresh:
+                try:
+                    batches.append(
+                        self._collect_one(feed, source, delivery, run_id, again=again, moves=interval is None)
+                    )
+                except DeliveryUnavailable as error:
+                    log.warning("%s", error)
+                    waiting = error
+            if waiting and not batches:
+                raise waiting
+            return sorted(batches, key=lambda batch: batch.batch_id)
 
     def _newest(
-        self, feed: Feed, address: str, deliveries: list[Delivery], seen: Mapping[ledger.Identity, ledger.Seen]
+        self,
+        feed: Feed,
+        drop: FileDrop,
+        address: str,
+        deliveries: Sequence[Delivery],
+        seen: Mapping[ledger.Identity, ledger.Seen],
     ) -> Delivery:
         """Return the newest file of a drop with nothing new in it. Raises `DeliveryUnavailable` when there is none."""
-        drop = feed.transport
         if not deliveries:
             what = f"{drop.pattern} with its manifest" if drop.manifest == "required" else drop.pattern
             raise DeliveryUnavailable(
-                f"No file {what} in {address}/{drop.folder} for {feed.name}. Ask the department whether its export ran."
+                f"No file {what} in {without_login(address)}/{drop.folder} for {feed.name}. Ask the department whether "
+                "its export ran."
             )
         newest = deliveries[-1]
         if seen[_identity(newest)].status == "held":
@@ -126,9 +177,10 @@ class Road:
             )
         return newest
 
-    def _collect_one(self, feed: Feed, delivery: Delivery, run_id: str, *, again: bool) -> Batch:
-        manifest: Manifest | None = None
-        landed: Landed | None = None
+    def _collect_one(
+        self, feed: Feed, source: Source, delivery: Delivery, run_id: str, *, again: bool, moves: bool
+    ) -> Batch:
+        collected: Collected | None = None
         rejection: DeliveryRejected | None = None
         identity = f"{run_id}\n{delivery.name}\n{delivery.modified_at.isoformat()}\n{delivery.size}"
         day = datetime.now(tz=CITY_TIME_ZONE).date().isoformat()
@@ -141,25 +193,23 @@ class Road:
             )
         )
         try:
-            manifest = manifest_of(feed.transport, delivery)
-            landed = land(
-                delivery,
-                manifest,
-                feed.transport,
-                self.landing,
-                path,
-                lambda amount: self.observe("collect", delivery.name, amount),
+            collected = source.land(
+                delivery, self.landing, path, lambda amount: self.observe("collect", delivery.name, amount)
             )
-            check_digests(delivery.name, manifest, landed)
+            rejection = collected.rejection
         except DeliveryRejected as error:
-            log.info("Rejected: %s", error)
             rejection = error
+        if rejection:
+            log.info("Rejected: %s", rejection)
+        landed = collected.landed if collected else None
+        manifest = collected.manifest if collected else None
+        position = collected.position if collected and moves else None
         with store_connection(self.settings.database_url) as connection:
             landed_at: datetime | None = None
             if landed is not None:
                 landed = self._keep_once(connection, feed, landed)
                 # An increment that is sent once more says nothing new; a whole register that is sent again does.
-                if feed.deliveries == "increments":
+                if feed.deliveries == "increments" and isinstance(feed.window, NewFiles):
                     landed_at = ledger.first_delivered(connection, feed.department, feed.id, landed.digests["sha256"])
             batch = ledger.record_batch(
                 connection,
@@ -170,12 +220,17 @@ class Road:
                     "run_id": run_id,
                     "status": "rejected" if rejection else "landed",
                     "source_name": delivery.name,
-                    "source_bytes": delivery.size,
+                    "source_bytes": landed.size if landed else delivery.size or 0,
                     "source_modified_at": delivery.modified_at,
                     "sha256": landed.digests["sha256"] if landed else None,
                     "landing_path": landed.path if landed else None,
                     "landed_at": landed_at,
                     "manifest": manifest.as_json() if manifest else None,
+                    "window_start": delivery.window.start if delivery.window else None,
+                    "window_end": delivery.window.end if delivery.window else None,
+                    # A row from the future would keep all that comes before it out of the next window.
+                    "position_at": min(position.at, delivery.modified_at) if position else None,
+                    "position_key": list(position.key) if position and position.at <= delivery.modified_at else [],
                     "config_digest": self._config_digest(feed),
                     "absent_fields": sorted(feed.absent_fields),
                     "rule_id": rejection.rule if rejection else None,
@@ -185,7 +240,10 @@ class Road:
             )
             if batch.status == "landed" and not again and (repeated := repeat(connection, batch)) is not None:
                 log.info(
-                    "Batch %d: %s is the file of batch %d.", batch.batch_id, delivery.name, repeated.repeats_batch_id
+                    "Batch %d: %s is the delivery of batch %d.",
+                    batch.batch_id,
+                    delivery.name,
+                    repeated.repeats_batch_id,
                 )
                 return repeated
         return batch
@@ -209,7 +267,7 @@ class Road:
     def _config_digest(self, feed: Feed) -> str:
         """Digest of all that decides what becomes of a file: feed, catalogue's tables, suites, release."""
         digest = hashlib.sha256(f"{__version__}\n{feed.config_digest}\n".encode())
-        tables = sorted(self.settings.catalog_folder.glob("*.csv"))
+        tables = [self.settings.catalog_folder / name for name in TABLES]
         suites = sorted(self.settings.suite_folder.glob("*.json"))
         for path in (*tables, *suites):
             digest.update(path.read_bytes())
@@ -280,25 +338,26 @@ class Road:
         with self._alone_with(batch_id) as (connection, batch):
             if batch.status == "validated" or batch.finished:
                 return batch
+            _check_staged(connection, batch, "staged")
             feed = self.catalog.feed(batch.department, batch.feed)
             schema = batch_schema(batch_id)
             url = self.settings.database_url
             license_type = self.catalog.license_type(batch.license_type)
-            parameters = {
-                "today": datetime.now(tz=CITY_TIME_ZONE).date(),
-                "license_type_name": license_type.name_zh,
-                "license_type_code": license_type.license_type_code,
-            }
+            parameters = rule_parameters(license_type, datetime.now(tz=CITY_TIME_ZONE).date())
+            table = "certificate" if feed.operation is None else "checked_certificate"
             rows = validate_rows(
                 url,
                 schema,
-                "certificate",
+                table,
                 load_suites(self.settings.suite_folder, feed.suites),
                 parameters,
                 feed.absent_fields,
+                extension_fields=frozenset(feed.extension),
             )
-            failed_rows = mark_rows(connection, schema, "certificate", rows)
+            failed_rows = mark_rows(connection, schema, table, rows)
             use_batch_schema(connection, batch_id)
+            if feed.operation is not None:
+                connection.execute(statement("validate/mark_deletes_without_key"))
             unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
             connection.execute("drop table if exists batch_summary")
             connection.execute(
@@ -356,23 +415,35 @@ class Road:
         with self._alone_with(batch_id) as (connection, batch):
             if batch.finished:
                 return batch
-            return load(connection, batch, self.reasons(batch.department))
+            _check_staged(connection, batch, "validated")
+            feed = self.catalog.feed(batch.department, batch.feed)
+            return load(connection, batch, feed, self.reasons(batch.department))
 
-    def each(self, step: Callable[[int], Batch], batch_ids: Sequence[int]) -> list[Batch]:
-        """Take a step for every batch; one that fails does not keep the others from going on.
+    def load_run(
+        self, department: str, run_id: str, feeds: Sequence[str] | None = None, *, last_try: bool = True
+    ) -> list[Batch]:
+        """Stage, validate and load every batch of a run (of `feeds` only, where given); return the run's batches.
 
-        Returns those that came through; `conclude` names the rest. Raises the first error when none came through.
+        One that fails does not keep the others from going on: `conclude` names it. Raises the first failure when none
+        came through or, unless this is the `last_try`, when another try may mend it.
         """
+        with store_connection(self.settings.database_url) as connection:
+            waiting = ledger.batches(connection, department=department, run_id=run_id, limit=1_000_000)
         batches: list[Batch] = []
-        first: ZhengkuError | None = None
-        for batch_id in batch_ids:
+        failures: list[ZhengkuError] = []
+        for batch in sorted(waiting, key=lambda batch: batch.batch_id):
+            if feeds is not None and batch.feed not in feeds:
+                continue
             try:
-                batches.append(step(batch_id))
+                batches.append(batch if batch.finished else self.load(batch.batch_id))
             except ZhengkuError as error:
-                log.warning("Batch %d: %s", batch_id, error)
-                first = first or error
-        if first is not None and not batches:
-            raise first
+                log.warning("Batch %d: %s", batch.batch_id, error)
+                failures.append(error)
+        passing = [error for error in failures if not error.final]
+        if passing and not last_try:
+            raise passing[0]
+        if failures and not batches:
+            raise failures[0]
         return batches
 
     def conclude(self, department: str, run_id: str, feeds: Sequence[str] | None = None) -> Path:
@@ -421,12 +492,24 @@ def _is_new(delivery: Delivery, seen: Mapping[ledger.Identity, ledger.Seen]) -> 
         return True
     if earlier.status != "rejected" or earlier.finished_at is None:
         return False
-    manifest_at = manifest_time(delivery.path)
-    return manifest_at is not None and manifest_at > earlier.finished_at
+    return delivery.manifest_at is not None and delivery.manifest_at > earlier.finished_at
 
 
 def _identity(delivery: Delivery) -> ledger.Identity:
+    assert delivery.size is not None
     return delivery.name, delivery.size, delivery.modified_at
+
+
+def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> None:
+    """Raise `StoreUnavailable` when the server crashed since the step before, which emptied the staging tables.
+
+    Another run may have staged the batch anew meanwhile: it is then not as far as it was.
+    """
+    if batch.status != status or not is_staged(connection, batch):
+        raise StoreUnavailable(
+            f"Batch {batch.batch_id}: expected its rows to be {status}, and its staging tables are empty or made anew: "
+            "the license store's server crashed meanwhile. Nothing was loaded; run this step again, which stages them."
+        )
 
 
 def _check_count(batch: Batch, fetched: int) -> None:

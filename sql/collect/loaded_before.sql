@@ -14,7 +14,7 @@ where
         where
             later.license_type = b.license_type and later.batch_id <> b.batch_id
             and later.finished_at >= b.finished_at and later.status = 'loaded'
-            and later.inserted + later.updated + later.deleted > 0
+            and later.inserted + later.updated + later.deleted + later.disappeared > 0
     )
 order by b.batch_id desc
 limit 1

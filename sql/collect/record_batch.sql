@@ -2,7 +2,8 @@
 with recorded as (
     insert into ledger.batch (
         department, feed, license_type, run_id, status, source_name, source_bytes, source_modified_at, sha256,
-        landing_path, landed_at, manifest, config_digest, absent_fields, rule_id, reason, detail, finished_at
+        landing_path, landed_at, manifest, window_start, window_end, position_at, position_key, config_digest,
+        absent_fields, rule_id, reason, detail, finished_at
     )
     values (
         %(department)s, %(feed)s, %(license_type)s, %(run_id)s, %(status)s, %(source_name)s, %(source_bytes)s,
@@ -11,6 +12,10 @@ with recorded as (
         %(landing_path)s,
         coalesce(%(landed_at)s, clock_timestamp()),
         %(manifest)s,
+        %(window_start)s,
+        %(window_end)s,
+        %(position_at)s,
+        %(position_key)s::text[],
         %(config_digest)s,
         %(absent_fields)s, %(rule_id)s, %(reason)s, %(detail)s,
         case when %(status)s = 'rejected' then clock_timestamp() end

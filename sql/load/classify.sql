@@ -1,4 +1,5 @@
--- What becomes of each staged row. Only keys that come more than once are sorted: most batches have few.
+-- What becomes of each staged row, and whether the store knew its certificate. Only keys that come more than once are
+-- sorted: most batches have few.
 create unlogged table outcome as
 with failed as (
     select row_no
@@ -35,16 +36,21 @@ older_in_batch as (
 
 select
     c.row_no,
+    s.certificate_key is not null as is_known,
     case
-        when f.row_no is not null then 'quarantined'
+        -- What is older than the store's version changes nothing, right or wrong.
+        when f.row_no is not null and (s.certificate_key is null or s.version_at <= c.version_at) then 'quarantined'
+        when f.row_no is not null then 'superseded'
         when d.row_no is not null then 'duplicate'
-        when s.certificate_key is null then 'inserted'
-        when s.row_hash = c.row_hash then 'unchanged'
+        when s.certificate_key is null then case when c.removes then 'deleted' else 'inserted' end
+        when c.removes and s.removal = 'deleted' then 'unchanged'
+        when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'
         -- An older version does not win.
         when
             c.version_at < s.version_at
             or (c.version_at = s.version_at and %(batch_id)s < s.batch_id)
             then 'superseded'
+        when c.removes then 'deleted'
         else 'updated'
     end as outcome
 from certificate as c

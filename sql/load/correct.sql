@@ -1,13 +1,14 @@
--- A problem whose certificate came right in a later delivery is corrected.
+-- A problem whose certificate came right later, or further down in the same delivery, is corrected; one whose
+-- certificate was deleted is closed.
 update quarantine.problem_row as q
 set
-    status = 'corrected',
+    status = case when c.removes then 'closed' else 'corrected' end,
     corrected_by_batch_id = %(batch_id)s,
     updated_at = now()
 from certificate as c
 inner join outcome as o on c.row_no = o.row_no
 where
     q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned')
-    and q.last_batch_id < %(batch_id)s and q.version_at <= c.version_at
+    and (q.version_at < c.version_at or (q.version_at = c.version_at and q.last_batch_id < %(batch_id)s))
     and q.certificate_key = c.certificate_key
-    and o.outcome in ('inserted', 'updated', 'unchanged')
+    and o.outcome in ('inserted', 'updated', 'unchanged', 'deleted')

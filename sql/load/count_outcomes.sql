@@ -1,5 +1,6 @@
 select
     outcome,
-    count(*)
+    count(*) as number,
+    count(*) filter (where is_known) as known
 from outcome
 group by outcome

@@ -10,6 +10,8 @@ set
     duplicate = %(duplicate)s,
     quarantined = %(quarantined)s,
     held = %(held)s,
+    disappeared = %(disappeared)s,
+    compared = %(compared)s,
     repeats_batch_id = %(repeats_batch_id)s,
     rule_id = %(rule_id)s,
     reason = %(reason)s,

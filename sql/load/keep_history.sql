@@ -7,4 +7,4 @@ select
 from store.certificate as s
 inner join certificate as c on s.certificate_key = c.certificate_key
 inner join outcome as o on c.row_no = o.row_no
-where s.license_type = %(license_type)s and o.outcome = 'updated'
+where s.license_type = %(license_type)s and o.is_known and o.outcome in ('updated', 'deleted')

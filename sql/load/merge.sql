@@ -1,12 +1,25 @@
--- Staged rows into the store, new and newer ones alike, in one statement; the target is the license type's partition.
+-- Staged rows into the store, new, newer and deleting ones alike, in one statement; the target is the type's partition.
 merge into {target} as s
 using (
     select staged.*
     from certificate as staged
     inner join outcome as o on staged.row_no = o.row_no
-    where o.outcome in ('inserted', 'updated')
+    where o.outcome in ('inserted', 'updated', 'deleted')
 ) as c
     on s.license_type = %(license_type)s and s.certificate_key = c.certificate_key
+-- A delete carries little but the key: what was known of the certificate stays.
+when matched and c.removes then
+    update
+        set
+            removed_at = c.version_at,
+            removal = 'deleted',
+            version_at = c.version_at,
+            row_no = c.row_no,
+            version_no = s.version_no + 1,
+            department = %(department)s,
+            feed = %(feed)s,
+            batch_id = %(batch_id)s,
+            loaded_at = now()
 when matched then
     update
         set
@@ -43,7 +56,9 @@ when matched then
             department = %(department)s,
             feed = %(feed)s,
             batch_id = %(batch_id)s,
-            loaded_at = now()
+            loaded_at = now(),
+            removed_at = null,
+            removal = null
 when not matched then insert (
     license_type,
     certificate_key,
@@ -80,7 +95,9 @@ when not matched then insert (
     department,
     feed,
     batch_id,
-    loaded_at
+    loaded_at,
+    removed_at,
+    removal
 ) values (
     %(license_type)s,
     c.certificate_key,
@@ -117,5 +134,7 @@ when not matched then insert (
     %(department)s,
     %(feed)s,
     %(batch_id)s,
-    now()
+    now(),
+    case when c.removes then c.version_at end,
+    case when c.removes then 'deleted' end
 )

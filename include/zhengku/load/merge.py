@@ -8,6 +8,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from zhengku.catalog import Feed
 from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
@@ -38,8 +39,10 @@ class Balance:
             )
 
 
-def load(connection: psycopg.Connection[Any], batch: Batch, reasons: dict[str, str]) -> Batch:
+def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons: dict[str, str]) -> Batch:
     """Merge the staged rows of a validated batch into the store and close the batch; return it.
+
+    The feed's watermark moves with them; of a snapshot, what the store has and it no longer holds is marked.
 
     Runs in the caller's transaction, alone for its license type. `reasons` gives the Chinese text of each rule.
     Raises `BalanceError`, and then nothing may be committed.
@@ -57,15 +60,17 @@ def load(connection: psycopg.Connection[Any], batch: Batch, reasons: dict[str, s
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify"), values)
     connection.execute("analyze outcome")
-    counts = dict(connection.execute(statement("load/count_outcomes")).fetchall())
+    outcomes = connection.execute(statement("load/count_outcomes")).fetchall()
+    counts = {outcome: number for outcome, number, _ in outcomes}
+    replaced = sum(known for outcome, _, known in outcomes if outcome in ("updated", "deleted"))
     unreadable = batch.fetched - batch.staged
     balance = Balance(**{**counts, "quarantined": counts.get("quarantined", 0) + unreadable})
     balance.check(batch.batch_id, batch.fetched)
-    if balance.updated:
-        _expect(batch, "versions kept", connection.execute(statement("load/keep_history"), values), balance.updated)
-    if balance.inserted + balance.updated:
-        merged = _merge(connection, batch.license_type, values)
-        _expect(batch, "rows merged", merged, balance.inserted + balance.updated)
+    if replaced:
+        _expect(batch, "versions kept", connection.execute(statement("load/keep_history"), values), replaced)
+    written = balance.inserted + balance.updated + balance.deleted
+    if written:
+        _expect(batch, "rows merged", _merge(connection, batch.license_type, values), written)
     if balance.unchanged:
         waiting = connection.execute(
             statement("load/has_older_unfinished"), {**values, "landed_at": batch.landed_at}
@@ -78,8 +83,23 @@ def load(connection: psycopg.Connection[Any], batch: Batch, reasons: dict[str, s
     open_problems = connection.execute(statement("load/has_open_problems"), values).fetchone()
     if open_problems is not None and open_problems[0]:
         connection.execute(statement("load/correct"), values)
+    compared, disappeared = None, 0
+    if feed.deliveries == "snapshots":
+        compared, disappeared = _compare_keys(
+            connection, {**values, "landed_at": batch.landed_at, "unreadable": unreadable}
+        )
     discard(connection, batch.batch_id)
-    return _finish(connection, batch, "loaded", balance)
+    connection.execute(statement("load/move_watermark"), values)
+    return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
+
+
+def _compare_keys(connection: psycopg.Connection[Any], values: dict[str, Any]) -> tuple[str, int]:
+    """Mark what a snapshot no longer holds; return whether that could be done, and how many were marked."""
+    row = connection.execute(statement("load/comparable"), values).fetchone()
+    assert row is not None
+    if row[0] != "compared":
+        return row[0], 0
+    return row[0], connection.execute(statement("load/mark_disappeared"), values).rowcount
 
 
 def _merge(connection: psycopg.Connection[Any], license_type: str, values: dict[str, Any]) -> psycopg.Cursor[Any]:
@@ -132,7 +152,7 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
         return None
     assert earlier.fetched is not None
     balance = Balance(
-        unchanged=earlier.inserted + earlier.updated + earlier.unchanged,
+        unchanged=earlier.inserted + earlier.updated + earlier.unchanged + earlier.deleted,
         duplicate=earlier.duplicate,
         quarantined=earlier.quarantined,
     )
@@ -140,7 +160,16 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     connection.execute(
         statement("load/copy_rule_results"), {"from_batch_id": earlier.batch_id, "batch_id": batch.batch_id}
     )
-    return _finish(connection, batch, "loaded", balance, fetched=earlier.fetched, repeats_batch_id=earlier.batch_id)
+    connection.execute(statement("load/move_watermark"), {"batch_id": batch.batch_id})
+    return _finish(
+        connection,
+        batch,
+        "loaded",
+        balance,
+        fetched=earlier.fetched,
+        repeats_batch_id=earlier.batch_id,
+        compared=earlier.compared,
+    )
 
 
 def _feed(batch: Batch) -> dict[str, Any]:
@@ -171,6 +200,8 @@ def _finish(
     *,
     fetched: int | None = None,
     repeats_batch_id: int | None = None,
+    compared: str | None = None,
+    disappeared: int = 0,
     rule_id: str | None = None,
     reason: str | None = None,
     detail: str | None = None,
@@ -184,6 +215,8 @@ def _finish(
                 "fetched": batch.fetched if fetched is None else fetched,
                 **asdict(balance),
                 "repeats_batch_id": repeats_batch_id,
+                "compared": compared,
+                "disappeared": disappeared,
                 "rule_id": rule_id,
                 "reason": reason,
                 "detail": detail,

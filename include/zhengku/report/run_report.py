@@ -39,6 +39,12 @@ STATUS_NAMES = {
     "rejected": "整份退回",
 }
 
+COMPARISON_NAMES = {
+    "compared": "已与库内逐键比对",
+    "keys_unreadable": "有的行没有可识别的关键字段，本次未比对",
+    "overtaken": "已有更新的全量数据入库，本次未比对",
+}
+
 SEVERITY_NAMES = {"critical": "严重（隔离）", "warning": "警告（照常入库）", "info": "提示"}
 
 
@@ -50,6 +56,8 @@ class BatchSection:
     feed: Feed
     rules: list[RuleResult]
     problems: list[dict[str, Any]]
+    type_name: str
+    type_code_known: bool
 
     @property
     def failed_rules(self) -> list[RuleResult]:
@@ -83,6 +91,7 @@ def build_report(
         feed = catalog.feed(batch.department, batch.feed)
         # The problems of a file that was known are those of the batch that loaded it.
         source = batch.repeats_batch_id or batch.batch_id
+        license_type = catalog.license_type(batch.license_type)
         rows = ledger.problem_rows(connection, batch_id=source, department=None, status=None, limit=ROWS_SHOWN)
         sections.append(
             BatchSection(
@@ -93,6 +102,8 @@ def build_report(
                     {**row, "payload": mask_payload(row["payload"], feed, catalog) if row["payload"] else None}
                     for row in rows
                 ],
+                type_name=license_type.name_zh,
+                type_code_known=license_type.license_type_code is not None or license_type.any_type,
             )
         )
     return RunReport(
@@ -122,6 +133,7 @@ def write_report(report: RunReport, folder: Path) -> Path:
         report=report,
         outcomes=OUTCOME_NAMES,
         statuses=STATUS_NAMES,
+        comparisons=COMPARISON_NAMES,
         severities=SEVERITY_NAMES,
         rows_shown=ROWS_SHOWN,
     )

@@ -1,13 +1,14 @@
-"""The newest run in a terminal: what came, what loaded, what was quarantined and why, where the report is."""
+"""A run, or a night of many, in a terminal: what came, what loaded, what was quarantined and why, where reports are."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from zhengku import ledger
-from zhengku.catalog import load_catalog
+from zhengku.catalog import Catalog, load_catalog
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
 from zhengku.report.run_report import BatchSection, report_path
@@ -43,6 +44,82 @@ def print_summary(settings: Settings, console: Console | None = None) -> None:
     console.print(Text(f"Report: {report_path(settings.report_folder, department, run_id)}"), soft_wrap=True)
 
 
+def print_night(settings: Settings, run_ids: Collection[str], console: Console | None = None) -> None:
+    """Print the runs of all departments together: a table by department and license type, and why rows did not load."""
+    console = console or Console()
+    road = Road(settings)
+    with store_connection(settings.database_url) as connection:
+        batches = [batch for run_id in run_ids for batch in ledger.batches(connection, run_id=run_id, limit=1_000_000)]
+        failed: Counter[tuple[str, str]] = Counter()
+        for batch in batches:
+            for rule in ledger.rule_results(connection, batch.batch_id):
+                if rule.failed_rows:
+                    failed[rule.severity, rule.rule_id] += rule.failed_rows
+        [(stored, types)] = connection.execute(
+            "select count(*), count(distinct license_type) from store.certificate"
+        ).fetchall()
+    departments = list(dict.fromkeys(batch.department for batch in batches))
+    reasons = {rule: reason for department in departments for rule, reason in road.reasons(department).items()}
+    wrong = Counter({key: count for key, count in failed.items() if key[0] == "critical"})
+    console.print(_reason_table(wrong, reasons))
+    warnings = failed.total() - wrong.total()
+    console.print(f"{warnings:,} warnings by {len(failed) - len(wrong)} rules besides, on rows that are loaded.\n")
+    console.print(_night_table(road.catalog, batches))
+    for batch in batches:
+        if batch.reason:
+            console.print(Text.assemble((batch.source_name, "red"), f": {batch.status}: {batch.reason}"))
+    console.print(f"The license store holds {stored:,} certificates of {types} types.")
+    console.print(Text(f"Reports: {settings.report_folder}"), soft_wrap=True)
+
+
+_HEADINGS = {
+    "fetched": "rows",
+    "inserted": "new",
+    "updated": "newer",
+    "unchanged": "same",
+    "deleted": "gone",
+    "superseded": "older",
+    "duplicate": "twice",
+    "quarantined": "wrong",
+    "held": "held",
+}
+"""Short names of the balance, so that names of license types have room in a terminal of 80 columns."""
+
+
+def _night_table(catalog: Catalog, batches: Sequence[Batch]) -> Table:
+    """Show counts by department and license type, with a sum for each department and for all."""
+    counts: dict[str, dict[str, Counter[str]]] = {}
+    for batch in batches:
+        types = counts.setdefault(batch.department, {})
+        types.setdefault(batch.license_type, Counter()).update(batch.counts())
+    sums = {department: _sum(types.values()) for department, types in counts.items()}
+    everything = _sum(sums.values())
+    shown = [outcome for outcome in _HEADINGS if everything[outcome]]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("department, license type", overflow="fold", min_width=24)
+    for outcome in shown:
+        table.add_column(_HEADINGS[outcome], justify="right", no_wrap=True)
+
+    def add(name: Text, counted: Counter[str], *, ends: bool = False) -> None:
+        cells = [f"{counted[outcome]:,}" if counted[outcome] else "" for outcome in shown]
+        table.add_row(name, *cells, end_section=ends)
+
+    for department, types in counts.items():
+        add(Text(catalog.department(department).name, style="bold"), sums[department])
+        for place, (license_type, counted) in enumerate(types.items(), start=1):
+            name = Text(f"  {catalog.license_type(license_type).name_zh}")
+            add(name, counted, ends=place == len(types))
+    add(Text("all", style="bold"), everything)
+    return table
+
+
+def _sum(counts: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for counted in counts:
+        total.update(counted)
+    return total
+
+
 def batch_table(batches: list[Batch]) -> Table:
     """Show batches, one a row, with their balance; nothing is cut, however narrow the terminal."""
     table = Table(show_lines=True)
@@ -72,6 +149,10 @@ def _reasons(sections: list[BatchSection], reasons: dict[str, str]) -> Table:
     for section in sections:
         for rule in section.failed_rules:
             rows[rule.severity, rule.rule_id] += rule.failed_rows
+    return _reason_table(rows, reasons)
+
+
+def _reason_table(rows: Counter[tuple[str, str]], reasons: dict[str, str]) -> Table:
     table = Table()
     table.add_column("why")
     table.add_column("rows", justify="right")

@@ -128,6 +128,19 @@ def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value) -> t
     return date, layers.add('case when {0} is null then {1} end collate "C"', date, text)
 
 
+def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _Value]:
+    """Return whether the row deletes its certificate and, beside it, the operation that the mapping does not know."""
+    if feed.operation is None:
+        return layers.add("false"), nothing
+    text = _cleaned_text(layers, feed.operation.column, "code")
+    codes = json.dumps(dict(feed.operation.codes), ensure_ascii=False, sort_keys=True)
+    operation = layers.add("{codes}::jsonb ->> {0}", text, codes=codes)
+    return (
+        layers.add("coalesce({0} = 'delete', false)", operation),
+        layers.add("case when {1} is null then coalesce({0}, '') end collate \"C\"", text, operation),
+    )
+
+
 def cleaning_query(
     feed: Feed, catalog: Catalog, delivered_columns: Sequence[str], landed_at: datetime, source: sql.Composable
 ) -> sql.Composed:
@@ -135,8 +148,8 @@ def cleaning_query(
 
     Its columns: `row_no`, `certificate_key`, the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
-    separated), `district_delivered`, `extension` (jsonb), `version_at` (the row's own time of change, else
-    `landed_at`) and `row_hash` (over all that is stored of the row).
+    separated), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
+    (jsonb), `version_at` (the row's own time of change, else `landed_at`) and `row_hash` (over all that is stored).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
     """
     missing = [column for column in feed.required_columns if column not in delivered_columns]
@@ -221,6 +234,7 @@ def cleaning_query(
         *updated_at,
         landed_at=landed_at,
     )
+    beside["removes"], beside["operation_unmapped"] = _operation(layers, feed, nothing)
     # The parts of the extension, with their names, hash in half the time of the whole.
     hashed = [*outputs.values(), *extension.values(), beside["district_delivered"]]
     beside["row_hash"] = layers.add(

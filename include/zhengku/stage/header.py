@@ -1,18 +1,15 @@
 """The header of a CSV file: which encoding, which columns, and what rejects the file as a whole."""
 
 import codecs
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zhengku.errors import DeliveryRejected
+from zhengku.stage.column_names import as_required, check_count, check_names, missing_columns, missing_from, shown
 from zhengku.stage.quoting import Fault, split_fields
 
 SAMPLE_SIZE = 1024 * 1024
 """Bytes of a file, at least, from which the header is read and the encoding decided."""
-
-_NAMES_SHOWN = 20
-_NAME_WIDTH = 24
 
 _FOREIGN_STARTS = (
     (b"\xff\xfe", "UTF-16", "UTF-16"),
@@ -75,7 +72,7 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
     Raises `DeliveryRejected` with a rule `file.…`.
     """
     encodings = form.encodings
-    expected = _shown(required)
+    expected = shown(required)
     for start, name_en, name_zh in _FOREIGN_STARTS:
         if sample.startswith(start):
             rule = "file.encoding" if name_en == "UTF-16" else "file.not_text"
@@ -133,10 +130,9 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
     _check_shape(best, form)
     if best.missing:
         raise _missing_columns(best, required, form.delimiter)
-    _check_names(best.names)
-    known = {_comparable(name): name for name in required}
+    check_names(best.names)
     return Header(
-        columns=tuple(known.get(_comparable(name), _clean_name(name)) for name in best.names),
+        columns=as_required(best.names, required),
         encoding=best.encoding,
         size=begin + best.size,
         next_row_no=blank_lines + best.lines + 1,
@@ -166,9 +162,7 @@ def _header_in(sample: bytes, begin: int, encoding: str, form: CsvForm, required
     if fields is None or isinstance(fields, Fault):
         return _Reading(encoding, [], list(required), end - begin, lines)
     names = [value.decode() for value in fields]
-    came = {_comparable(name) for name in names}
-    missing = [name for name in required if _comparable(name) not in came]
-    return _Reading(encoding, names, missing, end - begin, lines)
+    return _Reading(encoding, names, missing_from(names, required), end - begin, lines)
 
 
 def _check_shape(reading: _Reading, form: CsvForm) -> None:
@@ -179,76 +173,17 @@ def _check_shape(reading: _Reading, form: CsvForm) -> None:
             "Mend the first line.",
             "表头的引号没有配对。请修正首行后重新报送。",
         )
-    count = len(reading.names)
-    if count > form.max_columns:
-        raise DeliveryRejected(
-            "file.too_many_columns",
-            f"The header has {count} columns; expected at most {form.max_columns}. "
-            "Check the delimiter, or raise max_columns in the feed's format.",
-            f"表头有{count}列，最多{form.max_columns}列。请核对文件后重新报送。",
-        )
-
-
-def _check_names(names: Sequence[str]) -> None:
-    compared = [_comparable(name) for name in names]
-    first: dict[str, int] = {}
-    for position, name in enumerate(compared, 1):
-        if not name:
-            raise DeliveryRejected(
-                "file.header",
-                f"Column {position} of the header has no name; expected a name for each of the {len(names)} columns. "
-                "Name it, or remove the empty column.",
-                f"表头第{position}列没有名称。请补上列名或删去空列后重新报送。",
-            )
-        if name in first:
-            shown = _shown([names[position - 1]])
-            raise DeliveryRejected(
-                "file.duplicate_column",
-                f"Column {position} of the header, {shown}, repeats the name of column {first[name]}; expected each "
-                "name once. Rename or remove one of them.",
-                f"表头第{position}列“{shown}”与第{first[name]}列重名。请更正后重新报送。",
-            )
-        first[name] = position
+    check_count(len(reading.names), form.max_columns, "the delimiter")
 
 
 def _missing_columns(reading: _Reading, required: Sequence[str], delimiter: bytes) -> DeliveryRejected:
-    count = len(reading.names)
-    if len(reading.missing) == len(required):
-        # Perhaps a row of data in the header's place: its values are nobody's business.
-        came, came_zh = f"{count} others", f"{count}个其他列"
-    else:
-        came, came_zh = _shown(reading.names), _shown(reading.names, "、")
     hint, hint_zh = "", ""
-    if count == 1:
+    if len(reading.names) == 1:
         others = [mark for mark in (",", ";", "\t", "|") if mark.encode() != delimiter and mark in reading.names[0]]
         if others:
             hint = f" The fields seem to be separated by {others[0]!r}, the feed's format says {delimiter.decode()!r}."
             hint_zh = "分隔符可能与约定不符。"
-    return DeliveryRejected(
-        "file.missing_column",
-        f"The header lacks {_shown(reading.missing)} of {len(required)} expected columns; it has {came} "
-        f"(read as {reading.encoding.upper()}).{hint} Deliver the file with these columns, or change the feed's "
-        "mapping in the catalogue if the department renamed them.",
-        f"表头缺少列：{_shown(reading.missing, '、')}；实有：{came_zh}。{hint_zh}请补齐后重新报送。",
-    )
-
-
-def _clean_name(name: str) -> str:
-    return " ".join(name.replace("\ufeff", "").split())
-
-
-def _comparable(name: str) -> str:
-    return re.sub(r"[\s\ufeff\u200b]+", "", name)
-
-
-def _shown(names: Sequence[str], comma: str = ", ") -> str:
-    cut = [name if len(name) <= _NAME_WIDTH else name[:_NAME_WIDTH] + "…" for name in map(_printable, names)]
-    more = f"{comma}… ({len(cut)})" if len(cut) > _NAMES_SHOWN else ""
-    return comma.join(cut[:_NAMES_SHOWN]) + more
-
-
-def _printable(name: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in _clean_name(name))
+    return missing_columns(reading.names, required, f" (read as {reading.encoding.upper()}).{hint}", hint_zh)
 
 
 def _named(encodings: Sequence[str]) -> str:

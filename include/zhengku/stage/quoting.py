@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-RowRule = Literal["row.ragged", "row.nul", "row.encoding", "row.too_long", "row.quote", "row.control_character"]
+RowRule = Literal[
+    "row.ragged", "row.nul", "row.encoding", "row.too_long", "row.quote", "row.control_character", "row.shape"
+]
 """Ids of the rules that a physical row can fail here."""
 
 

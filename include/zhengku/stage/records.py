@@ -13,45 +13,15 @@ from itertools import accumulate
 from typing import BinaryIO, Final, Literal
 
 from zhengku.errors import DeliveryRejected
+from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block
 from zhengku.stage.header import SAMPLE_SIZE, CsvForm, Header, read_header
-from zhengku.stage.quoting import Fault, RowRule, join_quoted, split_fields
-
-PAYLOAD_LIMIT: Final = 64 * 1024
-"""Bytes of a bad row that are kept with it; the whole row stays in the landing file."""
+from zhengku.stage.quoting import Fault, join_quoted, split_fields
 
 BLOCK_SIZE: Final = 128 * 1024
 """Bytes read at a time: small enough for the processor's cache, which is where the time goes."""
 
 # Takes the place of a line that the quick way must not read: one lone quote is never a record.
 _SET_ASIDE = b'"'
-
-
-@dataclass(frozen=True, slots=True)
-class BadRow:
-    """A physical line that is no record.
-
-    `row_no` is its line number in the file (the first line is 1); `byte_offset` and `byte_length` locate it in the
-    file without the line feed that ends it; `sha256` (hex) is of the whole line, `payload` its first 64 KiB as they
-    came. The details name positions and counts, never values.
-    """
-
-    row_no: int
-    rule_id: RowRule
-    detail_zh: str
-    detail_en: str
-    byte_offset: int
-    byte_length: int
-    sha256: str
-    payload: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some consecutive records: `rows` lines of COPY text in UTF-8 (`row_no`, then the columns), and the bad rows."""
-
-    copy_text: bytes = field(repr=False)
-    rows: int
-    bad: list[BadRow]
 
 
 def open_records(

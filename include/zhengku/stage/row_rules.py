@@ -9,4 +9,5 @@ ROW_RULES: Final[dict[str, str]] = {
     "row.too_long": "一行过长",
     "row.quote": "引号不成对或引号后有多余文字",
     "row.control_character": "含单独的回车符",
+    "row.shape": "不是由字段名和值组成的一行",
 }

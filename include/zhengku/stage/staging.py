@@ -15,8 +15,9 @@ from zhengku.catalog import Catalog, Feed
 from zhengku.database import batch_schema, statement, use_batch_schema
 from zhengku.errors import DeliveryRejected
 from zhengku.ledger import Batch
+from zhengku.stage.blocks import BadRow
 from zhengku.stage.cleaning import cleaning_query
-from zhengku.stage.records import BadRow, open_records
+from zhengku.stage.reader import open_reader
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,7 @@ def copy_rows(
     Runs in the caller's transaction. `on_rows` is told of the rows of every block read.
     Raises `DeliveryRejected` when the file is wrong as a whole.
     """
-    csv = feed.transport.format
-    reader = open_records(
-        content,
-        required_columns=feed.required_columns,
-        encodings=csv.encodings,
-        delimiter=csv.delimiter,
-        max_record_bytes=csv.max_record_bytes,
-        max_record_lines=csv.max_record_lines,
-        max_columns=csv.max_columns,
-        allow_empty=csv.allow_empty,
-    )
+    reader = open_reader(content, feed)
     discard(connection, batch.batch_id)
     connection.execute(sql.SQL("create schema {}").format(sql.Identifier(batch_schema(batch.batch_id))))
     use_batch_schema(connection, batch.batch_id)
@@ -85,8 +76,8 @@ def copy_rows(
         fetched=reader.fetched,
         staged=reader.good,
         blank_lines=reader.blank_lines,
-        columns=reader.columns,
-        unknown_columns=list(feed.unexpected_columns(reader.columns)),
+        columns=tuple(reader.columns),
+        unknown_columns=list(feed.unexpected_columns(tuple(reader.columns))),
     )
 
 
@@ -111,6 +102,8 @@ def type_rows(
     use_batch_schema(connection, batch.batch_id)
     query = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"))
     connection.execute(sql.SQL("create unlogged table certificate as {}").format(query))
+    if feed.operation is not None:
+        connection.execute(statement("stage/checked_certificate"))
     connection.execute("analyze certificate (row_no, certificate_key)")
 
 

@@ -45,6 +45,11 @@ def _utf8(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.func.convert_to(column, sa.literal_column("'UTF8'"))
 
 
+def _field(column: sa.ColumnElement[Any], field: str) -> sa.ColumnElement[str]:
+    """One extension field as text; null where the row lacks it."""
+    return column.op("->>", return_type=sa.Text())(sa.literal(field, sa.Text()))
+
+
 def _day(value: date | str) -> date:
     """Read a day, which Great Expectations hands over as it stands in the suite."""
     return value if isinstance(value, date) else date.fromisoformat(value)
@@ -351,8 +356,7 @@ class ColumnExtensionFieldPresent(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, **_: Any) -> Condition:
-        text = column.op("->>", return_type=sa.Text())(sa.literal(field, sa.Text()))
-        return sa.func.coalesce(text, sa.literal_column("''")) != sa.literal_column("''")
+        return sa.func.coalesce(_field(column, field), sa.literal_column("''")) != sa.literal_column("''")
 
 
 class ExpectExtensionFieldToBePresent(ExpectColumnValuesToNotBeNull):
@@ -362,3 +366,139 @@ class ExpectExtensionFieldToBePresent(ExpectColumnValuesToNotBeNull):
 
     map_metric = "column_values.extension_field_present"
     success_keys = ("field", "mostly")
+
+
+class ColumnExtensionFieldMatchesPattern(ColumnMapMetricProvider):
+    """Extension fields that a regular expression of PostgreSQL matches."""
+
+    condition_metric_name = "column_values.extension_field_matches_pattern"
+    condition_value_keys = ("field", "pattern")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, pattern: str, **_: Any) -> Condition:
+        return sa.func.coalesce(_field(column, field).regexp_match(pattern), sa.true())
+
+
+class ExpectExtensionFieldToMatchPattern(ColumnMapExpectation):
+    """Expect that the regular expression matches `field` of a JSON column, in rows that have the field."""
+
+    field: str
+    pattern: str
+
+    map_metric = "column_values.extension_field_matches_pattern"
+    success_keys = ("field", "pattern", "mostly")
+
+
+class ColumnExtensionFieldEqualsColumn(ColumnMapMetricProvider):
+    """Extension fields equal to a column, where both have a value."""
+
+    condition_metric_name = "column_values.extension_field_equals_column"
+    condition_value_keys = ("field", "other_column")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, other_column: str, **_: Any) -> Condition:
+        return sa.func.coalesce(_field(column, field) == sa.column(other_column), sa.true())
+
+
+class ExpectExtensionFieldToEqualColumn(ColumnMapExpectation):
+    """Expect that `field` of a JSON column has the value of `other_column`, in rows that have both."""
+
+    field: str
+    other_column: str
+
+    map_metric = "column_values.extension_field_equals_column"
+    success_keys = ("field", "other_column", "mostly")
+
+
+class ColumnExtensionFieldIsCreditCode(ColumnMapMetricProvider):
+    """Extension fields that are unified social credit codes."""
+
+    condition_metric_name = "column_values.extension_field_is_credit_code"
+    condition_value_keys = ("field",)
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, **_: Any) -> Condition:
+        text = _field(column, field)
+        return sa.or_(text.is_(None), _from_bytes(sa.func.rules.is_credit_code, _utf8(text)))
+
+
+class ExpectExtensionFieldToBeCreditCode(ColumnMapExpectation):
+    """Expect that `field` of a JSON column is a unified social credit code (GB 32100-2015), in rows that have it."""
+
+    field: str
+
+    map_metric = "column_values.extension_field_is_credit_code"
+    success_keys = ("field", "mostly")
+
+
+class ColumnValuesStartWithColumn(ColumnMapMetricProvider):
+    """Text that starts with the value of another column, where that has one."""
+
+    condition_metric_name = "column_values.start_with_column"
+    condition_value_keys = ("other_column", "only_where")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls, column: sa.ColumnElement[str], other_column: str, only_where: OnlyWhere = None, **_: Any
+    ) -> Condition:
+        starts = sa.func.starts_with(column, sa.column(other_column))
+        return _where(only_where, sa.func.coalesce(starts, sa.true()))
+
+
+class ExpectColumnValuesToStartWithColumn(ColumnMapExpectation):
+    """Expect text that starts with the value of `other_column`, unless that is null."""
+
+    other_column: str
+    only_where: OnlyWhere = None
+
+    map_metric = "column_values.start_with_column"
+    success_keys = ("other_column", "only_where", "mostly")
+
+
+class ColumnDatesNotLongAfterColumn(ColumnMapMetricProvider):
+    """Dates at most some time after those of another column, where that has one."""
+
+    condition_metric_name = "column_values.dates_not_long_after_column"
+    condition_value_keys = ("other_column", "years", "days")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls, column: sa.ColumnElement[date], other_column: str, years: int = 0, days: int = 0, **_: Any
+    ) -> Condition:
+        other: sa.ColumnClause[date] = sa.column(other_column, sa.Date())
+        # make_interval(years, months, weeks, days): by the calendar, so that leap years need no tolerance.
+        latest = other + sa.func.make_interval(years, 0, 0, days)
+        return sa.or_(other.is_(None), column <= latest)
+
+
+class ExpectColumnDatesNotLongAfterColumn(ColumnMapExpectation):
+    """Expect dates at most `years` and `days` after that of `other_column`, unless that is null."""
+
+    other_column: str
+    years: int = 0
+    days: int = 0
+
+    map_metric = "column_values.dates_not_long_after_column"
+    success_keys = ("other_column", "years", "days", "mostly")
+
+
+class ColumnValuesAreFoodLicenseNumbers(ColumnMapMetricProvider):
+    """Numbers of food licenses with a valid check digit."""
+
+    condition_metric_name = "column_values.are_food_license_numbers"
+    condition_value_keys = ("letters",)
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], letters: str, **_: Any) -> Condition:
+        return sa.and_(
+            sa.func.starts_with(column, sa.literal(letters)), sa.func.rules.is_food_license_number(_utf8(column))
+        )
+
+
+class ExpectColumnValuesToBeFoodLicenseNumber(ColumnMapExpectation):
+    """Expect `letters` (JY: business, SC: production) and 14 digits, the last a check digit (GB/T 17710 MOD 11,10)."""
+
+    letters: str
+
+    map_metric = "column_values.are_food_license_numbers"
+    success_keys = ("letters", "mostly")

@@ -24,7 +24,7 @@ from great_expectations.validator.validator import Validator
 from zhengku.database import SESSION_OPTIONS
 from zhengku.errors import CatalogError, StoreUnavailable
 from zhengku.validate import expectations
-from zhengku.validate.suites import Rule, Severity, Suite
+from zhengku.validate.suites import EXTENSION, Rule, Severity, Suite
 
 # This one sets a level of its own, to tell of a folder for documentation that it has removed again.
 logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
@@ -76,12 +76,14 @@ def validate_rows(
     parameters: Mapping[str, Any],
     absent_fields: frozenset[str] = frozenset(),
     result_format: ResultFormat = "BOOLEAN_ONLY",
+    extension_fields: frozenset[str] | None = None,
 ) -> ValidationOutcome:
     """Check every row of a table, which another connection must have committed, against the rules of the suites.
 
     `url` is a SQLAlchemy address. `parameters` gives every `{"$PARAMETER": name}` of the suites its value; days are
-    `date` or ISO text. A rule is skipped when its feed lacks one of its fields (`absent_fields`), or when one of its
-    parameters is None.
+    `date` or ISO text. A rule is skipped when its feed lacks one of its fields (`absent_fields`; an extension field
+    also when `extension_fields`, those that the feed maps, are given without it), or when one of its parameters is
+    None.
 
     Raises `CatalogError`, naming suite and entry, for an expectation that does not exist, has wrong arguments or cannot
     be computed on this table; `StoreUnavailable` when the database fails meanwhile.
@@ -90,7 +92,7 @@ def validate_rows(
     asked: dict[str, _Asked] = {}
     for suite in suites:
         for rule in suite.rules:
-            if reason := _reason_to_skip(rule, parameters, absent_fields):
+            if reason := _reason_to_skip(rule, parameters, absent_fields, extension_fields):
                 skipped[rule.rule_id] = RuleOutcome(rule.rule_id, rule.severity, None, reason)
             else:
                 asked[rule.rule_id] = _Asked(suite, rule, build(suite, rule, parameters))
@@ -164,9 +166,15 @@ def build(suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> Expectatio
 
 
 def _reason_to_skip(
-    rule: Rule, parameters: Mapping[str, Any], absent_fields: frozenset[str]
+    rule: Rule,
+    parameters: Mapping[str, Any],
+    absent_fields: frozenset[str],
+    extension_fields: frozenset[str] | None,
 ) -> Literal["absent_field", "no_parameter"] | None:
     if absent_fields.intersection(rule.meta.fields):
+        return "absent_field"
+    asked = {field.removeprefix(EXTENSION) for field in rule.meta.fields if field.startswith(EXTENSION)}
+    if extension_fields is not None and not extension_fields.issuperset(asked):
         return "absent_field"
     if any(name in parameters and parameters[name] is None for name in rule.parameters):
         return "no_parameter"

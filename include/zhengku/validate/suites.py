@@ -16,13 +16,19 @@ BATCH_SUITE = "certificate_batch"
 Severity = Literal["critical", "warning", "info"]
 """`critical` keeps a row out of the store (a batch rule: holds the batch); the others load and are reported."""
 
+EXTENSION = "extension."
+"""What stands before the name of an extension field in the `fields` of a rule."""
+
 _PARAMETER = "$PARAMETER"
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 _RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z0-9_]+)+$")]
 
 
 class RuleMeta(BaseModel):
-    """What people read about a rule. `fields`: the standard fields that it looks at (`extension.<name>` for others)."""
+    """What people read about a rule. `fields`: the standard fields that it looks at (`extension.<name>` for others).
+
+    `applies_if` names a parameter: the rule is skipped where that is None.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,6 +37,7 @@ class RuleMeta(BaseModel):
     standard: _Text
     example: _Text
     fields: tuple[_Text, ...] = Field(min_length=1)
+    applies_if: _Text | None = None
 
 
 class Rule(BaseModel):
@@ -55,8 +62,9 @@ class Rule(BaseModel):
 
     @property
     def parameters(self) -> frozenset[str]:
-        """Names of the parameters that the rule takes (`{"$PARAMETER": name}`)."""
-        return frozenset(_parameter_names(self.kwargs))
+        """Names of the parameters that the rule takes (`{"$PARAMETER": name}`) or applies by (`applies_if`)."""
+        applies_if = [] if self.meta.applies_if is None else [self.meta.applies_if]
+        return frozenset([*_parameter_names(self.kwargs), *applies_if])
 
     def arguments(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the expectation's arguments with `values` in place of the parameters.
@@ -78,6 +86,7 @@ class _SuiteFile(BaseModel):
 
     name: _Text
     notes: _Text | None = None
+    includes: tuple[_Text, ...] = ()
     expectations: tuple[Rule, ...] = Field(min_length=1)
 
 
@@ -95,12 +104,13 @@ class Suite:
 
 
 def load_suites(folder: Path, names: Sequence[str]) -> list[Suite]:
-    """Read the named suites (`<folder>/<name>.json`) in the given order.
+    """Read the named suites (`<folder>/<name>.json`) in the given order, each behind those that it includes.
 
-    Raises `CatalogError`, naming file and entry, for a missing or malformed file, a severity that does not exist, or a
-    rule id used twice. Whether an expectation exists is seen when it is built: see `zhengku.validate.run.build`.
+    A suite that several include, rules that a group of license types shares, comes once. Raises `CatalogError`, naming
+    file and entry, for a missing or malformed file, a severity that does not exist, or a rule id used twice. Whether an
+    expectation exists is seen when it is built: see `zhengku.validate.run.build`.
     """
-    suites = [_load(folder, name) for name in dict.fromkeys(names)]
+    suites = list(_with_included(folder, names).values())
     first: dict[str, str] = {}
     for suite in suites:
         for place, rule in enumerate(suite.rules, start=1):
@@ -119,7 +129,23 @@ def reasons(suites: Iterable[Suite]) -> dict[str, str]:
     return {rule.rule_id: rule.reason for suite in suites for rule in suite.rules}
 
 
-def _load(folder: Path, name: str) -> Suite:
+def _with_included(folder: Path, names: Sequence[str]) -> dict[str, Suite]:
+    suites: dict[str, Suite] = {}
+    for name in dict.fromkeys(names):
+        suite, includes = _load(folder, name)
+        for included in includes:
+            group, further = _load(folder, included)
+            if further:
+                raise CatalogError(
+                    f"{suite.path.name}: includes {included!r}, which includes {', '.join(further)}; expected one "
+                    f"level. Name them all in {suite.path.name}."
+                )
+            suites.setdefault(included, group)
+        suites.setdefault(name, suite)
+    return suites
+
+
+def _load(folder: Path, name: str) -> tuple[Suite, tuple[str, ...]]:
     path = folder / f"{name}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -138,7 +164,7 @@ def _load(folder: Path, name: str) -> Suite:
         raise CatalogError("; ".join(_told(path, content, fault) for fault in error.errors())) from None
     if read.name != name:
         raise CatalogError(f"{path.name}: the name inside is {read.name!r}; expected {name!r}, like the file.")
-    return Suite(name=name, path=path, rules=read.expectations)
+    return Suite(name=name, path=path, rules=read.expectations), read.includes
 
 
 def _told(path: Path, content: Any, fault: Any) -> str:

@@ -20,6 +20,11 @@ create table ledger.batch (
     -- When these bytes first came: an increment that is sent once more is not newer for that.
     landed_at timestamptz not null,
     manifest jsonb,
+    -- What part of the feed was read, by the department's clock, and how far: the watermark moves there with the rows.
+    window_start timestamptz,
+    window_end timestamptz,
+    position_at timestamptz,
+    position_key text[] not null default '{}',
     config_digest text collate "C" not null,
     -- An identical file that was loaded before, when nothing has touched its rows since.
     repeats_batch_id bigint references ledger.batch,
@@ -36,6 +41,10 @@ create table ledger.batch (
     duplicate bigint not null default 0,
     quarantined bigint not null default 0,
     held bigint not null default 0,
+    -- Certificates that a snapshot no longer holds: no rows of the delivery, so no part of the balance.
+    disappeared bigint not null default 0,
+    -- For a snapshot: whether the keys of the store were compared with it, or why not.
+    compared text check (compared in ('compared', 'keys_unreadable', 'overtaken')),
     -- For a rejected or held batch: the rule, the reason in Chinese for the department, the detail for the engineer.
     rule_id text,
     reason text,
@@ -59,6 +68,18 @@ create table ledger.batch (
 comment on table ledger.batch is '批次台账：一次交付一行';
 create unique index batch_of_run on ledger.batch (department, feed, run_id, source_name, sha256);
 create index batch_of_feed on ledger.batch (department, feed, batch_id);
+
+create table ledger.watermark (
+    department text collate "C" not null,
+    feed text collate "C" not null,
+    position_at timestamptz not null,
+    -- Of the newest row, by the feed's row_id.
+    position_key text[] not null,
+    batch_id bigint not null references ledger.batch,
+    moved_at timestamptz not null,
+    primary key (department, feed)
+);
+comment on table ledger.watermark is '水位：各来源已入库到的时间与键';
 
 create table ledger.rule_result (
     batch_id bigint not null references ledger.batch,
@@ -108,12 +129,17 @@ create table store.certificate (
     batch_id bigint not null,
     row_no bigint not null,
     loaded_at timestamptz not null,
+    -- Marked, never removed: deleted by the department, at its time; or no longer in its register, seen at that time.
+    removed_at timestamptz,
+    removal text collate "C" check (removal in ('deleted', 'disappeared')),
+    check ((removed_at is null) = (removal is null)),
     primary key (license_type, certificate_key)
 ) partition by list (license_type);
 comment on table store.certificate is '市电子证照库：每证当前版本';
 comment on column store.certificate.certificate_key is '本类型内唯一标识一证的字段值，由各来源的 key 指定';
 comment on column store.certificate.district_delivered is '部门送来的区划原值（清洗后），district 为本市区划键';
 comment on column store.certificate.version_at is '本版本的时间：来源更新时间，来源没有时为到达时间';
+comment on column store.certificate.removal is 'deleted 部门删除；disappeared 全量数据中不再出现';
 create index certificate_holder_code on store.certificate (holder_code);
 create index certificate_batch on store.certificate (batch_id);
 

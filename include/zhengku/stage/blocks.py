@@ -1,0 +1,39 @@
+"""Rows on their way from a landed delivery to PostgreSQL's COPY: blocks of good ones, and the bad ones apart."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from zhengku.stage.quoting import RowRule
+
+PAYLOAD_LIMIT: Final = 64 * 1024
+"""Bytes of a bad row that are kept with it; the whole row stays in the landing file."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A physical line, or one element of a page, that is no record.
+
+    `row_no` is its place in the delivery: the line of a text file, the row of a spreadsheet, the count of a row among
+    those of all pages (the first is 1). `byte_offset` and `byte_length` locate it in the landed file, without the line
+    feed that ends a line; of a row of a page, `byte_offset` is that of the page's body, and of a spreadsheet's 0.
+    `sha256` (hex) is of the whole row, `payload` its first 64 KiB as they came. The details name positions and
+    counts, never values.
+    """
+
+    row_no: int
+    rule_id: RowRule
+    detail_zh: str
+    detail_en: str
+    byte_offset: int
+    byte_length: int
+    sha256: str
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some consecutive records: `rows` lines of COPY text in UTF-8 (`row_no`, then the columns), and the bad rows."""
+
+    copy_text: bytes = field(repr=False)
+    rows: int
+    bad: list[BadRow]

@@ -1,0 +1,48 @@
+"""Many rows at once as lines of COPY's text format (PostgreSQL, "COPY", "Text Format")."""
+
+from collections.abc import Sequence
+from typing import Final
+
+# While values are joined, these stand for the end of a row, the end of a value, and null: nearly no text holds them.
+_ROW_END: Final = "\x1e"
+_VALUE_END: Final = "\x1f"
+_NULL: Final = "\0"
+_ENDS: Final = bytes.maketrans(b"\x1e\x1f", b"\n\t")
+_ESCAPES: Final = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
+
+
+def escaped(value: str) -> str:
+    """Return a value as it stands in COPY text."""
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def copy_lines(columns: Sequence[Sequence[str | None]]) -> bytes | None:
+    """Return the rows of some columns (at least one, all of one length) as COPY text in UTF-8, a line feed behind each.
+
+    None when a value holds NUL, U+001E, U+001F or a lone surrogate: such rows are to be written one by one.
+    """
+    rows = len(columns[0])
+    if not rows:
+        return b""
+    nulls = 0
+    texts: list[Sequence[str]] = []
+    for values in columns:
+        if type(None) in set(map(type, values)):
+            texts.append([_NULL if value is None else value for value in values])
+            nulls += values.count(None)
+        else:
+            texts.append(values)  # type: ignore[arg-type]
+    joined = _ROW_END.join(map(_VALUE_END.join, zip(*texts, strict=True))) + _ROW_END
+    try:
+        text = joined.encode()
+    except UnicodeEncodeError:
+        return None
+    if text.count(b"\x1e") != rows or text.count(b"\x1f") != rows * (len(columns) - 1):
+        return None
+    if (text.count(b"\0") if nulls else b"\0" in text) != nulls:
+        return None
+    for plain, escaped in _ESCAPES:
+        if plain in text:
+            text = text.replace(plain, escaped)
+    text = text.translate(_ENDS)
+    return text.replace(b"\0", b"\\N") if nulls else text

@@ -1,0 +1,248 @@
+"""Reads the landed pages of an HTTP interface as rows for PostgreSQL's COPY.
+
+What is wrong with the file as a whole raises `DeliveryRejected`; what is wrong with one row makes a `BadRow` with its
+bytes, and the rows around it are read.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from zhengku.collect.http_answer import Answer, Literal, NoAnswer, UniformRows, flattened, read_row
+from zhengku.collect.page_file import Page, Totals, read_pages, read_totals
+from zhengku.errors import DeliveryRejected
+from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block
+from zhengku.stage.column_names import shown
+from zhengku.stage.copy_text import copy_lines, escaped
+from zhengku.stage.quoting import Fault
+
+MAX_COLUMNS: Final = 400
+MAX_ROW_BYTES: Final = 1024 * 1024
+BLOCK_ROWS: Final = 500
+"""Rows of one block, at most; a block never spans two pages. One odd row has its whole block read row by row."""
+
+_NOTHING: Final = type(None)
+_PLAIN: Final = frozenset({str, _NOTHING})
+_TEXTS: Final = frozenset({str, Literal, _NOTHING})
+_SIMPLE: Final = frozenset({*_TEXTS, int, bool})
+
+_NO_OBJECT: Final = Fault("row.shape", "不是由字段名和值组成的对象", "no JSON object")
+_TOO_NESTED: Final = Fault(
+    "row.shape", "嵌套过深或字段名重复", "objects lie too deep, or two values have one column name"
+)
+_NUL: Final = Fault("row.nul", "含空字符（NUL）", "a value or a name holds NUL")
+_NOT_TEXT: Final = Fault(
+    "row.encoding", "含无法识别的字符编码", "a value or a name holds bytes or escapes that are no character"
+)
+
+
+def open_pages(content: BinaryIO, *, required_columns: Sequence[str], rows: str, omits_empty: bool) -> "PageReader":
+    """Return a reader of a page file (see `zhengku.collect.page_file`) that can seek.
+
+    `rows` is the place of the list of rows in every page. Columns are the rows' keys in the order of their first
+    coming, those of nested objects joined by dots; with `omits_empty`, required ones that never came stand behind them.
+    A missing key is NULL. Raises `DeliveryRejected` with `file.incomplete`, `file.missing_column`,
+    `file.too_many_columns`; iterating raises `file.incomplete`.
+    """
+    totals = read_totals(content)
+    columns = totals.columns if totals.rows else tuple(required_columns)
+    missing = [name for name in required_columns if name not in columns]
+    if missing and not omits_empty:
+        raise DeliveryRejected(
+            "file.missing_column",
+            f"None of the {totals.rows} rows has {shown(missing)}, of {len(required_columns)} expected keys; they have "
+            f"{shown(columns)}. Ask the department for these keys, or change the feed's mapping in the catalogue if "
+            "they were renamed; set omits_empty if rows leave out keys without a value.",
+            f"接口返回的数据缺少字段：{shown(missing, '、')}；实有：{shown(columns, '、')}。请补齐后重新提供。",
+        )
+    columns = (*columns, *missing)
+    if len(columns) > MAX_COLUMNS:
+        raise DeliveryRejected(
+            "file.too_many_columns",
+            f"The rows have {len(columns)} different keys; expected at most {MAX_COLUMNS}. Ask the department for rows "
+            "with the same keys.",
+            f"接口返回的数据共有{len(columns)}个不同字段，最多{MAX_COLUMNS}个。请核对后重新提供。",
+        )
+    return PageReader(content, totals, columns, rows)
+
+
+class PageReader:
+    """The rows of one page file, in blocks; iterate it once.
+
+    A row's `row_no` is its count among the rows of all pages, from 1. `fetched` = `good` + `bad`.
+    """
+
+    def __init__(self, content: BinaryIO, totals: Totals, columns: tuple[str, ...], rows: str) -> None:
+        self.columns: Final = columns
+        self.good = 0
+        self.bad = 0
+        self.blank_lines: Final = 0
+        self._content = content
+        self._totals = totals
+        self._rows = rows
+        self._known: Final = frozenset(columns)
+        self._uniform: Final = UniformRows(columns)
+
+    @property
+    def fetched(self) -> int:
+        """Rows read so far, good and bad."""
+        return self.good + self.bad
+
+    def __iter__(self) -> Iterator[Block]:
+        for page in read_pages(self._content, self._totals):
+            try:
+                rows = Answer(page.body, page.charset).rows(self._rows)
+            except NoAnswer as error:
+                raise DeliveryRejected(
+                    "file.incomplete",
+                    f"Page {page.number} of the landed pages has {error}. Collect the feed again.",
+                    f"第{page.number}页数据无法读取，请重新采集。",
+                ) from None
+            for start in range(0, len(rows), BLOCK_ROWS):
+                yield self._block(rows[start : start + BLOCK_ROWS], page)
+        if self.fetched != self._totals.rows:
+            raise DeliveryRejected(
+                "file.incomplete",
+                f"The landed pages hold {self.fetched} rows, their last line says {self._totals.rows}. Collect the "
+                "feed again.",
+                "落地的接口数据行数与合计不符，请重新采集。",
+            )
+
+    def _block(self, rows: "Sequence[msgspec.Raw | bytes]", page: Page) -> Block:
+        text = self._text_at_once(rows)
+        if text is not None:
+            self.good += len(rows)
+            return Block(text, len(rows), [])
+        out: list[bytes] = []
+        bad: list[BadRow] = []
+        for row_no, raw in enumerate(rows, self.fetched + 1):
+            line = self._line(raw)
+            if isinstance(line, Fault):
+                bad.append(_bad_row(row_no, raw, line, page))
+            else:
+                out.append(b"%d\t%b\n" % (row_no, line))
+        self.good += len(out)
+        self.bad += len(bad)
+        return Block(b"".join(out), len(out), bad)
+
+    def _text_at_once(self, rows: "Sequence[msgspec.Raw | bytes]") -> bytes | None:
+        """Return rows as COPY text, or None when one of them needs a look of its own."""
+        columns = self._uniform.columns(rows, MAX_ROW_BYTES)
+        if columns is None:
+            return None
+        first = self.fetched + 1
+        texts: list[Sequence[str | None]] = [list(map(str, range(first, first + len(rows))))]
+        for values in columns:
+            kinds = set(map(type, values))
+            if not kinds <= _SIMPLE:
+                return None
+            if kinds <= _TEXTS:
+                texts.append(values)
+            elif kinds == {int}:
+                texts.append(list(map(str, values)))
+            else:
+                texts.append([None if value is None else _text(value) for value in values])
+        return copy_lines(texts)
+
+    def _line(self, raw: msgspec.Raw | bytes) -> bytes | Fault:
+        """Return a row as COPY text behind its number."""
+        length = len(memoryview(raw))
+        if length > MAX_ROW_BYTES:
+            return Fault(
+                "row.too_long",
+                f"本行{length}字节，上限{MAX_ROW_BYTES}字节",
+                f"{length} bytes, the limit is {MAX_ROW_BYTES}",
+            )
+        row = read_row(raw)
+        if row is None:
+            return _NO_OBJECT
+        if dict in map(type, row.values()):
+            row = flattened(row)
+            if row is None:
+                return _TOO_NESTED
+        if not self._known.issuperset(row) and (fault := self._unknown(row)):
+            return fault
+        values: list[Any] = list(map(row.get, self.columns))
+        if not _PLAIN.issuperset(map(type, values)):
+            try:
+                values = [None if value is None else _text(value) for value in values]
+            except RecursionError:
+                return _TOO_NESTED
+        # One look at the whole row instead of one at each value: NUL stands for null, and a tab ends a value.
+        text = "\t".join(["\0" if value is None else value for value in values])
+        nulls = values.count(None)
+        if text.count("\0") != nulls:
+            return _NUL
+        if text.count("\t") != len(values) - 1 or "\\" in text or "\n" in text or "\r" in text:
+            text = "\t".join(["\0" if value is None else escaped(value) for value in values])
+        if nulls:
+            text = text.replace("\0", "\\N")
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            return _NOT_TEXT
+
+    def _unknown(self, row: dict[str, Any]) -> Fault | None:
+        """Return what is wrong with names that are no column: only a null in an object's place has none."""
+        for name, value in row.items():
+            if name in self._known or value is None:
+                continue
+            if "\0" in name:
+                return _NUL
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                return _NOT_TEXT
+            return Fault("row.shape", "含未登记的字段", "a key that is none of the delivery's columns")
+        return None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return _compact(value)
+
+
+def _compact(value: object) -> str:
+    """Write a value inside a list as compact JSON, numbers as they came."""
+    if isinstance(value, Literal):
+        return value
+    if isinstance(value, str):
+        # Escaped, a NUL or a lone surrogate would be text, and the row would not be known as bad.
+        return '"' + "".join(_JSON_ESCAPES.get(char, char) for char in value) + '"'
+    if isinstance(value, list):
+        return "[" + ",".join(map(_compact, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_compact(key)}:{_compact(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value)
+
+
+_JSON_ESCAPES: Final = {
+    '"': '\\"',
+    "\\": "\\\\",
+    **{chr(code): json.dumps(chr(code))[1:-1] for code in range(1, 32)},
+}
+
+
+def _bad_row(row_no: int, raw: msgspec.Raw | bytes, fault: Fault, page: Page) -> BadRow:
+    content = bytes(raw)
+    if page.charset != "utf-8":
+        # As it came, not as it was turned into UTF-8.
+        content = content.decode("utf-8", "surrogateescape").encode(page.charset, "surrogateescape")
+    return BadRow(
+        row_no=row_no,
+        rule_id=fault.rule_id,
+        detail_zh=fault.detail_zh,
+        detail_en=fault.detail_en,
+        byte_offset=page.offset,
+        byte_length=len(content),
+        sha256=sha256(content).hexdigest(),
+        payload=content[:PAYLOAD_LIMIT],
+    )

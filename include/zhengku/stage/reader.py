@@ -1,0 +1,66 @@
+"""Reading a landed delivery as rows, whatever form it came in."""
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Protocol
+
+from zhengku.catalog import Feed
+from zhengku.catalog.department import CsvFormat, ExchangeDatabase, HttpApi
+from zhengku.stage.blocks import Block
+from zhengku.stage.pages import open_pages
+from zhengku.stage.records import open_records
+from zhengku.stage.table_rows import open_table_rows
+from zhengku.stage.workbook import open_workbook
+
+
+class Reader(Protocol):
+    """The rows of one landed delivery, in blocks; iterate it once.
+
+    `columns` are the delivered names, a required column by its required name. The totals are final when the iteration
+    has ended: `fetched` counts all rows, good and bad.
+    """
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Names of the columns of every block's rows, behind `row_no`."""
+
+    @property
+    def fetched(self) -> int:
+        """Rows read so far, good and bad."""
+
+    @property
+    def good(self) -> int:
+        """Rows that stand in a block's COPY text."""
+
+    @property
+    def blank_lines(self) -> int:
+        """Lines that hold nothing and are no rows."""
+
+    def __iter__(self) -> Iterator[Block]:
+        """Iterate over the blocks."""
+
+
+def open_reader(content: BinaryIO, feed: Feed) -> Reader:
+    """Open a landed delivery of a feed; raises `DeliveryRejected` when it is wrong as a whole."""
+    transport = feed.transport
+    if isinstance(transport, HttpApi):
+        return open_pages(
+            content,
+            required_columns=feed.required_columns,
+            rows=transport.response.rows,
+            omits_empty=transport.response.omits_empty,
+        )
+    if isinstance(transport, ExchangeDatabase):
+        return open_table_rows(content, required_columns=feed.required_columns)
+    form = transport.format
+    if isinstance(form, CsvFormat):
+        return open_records(
+            content,
+            required_columns=feed.required_columns,
+            encodings=form.encodings,
+            delimiter=form.delimiter,
+            max_record_bytes=form.max_record_bytes,
+            max_record_lines=form.max_record_lines,
+            max_columns=form.max_columns,
+            allow_empty=form.allow_empty,
+        )
+    return open_workbook(content, required_columns=feed.required_columns, form=form)

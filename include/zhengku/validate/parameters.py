@@ -1,0 +1,33 @@
+"""What the rules of a license type are asked with: the values of the parameters that suites name."""
+
+from datetime import date
+from typing import Any
+
+from zhengku.catalog.reference import LicenseType
+
+ORGANIZATION_CODE_TYPES = ("001", "099")
+"""Holder code types of organizations (GB/T 36903-2018)."""
+
+PERSON_CODE_TYPES = ("111", "114", "115", "118", "119", "120", "122", "411", "412", "413", "414", "511", "516", "999")
+"""Holder code types of persons (GB/T 36903-2018)."""
+
+
+def rule_parameters(license_type: LicenseType, today: date) -> dict[str, Any]:
+    """Return every parameter that a suite may name for this license type; None where the catalogue says nothing.
+
+    `today`: day of Asia/Shanghai. `license_type_name`, `license_type_code`: None for a type that gathers certificates
+    of any type. `expires` and `permanent`: True for a fixed validity and for none. `validity_years`: years, of a fixed
+    validity. `foreign_holder_code_types`: the holder code types that holders of this type cannot have.
+    """
+    return {
+        "today": today,
+        "license_type_name": None if license_type.any_type else license_type.name_zh,
+        "license_type_code": None if license_type.any_type else license_type.license_type_code,
+        "expires": True if license_type.validity == "fixed" else None,
+        "permanent": True if license_type.validity == "permanent" else None,
+        "validity_years": license_type.validity_years if license_type.validity == "fixed" else None,
+        "foreign_holder_code_types": {
+            "person": list(ORGANIZATION_CODE_TYPES),
+            "organization": list(PERSON_CODE_TYPES),
+        }.get(license_type.holder_type or ""),
+    }
