@@ -19,12 +19,18 @@ from rich.text import Text
 
 from zhengku import __version__, ledger
 from zhengku.catalog import Catalog, Problem, check_catalog, department_schema, load_catalog
+from zhengku.catalog.department import Watermark
+from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Batch
 from zhengku.masking import mask_payload
+from zhengku.profile.draft import listed_feeds
+from zhengku.profile.profile import profile
+from zhengku.report.run_report import report_path
 from zhengku.report.summary import batch_table, print_summary
 from zhengku.road import Road
+from zhengku.scaffold.department import TransportKind, new_department
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="zhengku (证库): the license store.")
@@ -32,6 +38,10 @@ db_app = typer.Typer(no_args_is_help=True, help="The database of the license sto
 catalog_app = typer.Typer(no_args_is_help=True, help="The catalogue of types, districts and departments.")
 app.add_typer(db_app, name="db")
 app.add_typer(catalog_app, name="catalog")
+feeds_app = typer.Typer(no_args_is_help=True, help="What departments deliver.")
+departments_app = typer.Typer(no_args_is_help=True, help="The departments.")
+app.add_typer(feeds_app, name="feeds")
+app.add_typer(departments_app, name="departments")
 
 out = Console()
 err = Console(stderr=True)
@@ -106,41 +116,107 @@ def catalog_schema() -> None:
     _print_json(department_schema())
 
 
+@feeds_app.command("list")
+def feeds_list(as_json: AsJson = False) -> None:
+    """List the feeds of all departments, drafts among them."""
+    listed = listed_feeds(Settings.load().catalog_folder)
+    if as_json:
+        _print_json([asdict(feed) for feed in listed])
+        return
+    table = Table("feed", "title", "transport", "window", "license type", "mapping")
+    for feed in listed:
+        name = Text(f"{feed.department}/{feed.feed}", overflow="fold")
+        mapping = "there" if feed.is_mapped else "none yet"
+        table.add_row(name, Text(feed.title), feed.transport, feed.window, feed.license_type, mapping)
+    out.print(table)
+
+
+@feeds_app.command("profile")
+def feeds_profile(
+    source: Annotated[str, typer.Argument(metavar="DEPARTMENT/FEED")],
+    rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many rows to look at, at most.")] = 1000,
+    since: Annotated[
+        str | None, typer.Option(help="Only feeds with a watermark: rows changed since this day or time.")
+    ] = None,
+) -> None:
+    """Look at a sample of a source and propose the mapping as YAML; nothing is written, no value is shown.
+
+    The feed's file need only say title, dataset, license_type, transport and window.
+    """
+    department, separator, feed = source.partition("/")
+    if not separator:
+        raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all of them.")
+    print(profile(Settings.load(), department, feed, rows, interval_of(since, None)), end="")  # noqa: T201
+
+
+@departments_app.command("new")
+def departments_new(
+    department: Annotated[str, typer.Argument(metavar="ID", help="For instance market_supervision.")],
+    name: Annotated[str, typer.Option(help="Full Chinese name, for instance 市市场监督管理局.")],
+    transport: Annotated[TransportKind, typer.Option(help="How its rows come.")],
+    license_type: Annotated[
+        list[str] | None, typer.Option(help="Key in license_types.csv, once for each feed.")
+    ] = None,
+) -> None:
+    """Write the files of a new department: catalogue, DAG, a test with made-up rows. Nothing is overwritten."""
+    written = new_department(Settings.load(), department, name, transport, license_type or ())
+    for path in written.files:
+        print(path)  # noqa: T201
+    err.print(Text(f"Next: set the address, then zhengku feeds profile {department}/FEED."), soft_wrap=True)
+
+
 @app.command()
 def collect(
     source: Annotated[str, typer.Argument(metavar="DEPARTMENT[/FEED]", help="For instance market_supervision.")],
     again: Annotated[
         bool, typer.Option("--again", help="Go the whole road even for a file that was loaded before.")
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only feeds with a watermark: rows changed since this day or time (Asia/Shanghai)."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="… and until this day (its end) or time.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Collect, stage, validate and load what a department delivered: the steps of its DAG, without Airflow."""
+    """Collect, stage, validate and load what a department delivered: the steps of its DAG, without Airflow.
+
+    With --since or --until the watermark stays where it is.
+    """
+    interval = interval_of(since, until)
     settings = Settings.load()
     department, _, only = source.partition("/")
     catalog = load_catalog(settings.catalog_folder)
-    feeds = [catalog.feed(department, only).id] if only else list(catalog.department(department).feeds)
+    known = catalog.department(department).feeds
+    feeds = [catalog.feed(department, only).id] if only else list(known)
+    if interval and not only:
+        feeds = [feed for feed in feeds if isinstance(known[feed].window, Watermark)]
     run_id = f"cli__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
-    finished: list[Batch] = []
     unavailable: list[str] = []
     road = Road(settings, warm_up=True)
+    failed: ZhengkuError | None = None
     with _progress(road, hidden=as_json):
         for feed in feeds:
             try:
-                batches = road.collect(department, feed, run_id, again=again)
-                finished += road.each(road.load, [batch.batch_id for batch in batches])
+                road.collect(department, feed, run_id, again=again, interval=interval)
             except ZhengkuError as error:
                 # The other feeds of the department are collected all the same.
                 if len(feeds) == 1:
                     raise
                 unavailable.append(str(error))
-    _show_batches(finished, as_json=as_json)
+        try:
+            road.load_run(department, run_id, feeds)
+            road.conclude(department, run_id, feeds)
+        except ZhengkuError as error:
+            failed = error
+    with store_connection(settings.database_url) as connection:
+        finished = ledger.batches(connection, department=department, run_id=run_id, limit=1_000_000)
+    _show_batches(sorted(finished, key=lambda batch: batch.batch_id), as_json=as_json)
     for message in unavailable:
         print(f"zhengku: {message}", file=sys.stderr)  # noqa: T201
-    report = road.conclude(department, run_id, feeds)
+    if failed:
+        raise failed
     if not as_json:
-        err.print(Text(f"Report: {report}"), soft_wrap=True)
-    if unavailable:
-        raise typer.Exit(1)
+        err.print(Text(f"Report: {report_path(settings.report_folder, department, run_id)}"), soft_wrap=True)
 
 
 @contextmanager

@@ -1,0 +1,138 @@
+"""A feed as far as its department's file describes it: enough to reach the source, before there is a mapping."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zhengku.catalog import Feed
+from zhengku.catalog.catalog import DEPARTMENTS_FOLDER, department_files
+from zhengku.catalog.department import Identifier, NewFiles, Text, Transport, Watermark, Whole
+from zhengku.catalog.problem import Problem, did_you_mean, looks_secret, shown
+from zhengku.catalog.yaml_file import YamlFile, read_yaml
+from zhengku.errors import CatalogError
+
+_NOTHING_MAPPED = "certificate_name"
+_DEFAULT_SLOTS = 2
+
+
+class _DraftFeed(BaseModel):
+    """What a feed must say before it can be profiled; what its file says besides is not looked at."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    title: Text
+    dataset: Identifier
+    license_type: Identifier | None = None
+    transport: Transport
+    window: Annotated[NewFiles | Watermark | Whole, Field(discriminator="kind")] = NewFiles()
+    deliveries: Literal["increments", "snapshots"] = "increments"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A feed without its mapping.
+
+    `feed` maps nothing but a constant, so that its source and its reader ask for no column beyond those of the window
+    and the row id. `slots` are those of the department's pool.
+    """
+
+    feed: Feed
+    slots: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class ListedFeed:
+    """One feed as its department's file names it, right or wrong; empty text where it says nothing."""
+
+    department: str
+    feed: str
+    title: str
+    transport: str
+    window: str
+    license_type: str
+    is_mapped: bool
+
+
+def listed_feeds(folder: Path) -> list[ListedFeed]:
+    """Return the feeds of all departments' files of a catalogue folder, drafts among them, in the files' order."""
+    listed = []
+    for path in department_files(folder):
+        source = read_yaml(path)
+        for feed_id in source.mapping("feeds"):
+            feed = ("feeds", feed_id)
+            listed.append(
+                ListedFeed(
+                    department=path.stem,
+                    feed=feed_id,
+                    title=source.text(*feed, "title") or "",
+                    transport=source.text(*feed, "transport", "kind") or "",
+                    window=source.text(*feed, "window", "kind") or NewFiles().kind,
+                    license_type=source.text(*feed, "license_type") or "",
+                    is_mapped=bool(source.mapping(*feed, "fields")),
+                )
+            )
+    return listed
+
+
+def read_draft(folder: Path, department: str, feed_id: str) -> Draft:
+    """Read a feed of a department's file up to its transport and window; the rest need not be there or right.
+
+    Raises `CatalogError` (file, line, mend).
+    """
+    files = {path.stem: path for path in department_files(folder)}
+    if department not in files:
+        raise CatalogError(f"No {DEPARTMENTS_FOLDER}/{department}.yaml. {did_you_mean(department, files)}")
+    source = read_yaml(files[department])
+    for problem in source.problems:
+        if problem.severity == "error":
+            raise CatalogError(str(problem))
+    feeds = source.mapping("feeds")
+    if feed_id not in feeds:
+        raise CatalogError(f"No feed {feed_id!r} of department {department!r}. {did_you_mean(feed_id, feeds)}")
+    _refuse_secrets(source, ("feeds", feed_id, "transport"))
+    try:
+        draft = _DraftFeed.model_validate(feeds[feed_id])
+    except ValidationError as error:
+        raise CatalogError(str(_first_problem(source, feed_id, error))) from None
+    feed = Feed.model_validate(
+        {
+            **draft.model_dump(exclude_unset=True),
+            "key": [_NOTHING_MAPPED],
+            "fields": {_NOTHING_MAPPED: {"constant": draft.title}},
+        }
+    )
+    feed._id, feed._department = feed_id, department
+    slots = source.at("pool", "slots")
+    return Draft(feed, slots if isinstance(slots, int) and slots > 0 else _DEFAULT_SLOTS, source.path)
+
+
+def _refuse_secrets(source: YamlFile, location: tuple[str, ...]) -> None:
+    for key, value in source.mapping(*location).items():
+        if isinstance(value, str) and looks_secret(value):
+            raise CatalogError(
+                str(
+                    Problem(
+                        source.path,
+                        source.line((*location, key)),
+                        f"{key}: the value looks like an address or a secret",
+                        "Name a connection by its id and put its address into the environment (ZHENGKU_CONN_<ID>).",
+                    )
+                )
+            )
+
+
+def _first_problem(source: YamlFile, feed_id: str, error: ValidationError) -> Problem:
+    first: Any = error.errors(include_url=False)[0]
+    # Pydantic puts the kind of an alternative between the keys of the file.
+    steps = [step for step in first["loc"] if step not in ("file_drop", "http", "exchange_database", "csv", "xlsx")]
+    place = ".".join(["feeds", feed_id, *map(str, steps)])
+    came = "nothing" if first["type"] == "missing" else shown(first["input"])
+    return Problem(
+        source.path,
+        source.line(("feeds", feed_id, *steps)),
+        f"{place}: {first['msg']}, got {came}",
+        "A feed can be profiled once it has title, dataset, transport and window; see department.schema.json.",
+    )

@@ -1,0 +1,181 @@
+"""Taking the first rows of a source through its own transport, into a folder that is gone afterwards."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from zhengku.catalog import Feed, FileDrop
+from zhengku.catalog.department import ExchangeDatabase, HttpApi
+from zhengku.collect.http_answer import Answer, flattened, read_row
+from zhengku.collect.landing import Landed, LandingArea, Readable
+from zhengku.collect.page_file import totals_bytes
+from zhengku.collect.source import Window
+from zhengku.collect.transports import source_of
+from zhengku.errors import DeliveryRejected, DeliveryUnavailable
+from zhengku.profile.draft import Draft
+from zhengku.stage.reader import open_reader
+
+BYTES_A_ROW: Final = 2048
+"""A reading of an interface or a table is stopped behind so many bytes for each row that was asked for."""
+
+_PIECE: Final = 64 * 1024
+_PATH: Final = "sample"
+_UNESCAPED: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some rows of a source: the cells as they came, None where there was no value; `bad` rows are no records."""
+
+    source_name: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str | None, ...]] = field(repr=False)
+    bad: int
+
+
+class _Enough(Exception):
+    """The reading was stopped on purpose; what came lies in the landing area."""
+
+
+class _SampleArea(LandingArea):
+    """A landing area that takes only the first `limit` bytes, or all where it is None."""
+
+    def __init__(self, url: str, limit: int | None) -> None:
+        super().__init__(url)
+        self.limit = limit
+        self.was_cut = False
+
+    def put(
+        self,
+        content: Readable,
+        path: str,
+        algorithms: Iterable[str] = (),
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Landed:
+        """Copy `content` up to the limit; raises `_Enough` when there is more of it."""
+        if self.limit is None:
+            return super().put(content, path, algorithms, on_bytes)
+        head = _Head(content, self.limit)
+        landed = super().put(head, path, algorithms, on_bytes)
+        if head.was_cut:
+            self.was_cut = True
+            # The source must not go on, nor compare what came with what it promised.
+            raise _Enough
+        return landed
+
+
+class _Head:
+    """The first bytes of something, in small pieces, so that no page is asked for that is not needed."""
+
+    def __init__(self, content: Readable, limit: int) -> None:
+        self._content = content
+        self._left = limit
+        self.was_cut = False
+
+    def read(self, size: int, /) -> bytes:
+        if self._left <= 0:
+            self.was_cut = bool(self._content.read(1))
+            return b""
+        piece = self._content.read(min(size, _PIECE))
+        self._left -= len(piece)
+        return piece
+
+
+def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample:
+    """Read up to `rows` rows of a feed: of a file drop's newest file, of an interface's or a table's first pages.
+
+    Nothing is written to the ledger, the store or the landing area. Raises `DeliveryUnavailable`, `SourceRefused`,
+    `DeliveryRejected`, `ConfigurationError` as the transport does; `DeliveryUnavailable` when there is nothing to read.
+    """
+    feed = _with_small_pages(draft.feed, rows)
+    source = source_of(feed, address, draft.slots)
+    deliveries = source.deliveries(window)
+    if not deliveries:
+        raise DeliveryUnavailable(
+            f"{feed.name}: nothing lies in the file drop that fits the feed's folder, pattern and manifest. Check "
+            "these, or ask the department for a first file."
+        )
+    delivery = deliveries[-1]
+    limit = None if isinstance(feed.transport, FileDrop) else rows * BYTES_A_ROW
+    with tempfile.TemporaryDirectory(prefix="zhengku-profile-") as folder:
+        area = _SampleArea(folder, limit)
+        try:
+            collected = source.land(delivery, area, _PATH)
+        except _Enough:
+            pass
+        else:
+            if collected.rejection is not None:
+                raise collected.rejection
+        if area.was_cut and isinstance(feed.transport, HttpApi):
+            _conclude_pages(Path(folder) / _PATH, feed.transport.response.rows)
+        return _read(feed, area, delivery.name, rows)
+
+
+def _with_small_pages(feed: Feed, rows: int) -> Feed:
+    """Return the feed with pages of a table no larger than the sample: a row may hold a picture."""
+    transport = feed.transport
+    if not isinstance(transport, ExchangeDatabase):
+        return feed
+    smaller = transport.model_copy(update={"page_rows": min(transport.page_rows, max(100, rows))})
+    copy = feed.model_copy(update={"transport": smaller})
+    copy._id, copy._department = feed.id, feed.department
+    return copy
+
+
+def _conclude_pages(path: Path, rows_at: str) -> None:
+    """End a page file that was cut behind its last whole page, with the totals that its reader begins with."""
+    with path.open("r+b") as content:
+        pages = rows = 0
+        columns: dict[str, None] = {}
+        while True:
+            begin = content.tell()
+            head = content.readline()
+            announced = json.loads(head) if head.endswith(b"\n") else {}
+            body = content.read(announced.get("bytes", 0))
+            if not body or content.read(1) != b"\n":
+                break
+            pages += 1
+            for raw in Answer(body, announced.get("charset", "utf-8")).rows(rows_at):
+                rows += 1
+                row = read_row(raw)
+                columns.update(dict.fromkeys(flattened(row) or () if row else ()))
+        content.seek(begin)
+        content.truncate()
+        content.write(totals_bytes(pages, rows, list(columns)))
+
+
+def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
+    rows: list[tuple[str | None, ...]] = []
+    bad = 0
+    with area.open(_PATH) as content:
+        reader = open_reader(content, feed)
+        try:
+            for block in reader:
+                bad += len(block.bad)
+                rows += [_cells(line) for line in block.copy_text.decode("utf-8").split("\n") if line]
+                if len(rows) >= limit:
+                    break
+        except DeliveryRejected:
+            # A file that was cut ends in the middle of a row or a page, and says so.
+            if not area.was_cut or not rows:
+                raise
+        columns = tuple(reader.columns)
+    return Sample(name, columns, rows[:limit], bad)
+
+
+def _cells(line: str) -> tuple[str | None, ...]:
+    """Return the cells of a line of COPY text, without the row number in front."""
+    return tuple(None if cell == "\\N" else _unescaped(cell) for cell in line.split("\t")[1:])
+
+
+def _unescaped(cell: str) -> str:
+    if "\\" not in cell:
+        return cell
+    parts = iter(cell)
+    return "".join(
+        _UNESCAPED.get(following, following) if char == "\\" and (following := next(parts, "")) else char
+        for char in parts
+    )

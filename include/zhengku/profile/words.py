@@ -1,0 +1,33 @@
+"""Words that departments write for codes whose meaning does not depend on who writes them. Numbers do, and stay out."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from zhengku.catalog import CERTIFICATE_STATUSES
+
+STATUS_WORDS: Final[Mapping[str, str]] = {
+    **{chinese: key for key, chinese in CERTIFICATE_STATUSES.items()},
+    **{key.upper(): key for key in CERTIFICATE_STATUSES},
+    **dict.fromkeys(("正常", "在用", "有效期内", "存续", "在业", "NORMAL"), "valid"),
+    **dict.fromkeys(("换发", "换证", "补证", "已补发", "已更换", "变更换证"), "replaced"),
+    **dict.fromkeys(("已过期", "失效", "已失效", "到期"), "expired"),
+    **dict.fromkeys(("已注销",), "cancelled"),
+    **dict.fromkeys(("已撤销", "撤回", "撤证"), "withdrawn"),
+    **dict.fromkeys(("已吊销",), "revoked"),
+    **dict.fromkeys(("已转出",), "transferred_out"),
+}
+HOLDER_CODE_TYPES: Final = frozenset(
+    # GB/T 36903-2018, as seen.
+    ("001", "099", "111", "114", "115", "118", "119", "120", "122", "411", "412", "413", "414", "511", "516", "999")
+)
+HOLDER_CODE_TYPE_WORDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("统一社会信用代码", "社会信用代码", "信用代码"), "001"),
+    **dict.fromkeys(("居民身份证", "身份证", "公民身份号码", "居民身份证号"), "111"),
+}
+OPERATION_WORDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("I", "U", "A", "M", "INSERT", "UPDATE", "ADD", "新增", "修改", "更新", "变更"), "upsert"),
+    **dict.fromkeys(("D", "DEL", "DELETE", "删除", "注销"), "delete"),
+}
+
+KNOWN_WORDS: Final = frozenset({*STATUS_WORDS, *HOLDER_CODE_TYPE_WORDS, *OPERATION_WORDS})
+"""None of them tells of a person."""

@@ -1,0 +1,179 @@
+"""Writing the first files of a new department: its catalogue file, its DAG, and a test with made-up rows."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from zhengku.catalog import Catalog, load_catalog
+from zhengku.catalog.catalog import DEPARTMENTS_FOLDER
+from zhengku.catalog.department import IDENTIFIER_PATTERN
+from zhengku.catalog.problem import looks_secret
+from zhengku.catalog.reference import LicenseType
+from zhengku.errors import ConfigurationError
+from zhengku.profile.proposal import scalar
+from zhengku.settings import Settings
+
+TransportKind = Literal["file_drop", "http", "exchange_database"]
+
+ANY_TYPE: Final = "other_certificate"
+"""The license type of a feed where none is named: certificates whose type is not in the catalogue."""
+
+# Made up, with right check characters: serials of organisations begin with XN (虚拟), no division is 420799.
+_ORGANISATIONS: Final = ("91420700XN0000012Q", "91420700XN0000020K")
+_PERSONS: Final = ("420799199001010016", "42079919900102002X")
+
+
+@dataclass(frozen=True)
+class Scaffold:
+    """The files that were written, in the order in which a person goes through them."""
+
+    catalog_file: Path
+    dag_file: Path
+    test_file: Path
+    samples: tuple[Path, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them."""
+        return (self.catalog_file, self.dag_file, self.test_file, *self.samples)
+
+
+def new_department(
+    settings: Settings, department: str, name: str, transport: TransportKind, license_types: Sequence[str] = ()
+) -> Scaffold:
+    """Write the files of a new department, with a feed for each license type; nothing is ever overwritten.
+
+    The department's file says enough for `zhengku feeds profile`, and is no whole one before a mapping stands in it.
+    Raises `ConfigurationError` for an id that is none, a name that is blank, a file that is there already (then
+    nothing is written), and where there is no checkout; `CatalogError` for an unknown license type.
+    """
+    if not re.fullmatch(IDENTIFIER_PATTERN, department):
+        raise ConfigurationError(
+            f"Expected an id of small letters, digits and _ like market_supervision, got {department!r:.80}."
+        )
+    if not name.strip() or not name.isprintable() or looks_secret(name):
+        raise ConfigurationError("Expected the department's full Chinese name after --name, like 市市场监督管理局.")
+    catalog = load_catalog(settings.catalog_folder)
+    types = [catalog.license_type(key) for key in dict.fromkeys(license_types or (ANY_TYPE,))]
+    for folder in (settings.home / "dags", settings.home / "tests"):
+        if not folder.is_dir():
+            raise ConfigurationError(f"No folder {folder}: run this in the checkout, or set ZHENGKU_HOME to it.")
+    tests = settings.home / "tests" / DEPARTMENTS_FOLDER
+    scaffold = Scaffold(
+        catalog_file=catalog.folder / DEPARTMENTS_FOLDER / f"{department}.yaml",
+        dag_file=settings.home / "dags" / f"{department}.py",
+        test_file=tests / f"test_{department}.py",
+        samples=tuple(tests / department / f"{license_type.license_type}.json" for license_type in types),
+    )
+    there = [str(path) for path in scaffold.files if path.exists()]
+    if there:
+        raise ConfigurationError(
+            f"{', '.join(there)}: there already, and nothing is overwritten. Choose another id, or go on with these."
+        )
+    contents = {
+        scaffold.catalog_file: _rendered("catalog.yaml.j2", department, name, transport, types),
+        scaffold.dag_file: _rendered("dag.py.j2", department, name, transport, types),
+        scaffold.test_file: _rendered("test.py.j2", department, name, transport, types),
+        **{
+            path: _sample(catalog, license_type, transport)
+            for path, license_type in zip(scaffold.samples, types, strict=True)
+        },
+    }
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # "x": what another program wrote meanwhile stays too.
+        with path.open("x", encoding="utf-8") as file:
+            file.write(content)
+    return scaffold
+
+
+def _rendered(template: str, department: str, name: str, transport: TransportKind, types: Sequence[LicenseType]) -> str:
+    environment = Environment(
+        loader=PackageLoader("zhengku.scaffold", "."),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # YAML and Python are written, and every value that goes in was checked.
+        autoescape=False,
+    )
+    environment.filters["scalar"] = scalar
+    owners = {license_type.department for license_type in types if license_type.department}
+    catalog_name = owners.pop() if len(owners) == 1 else None
+    return environment.get_template(template).render(
+        department=department,
+        name=name.strip(),
+        catalog_name=catalog_name if catalog_name != name.strip() else None,
+        transport=transport,
+        types=types,
+    )
+
+
+def _sample(catalog: Catalog, license_type: LicenseType, transport: TransportKind) -> str:
+    """Return made-up rows under the standard's Chinese names, and what of them must be in the store."""
+    is_person = license_type.holder_type == "person"
+    codes = _PERSONS if is_person else _ORGANISATIONS
+    holders = ("张某某", "李某某") if is_person else ("鄂州市虚构第一商贸有限公司", "鄂州市虚构第二商贸有限公司")
+    names = {field: row.name_zh for field, row in catalog.standard_fields("certificate").items()}
+    stored = [
+        {
+            "certificate_number": f"XN2024{number:06d}",
+            "certificate_name": license_type.name_zh,
+            "license_type_name": license_type.name_zh,
+            **({"license_type_code": license_type.license_type_code} if license_type.license_type_code else {}),
+            "issue_date": f"2024-03-0{number}",
+            "issuing_authority": "鄂州市虚构局",
+            "district": "ezhou",
+            "holder": holder,
+            "holder_code": code,
+            "holder_code_type": "111" if is_person else "001",
+            "status": "valid",
+            "source_updated_at": f"2024-03-0{number}T08:00:00+08:00",
+        }
+        for number, (holder, code) in enumerate(zip(holders, codes, strict=True), start=1)
+    ]
+    delivered = [
+        {
+            **{names[field]: value for field, value in row.items()},
+            names["district"]: "420700",
+            names["status"]: "有效",
+            names["source_updated_at"]: f"{row['issue_date']} 08:00:00",
+        }
+        for row in stored
+    ]
+    # Dirt that is normal: the second row is written otherwise and means the same.
+    delivered[1] |= {
+        names["issue_date"]: "2024年3月2日",
+        names["certificate_number"]: " ＸＮ2024000002 ",
+        names["district"]: "鄂州市",
+    }
+    without_number = {**delivered[0], names["certificate_number"]: ""}
+    rows = [*delivered, without_number]
+    if transport == "http":
+        rows = [{"id": str(number), **row} for number, row in enumerate(rows, start=1)]
+    elif transport == "exchange_database":
+        updated = names["source_updated_at"]
+        rows = [
+            {
+                "id": str(number),
+                "cd_operation": "I",
+                "cd_time": row[updated],
+                **{name: value for name, value in row.items() if name != updated},
+            }
+            for number, row in enumerate(rows, start=1)
+        ]
+    sample = {
+        "about": (
+            "Made-up rows as the department delivers them, and what must be in the store: replace the names of the "
+            "columns by the department's own. Never put real people's data here."
+        ),
+        "rows": rows,
+        "store": stored,
+        "quarantined": 1,
+    }
+    return json.dumps(sample, ensure_ascii=False, indent=2) + "\n"
