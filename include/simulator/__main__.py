@@ -1,9 +1,16 @@
-"""Make a department's files: `python -m simulator business-licenses FOLDER` or `… register FILE`."""
+"""The city's departments, made up: `python -m simulator nights …` lets nights pass, `… serve …` runs their servers."""
 
 import argparse
+import sys
+from datetime import date
 from pathlib import Path
 
+from simulator import serve
 from simulator.business_licenses import write_file_drop, write_register
+from simulator.city import City, write_truth
+from simulator.model import TablePlace
+from simulator.publish import Places, publish
+from simulator.sources import SYSTEMS
 
 
 def main() -> None:
@@ -21,13 +28,46 @@ def main() -> None:
     register.add_argument("--rows", type=int, default=1_000_000)
     register.add_argument("--seed", type=int, default=1)
     register.add_argument("--template", type=Path, metavar="CSV", help="register whose scopes and addresses to take")
+    serve.add_arguments(commands.add_parser("serve", help="run the departments' interfaces and SFTP server"))
+    nights = commands.add_parser("nights", help="the whole city: what its systems show, and the truth of every night")
+    nights.add_argument("--folder", type=Path, required=True, help="gets systems/, drop/, sftp/ and truth/")
+    nights.add_argument("--seed", type=int, default=1)
+    nights.add_argument("--rows", type=int, default=400, help="certificates of each feed on the first night")
+    nights.add_argument("--first-day", type=date.fromisoformat, default=date(2026, 1, 5), help="in the past")
+    nights.add_argument("--nights", type=int, default=1)
+    nights.add_argument(
+        "--database",
+        action="append",
+        default=[],
+        metavar="DEPARTMENT=URL",
+        help="exchange database to fill; departments without one are left out",
+    )
     given = parser.parse_args()
-    if given.command == "register":
+    if given.command == "serve":
+        serve.run(given)
+    elif given.command == "nights":
+        let_nights_pass(given)
+    elif given.command == "register":
         write_register(given.file, given.rows, given.seed, given.template)
     else:
         write_file_drop(
             given.folder, given.rows, given.seed, with_rejected=given.with_rejected, truth_folder=given.truth
         )
+
+
+def let_nights_pass(given: argparse.Namespace) -> None:
+    """Publish the nights one after the other, and write down the truth of each."""
+    places = Places(given.folder, dict(entry.split("=", 1) for entry in given.database))
+    systems = [
+        system
+        for system in SYSTEMS
+        if not isinstance(system.place, TablePlace) or system.department in places.databases
+    ]
+    for night in City(given.seed, given.rows, given.first_day, given.nights, systems).nights():
+        publish(night, places)
+        write_truth(night, given.folder)
+        rows = sum(len(delivery.rows) for delivery in night.deliveries)
+        sys.stdout.write(f"night {night.number}, {night.day}: {len(night.deliveries)} feeds, {rows} rows to read\n")
 
 
 if __name__ == "__main__":

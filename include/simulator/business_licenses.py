@@ -64,8 +64,11 @@ _DISTRICTS = ("鄂州", "鄂州市", "鄂城区", "华容区", "梁子湖区", "
 _OUTSIDE = ("武汉", "黄石", "黄冈")
 
 
-def credit_code(number: int) -> str:
-    """Return the `number`-th made-up unified social credit code: 18 characters, both check characters right."""
+def credit_code(number: int, kind: str = "91") -> str:
+    """Return the `number`-th made-up unified social credit code: 18 characters, both check characters right.
+
+    `kind` are the registering authority and the kind of body: 91 an enterprise, 12 a public institution, and so on.
+    """
     serial = ""
     for _ in range(6):
         number, digit = divmod(number, 31)
@@ -77,7 +80,7 @@ def credit_code(number: int) -> str:
         _ORGANISATION_VALUE[character] * weight
         for character, weight in zip(organisation, _ORGANISATION_WEIGHTS, strict=True)
     )
-    code = _CODE_START + serial + _organisation_check(remainder)
+    code = kind + _CODE_START[2:] + serial + _organisation_check(remainder)
     return code + _check(sum(_VALUE[character] * weight for character, weight in zip(code, _WEIGHTS, strict=True)))
 
 

@@ -1,0 +1,475 @@
+"""A city of 17 departments, night after night: what their systems show, and what a right pipeline makes of it.
+
+What happens to a certificate (issued, amended, deleted, written wrongly, sent twice, committed late) is decided first;
+how it is written, and with which dirt, comes after.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from simulator.certificates import Certificate, Office
+from simulator.dirt import Broken, applicable, soil, write
+from simulator.model import Fate, FilePlace, HttpPlace, Night, NightDelivery, SourceRow, SourceSystem, Value
+from simulator.sources import DIALECTS, SAME_COLUMN, SYSTEMS
+from simulator.truth import Content, Decided, Store, as_time
+
+Operation = Literal["insert", "update", "delete"]
+
+SMALLEST = 40
+"""Rows of a feed below which not every kind of row fits."""
+
+_SOILED = 0.4
+_BROKEN = 0.06
+
+
+class City:
+    """The whole city: the same arguments give the same bytes.
+
+    `rows_per_feed` certificates are there on the first night, a tenth of it is new on every night after. `first_day`
+    and the `nights - 1` days behind it lie in the past: the stamps of the rows are of these days.
+    """
+
+    def __init__(
+        self,
+        seed: int = 1,
+        rows_per_feed: int = 400,
+        first_day: date = date(2026, 1, 5),
+        nights: int = 5,
+        systems: Sequence[SourceSystem] = SYSTEMS,
+    ) -> None:
+        if rows_per_feed < SMALLEST:
+            raise ValueError(f"expected at least {SMALLEST} rows a feed to hold every kind of row, got {rows_per_feed}")
+        if nights < 1:
+            raise ValueError(f"expected at least one night, got {nights}")
+        self.seed = seed
+        self.rows_per_feed = rows_per_feed
+        self.first_day = first_day
+        self.number_of_nights = nights
+        self.systems = tuple(systems)
+
+    def nights(self) -> Iterator[Night]:
+        """Let the nights pass, one after the other."""
+        registers = [_register(self.seed, system, self.rows_per_feed, self.first_day) for system in self.systems]
+        for number in range(1, self.number_of_nights + 1):
+            day = self.first_day + timedelta(days=number - 1)
+            yield Night(number, day, tuple(register.night(number, day) for register in registers))
+
+
+def write_truth(night: Night, folder: Path) -> None:
+    """Write the truth of a night to `<folder>/truth/night-<number>/`.
+
+    `<system>.rows.jsonl` holds what becomes of each row read, `<system>.stored.jsonl` what the store holds afterwards,
+    `feeds.jsonl` the counts of every feed.
+    """
+    place = folder / "truth" / f"night-{night.number:04d}"
+    place.mkdir(parents=True, exist_ok=True)
+    summary = []
+    for delivery in night.deliveries:
+        name = delivery.system.name
+        _write_lines(place / f"{name}.rows.jsonl", [asdict(row) for row in delivery.rows])
+        _write_lines(place / f"{name}.stored.jsonl", [asdict(row) for row in delivery.stored])
+        fates = {fate: 0 for fate in ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate")}
+        fates["quarantined"] = 0
+        for row in delivery.rows:
+            fates[row.fate] += 1
+        summary.append(
+            {
+                "department": delivery.system.department,
+                "feed": delivery.system.feed,
+                "license_type": delivery.system.license_type,
+                "fetched": len(delivery.rows),
+                "fates": fates,
+                "stored": len(delivery.stored),
+                "removed": sum(row.removal is not None for row in delivery.stored),
+                "compared": delivery.compared,
+                "watermark": as_time(delivery.watermark) if delivery.watermark else None,
+                "file_name": delivery.file_name,
+            }
+        )
+    _write_lines(place / "feeds.jsonl", summary)
+
+
+def _write_lines(path: Path, rows: Sequence[object]) -> None:
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), encoding="utf-8")
+    aside.replace(path)
+
+
+def _register(seed: int, system: SourceSystem, rows: int, first_day: date) -> "_Register":
+    if isinstance(system.place, FilePlace) or system.place.whole:
+        return _FileRegister(seed, system, rows, first_day)
+    return _LogRegister(seed, system, rows, first_day)
+
+
+class _Register:
+    """One system: its certificates, its rows, and what was decided about them."""
+
+    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date) -> None:
+        self.system = system
+        self.size = rows
+        self.first_day = first_day
+        self.chance = Random(f"{seed}/{system.name}")
+        self.office = Office(system.department, system.license_type, self.chance, first_day - timedelta(days=5))
+        self.key_names = self.office.sheet.key
+        self.store = Store(system.license_type)
+        self.live: dict[str, tuple[Certificate, datetime]] = {}
+        self.touched: set[str] = set()
+        self.rows_made = 0
+        self.breaks_made = 0
+        samples = [self.office.issue() for _ in range(30)]
+        self.breaks = applicable(
+            system, {certificate.fields["holder_code_type"]: certificate for certificate in samples}
+        )
+
+    def night(self, number: int, day: date) -> NightDelivery:
+        """Let one night pass."""
+        raise NotImplementedError
+
+    def issue(self) -> Certificate:
+        return self.office.issue()
+
+    def key(self, certificate: Certificate) -> str:
+        return certificate.key(self.key_names)
+
+    def take(self, count: int) -> list[str]:
+        """Choose certificates that live and were not touched this night; they count as touched from now on."""
+        candidates = [key for key in self.live if key not in self.touched]
+        chosen = self.chance.sample(candidates, min(count, len(candidates)))
+        self.touched.update(chosen)
+        return chosen
+
+    def clean_row(
+        self, certificate: Certificate, at: datetime | None, night: int, version: datetime, intent: Fate,
+        operation: str | None = None,
+    ) -> Decided:  # fmt: skip
+        """Write a row that must not be quarantined, tidily or not."""
+        written = write(self.system, certificate, at)
+        written.values["operation"] = operation
+        if self.chance.random() < _SOILED:
+            soil(self.system, written, certificate, self.chance)
+        content = self.content(certificate, at)
+        return Decided(
+            self.row(written.columns(self.system), at, night), self.key(certificate), version, content, intent
+        )
+
+    def broken_row(
+        self, certificate: Certificate, at: datetime | None, night: int, version: datetime, intent: Fate,
+        operation: str | None = None, whole: bool = False,
+    ) -> Decided:  # fmt: skip
+        """Write a row that must be quarantined, in each way in turn; with `whole` it keeps its certificate's key."""
+        while True:
+            how = self.breaks[self.breaks_made % len(self.breaks)]
+            self.breaks_made += 1
+            written = write(self.system, certificate, at)
+            written.values["operation"] = operation
+            broken: Broken | None = how(self.system, certificate, written, self.chance)
+            if broken is not None and (not whole or broken.key == self.key(certificate)):
+                break
+        row = self.row(written.columns(self.system), at, night)
+        return Decided(row, broken.key, version, None, intent, rules=broken.rules, torn=broken.torn)
+
+    def content(self, certificate: Certificate, at: datetime | None) -> Content:
+        fields = dict(certificate.fields)
+        if self.system.time_column is not None and at is not None:
+            fields["source_updated_at"] = as_time(at)
+        return Content(fields, certificate.extension, certificate.district_form)
+
+    def row(self, values: Mapping[str, Value], at: datetime | None, night: int) -> SourceRow:
+        self.rows_made += 1
+        row_id = f"{self.rows_made:010d}"
+        filled: dict[str, Value] = {
+            column.name: self._unwanted(column.name, night) if column.source is None else values[column.name]
+            for column in self.system.columns
+        }
+        if self.system.row_id is not None:
+            filled[self.system.row_id] = self.rows_made if not isinstance(self.system.place, HttpPlace) else row_id
+        return SourceRow(row_id, filled, at, night)
+
+    def _unwanted(self, column: str, night: int) -> str:
+        return "湖北" if column == "所在省份" else f"{night:04d}{self.rows_made:06d}"
+
+
+class _LogRegister(_Register):
+    """A system that adds a row for every change, and is read from a watermark on, less an overlap."""
+
+    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date) -> None:
+        super().__init__(seed, system, rows, first_day)
+        self.log: list[Decided] = []
+        self.watermark: datetime | None = None
+        self.deleted: list[Certificate] = []
+        self.wrong: list[Certificate] = []
+        self.operations = DIALECTS[system.department].operations
+
+    def night(self, number: int, day: date) -> NightDelivery:
+        added = self._first(day) if number == 1 else self._later(number, day)
+        self.log += added
+        self.log.sort(key=lambda decided: (decided.row.changed_at, decided.row.row_id))
+        start = None
+        if self.watermark is not None:
+            start = self.watermark - timedelta(minutes=self.system.overlap_minutes)
+        read = [
+            decided
+            for decided in self.log
+            if start is None or (decided.row.changed_at is not None and decided.row.changed_at >= start)
+        ]
+        truths = self.store.collect(read)
+        stamps = [decided.row.changed_at for decided in read if decided.row.changed_at is not None]
+        self.watermark = max(stamps if self.watermark is None else [self.watermark, *stamps])
+        return NightDelivery(
+            self.system,
+            [decided.row for decided in self.log],
+            [decided.row for decided in added],
+            truths,
+            self.store.truths(),
+            self.watermark,
+        )
+
+    def _add(
+        self, certificate: Certificate, at: datetime, night: int, intent: Fate, word: Operation = "insert"
+    ) -> Decided:
+        key = self.key(certificate)
+        self.live[key] = (certificate, at)
+        self.touched.add(key)
+        return self.clean_row(certificate, at, night, at, intent, self.operations.get(word))
+
+    def _delete(self, certificate: Certificate, at: datetime, night: int, intent: Fate) -> Decided:
+        decided = self.clean_row(certificate, at, night, at, intent, self.operations["delete"])
+        content = decided.content
+        if self.chance.random() < 0.5:
+            # Many systems tell no more than which certificate went.
+            written = write(self.system, certificate, at)
+            keep = {*self.key_names, "source_updated_at"}
+            written.values = {name: value if name in keep else None for name, value in written.values.items()}
+            written.values["operation"] = self.operations["delete"]
+            same = SAME_COLUMN.get(self.system.license_type, {})
+            kept = {*keep, *(name for name, source in same.items() if source in keep), *self.office.constants}
+            values = written.columns(self.system)
+            decided = replace(decided, row=replace(decided.row, values=self._with_marks(decided.row, values)))
+            full = self.content(certificate, at)
+            content = Content({name: value for name, value in full.fields.items() if name in kept}, {}, None)
+        return replace(decided, removes=True, content=content)
+
+    def _with_marks(self, row: SourceRow, values: Mapping[str, Value]) -> dict[str, Value]:
+        unwanted = {column.name for column in self.system.columns if column.source in (None, "row_id")}
+        return {name: row.values[name] if name in unwanted else value for name, value in values.items()}
+
+    def _first(self, day: date) -> list[Decided]:
+        """The whole stock: most of it was last changed before the first day."""
+        added = []
+        broken = max(3, int(self.size * _BROKEN))
+        repeated = max(2, self.size // 40)
+        for place in range(self.size):
+            certificate = self.issue()
+            at = self._before(day, place)
+            if place < repeated:
+                # The older of two: the newest counts.
+                older = self.office.amended(certificate)
+                added.append(self._add(older, at - timedelta(days=1, minutes=place), 1, "duplicate"))
+            added.append(self._add(certificate, at, 1, "inserted"))
+        for place in range(broken):
+            certificate = self.issue()
+            self.wrong.append(certificate)
+            at = self._before(day, self.size + place)
+            added.append(self.broken_row(certificate, at, 1, at, "quarantined", self.operations.get("insert")))
+        if self.operations:
+            gone = self.issue()
+            at = self._before(day, self.size + broken)
+            added.append(self._delete(gone, at, 1, "deleted"))
+        # What the next night's latecomer is older than.
+        key = next(iter(self.live))
+        added.append(self._amend(key, datetime.combine(day, time(20)), 1, "inserted"))
+        self._mark_duplicate(added, key)
+        return added
+
+    @staticmethod
+    def _mark_duplicate(added: list[Decided], key: str) -> None:
+        for place, decided in enumerate(added[:-1]):
+            if decided.key == key:
+                added[place] = replace(decided, intent="duplicate")
+
+    def _amend(self, key: str, at: datetime, night: int, intent: Fate) -> Decided:
+        certificate, _ = self.live[key]
+        return self._add(self.office.amended(certificate), at, night, intent, "update")
+
+    def _before(self, day: date, place: int) -> datetime:
+        # Spread over the years since 2019, at seconds that differ.
+        span = (day - date(2019, 2, 1)).days - 2
+        return datetime(2019, 2, 1, 8) + timedelta(days=place * 37 % span, seconds=place % 36_000)
+
+    def _later(self, number: int, day: date) -> list[Decided]:
+        assert self.watermark is not None
+        chance, size = self.chance, self.size
+        moments = self._moments(day)
+        added: list[Decided] = []
+        last = self.watermark
+        recent = [key for key, (_, at) in self.live.items() if at == last]
+        self.touched = set(recent)
+        if recent:
+            # An older version of what the last night ended with, committed only now.
+            certificate, _ = self.live[recent[0]]
+            late = last - timedelta(minutes=self.system.overlap_minutes / 2)
+            older = self.office.amended(certificate)
+            # The overlap reads the newer row again, so the older one loses against it there.
+            added.append(self.clean_row(older, late, number, late, "duplicate", self.operations.get("update")))
+            late -= timedelta(seconds=1)
+            added.append(
+                self.broken_row(
+                    certificate, late, number, late, "superseded", self.operations.get("update"), whole=True
+                )
+            )
+        for _ in range(max(1, size // 100)):
+            late = last - timedelta(seconds=chance.randrange(60, self.system.overlap_minutes * 60 - 60))
+            added.append(self._add(self.issue(), late, number, "inserted"))
+        for _ in range(max(3, size // 10)):
+            added.append(self._add(self.issue(), next(moments), number, "inserted"))
+        for place, key in enumerate(self.take(max(3, size // 10))):
+            if place % 5 == 0:
+                added.append(self._amend(key, next(moments), number, "duplicate"))
+            added.append(self._amend(key, next(moments), number, "updated"))
+        for certificate in self.wrong[: len(self.wrong) // 2]:
+            # The department mended what was returned to it.
+            added.append(self._add(certificate, next(moments), number, "inserted"))
+        self.wrong = self.wrong[len(self.wrong) // 2 :]
+        for _ in range(max(3, int(size * _BROKEN / 4))):
+            certificate = self.issue()
+            self.wrong.append(certificate)
+            at = next(moments)
+            added.append(self.broken_row(certificate, at, number, at, "quarantined", self.operations.get("insert")))
+        for key in self.take(2):
+            certificate, _ = self.live[key]
+            at = next(moments)
+            added.append(self.broken_row(certificate, at, number, at, "quarantined", self.operations.get("update")))
+        if self.operations:
+            added += self._deletions(number, moments)
+        key = self.take(1)[0]
+        added.append(self._amend(key, datetime.combine(day, time(20)), number, "updated"))
+        return added
+
+    def _deletions(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
+        added = [self._delete(self.issue(), next(moments), number, "deleted")]
+        returning, self.deleted = self.deleted[:1], self.deleted[1:]
+        for certificate in returning:
+            added.append(self._add(certificate, next(moments), number, "updated"))
+        for certificate in self.deleted[:1]:
+            added.append(self._delete(certificate, next(moments), number, "unchanged"))
+        for key in self.take(max(2, self.size // 50)):
+            certificate, _ = self.live.pop(key)
+            self.deleted.append(certificate)
+            added.append(self._delete(certificate, next(moments), number, "deleted"))
+        return added
+
+    @staticmethod
+    def _moments(day: date) -> Iterator[datetime]:
+        """Give the moments of a working day, each later than the one before, all before 18:00 for up to 36,000."""
+        at = datetime.combine(day, time(8))
+        while True:
+            at += timedelta(seconds=1)
+            yield at
+
+
+class _FileRegister(_Register):
+    """A system that hands over a whole register, or a file with what is new."""
+
+    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date) -> None:
+        super().__init__(seed, system, rows, first_day)
+        self.whole = system.place.whole
+        self.gone: list[Certificate] = []
+        self.wrong: list[Certificate] = []
+
+    def night(self, number: int, day: date) -> NightDelivery:
+        if not self.whole or isinstance(self.system.place, FilePlace):
+            self.rows_made = 0
+        moments = _LogRegister._moments(day)
+        intents = self._changes(number, day, moments)
+        rows = self._rows(number, day, moments, intents)
+        truths = self.store.collect(rows)
+        compared = self.store.compare(rows) if self.whole else True
+        place = self.system.place
+        name = None
+        if isinstance(place, FilePlace):
+            ending = "xlsx" if place.form == "xlsx" else "csv"
+            name = f"{self.office.sheet.name}_{day}.{ending}"
+        shown = [decided.row for decided in rows]
+        return NightDelivery(self.system, shown, shown, truths, self.store.truths(), None, name, compared)
+
+    def _changes(self, number: int, day: date, moments: Iterator[datetime]) -> dict[str, Fate]:
+        """Let the certificates change; return what must become of those that the night's file tells of."""
+        size = self.size
+        self.touched = set()
+        intents: dict[str, Fate] = {}
+        if number == 1:
+            for place in range(size):
+                certificate = self.issue()
+                span = (day - date(2019, 2, 1)).days - 2
+                at = datetime(2019, 2, 1, 8) + timedelta(days=place * 37 % span, seconds=place % 36_000)
+                self.live[self.key(certificate)] = (certificate, at)
+                intents[self.key(certificate)] = "inserted"
+            return intents
+        if self.whole:
+            for key in self.live:
+                intents[key] = "unchanged"
+            for certificate in self.gone[:1]:
+                key = self.key(certificate)
+                self.live[key] = (certificate, next(moments))
+                intents[key] = "updated"
+                self.touched.add(key)
+            self.gone = self.gone[1:]
+            for key in self.take(max(2, size // 40)):
+                certificate, _ = self.live.pop(key)
+                intents.pop(key)
+                self.gone.append(certificate)
+        else:
+            # Sent once more, as they were.
+            intents.update(dict.fromkeys(self.take(max(2, size // 20)), "unchanged"))
+        for key in self.take(max(3, size // 20)):
+            certificate, _ = self.live[key]
+            self.live[key] = (self.office.amended(certificate), next(moments))
+            intents[key] = "updated"
+        mended, self.wrong = self.wrong[: len(self.wrong) // 2], self.wrong[len(self.wrong) // 2 :]
+        for certificate in [*mended, *(self.issue() for _ in range(max(3, size // 20)))]:
+            self.live[self.key(certificate)] = (certificate, next(moments))
+            intents[self.key(certificate)] = "inserted"
+        return intents
+
+    def _rows(self, number: int, day: date, moments: Iterator[datetime], intents: dict[str, Fate]) -> list[Decided]:
+        chance = self.chance
+        timed = self.system.time_column is not None
+        # Without a time of its own, a delivery is newer than all that came before.
+        landed = datetime(9000, 1, 1) + timedelta(days=number)
+        planned: list[tuple[Certificate, datetime, Fate, bool]] = []
+        keys = list(intents)
+        chance.shuffle(keys)
+        repeated = set(keys[: max(2, len(keys) // 40)])
+        wrong = [self.issue() for _ in range(max(3, int(len(keys) * _BROKEN)))]
+        known = [key for key in keys if intents[key] in ("unchanged",) and key not in repeated][:2] if timed else []
+        for key in keys:
+            certificate, at = self.live[key]
+            if key in repeated:
+                planned.append((self.office.amended(certificate), at - timedelta(minutes=1), "duplicate", False))
+            if key in known:
+                older = self.office.amended(certificate)
+                planned.append((older, at - timedelta(days=1), "superseded", False))
+                continue
+            planned.append((certificate, at, intents[key], False))
+        places = sorted(chance.randrange(len(planned) + 1) for _ in wrong)
+        for shift, (place, certificate) in enumerate(zip(places, wrong, strict=True)):
+            planned.insert(place + shift, (certificate, next(moments), "quarantined", True))
+        self.wrong += wrong
+        rows = []
+        for certificate, at, intent, is_wrong in planned:
+            stamp = at if timed else None
+            version = at if timed else landed
+            if not is_wrong:
+                rows.append(self.clean_row(certificate, stamp, number, version, intent))
+                continue
+            # A row without a key keeps a whole register from being compared: on some nights only.
+            decided = self.broken_row(certificate, stamp, number, version, intent, whole=self.whole and number % 4 != 0)
+            if any(rule.startswith("certificate.source_updated_at") for rule in decided.rules):
+                decided = replace(decided, version=landed)
+            rows.append(decided)
+        return rows

@@ -1,0 +1,125 @@
+"""The exchange databases (前置库) of the departments that have one, on a MariaDB, MySQL or PostgreSQL that is given."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+
+from simulator.model import SourceRow, SourceSystem, TablePlace, Value
+
+TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+PREFIX: Final = "zhengku_sim_"
+
+_ROWS_AT_ONCE: Final = 5_000
+
+
+def create_database(server_url: str, name: str) -> str:
+    """Make the database zhengku_sim_<name> anew on a server, and return its address.
+
+    `server_url` is an address as SQLAlchemy takes it, of a user who may create databases.
+    """
+    full_name = PREFIX + name
+    with _administrator(server_url) as connection:
+        quoted = connection.dialect.identifier_preparer.quote(full_name)
+        _drop(connection, quoted)
+        # Old exchange databases compare text without regard to case; this is the servers' own default.
+        settings = "" if connection.dialect.name == "postgresql" else " character set utf8mb4"
+        connection.exec_driver_sql(f"create database {quoted}{settings}")
+    return sa.make_url(server_url).set(database=full_name).render_as_string(hide_password=False)
+
+
+def drop_database(url: str) -> None:
+    """Drop a database that `create_database` made; raises `ValueError` for the address of any other."""
+    name = sa.make_url(url).database or ""
+    if not name.startswith(PREFIX):
+        raise ValueError(f"Expected a database of the simulator ({PREFIX}…), got {name!r}: it is not dropped.")
+    with _administrator(url) as connection:
+        _drop(connection, connection.dialect.identifier_preparer.quote(name))
+
+
+@contextmanager
+def _administrator(url: str) -> Iterator[sa.Connection]:
+    address = sa.make_url(url)
+    database = "postgres" if address.get_backend_name() == "postgresql" else ""
+    engine = sa.create_engine(address.set(database=database), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+def _drop(connection: sa.Connection, quoted: str) -> None:
+    force = " with (force)" if connection.dialect.name == "postgresql" else ""
+    connection.exec_driver_sql(f"drop database if exists {quoted}{force}")
+
+
+def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: Sequence[SourceRow]) -> int:
+    """Bring the table of `system` to `rows_now`, of which `added` are new since the last time; return its rows.
+
+    A table that lacks exactly `added` gets these behind what it has, as departments append. Any other is made anew: the
+    first night, or a night that is published again. A whole register is replaced in one transaction, so that who reads
+    meanwhile finds the old one or the new one.
+    Raises `TypeError` for a system that has no table, `ValueError` for a row whose own number is no number.
+    """
+    place = system.place
+    if not isinstance(place, TablePlace):
+        raise TypeError(f"{system.name}: expected a system with a table, got {type(place).__name__}.")
+    table = _table(system, place)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    exists = sa.inspect(engine).has_table(place.table)
+    count = sa.select(sa.func.count()).select_from(table)
+    with engine.begin() as connection:
+        if place.whole and exists:
+            connection.execute(table.delete())
+            _insert(connection, table, system, rows_now)
+        elif exists and connection.scalar(count) == len(rows_now) - len(added):
+            _insert(connection, table, system, added)
+        else:
+            table.drop(connection, checkfirst=True)
+            table.create(connection)
+            _insert(connection, table, system, rows_now)
+        return connection.scalar(count) or 0
+
+
+def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
+    # Tenths of a second are cut off by a plain DATETIME, so newer departments ask for milliseconds.
+    moment = (
+        sa.DateTime()
+        .with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
+        .with_variant(postgresql.TIMESTAMP(precision=3), "postgresql")
+    )
+
+    def column(name: str) -> sa.Column[Any]:
+        if name == system.row_id:
+            return sa.Column(name, sa.BigInteger, primary_key=True, autoincrement=False)
+        if name == system.time_column:
+            return sa.Column(name, sa.String(32) if place.time_as_text else moment)
+        return sa.Column(name, sa.String(8) if name == system.operation_column else sa.Text)
+
+    table = sa.Table(place.table, sa.MetaData(), *map(column, system.column_names))
+    if system.time_column and system.row_id:
+        # Without a name, so that one too long for the server is shortened.
+        sa.Index(None, table.c[system.time_column], table.c[system.row_id])
+    return table
+
+
+def _insert(connection: sa.Connection, table: sa.Table, system: SourceSystem, rows: Iterable[SourceRow]) -> None:
+    assert isinstance(system.place, TablePlace)
+    real_time = None if system.place.time_as_text else system.time_column
+    values = (
+        {name: _stored(row.values.get(name), name, system, real_time) for name in system.column_names} for row in rows
+    )
+    while part := list(islice(values, _ROWS_AT_ONCE)):
+        connection.execute(table.insert(), part)
+
+
+def _stored(value: Value, name: str, system: SourceSystem, real_time: str | None) -> Value:
+    if value is None:
+        return None
+    if name == system.row_id:
+        return int(str(value))
+    if name == real_time:
+        return value if isinstance(value, datetime) else datetime.strptime(str(value), TIME_FORMAT)
+    return value.strftime(TIME_FORMAT) if isinstance(value, datetime) else str(value)

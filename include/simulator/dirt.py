@@ -1,0 +1,480 @@
+"""How a certificate is written by its department, untidily or wrongly.
+
+Whoever calls has decided the row's fate before: `write` and `soil` leave the certificate as it is, `BREAKS` are the
+ways to make a row that must be quarantined, each with all critical rules that it fails. Rule ids are the simulator's
+own account of what a right pipeline asks.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from random import Random
+from typing import Final
+
+from simulator.business_licenses import credit_code
+from simulator.certificates import BODIES, Certificate
+from simulator.model import FilePlace, HttpPlace, SourceSystem, TablePlace, Value
+from simulator.numbers import identity_number
+from simulator.sources import DIALECTS, SAME_COLUMN, TYPES, DateForm, columns_of
+
+DATES: Final = frozenset({"issue_date", "valid_from", "valid_to"})
+_CODES: Final = frozenset(
+    {
+        "certificate_identifier", "certificate_number", "license_type_code", "issuing_authority_code", "holder_code",
+        "service_item_code",
+    }
+)  # fmt: skip
+_NAMES: Final = frozenset({"certificate_name", "license_type_name", "issuing_authority", "holder", "service_item_name"})
+_WIDE: Final = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+_NOTHING: Final = ("NULL", "N/A", " ", "null", "-")
+_ENDLESS: Final = ("长期", "永久", "2099-12-31", "9999-12-31", "长期有效")
+_SPREADSHEET_BEGIN: Final = date(1899, 12, 30)
+TIME_FORM: Final = "%Y-%m-%d %H:%M:%S"
+
+
+def as_date(day: date, form: DateForm) -> str | int:
+    """Return a day in a department's form."""
+    match form:
+        case "slash":
+            return f"{day.year}/{day.month}/{day.day}"
+        case "compact":
+            return f"{day:%Y%m%d}"
+        case "chinese":
+            return f"{day.year}年{day.month}月{day.day}日"
+        case "serial":
+            return (day - _SPREADSHEET_BEGIN).days
+        case "iso_time":
+            return f"{day} 00:00:00"
+        case _:
+            return day.isoformat()
+
+
+@dataclass
+class Written:
+    """A certificate in the department's words: values by what they hold (`holder`, `extension.住址`, `operation`)."""
+
+    values: dict[str, Value]
+
+    def columns(self, system: SourceSystem) -> dict[str, Value]:
+        """Return the values by column, in the delivered order."""
+        return {column.name: self.values.get(column.source) if column.source else None for column in system.columns}
+
+
+def write(system: SourceSystem, certificate: Certificate, changed_at: datetime | None) -> Written:
+    """Write a certificate tidily, in the department's dialect."""
+    dialect = DIALECTS[system.department]
+    values: dict[str, Value] = {}
+    for name in columns_of(system.department, system.license_type):
+        value = certificate.fields.get(name)
+        if name == "source_updated_at":
+            values[name] = as_stamp(system, changed_at)
+        elif value is None:
+            values[name] = None
+        elif name in DATES:
+            values[name] = as_date(date.fromisoformat(value), dialect.date_form)
+        elif name == "status":
+            values[name] = dialect.statuses[value]
+        elif name == "holder_code_type":
+            values[name] = dialect.holder_types[value]
+        elif name == "district":
+            values[name] = certificate.district_form
+        else:
+            values[name] = value
+    for name, text in certificate.extension.items():
+        values[f"extension.{name}"] = text
+    return Written(values)
+
+
+def as_stamp(system: SourceSystem, changed_at: datetime | None) -> Value:
+    """Return a time of change as the system writes it: a real time in a table, text anywhere else."""
+    if changed_at is None:
+        return None
+    if isinstance(system.place, TablePlace) and not system.place.time_as_text:
+        return changed_at
+    return changed_at.strftime(TIME_FORM)
+
+
+def soil(system: SourceSystem, written: Written, certificate: Certificate, chance: Random) -> None:
+    """Write two to four values untidily, as departments do; cleaning gives the same certificate."""
+    values = written.values
+    for name in chance.sample(sorted(values), min(len(values), 2 + chance.randrange(3))):
+        value = values[name]
+        # The register has one column for the day of issue and the extra field 成立日期, which is kept as it is written.
+        if name == "source_updated_at" or (name == "issue_date" and system.license_type == "business_license"):
+            continue
+        if value is None:
+            if name == "valid_to":
+                values[name] = chance.choice(_ENDLESS)
+            elif name in ("valid_from", "validity", "certificate_identifier"):
+                values[name] = chance.choice(_NOTHING)
+        elif name in DATES:
+            values[name] = _soiled_date(date.fromisoformat(certificate.fields[name]), chance)
+        elif isinstance(value, str):
+            values[name] = _soiled_text(name, value, chance)
+
+
+def _soiled_date(day: date, chance: Random) -> str:
+    form: DateForm = chance.choice(("iso", "slash", "compact", "chinese", "iso_time"))
+    text = str(as_date(day, form))
+    how = chance.randrange(4)
+    if how == 0:
+        return f" {text}　"
+    if how == 1 and form != "iso_time":
+        return text.translate(_WIDE)
+    return f"{text} 8:30:00" if how == 2 and form == "slash" else text
+
+
+def _soiled_text(name: str, text: str, chance: Random) -> str:
+    how = chance.randrange(3)
+    if how == 1 and name in _CODES | _NAMES:
+        return text.translate(_WIDE)
+    if how == 2 and name in _CODES:
+        return text.lower()
+    return chance.choice((f" {text}", f"{text} ", f"　{text}\t", f"\u00a0{text}"))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What a break did: the rules that the row fails and its key; `torn` is a row that is no record at all."""
+
+    rules: tuple[str, ...]
+    key: str | None
+    torn: bool = False
+
+
+Break = Callable[[SourceSystem, Certificate, Written, Random], Broken | None]
+"""Makes a row wrong; None where the system has nothing to break in this way, and then leaves the row as it was."""
+
+
+def _key(system: SourceSystem, certificate: Certificate, **changed: str | None) -> str | None:
+    values = {**certificate.fields, **changed}
+    for other, source in SAME_COLUMN.get(system.license_type, {}).items():
+        values[other] = values[source]
+    parts = [values[name] for name in TYPES[system.department][system.license_type].key]
+    return None if None in parts else "|".join(str(part) for part in parts)
+
+
+def _delivers(system: SourceSystem, *names: str) -> bool:
+    columns = columns_of(system.department, system.license_type)
+    return all(name in columns for name in names)
+
+
+_CHECK_RULE = {"001": "certificate.holder_code.credit_code", "111": "certificate.holder_code.identity_number"}
+_HOLDER_IS_NUMBER = {
+    "resident_identity_card": "resident_identity_card.certificate_number.is_holder_code",
+    "motor_vehicle_driving_license": "motor_vehicle_driving_license.certificate_number.is_holder_code",
+    "social_security_card": "social_security_card.number.is_holder_code",
+}
+_REGISTERED = {
+    license_type: f"{license_type}.holder_code.registering_authority"
+    for license_type in (
+        "public_institution_legal_person_certificate",
+        "social_organisation_registration_certificate",
+        "private_non_enterprise_unit_registration_certificate",
+    )
+}
+_FIXED_NUMBER = frozenset(
+    {
+        "resident_identity_card", "motor_vehicle_driving_license", "medical_certificate_of_birth",
+        "disability_certificate", "pollutant_discharge_permit", "food_business_license", "food_production_license",
+        "business_license", "public_institution_legal_person_certificate",
+    }
+)  # fmt: skip
+"""Types with a critical rule for the form of the number."""
+
+
+def _holder_column(system: SourceSystem) -> str:
+    return SAME_COLUMN.get(system.license_type, {}).get("holder_code", "holder_code")
+
+
+def _wrong_check_character(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    code, kind = certificate.fields["holder_code"], certificate.fields["holder_code_type"]
+    if kind not in _CHECK_RULE:
+        return None
+    last = "0123456789"[(int(code[-1], 36) + 1) % 10]
+    wrong = code[:-1] + (last if last != code[-1] else "5")
+    column = _holder_column(system)
+    written.values[column] = wrong
+    rules = [_CHECK_RULE[kind]]
+    if system.license_type in _HOLDER_IS_NUMBER:
+        rules.append(_HOLDER_IS_NUMBER[system.license_type])
+    changed = {"holder_code": wrong, **({"certificate_number": wrong} if column == "certificate_number" else {})}
+    return Broken(tuple(rules), _key(system, certificate, **changed))
+
+
+def _no_holder(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    written.values["holder"] = chance.choice((None, *_NOTHING))
+    return Broken(("certificate.holder.present",), _key(system, certificate))
+
+
+def _no_holder_code(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if not _delivers(system, "holder_code") or system.license_type in _HOLDER_IS_NUMBER:
+        return None
+    written.values["holder_code"] = None
+    key = _key(system, certificate, holder_code=None)
+    rules = ("certificate.holder_code.present", *(() if key else ("certificate.certificate_key.present",)))
+    return Broken(rules, key)
+
+
+def _no_number(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if system.license_type in _HOLDER_IS_NUMBER:
+        return None
+    written.values["certificate_number"] = chance.choice((None, *_NOTHING))
+    rules = ["certificate.certificate_key.present", "certificate.certificate_number.present"]
+    if _holder_column(system) == "certificate_number":
+        rules.append("certificate.holder_code.present")
+    return Broken(tuple(rules), None)
+
+
+def _value(name: str, wrong: str | None, rule: str) -> Break:
+    """Return a break that sets one field, which is no part of a key, to a wrong value."""
+
+    def broken(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+        if not _delivers(system, name):
+            return None
+        written.values[name] = wrong
+        return Broken((rule,), _key(system, certificate))
+
+    return broken
+
+
+def _end_before_begin(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    if not _delivers(system, "valid_from", "valid_to"):
+        return None
+    written.values["valid_to"] = "2000-01-01"
+    return Broken(("certificate.valid_to.not_before_valid_from",), _key(system, certificate))
+
+
+def _wrong_identifier(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    identifier = certificate.fields.get("certificate_identifier")
+    if identifier is None:
+        return None
+    written.values["certificate_identifier"] = identifier[:-1] + ("1" if identifier[-1] != "1" else "2")
+    return Broken(("certificate.certificate_identifier.valid",), _key(system, certificate))
+
+
+def _wrong_type_name(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if not _delivers(system, "license_type_name") or system.license_type == "other_certificate":
+        return None
+    # One character of the name: the trap that once rejected a whole type.
+    written.values["license_type_name"] = certificate.fields["license_type_name"][:-1] + "証"
+    return Broken(("certificate.license_type_name.catalogue",), _key(system, certificate))
+
+
+def _wrong_type_code(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    code = TYPES[system.department][system.license_type].code
+    if code is None or not _delivers(system, "license_type_code"):
+        return None
+    written.values["license_type_code"] = code[:-1] + ("9" if code[-1] != "9" else "8")
+    return Broken(("certificate.license_type_code.catalogue",), _key(system, certificate))
+
+
+def _unknown_holder_type(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    own = DIALECTS[system.department].holder_types
+    if not _delivers(system, "holder_code_type") or all(theirs == ours for ours, theirs in own.items()):
+        return None
+    written.values["holder_code_type"] = "Z9"
+    return Broken(("certificate.codes.mapped",), _key(system, certificate))
+
+
+def _unreadable_holder(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    written.values["holder"] = certificate.fields["holder"][:1] + "\ufffd某"
+    return Broken(("certificate.holder.readable",), _key(system, certificate))
+
+
+def _swapped(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    fields = certificate.fields
+    column = _holder_column(system)
+    if fields["holder_code_type"] not in _CHECK_RULE or system.license_type in _HOLDER_IS_NUMBER:
+        return None
+    written.values["holder"], written.values[column] = fields["holder_code"], fields["holder"]
+    rules = ["certificate.holder.not_a_code", _CHECK_RULE[fields["holder_code_type"]]]
+    if system.license_type in _REGISTERED:
+        rules.append(_REGISTERED[system.license_type])
+    changed = {"holder_code": fields["holder"]}
+    if column == "certificate_number":
+        changed["certificate_number"] = fields["holder"]
+    return Broken(tuple(rules), _key(system, certificate, **changed))
+
+
+def _unknown_operation(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    if system.operation_column is None:
+        return None
+    written.values["operation"] = "Q"
+    return Broken(("certificate.operation.known",), _key(system, certificate))
+
+
+def _nul(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if not isinstance(system.place, HttpPlace):
+        return None
+    written.values["holder"] = certificate.fields["holder"] + "\0"
+    return Broken(("row.nul",), None, torn=True)
+
+
+def _number_too_long(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if system.license_type in _FIXED_NUMBER or isinstance(system.place, TablePlace):
+        return None
+    number = certificate.fields["certificate_number"] + "9" * 201
+    written.values["certificate_number"] = number
+    return Broken(("certificate.certificate_key.length",), _key(system, certificate, certificate_number=number))
+
+
+def _unreadable_number(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    if system.license_type in _FIXED_NUMBER:
+        return None
+    number = certificate.fields["certificate_number"] + "\ufffd"
+    written.values["certificate_number"] = number
+    return Broken(("certificate.certificate_number.readable",), _key(system, certificate, certificate_number=number))
+
+
+def _holder_code_too_long(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    if system.license_type != "other_certificate":
+        return None
+    written.values["holder_code_type"] = "099"
+    written.values["holder_code"] = "X" * 101
+    return Broken(("certificate.holder_code.length",), _key(system, certificate))
+
+
+def _file_time(wrong: str, rule: str) -> Break:
+    """Return a break of the time of change, where no window depends on it."""
+
+    def broken(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+        if not isinstance(system.place, FilePlace) or system.time_column is None:
+            return None
+        written.values["source_updated_at"] = wrong
+        return Broken((rule,), _key(system, certificate))
+
+    return broken
+
+
+def _number_of(license_type: str, rule: str, number: Callable[[Certificate], str]) -> Break:
+    """Return a break of one type's number, with the one rule that it fails."""
+
+    def broken(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+        if system.license_type != license_type:
+            return None
+        wrong = number(certificate)
+        written.values["certificate_number"] = wrong
+        return Broken((f"{license_type}.{rule}",), _key(system, certificate, certificate_number=wrong))
+
+    return broken
+
+
+def _begins(text: str, length: int) -> Callable[[Certificate], str]:
+    return lambda certificate: text + certificate.fields["certificate_number"][length:]
+
+
+def _other_check_digit(certificate: Certificate) -> str:
+    number = certificate.fields["certificate_number"]
+    return number[:-1] + str((int(number[-1]) + 1) % 10)
+
+
+def _other_identity_number(certificate: Certificate) -> str:
+    return identity_number(8_000_000 + certificate.number)
+
+
+def _other_social_security_number(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    if system.license_type != "social_security_card":
+        return None
+    written.values["extension.社会保障号码"] = _other_identity_number(certificate)
+    return Broken(("social_security_card.number.is_holder_code",), _key(system, certificate))
+
+
+def _other_registering_authority(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    if system.license_type not in _REGISTERED:
+        return None
+    code = credit_code(700_000_000 + certificate.number, "91" if BODIES[system.license_type] != "91" else "12")
+    column = _holder_column(system)
+    written.values[column] = code
+    changed = {"holder_code": code, **({"certificate_number": code} if column == "certificate_number" else {})}
+    return Broken((_REGISTERED[system.license_type],), _key(system, certificate, **changed))
+
+
+BREAKS: Sequence[Break] = (
+    _wrong_check_character,
+    _no_holder,
+    _no_number,
+    _value("issue_date", "2021-02-30", "certificate.issue_date.parseable"),
+    _number_of("food_business_license", "certificate_number.check_digit", _other_check_digit),
+    _number_of("food_production_license", "certificate_number.check_digit", _other_check_digit),
+    _number_of("medical_certificate_of_birth", "certificate_number.form", _begins("出证", 2)),
+    _number_of("disability_certificate", "certificate_number.form", _begins("残", 1)),
+    _number_of("pollutant_discharge_permit", "certificate_number.form", _begins("排污", 0)),
+    _number_of("marriage_certificate", "certificate_number.not_divorce", _begins("L", 1)),
+    _number_of("divorce_certificate", "certificate_number.not_marriage", _begins("J", 1)),
+    _number_of("construction_land_planning_permit", "certificate_number.not_project", _begins("建", 1)),
+    _number_of("construction_project_planning_permit", "certificate_number.not_land", _begins("地", 1)),
+    _number_of(
+        "real_estate_ownership_certificate",
+        "certificate_number.not_registration",
+        lambda certificate: certificate.fields["certificate_number"].replace("权第", "证明第"),
+    ),
+    _number_of(
+        "real_estate_registration_certificate",
+        "certificate_number.not_ownership",
+        lambda certificate: certificate.fields["certificate_number"].replace("证明第", "权第"),
+    ),
+    _number_of(
+        "medical_device_business_license",
+        "certificate_number.not_filing",
+        lambda certificate: certificate.fields["certificate_number"].replace("经营许", "经营备"),
+    ),
+    _number_of("resident_identity_card", "certificate_number.is_holder_code", _other_identity_number),
+    _number_of("motor_vehicle_driving_license", "certificate_number.is_holder_code", _other_identity_number),
+    _other_social_security_number,
+    _other_registering_authority,
+    _wrong_identifier,
+    _value("status", "88", "certificate.status.mapped"),
+    _wrong_type_name,
+    _wrong_type_code,
+    _end_before_begin,
+    _swapped,
+    _unknown_holder_type,
+    _unknown_operation,
+    _nul,
+    _value("issue_date", "2098-07-01", "certificate.issue_date.not_future"),
+    _no_holder_code,
+    _value("valid_to", "二〇二八年底", "certificate.valid_to.parseable"),
+    _value("issue_date", None, "certificate.issue_date.present"),
+    _unreadable_holder,
+    _value("valid_from", "2021-13-01", "certificate.valid_from.parseable"),
+    _value("issue_date", "1949-09-30", "certificate.issue_date.not_before_1949"),
+    _number_too_long,
+    _unreadable_number,
+    _holder_code_too_long,
+    _file_time("昨天", "certificate.source_updated_at.parseable"),
+    _file_time("2098-01-01 00:00:00", "certificate.source_updated_at.not_future"),
+)
+"""Every way in which a row is made wrong."""
+
+
+def applicable(system: SourceSystem, sample: Mapping[str, Certificate]) -> list[Break]:
+    """Return the breaks that the system's rows can suffer; `sample` holds one certificate for each kind of holder."""
+    return [
+        how
+        for how in BREAKS
+        if any(
+            how(system, certificate, write(system, certificate, None), Random(0)) is not None
+            for certificate in sample.values()
+        )
+    ]

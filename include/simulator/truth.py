@@ -1,0 +1,123 @@
+"""What a right pipeline makes of the rows of one feed, night after night: the fates, and what the store must hold.
+
+It goes by what was decided about a row (its key, its version, the rules that it fails), never by the row's values.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from simulator.model import Fate, RowTruth, SourceRow, StoredTruth
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the store keeps of a certificate: canonical fields and extension, and the district as it was written."""
+
+    fields: Mapping[str, str]
+    extension: Mapping[str, str]
+    district_form: str | None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A row and what was decided about it before it was written.
+
+    `version` orders the rows of one certificate; `intent` is the fate that it was made for on the first night that
+    reads it. `torn` is no record at all.
+    """
+
+    row: SourceRow
+    key: str | None
+    version: datetime
+    content: Content | None
+    intent: Fate
+    removes: bool = False
+    rules: tuple[str, ...] = ()
+    torn: bool = False
+
+
+@dataclass(frozen=True)
+class _Stored:
+    content: Content
+    version: datetime
+    removal: Literal["deleted", "disappeared"] | None = None
+
+
+@dataclass
+class Store:
+    """What the license store must hold of one feed."""
+
+    license_type: str
+    _certificates: dict[str, _Stored] = field(default_factory=dict)
+
+    def collect(self, rows: Sequence[Decided]) -> list[RowTruth]:
+        """Load the rows that one night reads, in their order, and return what becomes of each."""
+        newest: dict[str, tuple[datetime, int]] = {}
+        for place, row in enumerate(rows):
+            if row.key is not None and not row.rules:
+                newest[row.key] = max(newest.get(row.key, (row.version, place)), (row.version, place))
+        truths, winners = [], []
+        for place, row in enumerate(rows):
+            fate = self._fate(row, row.key is not None and newest.get(row.key) == (row.version, place))
+            rules = row.rules if fate == "quarantined" else ()
+            truths.append(RowTruth(row.row.row_id, fate, row.key, rules))
+            if fate in ("inserted", "updated", "deleted"):
+                winners.append((row, fate))
+        for row, _ in winners:
+            self._load(row)
+        return truths
+
+    def _fate(self, row: Decided, is_newest: bool) -> Fate:
+        stored = self._certificates.get(row.key) if row.key is not None else None
+        if row.rules:
+            is_older = stored is not None and not row.torn and stored.version > row.version
+            return "superseded" if is_older else "quarantined"
+        if not is_newest:
+            return "duplicate"
+        if stored is None:
+            return "deleted" if row.removes else "inserted"
+        if row.removes and stored.removal == "deleted":
+            return "unchanged"
+        if not row.removes and stored.removal is None and stored.content == row.content:
+            return "unchanged"
+        if row.version < stored.version:
+            return "superseded"
+        return "deleted" if row.removes else "updated"
+
+    def _load(self, row: Decided) -> None:
+        assert row.key is not None
+        assert row.content is not None
+        stored = self._certificates.get(row.key)
+        content = stored.content if row.removes and stored is not None else row.content
+        self._certificates[row.key] = _Stored(content, row.version, "deleted" if row.removes else None)
+
+    def compare(self, rows: Sequence[Decided]) -> bool:
+        """Mark what a whole register no longer holds; return False where a row without a key forbids it."""
+        keys = {row.key for row in rows if not row.torn}
+        if None in keys or any(row.torn for row in rows):
+            return False
+        for key, stored in self._certificates.items():
+            if key not in keys and stored.removal is None:
+                self._certificates[key] = _Stored(stored.content, stored.version, "disappeared")
+        return True
+
+    def truths(self) -> list[StoredTruth]:
+        """Return what the store must hold, by key."""
+        return [
+            StoredTruth(
+                self.license_type,
+                key,
+                stored.content.fields,
+                stored.content.extension,
+                stored.removal,
+                as_time(stored.version) if stored.removal == "deleted" else None,
+            )
+            for key, stored in sorted(self._certificates.items())
+        ]
+
+
+def as_time(at: datetime) -> str:
+    """Return a time of Asia/Shanghai with its offset."""
+    return f"{at.isoformat(sep=' ', timespec='seconds')}+08:00"
