@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo "error: Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>/dev/null || echo not there)" >&2; exit 1; }
 	@test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[airflow,embedded,dev]'
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[airflow,cluster,mysql,embedded,simulator,dev]'
 	@touch $(INSTALLED)
 
 .PHONY: demo
@@ -45,6 +45,18 @@ down: $(INSTALLED)  ## stop them
 .PHONY: status
 status: $(INSTALLED)  ## tell which of them run
 	@$(RUN) -m local_stack status || test $$? -eq 3
+
+.PHONY: cluster
+cluster: $(INSTALLED)  ## start the services of docker-compose.yml as processes: a queue and two workers
+	@$(RUN) -m local_stack cluster up
+
+.PHONY: cluster-down
+cluster-down: $(INSTALLED)  ## stop them
+	@$(RUN) -m local_stack cluster down
+
+.PHONY: cluster-status
+cluster-status: $(INSTALLED)  ## tell which of them run
+	@$(RUN) -m local_stack cluster status || test $$? -eq 3
 
 .PHONY: test
 test: $(INSTALLED)  ## run the tests that take seconds
@@ -69,8 +81,11 @@ format: $(INSTALLED)  ## mend style
 	@$(RUN) -m sqlfluff fix --disable-progress-bar sql
 
 .PHONY: bench
-bench: $(INSTALLED)  ## measure a million rows from file to store
+bench: $(INSTALLED)  ## measure: a million rows into the store, HTTP and tables beside the plain way, a night by Airflow
 	@$(RUN) -m benchmarks.first_load
+	@$(RUN) -m benchmarks.http_pages
+	@$(RUN) -m benchmarks.exchange_rows
+	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints
 constraints: $(INSTALLED)  ## find the newest versions that fit together, and write constraints.txt
@@ -79,6 +94,6 @@ constraints: $(INSTALLED)  ## find the newest versions that fit together, and wr
 
 .PHONY: clean
 clean:  ## stop what runs, and remove .venv, var and caches
-	@if test -x $(RUN) && test -d var; then $(RUN) -m local_stack down; fi
+	@if test -x $(RUN) && test -d var; then $(RUN) -m local_stack cluster down; $(RUN) -m local_stack down; fi
 	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

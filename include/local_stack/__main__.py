@@ -1,4 +1,4 @@
-"""`python -m local_stack up|down|status|demo`: what `make up`, `make down` and `make demo` call."""
+"""`python -m local_stack up|down|status|demo|cluster`: what `make up`, `make demo`, `make cluster` and others call."""
 
 import argparse
 import signal
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from local_stack.cluster import Cluster
 from local_stack.demo import ROWS, SEED, run_demo
 from local_stack.stack import LocalStack
 from zhengku.errors import ZhengkuError
@@ -28,7 +29,12 @@ def main() -> None:
     commands.add_parser("up", help="start everything and leave it running")
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="tell what runs")
-    demo = commands.add_parser("demo", help="run made-up licenses through the whole road")
+    cluster = commands.add_parser(
+        "cluster", help="the services of docker-compose.yml as processes: Celery, two workers"
+    )
+    cluster.add_argument("action", choices=("up", "down", "status"))
+    cluster.add_argument("--own-redis", action="store_true", help="start a Redis even if one answers on port 6379")
+    demo = commands.add_parser("demo", help="run a night of all made-up departments through the whole road")
     demo.add_argument("--rows", type=int, default=ROWS)
     demo.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
@@ -40,15 +46,21 @@ def main() -> None:
 
     # Ended like Ctrl-C, so that a demo stops what it started.
     signal.signal(signal.SIGTERM, _interrupt)
-    stack = LocalStack(project_home(), arguments.state, progress)
+    stack: LocalStack
+    if arguments.command == "cluster":
+        stack = Cluster(project_home(), arguments.state, progress, own_redis=arguments.own_redis)
+        action = arguments.action
+    else:
+        stack = LocalStack(project_home(), arguments.state, progress)
+        action = arguments.command
     try:
-        match arguments.command:
+        match action:
             case "up":
                 stack.up()
                 _print_welcome(stack)
             case "down":
                 stack.down()
-                print("stopped: Airflow and PostgreSQL")
+                print(f"stopped: {', '.join(stack.running())}")
             case "status":
                 running = stack.running()
                 for name, runs in running.items():
@@ -72,9 +84,13 @@ def _print_welcome(stack: LocalStack) -> None:
     print(f"\nAirflow     {stack.address}   (its language is the browser's; 简体中文 is in the menu of the user, too)")
     for login, password in stack.logins().items():
         print(f"login       {login} / {password}")
-    print(f"file drop   {stack.drop_folder}")
+    print(f"departments {stack.city.places.folder}   (made up; 市市场监督管理局's drop is {stack.city.drop_folder})")
     print(f"logs        {stack.state / 'log'}")
-    print("next        make status, make down; `zhengku` on the command line uses the same store")
+    if isinstance(stack, Cluster):
+        print(f"settings    {stack.state / 'local.env'} holds those that `zhengku` on the command line needs")
+        print("next        make cluster-status, make cluster-down")
+    else:
+        print("next        make status, make down; `zhengku` on the command line uses the same store")
     with stack.api() as api:
         for file, error in api.import_errors().items():
             print(f"broken DAG  {file}: {error}")

@@ -59,17 +59,16 @@ class AirflowHome:
 
     def passwords(self) -> dict[str, str]:
         """Return the password of each login of `USERS`; made at the first call, and the same from then on."""
-        return _kept_secrets(self._password_file, {login: lambda: secrets.token_urlsafe(12) for login in USERS})
+        return _kept_secrets(self.password_file, {login: lambda: secrets.token_urlsafe(12) for login in USERS})
 
     @property
-    def _password_file(self) -> Path:
+    def password_file(self) -> Path:
+        """Where Airflow's login reads them."""
         return self.folder / "passwords.json"
 
-    def settings(self, database_url: str, port: int) -> dict[str, str]:
-        """Return Airflow's settings as environment variables; the API server is to listen on `port` of 127.0.0.1."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.passwords()
-        keys = _kept_secrets(
+    def keys(self) -> dict[str, str]:
+        """Return `fernet`, `jwt` and `session`; made at the first call, and the same from then on."""
+        return _kept_secrets(
             self.folder / "secrets.json",
             {
                 "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
@@ -77,6 +76,11 @@ class AirflowHome:
                 "session": lambda: secrets.token_hex(32),
             },
         )
+
+    def settings(self, database_url: str, port: int) -> dict[str, str]:
+        """Return Airflow's settings as environment variables; the API server is to listen on `port` of 127.0.0.1."""
+        self.passwords()
+        keys = self.keys()
         address = f"http://127.0.0.1:{port}"
         return {
             "AIRFLOW_HOME": str(self.folder),
@@ -98,10 +102,12 @@ class AirflowHome:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._password_file),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.password_file),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{login}:{role}" for login, role in USERS.items()),
             # The default looks for new files every five minutes; who writes a DAG waits for it.
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+            # A file that changed is read at once; the rest, every half minute by default, would keep a core busy.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
             # Airflow would choose asyncpg, which is not installed; psycopg does both.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database_url,
@@ -115,7 +121,7 @@ class AirflowHome:
             # Each task is a new process: from this server it inherits what otherwise takes it seconds to import.
             "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
             "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD": (
-                "airflow,airflow.executors.local_executor,great_expectations"
+                "airflow,airflow.executors.local_executor,great_expectations,zhengku.road,zhengku.validate.run"
             ),
             "GX_ANALYTICS_ENABLED": "false",
             # A proxy of the machine cannot reach our own 127.0.0.1.
@@ -154,7 +160,8 @@ class AirflowApi:
     def __init__(self, address: str, login: str, password: str) -> None:
         self.address = address
         self._credentials = {"username": login, "password": password}
-        self._client = httpx.Client(base_url=address, timeout=15, trust_env=False)
+        # A machine that is busy with a first start answers late.
+        self._client = httpx.Client(base_url=address, timeout=60, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -207,11 +214,11 @@ class AirflowApi:
         """Return `queued`, `running`, `success` or `failed`."""
         return str(self._call("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def active_runs(self, dag_id: str) -> set[str]:
-        """Return the ids of a DAG's runs that have not finished."""
+    def active_runs(self) -> set[tuple[str, str]]:
+        """Return DAG and id of every run that has not finished."""
         return {
-            entry["dag_run_id"]
-            for entry in self._pages(f"dags/{dag_id}/dagRuns?state=queued&state=running", "dag_runs")
+            (entry["dag_id"], entry["dag_run_id"])
+            for entry in self._pages("dags/~/dagRuns?state=queued&state=running", "dag_runs")
         }
 
     def set_pool(self, name: str, slots: int) -> None:

@@ -1,49 +1,45 @@
-"""The demo: made-up licenses go the whole road, run by a real Airflow, and the terminal shows what became of them."""
+"""The demo: a night of all made-up departments goes the whole road by a real Airflow, and the terminal shows it."""
 
 import json
 import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator
 from datetime import datetime
-from pathlib import Path
 
 from local_stack.airflow import AirflowApi, TaskState
 from local_stack.stack import LocalStack, Progress
 from zhengku.errors import ZhengkuError
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
-DAG_ID = "market_supervision"
-ROWS = 2_000
-SEED = 2019
-RUN_SECONDS = 180.0
-SIGN_SECONDS = 10.0
-OWN_RUN_SECONDS = 3.0
+ROWS = 60
+"""Certificates of each feed on the first night."""
 
-# The demo's DAG defers nothing, so nobody would miss the triggerer.
+SEED = 2019
+RUN_SECONDS = 600.0
+SIGN_SECONDS = 10.0
+OWN_RUN_SECONDS = 30.0
+
+# The demo's DAGs defer nothing, so nobody would miss the triggerer.
 _COMPONENTS = ("api-server", "scheduler", "dag-processor")
 
 _FINISHED = ("success", "failed")
-_FAILED_TASK_STATES = ("failed", "up_for_retry", "upstream_failed")
-# What tells nobody anything: a task passes through these within a second.
-_SILENT_TASK_STATES = ("waiting", "scheduled", "queued")
+_FAILED_TASK_STATES = ("failed", "up_for_retry")
 
 
 def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int = SEED) -> None:
-    """Lay out a delivery of `rows` made-up licenses, run the department's DAG for it, and print the summary.
+    """Let a night pass in the made-up departments, run all their DAGs, and print what became of it.
 
-    What the demo started it stops again. Raises `ZhengkuError` when the run does not succeed within `RUN_SECONDS`.
+    Run again, it is the next night. What the demo started it stops again. Raises `ZhengkuError` when a run does not
+    succeed within `RUN_SECONDS`.
     """
     already = {name for name, runs in stack.running().items() if runs}
     try:
-        with ThreadPoolExecutor(1) as pool:
-            laid_out = pool.submit(_lay_out_delivery, stack.drop_folder, rows, seed)
-            stack.up(_COMPONENTS)
-            laid_out.result()
-        progress(f"a delivery of made-up licenses lies in {stack.drop_folder}")
+        stack.up(_COMPONENTS)
+        night = stack.city.pass_night(rows, seed)
+        progress(f"night {night} of the made-up city lies in {stack.city.places.folder}, its truth beside it")
         with stack.api() as api:
-            run_department(stack, api, DAG_ID, progress)
-        _print_summary(stack)
+            runs = run_departments(stack, api, sorted(_departments(stack, api)), progress)
+        _print_summary(stack, set(runs.values()))
     finally:
         started = {name for name, runs in stack.running().items() if runs} - already
         if started:
@@ -51,73 +47,90 @@ def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int 
             stack.down(only=started)
 
 
-def run_department(stack: LocalStack, api: AirflowApi, dag_id: str, progress: Progress) -> str:
-    """Run a department's DAG once and return the run's id; `progress` is told every change of its tasks.
-
-    Raises `ZhengkuError` when the DAG was not read, the run failed, or it takes longer than `RUN_SECONDS`.
-    """
+def _departments(stack: LocalStack, api: AirflowApi) -> set[str]:
+    """Return the DAGs; raises `ZhengkuError` when a file of them could not be read."""
     broken = api.import_errors()
-    if dag_id not in api.dags():
-        reason = "; ".join(f"{file}: {error}" for file, error in broken.items()) or "no file there defines it"
-        raise ZhengkuError(f"The DAG {dag_id} was not found in {stack.airflow.dags_folder}: {reason}")
-    logs = stack.airflow.task_log_folder / f"dag_id={dag_id}"
+    if broken:
+        raise ZhengkuError("; ".join(f"{file}: {error}" for file, error in broken.items()))
+    return set(api.dags())
+
+
+def run_departments(stack: LocalStack, api: AirflowApi, dag_ids: Collection[str], progress: Progress) -> dict[str, str]:
+    """Run departments' DAGs once, side by side, and return the run of each; `progress` is told what becomes of them.
+
+    Raises `ZhengkuError` when a run failed, or all take longer than `RUN_SECONDS`.
+    """
+    unknown = sorted(set(dag_ids) - api.dags().keys())
+    if unknown:
+        raise ZhengkuError(f"No file in {stack.airflow.dags_folder} defines the DAGs {', '.join(unknown)}.")
     begin = last_sign = time.monotonic()
-    run_id = _begin_run(api, dag_id)
-    progress(f"the DAG {dag_id} runs: {stack.address}/dags/{dag_id}/runs/{run_id}")
-    # Where the DAG's own run came all the same, the delivery may be in either: both are shown and waited for.
-    states = {run_id: "queued"}
-    seen: set[tuple[str, TaskState]] = set()
+    started = _begin_runs(api, dag_ids)
+    if len(started) == 1:
+        [(dag_id, run_id)] = started.items()
+        progress(f"the DAG {dag_id} runs: {stack.address}/dags/{dag_id}/runs/{run_id}")
+    else:
+        progress(f"{len(started)} DAGs run: {stack.address}/dags")
+    # Where a DAG's own run came all the same, the delivery may be in either: both are waited for.
+    states = {(dag_id, run_id): "queued" for dag_id, run_id in started.items()}
+    told: set[tuple[str, str, TaskState]] = set()
     while not all(state in _FINISHED for state in states.values()):
         if time.monotonic() - begin > RUN_SECONDS:
+            late = ", ".join(dag_id for (dag_id, _), state in states.items() if state not in _FINISHED)
             raise ZhengkuError(
-                f"The DAG {dag_id} has not finished after {RUN_SECONDS:.0f} s (it is {states[run_id]}); "
-                f"the logs of its tasks are in {logs}"
+                f"Not finished after {RUN_SECONDS:.0f} s: {late}. The logs of the tasks are in "
+                f"{stack.airflow.task_log_folder}"
             )
-        time.sleep(0.3)
-        states = {run: api.run_state(dag_id, run) for run in states.keys() | api.active_runs(dag_id)}
-        for run in states:
-            for task in api.task_states(dag_id, run):
-                if (run, task) not in seen and task.state not in _SILENT_TASK_STATES:
-                    progress(f"{task.name}: {task.state.replace('_', ' ')}{'' if run == run_id else f' ({run})'}")
-                    for line in _complaint(stack, dag_id, run, task):
+        time.sleep(1)
+        # One question for all: the API server works on the same two cores.
+        active = {run for run in api.active_runs() if run[0] in started}
+        states.update((run, "running") for run in active)
+        for dag_id, run_id in [run for run, state in states.items() if state not in _FINISHED and run not in active]:
+            states[dag_id, run_id] = state = api.run_state(dag_id, run_id)
+            for task in api.task_states(dag_id, run_id) if state == "failed" else ():
+                if task.state in _FAILED_TASK_STATES and (dag_id, run_id, task) not in told:
+                    told.add((dag_id, run_id, task))
+                    progress(f"{dag_id}, {task.name}: {task.state.replace('_', ' ')}")
+                    for line in _complaint(stack, dag_id, run_id, task):
                         progress(f"    {line}")
-                    last_sign = time.monotonic()
-                seen.add((run, task))
+            if state in _FINISHED:
+                done = sum(state in _FINISHED for state in states.values())
+                progress(f"{dag_id}: {state} ({done} of {len(states)})")
+                last_sign = time.monotonic()
         if time.monotonic() - last_sign > SIGN_SECONDS:
-            progress(f"the run is {states[run_id]}")
+            progress(f"{sum(state in _FINISHED for state in states.values())} of {len(states)} are done")
             last_sign = time.monotonic()
-    failed = [run for run, state in states.items() if state == "failed"]
+    failed = sorted({dag_id for (dag_id, _), state in states.items() if state == "failed"})
     if failed:
-        raise ZhengkuError(f"The DAG {dag_id} failed; the logs of its tasks are in {logs / f'run_id={failed[0]}'}")
-    return run_id
+        raise ZhengkuError(f"Failed: {', '.join(failed)}; the logs of the tasks are in {stack.airflow.task_log_folder}")
+    return started
 
 
-def _begin_run(api: AirflowApi, dag_id: str) -> str:
-    """Start a run of the DAG and return its id."""
-    if api.is_paused(dag_id):
+def _begin_runs(api: AirflowApi, dag_ids: Collection[str]) -> dict[str, str]:
+    """Start a run of each DAG and return its id."""
+    started: dict[str, str] = {}
+    switched_on = {dag_id for dag_id in dag_ids if api.is_paused(dag_id)}
+    for dag_id in switched_on:
         api.unpause(dag_id)
-        # Switched on, a DAG runs for its last date by itself, and a second run would find nothing left to fetch.
-        deadline = time.monotonic() + OWN_RUN_SECONDS
-        while time.monotonic() < deadline:
-            if own := api.active_runs(dag_id):
-                return min(own)
-            time.sleep(0.2)
-    run_id = f"manual__{datetime.now(CITY_TIME_ZONE).isoformat(timespec='milliseconds')}"
-    api.trigger(dag_id, run_id)
-    return run_id
+    # Switched on, a DAG runs for its last date by itself, and a second run would find nothing left to fetch.
+    deadline = time.monotonic() + OWN_RUN_SECONDS
+    while switched_on - started.keys() and time.monotonic() < deadline:
+        time.sleep(0.2)
+        for dag_id, run_id in sorted(api.active_runs()):
+            if dag_id in switched_on:
+                started.setdefault(dag_id, run_id)
+    for dag_id in dag_ids:
+        if dag_id not in started:
+            run_id = f"manual__{datetime.now(CITY_TIME_ZONE).isoformat(timespec='milliseconds')}"
+            api.trigger(dag_id, run_id)
+            started[dag_id] = run_id
+    return started
 
 
-def _lay_out_delivery(folder: Path, rows: int, seed: int) -> None:
-    from simulator.business_licenses import write_file_drop
-
-    write_file_drop(folder, rows, seed)
-
-
-def _print_summary(stack: LocalStack) -> None:
-    from zhengku.report.summary import print_summary
+def _print_summary(stack: LocalStack, run_ids: Collection[str]) -> None:
+    from zhengku.report.summary import print_night
 
     os.environ.update(stack.environment())
-    print_summary(Settings.load())
+    print_night(Settings.load(), run_ids)
 
 
 def _complaint(stack: LocalStack, dag_id: str, run_id: str, task: TaskState) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The local stack: PostgreSQL, the license store's schema, and Airflow's components, started and stopped together.
+"""The local stack: PostgreSQL, the store's schema, made-up departments, and Airflow, started and stopped together.
 
 All that it writes lies under one folder, `var/` of the project unless another is chosen.
 """
@@ -12,14 +12,16 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 
 from local_stack.airflow import COMPONENTS, AirflowApi, AirflowHome, command
+from local_stack.city import MadeUpCity
+from local_stack.pools import department_pools
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.private_file import write_private
 from local_stack.processes import BackgroundProgram, stop_programs
-from zhengku.catalog.catalog import department_files, load_department
-from zhengku.errors import CatalogError, StoreUnavailable, ZhengkuError
+from zhengku.errors import StoreUnavailable, ZhengkuError
 
 STORE_DATABASE = "zhengku"
 AIRFLOW_DATABASE = "airflow"
@@ -38,9 +40,10 @@ class LocalStack:
         self.state = (state or home / "var").absolute()
         self.airflow = AirflowHome(home, self.state)
         self.postgres = EmbeddedPostgres(self.state / "postgres")
-        self.drop_folder = self.state / "drop" / "market_supervision"
         self._progress = progress
         self._programs = {name: BackgroundProgram(name, self.state / "run", self.state / "log") for name in COMPONENTS}
+        simulator = BackgroundProgram("simulator", self.state / "run", self.state / "log")
+        self.city = MadeUpCity(self.state / "simulator", self.postgres, simulator)
 
     # ---- what a person needs to know
 
@@ -61,8 +64,13 @@ class LocalStack:
         """Tell for PostgreSQL and every component whether it runs."""
         return {
             "postgres": self.postgres.is_running(),
+            "simulator": self.city.program.process() is not None,
             **{name: program.process() is not None for name, program in self._programs.items()},
         }
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process of Airflow's components, the tasks that run now among them."""
+        return [process for program in self._programs.values() for process in program.family()]
 
     def environment(self) -> dict[str, str]:
         """Return the environment of every process of the stack, PostgreSQL's running address in it.
@@ -89,14 +97,18 @@ class LocalStack:
         """
         for folder in ("run", "log", "airflow", "landing", "reports"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
-        self.drop_folder.mkdir(parents=True, exist_ok=True)
         before = {name for name, runs in self.running().items() if runs}
-        if "postgres" not in before:
-            # Components that lost their database would never find it again: it gets another port.
+        if not {"postgres", "simulator"} <= before:
+            # Components that lost their database or the departments would never find them again: they get other ports.
             self._stop_components()
-            before = set()
+            before &= {"postgres"}
+        if "postgres" not in before:
             self._progress("starting PostgreSQL")
             self.postgres.start()
+        if "simulator" not in before:
+            self._progress("starting the made-up departments")
+            stop_programs([self.city.program])
+            self.city.start(os.environ)
         self._write_local_settings()
         self._migrate()
         wanted = [name for name in components if name not in before]
@@ -112,11 +124,13 @@ class LocalStack:
         self._wait_until_healthy(components)
         self._make_pools()
         self._wait_until_parsed()
-        return {"postgres", *components} - before
+        return {"postgres", "simulator", *components} - before
 
     def down(self, only: Collection[str] | None = None) -> None:
         """Stop the components and then PostgreSQL, or `only` those of them; harmless when nothing runs."""
         self._stop_components(only)
+        if only is None or "simulator" in only:
+            stop_programs([self.city.program])
         if only is None or "postgres" in only:
             self.postgres.stop()
 
@@ -131,7 +145,7 @@ class LocalStack:
             "ZHENGKU_DATABASE_URL": self.postgres.url(STORE_DATABASE),
             "ZHENGKU_LANDING_URL": str(self.state / "landing"),
             "ZHENGKU_REPORT_DIR": str(self.state / "reports"),
-            "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(self.drop_folder),
+            **self.city.connections(),
         }
 
     def _write_local_settings(self) -> None:
@@ -238,16 +252,10 @@ class LocalStack:
 
     def _make_pools(self) -> None:
         """Give every department the pool that its file names: a task in a pool that does not exist waits for ever."""
-        folder = self.home / "include" / "catalog"
+        pools = department_pools(self.home / "include" / "catalog", self._progress)
         with self.api() as api:
-            for file in department_files(folder):
-                try:
-                    pool = load_department(folder, file.stem).pool
-                except CatalogError as error:
-                    # The other departments' DAGs run all the same.
-                    self._progress(f"no pool for {file.stem}: {error}")
-                else:
-                    api.set_pool(pool.name, pool.slots)
+            for name, slots in pools.items():
+                api.set_pool(name, slots)
 
     def _wait_until_parsed(self) -> None:
         """Wait until every DAG file was read or found wrong; a file that defines no DAG is waited for in vain."""

@@ -1,0 +1,40 @@
+"""The pools that the departments' files name: `python -m local_stack.pools` writes them for `airflow pools import`."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from zhengku.catalog.catalog import department_files, load_department
+from zhengku.errors import CatalogError
+from zhengku.settings import Settings
+
+
+def department_pools(catalog_folder: Path, complain: Callable[[str], None]) -> dict[str, int]:
+    """Return the slots of each pool; a department whose file is wrong is complained of and has none.
+
+    The other departments' DAGs run all the same.
+    """
+    pools: dict[str, int] = {}
+    for file in department_files(catalog_folder):
+        try:
+            pool = load_department(catalog_folder, file.stem).pool
+        except CatalogError as error:
+            complain(f"no pool for {file.stem}: {error}")
+        else:
+            pools[pool.name] = pool.slots
+    return pools
+
+
+def main() -> None:
+    """Write the pools to standard output, in the form that `airflow pools import` reads."""
+    pools = department_pools(Settings.load().catalog_folder, lambda line: print(line, file=sys.stderr))
+    listed = {
+        name: {"slots": slots, "description": "named by a department's file", "include_deferred": False}
+        for name, slots in pools.items()
+    }
+    print(json.dumps(listed))
+
+
+if __name__ == "__main__":
+    main()
