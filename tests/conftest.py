@@ -5,7 +5,9 @@ test process starts an embedded one, which takes half a second.
 """
 
 import os
+import re
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -169,13 +171,29 @@ class Installation:
         return {key: values for key, *values in rows}
 
 
+@pytest.fixture(scope="session")
+def register_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped catalogue with one department that has one feed, the business license register, as it is shipped."""
+    shipped = project_home() / "include" / "catalog"
+    folder = tmp_path_factory.mktemp("catalog")
+    shutil.copytree(shipped, folder, dirs_exist_ok=True, ignore=lambda *_: {"departments"})
+    text = (shipped / "departments" / "market_supervision.yaml").read_text(encoding="utf-8")
+    head, first, feed, *others = re.split(r"^(  \w+:\n)", text, flags=re.MULTILINE)
+    assert first == "  business_license:\n"
+    assert others
+    (folder / "departments").mkdir()
+    (folder / "departments" / "market_supervision.yaml").write_text(head + first + feed, encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
-def installation(tmp_path: Path, database_url: str) -> Installation:
-    """A fresh installation with the shipped catalogue and suites, and an empty file drop."""
+def installation(tmp_path: Path, database_url: str, register_catalog: Path) -> Installation:
+    """A fresh installation that collects one feed, with the shipped suites and an empty file drop."""
     drop = tmp_path / "drop" / "business_license"
     drop.mkdir(parents=True)
     environment = {
         "ZHENGKU_DATABASE_URL": database_url,
+        "ZHENGKU_CATALOG_DIR": str(register_catalog),
         "ZHENGKU_LANDING_URL": str(tmp_path / "landing"),
         "ZHENGKU_REPORT_DIR": str(tmp_path / "reports"),
         "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(tmp_path / "drop"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from local_stack.demo import run_department
+from local_stack.demo import run_departments
 from local_stack.stack import LocalStack
 from simulator.business_licenses import write_file_drop
 from zhengku.errors import ZhengkuError
@@ -33,14 +33,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 @pytest.fixture
 def drop(stack: LocalStack) -> Path:
     """An empty file drop and an empty license store."""
-    folder = stack.drop_folder / "business_license"
-    shutil.rmtree(stack.drop_folder, ignore_errors=True)
+    folder = stack.city.drop_folder / "business_license"
+    shutil.rmtree(stack.city.drop_folder, ignore_errors=True)
     folder.mkdir(parents=True)
     query(
         stack,
         "zhengku",
         "truncate store.certificate, store.certificate_history, quarantine.problem_row,"
-        " ledger.rule_result, ledger.batch",
+        " ledger.rule_result, ledger.watermark, ledger.batch",
     )
     return folder
 
@@ -53,7 +53,7 @@ def query(stack: LocalStack, database: str, statement: str, *parameters: object)
 
 def run(stack: LocalStack) -> str:
     with stack.api() as api:
-        return run_department(stack, api, DAG, print)
+        return run_departments(stack, api, [DAG], print)[DAG]
 
 
 def lay(folder: Path, source: Path) -> None:
@@ -70,7 +70,7 @@ def counts(stack: LocalStack) -> list[tuple]:
 
 
 def test_made_up_delivery_ends_as_the_truth_says(stack, drop):
-    truth = write_file_drop(stack.drop_folder, 300, 7)
+    truth = write_file_drop(stack.city.drop_folder, 300, 7)
     run_id = run(stack)
     found = query(stack, "zhengku", "select source_name, fetched, run_id from ledger.batch order by batch_id")
     assert found == [(file.name, file.fetched, run_id) for file in truth.files]
@@ -99,7 +99,7 @@ def test_made_up_delivery_ends_as_the_truth_says(stack, drop):
 
 
 def test_rejected_file_turns_the_run_red_and_the_others_load(stack, drop):
-    truth = write_file_drop(stack.drop_folder, 300, 8, with_rejected=True)
+    truth = write_file_drop(stack.city.drop_folder, 300, 8, with_rejected=True)
     with pytest.raises(ZhengkuError, match="failed"):
         run(stack)
     assert [status for *_, status in counts(stack)] == ["rejected" if f.rejected_by else "loaded" for f in truth.files]
@@ -112,7 +112,7 @@ def test_rejected_file_turns_the_run_red_and_the_others_load(stack, drop):
         )
     )
     assert states["conclude"] == "failed"
-    assert states["feed.load"] == "success"
+    assert states["load"] == "success"
 
 
 @pytest.mark.skipif(

@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from zhengku.errors import BalanceError
+from zhengku.errors import BalanceError, StoreUnavailable
+from zhengku.ledger import Batch
+from zhengku.road import Road
 
 ROWS = 8
 
@@ -121,9 +123,37 @@ def test_staging_that_a_crash_of_the_server_emptied_is_staged_again(delivered):
     """Unlogged tables are empty after the server's recovery; the load must notice."""
     [batch] = delivered.road.collect("market_supervision", "business_license", "night")
     delivered.road.validate(batch.batch_id)
-    schema = f"batch_{batch.batch_id}"
-    for table in ("text_row", "certificate", "bad_row", "mark", "batch_summary", "delivered_column"):
-        delivered.query(f"truncate {schema}.{table}")
+    empty_as_a_crash_does(delivered, batch.batch_id)
+    check_end(delivered)
+
+
+def empty_as_a_crash_does(installation, batch_id: int) -> None:
+    tables = installation.query("select tablename from pg_tables where schemaname = %s", f"batch_{batch_id}")
+    for (table,) in tables:
+        installation.query(f"truncate batch_{batch_id}.{table}")
+
+
+@pytest.mark.parametrize("step", ["stage", "validate"])
+def test_crash_of_the_server_right_after_a_step_is_noticed_by_the_next(delivered, step):
+    """Nothing is checked or loaded that is not there, and the same step passes when it is repeated."""
+
+    class CrashAfterStep(Road):
+        def stage(self, batch_id: int) -> Batch:
+            return self._crash(super().stage(batch_id), "stage")
+
+        def validate(self, batch_id: int) -> Batch:
+            return self._crash(super().validate(batch_id), "validate")
+
+        def _crash(self, batch: Batch, after: str) -> Batch:
+            if after == step:
+                empty_as_a_crash_does(delivered, batch.batch_id)
+            return batch
+
+    [batch] = delivered.road.collect("market_supervision", "business_license", "night")
+    before = delivered.store()
+    with pytest.raises(StoreUnavailable, match=r"staging tables are empty.*run this step again"):
+        CrashAfterStep(delivered.settings).load(batch.batch_id)
+    assert delivered.store() == before
     check_end(delivered)
 
 

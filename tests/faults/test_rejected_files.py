@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 
 import pytest
 
@@ -130,14 +131,22 @@ def test_drop_that_is_not_there_is_said_clearly(installation):
 
 def test_file_that_is_still_being_written_is_left_for_the_next_try(installation, make_row):
     """Its size changes while the road waits for it to settle."""
-    import threading
-
     path = installation.deliver_rows("1.csv", make_row(1), minutes_ago=0)
-    writer = threading.Timer(1.0, lambda: path.write_text(path.read_text() + make_row(2) + "\n"))
+    ended = threading.Event()
+
+    def write_on() -> None:
+        while not ended.wait(0.2):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(make_row(2) + "\n")
+
+    writer = threading.Thread(target=write_on)
     writer.start()
-    with pytest.raises(DeliveryUnavailable, match="still being written"):
-        installation.run()
-    writer.join()
+    try:
+        with pytest.raises(DeliveryUnavailable, match="still being written"):
+            installation.run()
+    finally:
+        ended.set()
+        writer.join()
     assert installation.store() == {}
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from zhengku.collect.file_drop import land, list_deliveries, manifest_of
+from zhengku.collect.file_drop import FileDropSource
 from zhengku.collect.landing import LandingArea
+from zhengku.collect.source import Window
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, DeliveryRejected, DeliveryUnavailable, StoreError, StoreUnavailable
 from zhengku.stage.staging import copy_rows
@@ -35,8 +36,12 @@ def drop_of(installation):
     return installation.road.catalog.feed("market_supervision", "business_license").transport
 
 
-def listed(installation):
-    return list_deliveries(drop_of(installation), str(installation.drop.parent))
+def source_of(installation, **changes):
+    return FileDropSource(drop_of(installation).model_copy(update=changes), str(installation.drop.parent))
+
+
+def listed(installation, **changes):
+    return source_of(installation, **changes).deliveries(Window())
 
 
 # ---- the database
@@ -165,7 +170,7 @@ def test_file_that_vanishes_after_it_was_listed_is_unavailable(installation, mak
     [delivery] = listed(installation)
     path.unlink()
     with pytest.raises(DeliveryUnavailable, match=r"1\.csv is no longer in the file drop"):
-        land(delivery, None, drop_of(installation), installation.road.landing, "a/b/1.csv")
+        source_of(installation).land(delivery, installation.road.landing, "a/b/1.csv")
 
 
 def test_file_that_vanishes_does_not_keep_the_others_from_loading(installation, make_row):
@@ -192,9 +197,8 @@ def test_manifest_that_cannot_be_read_is_unavailable(installation, make_row):
     manifest = path.with_name("1.csv.manifest.json")
     manifest.symlink_to(manifest)
     [delivery] = listed(installation)
-    drop = drop_of(installation).model_copy(update={"manifest": "required"})
     with pytest.raises(DeliveryUnavailable, match=r"1\.csv\.manifest\.json"):
-        manifest_of(drop, delivery)
+        source_of(installation, manifest="required").land(delivery, installation.road.landing, "a/b/1.csv")
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file whose reading fails")
@@ -212,7 +216,7 @@ def test_read_error_of_the_source_names_the_file_and_leaves_nothing_behind(insta
         os.close(memory)
 
     with pytest.raises(DeliveryUnavailable, match=f"1.csv cannot be read from the file drop: {os.strerror(errno.EIO)}"):
-        land(delivery, None, drop_of(installation), landing, "a/b/1.csv", break_off)
+        source_of(installation).land(delivery, landing, "a/b/1.csv", break_off)
     assert [path for path in Path(landing.url).rglob("*") if path.is_file()] == []
 
 
@@ -225,10 +229,10 @@ def test_gbk_name_is_shown_as_text_and_its_manifest_is_found(installation, make_
     os.utime(raw, (moment, moment))
     [delivery] = listed(installation)
     assert delivery.name == "营业执照.csv"
-    assert os.fsencode(delivery.path) == raw
-    required = drop_of(installation).model_copy(update={"manifest": "required", "pattern": "营业*.csv"})
-    assert list_deliveries(required, str(installation.drop.parent)) == [delivery]
-    manifest = manifest_of(required, delivery)
+    assert delivery.raw_name == raw.rpartition(b"/")[2]
+    required = source_of(installation, manifest="required", pattern="营业*.csv")
+    assert required.deliveries(Window()) == [delivery]
+    manifest = required.land(delivery, installation.road.landing, "a/b/1.csv").manifest
     assert manifest is not None
     assert manifest.rows == 1
     batch = installation.run_one()

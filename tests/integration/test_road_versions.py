@@ -4,9 +4,11 @@ import os
 import shutil
 import time
 
+import psycopg
 import pytest
 
-from zhengku.errors import BatchesFailed, CatalogError
+from zhengku.database import SESSION_OPTIONS
+from zhengku.errors import BatchesFailed, CatalogError, StoreError
 from zhengku.settings import Settings
 
 
@@ -183,7 +185,8 @@ def test_file_whose_landed_copy_was_lost_is_collected_again_and_others_load(inst
     [path] = installation.query("select landing_path from ledger.batch where batch_id = %s", lost)
     (installation.drop.parents[1] / "landing" / path[0]).unlink()
     road = installation.road
-    assert [batch.status for batch in road.each(road.load, [lost, good])] == ["rejected", "loaded"]
+    assert lost < good
+    assert [batch.status for batch in road.load_run("market_supervision", "night")] == ["rejected", "loaded"]
     assert installation.run_one().inserted == 1
     assert len(installation.store()) == 2
 
@@ -194,9 +197,24 @@ def test_one_batch_that_fails_does_not_keep_the_others_from_loading(installation
     failing, good = collect_all(installation)
     installation.query("update ledger.batch set feed = 'gone' where batch_id = %s", failing)
     road = installation.road
-    assert [batch.batch_id for batch in road.each(road.load, [failing, good])] == [good]
+    assert [batch.batch_id for batch in road.load_run("market_supervision", "night")] == [good]
     with pytest.raises(CatalogError, match="gone"):
-        road.each(road.load, [failing])
+        road.load_run("market_supervision", "night", ["gone"])
+
+
+def test_failure_that_may_pass_is_told_while_there_are_tries_left(installation, make_row, monkeypatch):
+    installation.deliver_rows("a.csv", make_row(1))
+    installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
+    failing, good = collect_all(installation)
+    road = installation.road
+    # Another process works on the first one and does not come to an end.
+    with psycopg.connect(installation.settings.database_url.replace("+psycopg", "")) as other:
+        other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"zhengku.batch.{failing}"])
+        monkeypatch.setattr("zhengku.database.SESSION_OPTIONS", f"{SESSION_OPTIONS} -c statement_timeout=2000")
+        with pytest.raises(StoreError):
+            road.load_run("market_supervision", "night", last_try=False)
+        assert [batch.batch_id for batch in road.load_run("market_supervision", "night")] == [good]
+    assert [batch.status for batch in road.load_run("market_supervision", "night", last_try=False)] == ["loaded"] * 2
 
 
 def test_file_with_a_mended_manifest_is_collected_again(installation, make_row):

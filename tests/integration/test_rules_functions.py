@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from stdnum.cn import ric, uscc
+from stdnum.iso7064 import mod_11_10
 
 from simulator.business_licenses import credit_code
 
@@ -254,3 +255,24 @@ def test_null_is_no_code(connection: psycopg.Connection[Any]) -> None:
     assert not ask(connection, "select rules.is_credit_code(null)")
     assert not ask(connection, "select rules.is_identity_number(null, %s)", DAY)
     assert not ask(connection, "select rules.is_certificate_identifier(null, null)")
+
+
+FOOD_LICENSE_NUMBER = "select rules.is_food_license_number(convert_to(%s, 'UTF8'))"
+
+
+@shared_database
+@given(st.text("0123456789", min_size=13, max_size=13), st.sampled_from("0123456789"))
+def test_food_license_number_agrees_with_stdnum(connection: psycopg.Connection[Any], digits: str, last: str) -> None:
+    assert ask(connection, FOOD_LICENSE_NUMBER, "JY" + digits + last) is mod_11_10.is_valid(digits + last)
+    assert ask(connection, FOOD_LICENSE_NUMBER, "SC" + digits + mod_11_10.calc_check_digit(digits))
+
+
+@shared_database
+@given(any_text.filter(lambda text: "\0" not in text))
+@example("")
+@example("JY1420704000001")
+@example("JY142070400000１1")
+def test_no_text_but_two_letters_and_14_digits_is_a_food_license_number(
+    connection: psycopg.Connection[Any], text: str
+) -> None:
+    assert not ask(connection, FOOD_LICENSE_NUMBER, text) or len(text) == 16

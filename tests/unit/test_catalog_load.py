@@ -15,8 +15,12 @@ SHIPPED = Path(__file__).resolve().parents[2] / "include" / "catalog"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """The shipped tables with the file of one department."""
     copy = tmp_path / "catalog"
     shutil.copytree(SHIPPED, copy)
+    for path in (copy / "departments").iterdir():
+        if path.name != department_file(copy).name:
+            path.unlink()
     return copy
 
 
@@ -68,13 +72,14 @@ def test_broken_file_stops_only_its_own_department(folder: Path) -> None:
 
 def test_a_new_license_type_is_one_row_with_key_and_name(folder: Path, tmp_path: Path) -> None:
     with (folder / "license_types.csv").open("a", encoding="utf-8") as file:
-        file.write("fireworks_permit,,烟花爆竹经营许可证" + "," * 10 + "\n")
+        file.write("fireworks_permit,,烟花爆竹经营许可证" + "," * 11 + "\n")
     path = department_file(folder)
     rewrite(path, "license_type: business_license", "license_type: fireworks_permit")
     rewrite(path, "license_type_code: {constant: 11100000MB0143028R001}", "license_type_code: {column: 类型代码}")
     rewrite(path, "license_type_name: {constant: 营业执照}", "license_type_name: {constant: 烟花爆竹经营许可证}")
-    for suite in ("certificate", "business_license"):
-        (tmp_path / f"{suite}.json").write_text("{}", encoding="utf-8")
+    for feed in load_department(SHIPPED, "market_supervision").feeds.values():
+        for suite in feed.suites:
+            (tmp_path / f"{suite}.json").write_text("{}", encoding="utf-8")
     assert [str(p) for p in check_catalog(folder, tmp_path) if p.severity != "info"] == []
     assert load_catalog(folder).license_type("fireworks_permit").extra_fields == ()
 

@@ -123,7 +123,7 @@ MISTAKES = [
     ("    key: [certificate_number]\n", "", "  safety_manager:", "key 'key' is missing", "identify a certificate"),
     ("owner: big-data-section\n", "", "department:", "key 'owner' is missing in the file", "Who is called"),
     ("manifest: required", "manifest: require", "manifest:", "expected 'required', 'optional' or 'none', got 'require'", "Did you mean 'required'?"),
-    ("kind: file_drop", "kind: file_dorp", "kind: file_dorp", "expected 'file_drop', got 'file_dorp'", "Did you mean 'file_drop'?"),
+    ("kind: file_drop", "kind: file_dorp", "kind: file_dorp", "unknown kind 'file_dorp'", "Did you mean 'file_drop'?"),
     ("kind: csv", "kind: csv\n        allow_empty: maybe", "allow_empty", "expected true or false, got 'maybe'", "no row"),
     ("      holder: {", "      holdr: {", "holdr", "unknown standard field 'holdr' of data set certificate", "Did you mean 'holder'?"),
     ("      holder: {", "      持证主体: {", "      持证主体", "unknown standard field '持证主体'", "Write 'holder'."),
@@ -179,6 +179,20 @@ MISTAKES = [
     ("pool: {name: housing, slots: 1}", "pool: &a {name: *a, slots: 1}", "pool:", "the alias means the mapping it stands in", "Write it out"),
     ("department: housing", "? [a]\n: b\ndepartment: housing", "? [a]", "a list or a mapping stands as a key", "Write a name"),
 ]  # fmt: skip
+
+
+def test_suites_without_that_of_the_license_type(folder: Path) -> None:
+    own = "construction_safety_manager_competency_certificate"
+    (folder.parent / "expectations" / f"{own}.json").write_text("{}", encoding="utf-8")
+    [told] = check(folder)
+    assert f"suites leave out '{own}', the license type's own" in told.message
+    assert (told.line, told.mend) == (line_of(GOOD, "suites:"), f"Add it: […, {own}].")
+    text = GOOD.replace("    suites: [certificate]\n", "")
+    write(folder, text)
+    [told] = check(folder)
+    assert told.line == line_of(text, "    license_type:")
+    write(folder, GOOD.replace("suites: [certificate]", f"suites: [certificate, {own}]"))
+    assert check(folder) == []
 
 
 def test_suites_without_that_of_the_data_set(folder: Path) -> None:
@@ -328,7 +342,7 @@ def test_two_feeds_on_the_same_files_are_told(folder: Path) -> None:
     problems = check(folder)
     assert len(problems) == 1
     assert problems[0].line == text[: text.rindex("pattern:")].count("\n") + 1
-    assert "feed 'other_feed' collects the same files as feed 'safety_manager'" in problems[0].message
+    assert "feed 'other_feed' collects the same as feed 'safety_manager'" in problems[0].message
 
 
 def test_pool_of_two_sizes_is_told(folder: Path) -> None:
@@ -372,7 +386,7 @@ def test_catalogue_without_departments_is_told(folder: Path) -> None:
 # file, what is replaced, by what, the line, what came, the mend
 TABLE_MISTAKES = [
     ("license_types.csv", "license_type,seq", "license_typ,seq", 1, "unknown column 'license_typ'", "Did you mean 'license_type'?"),
-    ("license_types.csv", ",multi_holder\n", "\n", 1, "column multi_holder is missing", "The header is license_type,seq"),
+    ("license_types.csv", ",any_type\n", "\n", 1, "column any_type is missing", "The header is license_type,seq"),
     ("license_types.csv", "household_register,2", "resident_identity_card,2", 3, "license_type 'resident_identity_card' stands a second time, first at line 2", "Keep one"),
     ("license_types.csv", "居民户口簿", "居民身份证", 3, "name_zh '居民身份证' stands a second time", "Keep one"),
     ("license_types.csv", "household_register,2,", "household_register,1,", 3, "seq 1 stands a second time", "Keep one"),
@@ -386,7 +400,7 @@ TABLE_MISTAKES = [
     ("license_types.csv", "签发日期,no", "签发日期,nein", 4, "multi_holder: expected yes or no, got 'nein'", "Use one of these"),
     ("license_types.csv", "居住地址|签发日期", "居住地址||签发日期", 4, "extra_fields has a blank part", "Remove the bar"),
     ("license_types.csv", "市公安局,person,permanent,,户别", "市公安局,person,permanent,5,户别", 3, "validity_years stands beside validity permanent", "Leave one"),
-    ("license_types.csv", "居住地址|签发日期,no", "居住地址|签发日期,no,no", 4, "expected 13 cells as in the header, got 14", "into quotes"),
+    ("license_types.csv", "居住地址|签发日期,no", "居住地址|签发日期,no,no", 4, "expected 14 cells as in the header, got 15", "into quotes"),
     ("license_types.csv", "居民户口簿", '"居民户口簿', 3, "is not CSV", "Close every quote"),
     ("districts.csv", "liangzihu,梁子湖区,ezhou", "liangzihu,梁子湖区,ezhu", 3, "parent 'ezhu' is no district", "Did you mean 'ezhou'?"),
     ("districts.csv", "ezhou,鄂州市,,city", "ezhou,鄂州市,gedian,city", 2, "district 'ezhou' is its own ancestor", "Correct the parents"),

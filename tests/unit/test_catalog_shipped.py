@@ -10,7 +10,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from zhengku.catalog import CERTIFICATE_STATUSES, check_catalog, department_schema, load_catalog, load_department
+from zhengku.catalog import (
+    CERTIFICATE_STATUSES,
+    Problem,
+    check_catalog,
+    department_schema,
+    load_catalog,
+    load_department,
+)
 from zhengku.catalog.reference import DISTRICT_ALIASES_FILE
 from zhengku.errors import CatalogError
 
@@ -19,13 +26,17 @@ CATALOG = HOME / "include" / "catalog"
 SUITES = HOME / "expectations"
 
 
-def test_shipped_catalogue_has_no_error() -> None:
-    problems = check_catalog(CATALOG, SUITES)
+@pytest.fixture(scope="module")
+def problems() -> list[Problem]:
+    return check_catalog(CATALOG, SUITES)
+
+
+def test_shipped_catalogue_has_no_error(problems: list[Problem]) -> None:
     assert [str(problem) for problem in problems if problem.severity != "info"] == []
 
 
-def test_blank_type_codes_are_told_once() -> None:
-    told = [problem for problem in check_catalog(CATALOG, SUITES) if "license_type_code" in problem.message]
+def test_blank_type_codes_are_told_once(problems: list[Problem]) -> None:
+    told = [problem for problem in problems if "have no license_type_code" in problem.message]
     assert [problem.severity for problem in told] == ["info"]
     assert "36 of 51" in told[0].message
 
@@ -33,6 +44,8 @@ def test_blank_type_codes_are_told_once() -> None:
 def test_the_51_license_types_are_there() -> None:
     types = load_catalog(CATALOG).license_types
     assert sorted(row.seq or 0 for row in types.values() if row.seq) == list(range(1, 52))
+    assert [row.license_type for row in types.values() if not row.seq] == ["other_certificate"]
+    assert [row.license_type for row in types.values() if row.any_type] == ["other_certificate"]
     assert types["business_license"].license_type_code == "11100000MB0143028R001"
     assert types["residence_permit"].license_type_code is None
     assert types["marriage_certificate"].code_basis == "inferred, confirm before use"
@@ -69,6 +82,33 @@ def test_a_place_outside_the_city_is_no_alias() -> None:
 def test_every_alias_says_whether_it_was_seen() -> None:
     with (CATALOG / DISTRICT_ALIASES_FILE).open(encoding="utf-8", newline="") as file:
         assert {row["basis"] for row in csv.DictReader(file)} == {"seen", "assumed"}
+
+
+def test_every_type_is_fed_by_the_department_that_issues_it() -> None:
+    types = load_catalog(CATALOG).license_types
+    fed: dict[str, str] = {}
+    for path in sorted((CATALOG / "departments").glob("*.yaml")):
+        department = load_department(CATALOG, path.stem)
+        for feed in department.feeds.values():
+            assert feed.license_type is not None
+            fed[feed.license_type] = department.catalog_name
+    assert fed.keys() == types.keys()
+    assert {key: fed[key] for key, row in types.items() if row.seq} == {
+        key: row.department for key, row in types.items() if row.seq
+    }
+
+
+def test_every_feed_asks_the_rules_of_its_type() -> None:
+    for path in sorted((CATALOG / "departments").glob("*.yaml")):
+        for feed in load_department(CATALOG, path.stem).feeds.values():
+            if (SUITES / f"{feed.license_type}.json").is_file():
+                assert feed.license_type in feed.suites, feed.name
+
+
+def test_every_department_has_its_dag() -> None:
+    for path in sorted((CATALOG / "departments").glob("*.yaml")):
+        text = (HOME / "dags" / f"{path.stem}.py").read_text(encoding="utf-8")
+        assert f'department_dag("{path.stem}", __doc__)' in text
 
 
 def test_market_supervision_maps_the_register() -> None:

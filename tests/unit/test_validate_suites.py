@@ -13,7 +13,7 @@ from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 PROJECT = Path(__file__).resolve().parents[2]
-SHIPPED = ["certificate", "business_license", BATCH_SUITE]
+SHIPPED = sorted(path.stem for path in (PROJECT / "expectations").glob("*.json"))
 
 ENTRY: dict[str, Any] = {
     "type": "expect_column_values_to_not_be_null",
@@ -107,6 +107,30 @@ def test_rule_id_used_twice_is_told_with_both_places(tmp_path: Path) -> None:
         CatalogError, match=r"addition\.json, entry 2: .*'made_up\.holder\.present'.*base\.json, entry 1"
     ):
         load_suites(tmp_path, ["base", "addition"])
+
+
+def test_included_suites_come_before_those_that_include_them_and_once(tmp_path: Path) -> None:
+    write(tmp_path, "group", ENTRY)
+    write(tmp_path, "one", changed(meta={"rule_id": "made_up.holder.one"}), includes=["group"])
+    write(tmp_path, "two", changed(meta={"rule_id": "made_up.holder.two"}), includes=["group"])
+    assert [suite.name for suite in load_suites(tmp_path, ["one", "two"])] == ["group", "one", "two"]
+
+
+def test_included_suite_that_includes_others_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "group", ENTRY, includes=["further"])
+    write(tmp_path, "one", changed(meta={"rule_id": "made_up.holder.one"}), includes=["group"])
+    with pytest.raises(CatalogError, match=r"one\.json: includes 'group', which includes further; expected one level"):
+        load_suites(tmp_path, ["one"])
+
+
+def test_the_parameter_that_a_rule_applies_by_is_one_that_it_needs(tmp_path: Path) -> None:
+    write(tmp_path, "base", changed(meta={"applies_if": "expires"}))
+    [suite] = load_suites(tmp_path, ["base"])
+    [rule] = suite.rules
+    assert rule.parameters == {"expires"}
+    assert rule.arguments({"expires": True}) == ENTRY["kwargs"]
+    with pytest.raises(ConfigurationError, match=r"needs parameters expires"):
+        rule.arguments({})
 
 
 def test_parameters_are_filled_in_wherever_they_stand(tmp_path: Path) -> None:

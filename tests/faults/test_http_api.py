@@ -1,0 +1,678 @@
+"""An interface that fails in every way that interfaces fail, over real sockets."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from zhengku.catalog import Feed
+from zhengku.catalog.department import HttpApi
+from zhengku.collect.http_api import HttpApiSource
+from zhengku.collect.landing import LandingArea
+from zhengku.collect.page_file import read_pages, read_totals
+from zhengku.collect.source import Collected, Position, Window
+from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
+from zhengku.settings import CITY_TIME_ZONE
+from zhengku.stage.pages import open_pages
+
+ID, SECRET = "app-1", "s3cr/et"
+START = datetime(2026, 1, 1, tzinfo=CITY_TIME_ZONE)
+
+
+@dataclass
+class Reply:
+    """What the server answers; `cut` sends so many bytes only, `pause` waits before every byte of the body."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    pause: float = 0
+    reset: bool = False
+    chunked: bool = False
+
+
+@dataclass
+class Request:
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    at: float = field(default_factory=time.monotonic)
+
+
+class Interface:
+    """A department's interface: `answer` decides, `requests` remembers."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.answer: Callable[[Request], Reply] = lambda request: Reply(status=404)
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _serve(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                parts = urlsplit(self.path)
+                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+                if body:
+                    query |= {name: str(value) for name, value in json.loads(body).items()}
+                request = Request(parts.path, query, {k.lower(): v for k, v in self.headers.items()})
+                outer.requests.append(request)
+                self._reply(outer.answer(request))
+
+            do_GET = do_POST = _serve
+
+            def _reply(self, reply: Reply) -> None:
+                if reply.reset:
+                    linger = struct.pack("ii", 1, 0)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    # A file object on the socket would keep it open.
+                    os.close(self.connection.detach())
+                    self.close_connection = True
+                    return
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                body = reply.body
+                if reply.chunked:
+                    self.send_header("Transfer-Encoding", "chunked")
+                    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+                else:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if reply.cut is not None:
+                    body, self.close_connection = body[: reply.cut], True
+                try:
+                    if reply.pause:
+                        for byte in body:
+                            self.wfile.write(bytes([byte]))
+                            self.wfile.flush()
+                            time.sleep(reply.pause)
+                    else:
+                        self.wfile.write(body)
+                except OSError:
+                    self.close_connection = True
+
+            def handle(self) -> None:
+                try:
+                    super().handle()
+                except (OSError, ValueError):
+                    self.close_connection = True
+
+            def finish(self) -> None:
+                try:
+                    super().finish()
+                except (OSError, ValueError):
+                    self.close_connection = True
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"http://{ID}:s3cr%2Fet@127.0.0.1:{self.port}/base"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def serving() -> Iterator[Interface]:
+    server = Interface()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def interface() -> Iterator[Interface]:
+    with serving() as server:
+        yield server
+
+
+def row(number: int, minute: int | None = None) -> dict[str, Any]:
+    at = START + timedelta(minutes=number if minute is None else minute)
+    return {"id": str(number), "name": f"虚构{number}", "time": at.strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def envelope(rows: list[Any], **more: Any) -> bytes:
+    return json.dumps({"code": 0, "data": {"rows": rows, **more}}, ensure_ascii=False).encode()
+
+
+def numbered(rows: list[dict[str, Any]], size: int = 10, **more: Any) -> Callable[[Request], Reply]:
+    def answer(request: Request) -> Reply:
+        first = (int(request.query["page"]) - 1) * size
+        return Reply(envelope(rows[first : first + size], total=len(rows), **more))
+
+    return answer
+
+
+def feed_of(**transport: Any) -> Feed:
+    values = {
+        "kind": "http",
+        "connection": "platform",
+        "path": "licenses",
+        "signature": {"kind": "none"},
+        "paging": {"kind": "number", "size": 10},
+        "response": {"total": "data.total", "code": "code", "message": "msg"},
+        "since_parameter": "since",
+        "until_parameter": "until",
+        "row_id": ["id"],
+        "requests_per_minute": 100_000,
+        "attempts": 3,
+        **transport,
+    }
+    feed = Feed.model_validate(
+        {
+            "title": "测试",
+            "dataset": "certificate",
+            "license_type": "business_license",
+            "transport": values,
+            "window": {"kind": "watermark", "column": "time"},
+            "key": ["certificate_number"],
+            "fields": {"certificate_number": {"column": "id"}, "holder": {"column": "name"}},
+        }
+    )
+    feed._id, feed._department = "licenses", "somewhere"
+    return feed
+
+
+WINDOW = Window(start=START, end=START + timedelta(days=1))
+
+
+def collect(interface: Interface, folder: Path, window: Window = WINDOW, slots: int = 1, **transport: Any) -> Collected:
+    feed = feed_of(**transport)
+    assert isinstance(feed.transport, HttpApi)
+    source = HttpApiSource(feed, feed.transport, interface.address, slots, first_pause=0.01)
+    [delivery] = source.deliveries(window)
+    return source.land(delivery, LandingArea(str(folder)), "a/b")
+
+
+def ids(collected: Collected, folder: Path) -> list[str]:
+    """Read what landed as staging reads it; ids in the order of their coming."""
+    with LandingArea(str(folder)).open(collected.landed.path) as content:
+        reader = open_pages(content, required_columns=["id", "name", "time"], rows="data.rows", omits_empty=False)
+        lines = [line for block in reader for line in block.copy_text.splitlines()]
+        assert collected.manifest is not None
+        assert collected.manifest.rows == reader.fetched
+        place = list(reader.columns).index("id") + 1
+        return [line.split(b"\t")[place].decode() for line in lines]
+
+
+def all_ids(rows: list[dict[str, Any]]) -> list[str]:
+    return [each["id"] for each in rows]
+
+
+ROWS = [row(number) for number in range(25)]
+
+
+def failing_once(reply: Reply, then: Callable[[Request], Reply]) -> Callable[[Request], Reply]:
+    """Answer the second page with `reply` once."""
+    failed: list[bool] = []
+
+    def answer(request: Request) -> Reply:
+        if request.query.get("page") == "2" and not failed:
+            failed.append(True)
+            return reply
+        return then(request)
+
+    return answer
+
+
+def test_all_pages_of_a_window_land_as_they_came(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered(ROWS)
+    collected = collect(interface, tmp_path)
+    assert ids(collected, tmp_path) == all_ids(ROWS)
+    assert [request.query["page"] for request in interface.requests] == ["1", "2", "3"]
+    assert interface.requests[0].query["since"] == "2026-01-01 00:00:00"
+    assert interface.requests[0].query["until"] == "2026-01-02 00:00:00"
+    assert interface.requests[0].path == "/base/licenses"
+    assert collected.position is not None
+    assert collected.position.at == START + timedelta(minutes=24)
+    assert collected.position.key == ("24",)
+    with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
+        totals = read_totals(content)
+        bodies = [page.body for page in read_pages(content, totals)]
+    assert (totals.pages, totals.rows, totals.columns) == (3, 25, ("id", "name", "time"))
+    assert bodies[0] == envelope(ROWS[:10], total=25)
+
+
+def test_the_same_pages_give_the_same_digest(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered(ROWS)
+    first, second = collect(interface, tmp_path), collect(interface, tmp_path)
+    assert first.landed.digests == second.landed.digests
+
+
+def test_post_sends_parameters_in_a_json_body(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered(ROWS)
+    collected = collect(interface, tmp_path, method="post", parameters={"kind": "营业执照"})
+    assert ids(collected, tmp_path) == all_ids(ROWS)
+    assert interface.requests[0].query["kind"] == "营业执照"
+
+
+def test_an_empty_window_is_a_delivery_without_rows(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered([])
+    collected = collect(interface, tmp_path)
+    assert ids(collected, tmp_path) == []
+    assert collected.position is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=500),
+        Reply(status=503),
+        Reply(status=408),
+        Reply(status=425),
+        Reply(status=429),
+        Reply(reset=True),
+        Reply(envelope(ROWS[10:20]), cut=40),
+        Reply(envelope(ROWS[10:20]), cut=40, chunked=True),
+        Reply(b'{"code":0,"data":{"rows":[{"id"'),
+        Reply(b"<html>"),
+        Reply(b""),
+        Reply(b'{"code":0,"data":{"rows":7}}'),
+        Reply(b'{"code":0,"data":[]}'),
+        Reply(b'{"code":0,"data":{"rows":[],"total":"many"}}'),
+        Reply(b'{"data":{"rows":[]}}'),
+        Reply(b'{"code":99,"msg":"busy"}'),
+    ],
+    ids=lambda reply: f"{reply.status}-{reply.body[:24]!r}-{reply.cut}-{reply.chunked}-{reply.reset}",
+)
+def test_a_failure_that_passes_is_asked_again(interface: Interface, tmp_path: Path, reply: Reply) -> None:
+    interface.answer = failing_once(reply, numbered(ROWS))
+    response = {"total": "data.total", "code": "code", "message": "msg", "retry_codes": ["99"]}
+    collected = collect(interface, tmp_path, response=response)
+    assert ids(collected, tmp_path) == all_ids(ROWS)
+    assert len(interface.requests) == 4
+
+
+def test_tries_end_and_nothing_is_left_behind(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = failing_once(Reply(status=503), lambda request: Reply(status=503))
+    with pytest.raises(DeliveryUnavailable, match=r"3 tries.*HTTP 503") as caught:
+        collect(interface, tmp_path)
+    assert len(interface.requests) == 3
+    assert SECRET not in str(caught.value)
+    assert ID not in str(caught.value)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_server_that_is_not_there_is_unavailable(interface: Interface, tmp_path: Path) -> None:
+    interface.stop()
+    with pytest.raises(DeliveryUnavailable, match="broke off"):
+        collect(interface, tmp_path)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_obeyed(interface: Interface, tmp_path: Path, form: str) -> None:
+    def answer(request: Request) -> Reply:
+        if len(interface.requests) > 1:
+            return numbered(ROWS[:3])(request)
+        until = format_datetime(datetime.now(tz=UTC) + timedelta(seconds=2), usegmt=True)
+        return Reply(status=429, headers={"Retry-After": "1" if form == "seconds" else until})
+
+    interface.answer = answer
+    collect(interface, tmp_path)
+    first, second = interface.requests
+    assert second.at - first.at >= 0.9
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 204])
+def test_a_refusal_is_not_asked_again(interface: Interface, tmp_path: Path, status: int) -> None:
+    interface.answer = lambda request: Reply(status=status)
+    with pytest.raises(SourceRefused, match=str(status)):
+        collect(interface, tmp_path)
+    assert len(interface.requests) == 1
+
+
+def test_a_business_error_is_told_without_secret_and_number(interface: Interface, tmp_path: Path) -> None:
+    said = f"key {ID} of 420704199001011234 is wrong {SECRET}"
+    interface.answer = lambda request: Reply(json.dumps({"code": "40301", "msg": said}).encode())
+    with pytest.raises(SourceRefused, match=r"business code 40301 \(key … of … is wrong …\)"):
+        collect(interface, tmp_path)
+    assert len(interface.requests) == 1
+
+
+def test_a_body_that_trickles_is_cut_off_as_a_whole(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = lambda request: Reply(envelope(ROWS), pause=0.1)
+    begin = time.monotonic()
+    with pytest.raises(DeliveryUnavailable, match="no whole answer within 1 s"):
+        collect(interface, tmp_path, whole_timeout_seconds=1, attempts=1)
+    assert time.monotonic() - begin < 3
+
+
+def test_a_silent_server_is_given_up(interface: Interface, tmp_path: Path) -> None:
+    def answer(request: Request) -> Reply:
+        time.sleep(2)
+        return Reply(status=500)
+
+    interface.answer = answer
+    with pytest.raises(DeliveryUnavailable, match="no byte within 1 s"):
+        collect(interface, tmp_path, read_timeout_seconds=1, attempts=1)
+
+
+def shifting(rows: list[dict[str, Any]], change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], **kept: Any):
+    """Serve `rows` by pages of ten; they change once, after the first page was read."""
+    state = list(rows)
+    changed: list[bool] = []
+
+    def answer(request: Request) -> Reply:
+        page = int(request.query["page"])
+        if page == 2 and not changed:
+            changed.append(True)
+            state[:] = change(state)
+        first = (page - 1) * 10
+        more = {"total": len(state)} if kept.get("total", True) else {}
+        return Reply(envelope(state[first : first + 10], **more))
+
+    return answer, state
+
+
+def test_a_row_deleted_while_pages_are_read_loses_none(interface: Interface, tmp_path: Path) -> None:
+    interface.answer, state = shifting(ROWS, lambda rows: rows[1:])
+    collected = collect(interface, tmp_path)
+    assert ids(collected, tmp_path) == all_ids(state)
+    assert len(interface.requests) == 5
+
+
+def test_a_row_inserted_while_pages_are_read_doubles_none(interface: Interface, tmp_path: Path) -> None:
+    interface.answer, state = shifting(ROWS, lambda rows: [row(99), *rows], total=False)
+    collected = collect(interface, tmp_path, response={})
+    assert ids(collected, tmp_path) == all_ids(state)
+
+
+def test_a_row_that_moves_to_the_end_loses_none(interface: Interface, tmp_path: Path) -> None:
+    interface.answer, state = shifting(ROWS, lambda rows: [*rows[1:], rows[0]])
+    collected = collect(interface, tmp_path)
+    assert ids(collected, tmp_path) == all_ids(state)
+    assert len(interface.requests) == 6
+
+
+def test_a_full_page_that_comes_twice_is_seen_without_row_ids(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = failing_once(Reply(envelope(ROWS[:10], total=25)), numbered(ROWS))
+    collected = collect(interface, tmp_path, row_id=[])
+    assert ids(collected, tmp_path) == all_ids(ROWS)
+
+
+@pytest.mark.parametrize("wrong", [24, 26])
+def test_a_total_that_never_agrees_is_unavailable(interface: Interface, tmp_path: Path, wrong: int) -> None:
+    def answer(request: Request) -> Reply:
+        first = (int(request.query["page"]) - 1) * 10
+        return Reply(envelope(ROWS[first : first + 10], total=wrong))
+
+    interface.answer = answer
+    with pytest.raises(DeliveryUnavailable, match=f"3 times; the last time: expected {wrong} rows.*25 came"):
+        collect(interface, tmp_path)
+
+
+def test_an_interface_that_caps_pages_is_read_to_its_end(interface: Interface, tmp_path: Path) -> None:
+    def answer(request: Request) -> Reply:
+        first = (int(request.query["page"]) - 1) * 4
+        return Reply(envelope(ROWS[first : first + 4]))
+
+    interface.answer = answer
+    assert ids(collect(interface, tmp_path, response={}), tmp_path) == all_ids(ROWS)
+
+
+def test_an_interface_that_repeats_its_last_page_ends(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = lambda request: Reply(envelope(ROWS[:3]))
+    assert ids(collect(interface, tmp_path, response={}), tmp_path) == all_ids(ROWS[:3])
+
+
+CURSOR = {"kind": "cursor", "cursor": "data.next", "size": 10}
+
+
+def by_cursor(request: Request) -> Reply:
+    first = int(request.query.get("cursor", "0"))
+    following = first + 10
+    return Reply(envelope(ROWS[first:following], next=following if following < 25 else None, total=25))
+
+
+def test_a_cursor_is_followed(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = by_cursor
+    assert ids(collect(interface, tmp_path, paging=CURSOR), tmp_path) == all_ids(ROWS)
+    assert "cursor" not in interface.requests[0].query
+
+
+def test_a_cursor_loop_ends(interface: Interface, tmp_path: Path) -> None:
+    def answer(request: Request) -> Reply:
+        first = {"": 0, "a": 3, "b": 6}[request.query.get("cursor", "")]
+        following = {0: "a", 3: "b", 6: "a"}[first]
+        return Reply(envelope(ROWS[first : first + 3], next=following))
+
+    interface.answer = answer
+    with pytest.raises(DeliveryUnavailable, match="expected a new cursor"):
+        collect(interface, tmp_path, paging=CURSOR, response={})
+    assert len(interface.requests) == 9
+
+
+TIME = {"kind": "time", "size": 5, "largest_size": 20}
+
+
+def by_time(rows: list[dict[str, Any]], cap: int = 1000) -> Callable[[Request], Reply]:
+    def answer(request: Request) -> Reply:
+        found = [each for each in rows if each["time"] >= request.query["since"]]
+        return Reply(envelope(found[: min(cap, int(request.query["size"]))], total=len(found)))
+
+    return answer
+
+
+def distinct(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+@pytest.mark.parametrize("row_id", [["id"], []])
+def test_time_paging_goes_on_at_the_newest_row(interface: Interface, tmp_path: Path, row_id: list[str]) -> None:
+    rows = [row(number, number // 3) for number in range(25)]
+    interface.answer = by_time(rows)
+    collected = collect(interface, tmp_path, paging=TIME, row_id=row_id)
+    assert distinct(ids(collected, tmp_path)) == all_ids(rows)
+
+
+def test_time_paging_asks_for_more_where_one_time_fills_a_page(interface: Interface, tmp_path: Path) -> None:
+    rows = [*(row(number, 0) for number in range(18)), *(row(number) for number in range(18, 25))]
+    interface.answer = by_time(rows)
+    collected = collect(interface, tmp_path, paging=TIME)
+    assert distinct(ids(collected, tmp_path)) == all_ids(rows)
+    assert {request.query["size"] for request in interface.requests} == {"5", "20"}
+
+
+def test_time_paging_refuses_what_the_largest_page_cannot_hold(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = by_time([row(number, 0) for number in range(21)])
+    with pytest.raises(SourceRefused, match="largest_size"):
+        collect(interface, tmp_path, paging=TIME)
+
+
+def test_time_paging_refuses_rows_that_go_back_in_time(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = lambda request: Reply(envelope([row(2), row(1)], total=2))
+    with pytest.raises(SourceRefused, match="goes back in time"):
+        collect(interface, tmp_path, paging=TIME)
+
+
+def test_hmac_and_md5_sign_the_time(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered(ROWS[:1])
+    collect(interface, tmp_path, signature={"kind": "hmac_sha256"})
+    collect(interface, tmp_path, signature={"kind": "hmac_sha256", "encoding": "base64", "time_unit": "seconds"})
+    collect(interface, tmp_path, signature={"kind": "md5"})
+    milliseconds, seconds, older = (request.headers for request in interface.requests)
+    for headers in (milliseconds, seconds):
+        assert headers["x-app-id"] == ID
+        digest = hmac.digest(SECRET.encode(), (ID + headers["x-timestamp"]).encode(), "sha256")
+        expected = digest.hex() if headers is milliseconds else base64.b64encode(digest).decode()
+        assert headers["x-signature"] == expected
+    assert abs(int(milliseconds["x-timestamp"]) / 1000 - time.time()) < 60
+    assert abs(int(seconds["x-timestamp"]) - time.time()) < 60
+    assert older["sign"] == hashlib.md5(f"{ID}{SECRET}{older['rtime']}".encode()).hexdigest()
+
+
+def with_tokens(rows: list[dict[str, Any]], refusal: Reply, life: int | None = None, good_for: int = 1):
+    """Serve pages to the newest token only, `good_for` times each."""
+    given: list[str] = []
+    used: list[int] = []
+
+    def answer(request: Request) -> Reply:
+        if request.path == "/base/token":
+            assert request.query == {"appId": ID, "appSecret": SECRET}
+            given.append(f"t{len(given)}")
+            used.append(0)
+            return Reply(json.dumps({"code": 0, "data": {"token": given[-1], "expiresIn": life}}).encode())
+        if request.headers.get("authorization") != f"Bearer {given[-1]}" or used[-1] >= good_for:
+            return refusal
+        used[-1] += 1
+        return numbered(rows)(request)
+
+    return answer, given
+
+
+TOKEN = {"kind": "token", "path": "token"}
+
+
+@pytest.mark.parametrize("refusal", [Reply(status=401), Reply(b'{"code": 7001, "msg": "expired"}')])
+def test_a_token_that_expires_midway_is_renewed(interface: Interface, tmp_path: Path, refusal: Reply) -> None:
+    interface.answer, given = with_tokens(ROWS, refusal)
+    response = {"total": "data.total", "code": "code", "token_codes": ["7001"]}
+    assert ids(collect(interface, tmp_path, signature=TOKEN, response=response), tmp_path) == all_ids(ROWS)
+    assert given == ["t0", "t1", "t2"]
+
+
+def test_a_token_is_renewed_before_it_expires(interface: Interface, tmp_path: Path) -> None:
+    interface.answer, given = with_tokens(ROWS, Reply(status=500), life=0, good_for=1)
+    collect(interface, tmp_path, signature=TOKEN)
+    assert len(given) == 3
+    assert len(interface.requests) == 6
+
+
+def test_a_fresh_token_that_is_refused_ends_the_reading(interface: Interface, tmp_path: Path) -> None:
+    interface.answer, given = with_tokens(ROWS, Reply(status=401), good_for=0)
+    with pytest.raises(SourceRefused, match="just given"):
+        collect(interface, tmp_path, signature=TOKEN)
+    assert len(given) == 2
+
+
+def test_wrong_credentials_for_a_token_are_refused_at_once(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = lambda request: Reply(b'{"code": 1, "msg": "bad secret"}')
+    with pytest.raises(SourceRefused, match="bad secret"):
+        collect(interface, tmp_path, signature=TOKEN)
+    assert len(interface.requests) == 1
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host(interface: Interface, tmp_path: Path) -> None:
+    with serving() as other:
+        interface.answer = lambda request: Reply(
+            status=302, headers={"Location": f"http://127.0.0.1:{other.port}/base/licenses"}
+        )
+        with pytest.raises(SourceRefused, match="another host"):
+            collect(interface, tmp_path, signature={"kind": "md5"})
+        assert not other.requests
+
+
+def test_a_redirect_on_the_same_host_is_followed(interface: Interface, tmp_path: Path) -> None:
+    def answer(request: Request) -> Reply:
+        if request.path == "/base/licenses":
+            return Reply(status=302, headers={"Location": f"/new?page={request.query['page']}"})
+        return numbered(ROWS)(request)
+
+    interface.answer = answer
+    assert ids(collect(interface, tmp_path), tmp_path) == all_ids(ROWS)
+
+
+def test_proxies_of_the_environment_are_not_used(
+    interface: Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    interface.answer = numbered(ROWS)
+    assert ids(collect(interface, tmp_path), tmp_path) == all_ids(ROWS)
+
+
+def test_slots_share_the_limit_of_requests(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered(ROWS)
+    collect(interface, tmp_path, slots=2, requests_per_minute=600)
+    times = [request.at for request in interface.requests]
+    assert times[2] - times[0] >= 0.38
+
+
+@pytest.mark.parametrize("address", ["/a/folder", "ftp://a:b@c/d", "https://", "http://host/base", "http://a:b@h:x/"])
+def test_an_address_that_cannot_serve_is_a_configuration_error(tmp_path: Path, address: str) -> None:
+    feed = feed_of(signature={"kind": "md5"})
+    assert isinstance(feed.transport, HttpApi)
+    source = HttpApiSource(feed, feed.transport, address, 1)
+    with pytest.raises(ConfigurationError, match="ZHENGKU_CONN_PLATFORM"):
+        source.land(source.deliveries(WINDOW)[0], LandingArea(str(tmp_path)), "a")
+
+
+def test_one_unreadable_row_does_not_cost_its_page(interface: Interface, tmp_path: Path) -> None:
+    bad = [b'{"id":"x","name":"\xff","time":""}', b'{"id":"y","name":"\\ud800","time":""}', b'{"id":"z","name":"\x00"}']
+    good = [json.dumps(each, ensure_ascii=False).encode() for each in ROWS[:5]]
+    body = b'{"code":0,"data":{"total":9,"rows":[' + b",".join([*bad, *good, b"7"]) + b"]}}"
+    interface.answer = lambda request: Reply(body)
+    collected = collect(interface, tmp_path)
+    assert ids(collected, tmp_path) == all_ids(ROWS[:5])
+    with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
+        blocks = list(open_pages(content, required_columns=["id"], rows="data.rows", omits_empty=False))
+    assert [(each.row_no, each.rule_id) for block in blocks for each in block.bad] == [
+        (1, "row.encoding"),
+        (2, "row.encoding"),
+        (3, "row.nul"),
+        (9, "row.shape"),
+    ]
+    assert [each.payload for block in blocks for each in block.bad] == [*bad, b"7"]
+
+
+def test_columns_and_position_are_the_same_for_rows_of_any_shape(interface: Interface, tmp_path: Path) -> None:
+    """Most rows are looked at many at once; one with an object, or without a row_id, has its page read row by row."""
+    rows = [{**row(number, minute=number % 7), "extend": None, "late": None} for number in range(1200)]
+    rows[600]["extend"] = {"kind": "C1"}
+    rows[900]["late"] = "x"
+    interface.answer = numbered(rows, size=400)
+    collected = collect(interface, tmp_path, paging={"kind": "number", "size": 400})
+    assert ids(collected, tmp_path) == all_ids(rows)
+    assert collected.position == Position(START + timedelta(minutes=6), ("1196",))
+    with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
+        assert read_totals(content).columns == ("id", "name", "time", "late", "extend.kind")
+
+
+def test_a_row_that_comes_twice_on_one_page_is_a_shift(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered([*ROWS[:20], ROWS[3]], size=50)
+    with pytest.raises(DeliveryUnavailable, match="each row once, page 1"):
+        collect(interface, tmp_path, paging={"kind": "number", "size": 50})
+
+
+def test_a_body_in_gbk_is_read_by_its_charset(interface: Interface, tmp_path: Path) -> None:
+    text = envelope(ROWS[:3], total=4).decode()
+    body = text.encode("gbk").replace(b"]", b',{"id":"\x81","name":"a"}]')
+    interface.answer = lambda request: Reply(body, headers={"Content-Type": "application/json; charset=GBK"})
+    collected = collect(interface, tmp_path)
+    assert ids(collected, tmp_path) == ["0", "1", "2"]
+    with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
+        totals = read_totals(content)
+        [page] = read_pages(content, totals)
+        assert (page.body, page.charset) == (body, "gb18030")
+        [block] = open_pages(content, required_columns=["id"], rows="data.rows", omits_empty=False)
+    assert "虚构2".encode() in block.copy_text
+    assert [(each.rule_id, each.payload) for each in block.bad] == [("row.encoding", b'{"id":"\x81","name":"a"}')]

@@ -1,0 +1,179 @@
+"""A table of a real MariaDB through the whole road into the license store."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from simulator.business_licenses import credit_code
+from zhengku.errors import DeliveryUnavailable
+from zhengku.ledger import Batch
+from zhengku.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.conftest import Installation
+    from tests.exchange_servers import ExchangeServer
+
+pytest_plugins = ["tests.exchange_servers"]
+
+TRANSPORT = """    transport:
+      kind: exchange_database
+      connection: market_front
+      table: license
+      row_id: [id]
+      page_rows: 100
+    window: {kind: watermark, column: cd_time, overlap_minutes: 60}
+    operation: {column: cd_operation}
+"""
+MORNING = datetime(2024, 5, 1, 8)
+
+
+class ExchangeRoad:
+    """An installation whose one feed reads the table `license`."""
+
+    def __init__(self, installation: Installation, server: ExchangeServer) -> None:
+        self.installation = installation
+        self.server = server
+        self.runs = 0
+        self.numbers = 0
+        server.run(
+            "create table license (id int primary key, cd_batch varchar(20), cd_operation char(1), cd_time datetime,"
+            " 企业名称 varchar(100), 统一社会信用代码 varchar(30), 注册日期 date, 企业类型 varchar(40),"
+            " 法人代表 varchar(40), 注册资金 varchar(40), 经营范围 text, 所在省份 varchar(20), 地区 varchar(20),"
+            " 注册地址 varchar(200))"
+        )
+
+    def write(self, operation: str, number: int, moment: datetime, name: str = "") -> None:
+        self.numbers += 1
+        row: dict[str, Any] = {
+            "id": self.numbers,
+            "cd_batch": "B1",
+            "cd_operation": operation,
+            "cd_time": moment,
+            "企业名称": name or f"鄂州市虚构第{number}号商贸有限公司",
+            "统一社会信用代码": credit_code(number),
+            "注册日期": "2020-05-01",
+            "企业类型": "有限责任公司",
+            "法人代表": "张某某",
+            "注册资金": "100万元",
+            "经营范围": "虚构货物的批发\t零售😀",
+            "所在省份": "湖北",
+            "地区": "鄂州",
+            "注册地址": "鄂州市鄂城区虚构路",
+        }
+        self.server.fill("license", [row])
+
+    def collect(self) -> Batch:
+        self.runs += 1
+        [batch] = self.installation.road.collect("market_supervision", "business_license", f"run{self.runs}")
+        return batch
+
+    def run(self) -> Batch:
+        return self.installation.road.load(self.collect().batch_id)
+
+    def watermark(self) -> list[tuple[Any, ...]]:
+        return self.installation.query(
+            "select to_char(position_at, 'YYYY-MM-DD HH24:MI'), position_key from ledger.watermark"
+        )
+
+    def certificates(self) -> list[tuple[Any, ...]]:
+        return self.installation.query(
+            "select holder, removal, to_char(removed_at, 'MM-DD HH24:MI') from store.certificate order by holder"
+        )
+
+
+@pytest.fixture
+def road(installation: Installation, mariadb: ExchangeServer, tmp_path: Any) -> ExchangeRoad:
+    folder = tmp_path / "catalog"
+    shutil.copytree(installation.settings.catalog_folder, folder)
+    for path in (folder / "departments").glob("*.yaml"):
+        if path.stem != "market_supervision":
+            path.unlink()
+    path = folder / "departments" / "market_supervision.yaml"
+    text = path.read_text(encoding="utf-8")
+    begin, end = text.index("    transport:\n"), text.index("    deliveries:")
+    text = text[:begin] + TRANSPORT + text[end:]
+    for old, new in (
+        ("    version: delivery ", "    version: source_updated_at "),
+        (
+            "      district: {column: 地区}",
+            "      district: {column: 地区}\n      source_updated_at: {column: cd_time}",
+        ),
+        ("      - source_updated_at\n", ""),
+        ("      - 所在省份", "      - cd_batch\n      - 所在省份"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+
+    path.write_text(text, encoding="utf-8")
+    environment = {
+        **installation.settings.environment,
+        "ZHENGKU_CATALOG_DIR": str(folder),
+        "ZHENGKU_CONN_MARKET_FRONT": mariadb.address,
+    }
+    installation.settings = Settings(home=installation.settings.home, environment=environment)
+    return ExchangeRoad(installation, mariadb)
+
+
+def test_inserts_updates_and_deletes_reach_the_store(road):
+    road.write("I", 1, MORNING)
+    road.write("I", 2, MORNING)
+    first = road.run()
+    assert (first.status, first.fetched, first.inserted, first.quarantined) == ("loaded", 2, 2, 0)
+    road.write("U", 1, MORNING + timedelta(hours=2), "鄂州市虚构改名有限公司")
+    road.write("D", 2, MORNING + timedelta(hours=3))
+    second = road.run()
+    assert (second.updated, second.deleted) == (1, 1)
+    assert road.certificates() == [
+        ("鄂州市虚构改名有限公司", None, None),
+        ("鄂州市虚构第2号商贸有限公司", "deleted", "05-01 11:00"),
+    ]
+
+
+def test_only_the_load_moves_the_watermark(road):
+    road.write("I", 1, MORNING)
+    batch = road.collect()
+    road.installation.road.validate(batch.batch_id)
+    assert road.watermark() == []
+    road.installation.road.load(batch.batch_id)
+    assert road.watermark() == [("2024-05-01 08:00", ["1"])]
+
+
+def test_row_committed_late_with_an_older_time_is_loaded_by_the_next_run(road):
+    road.write("I", 1, MORNING)
+    road.run()
+    road.write("I", 2, MORNING - timedelta(minutes=30))
+    late = road.run()
+    assert (late.inserted, late.unchanged) == (1, 1)
+    assert road.watermark() == [("2024-05-01 08:00", ["1"])]
+
+
+def test_column_that_is_gone_rejects_the_batch_and_leaves_the_watermark(road):
+    road.write("I", 1, MORNING)
+    road.run()
+    road.server.run("alter table license rename column 企业名称 to 名称")
+    batch = road.collect()
+    assert (batch.status, batch.rule_id) == ("rejected", "file.missing_column")
+    assert road.watermark() == [("2024-05-01 08:00", ["1"])]
+
+
+def test_database_that_is_down_leaves_no_batch_and_the_next_run_catches_up(road):
+    road.write("I", 1, MORNING)
+    address = road.installation.settings.environment["ZHENGKU_CONN_MARKET_FRONT"]
+    environment = road.installation.settings.environment
+    environment["ZHENGKU_CONN_MARKET_FRONT"] = "mysql://root@127.0.0.1:1/front"
+    with pytest.raises(DeliveryUnavailable):
+        road.collect()
+    assert road.installation.query("select count(*) from ledger.batch") == [(0,)]
+    environment["ZHENGKU_CONN_MARKET_FRONT"] = address
+    assert road.run().inserted == 1
+
+
+def test_row_that_postgresql_cannot_hold_is_quarantined_and_its_neighbour_loads(road):
+    road.write("I", 1, MORNING)
+    road.write("I", 2, MORNING, "鄂州市虚构\0有限公司")
+    batch = road.run()
+    assert (batch.fetched, batch.inserted, batch.quarantined) == (2, 1, 1)

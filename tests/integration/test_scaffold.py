@@ -1,0 +1,204 @@
+"""A new department from nothing: scaffold, profile of its source, mapping pasted, catalogue checked, its test green."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.departments.harness import landed_bytes
+
+from simulator.credentials import app_id, app_secret
+from simulator.http_service import HttpService, write_state
+from simulator.model import Column, HttpPlace, SourceRow, SourceSystem
+from zhengku.catalog import check_catalog
+from zhengku.errors import CatalogError, ConfigurationError
+from zhengku.profile.draft import read_draft
+from zhengku.profile.profile import profile
+from zhengku.scaffold.department import Scaffold, TransportKind, new_department
+from zhengku.settings import Settings, project_home
+
+if TYPE_CHECKING:
+    from tests.exchange_servers import ExchangeServer
+
+pytest_plugins = ["tests.exchange_servers"]
+
+HOME = Path(__file__).resolve().parents[2]
+TYPE = "building_construction_permit"
+DEPARTMENT = "trial_office"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout of its own, without the departments that are in the catalogue."""
+    home = tmp_path / "checkout"
+    shutil.copytree(HOME / "include" / "catalog", home / "include" / "catalog")
+    for path in (home / "include" / "catalog" / "departments").iterdir():
+        path.unlink()
+    for folder in ("sql", "expectations"):
+        shutil.copytree(HOME / folder, home / folder)
+    (home / "dags").mkdir()
+    (home / "tests" / "departments").mkdir(parents=True)
+    for file in (
+        "pyproject.toml",
+        "tests/conftest.py",
+        "tests/departments/conftest.py",
+        "tests/departments/harness.py",
+    ):
+        shutil.copy(HOME / file, home / file)
+    return home
+
+
+def scaffolded(home: Path, transport: TransportKind, *types: str) -> Scaffold:
+    return new_department(Settings(home, {}), DEPARTMENT, "市某某局", transport, types or (TYPE,))
+
+
+def sample_rows(scaffold: Scaffold) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(scaffold.samples[0].read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def paste(scaffold: Scaffold, mapping: str) -> None:
+    with scaffold.catalog_file.open("a", encoding="utf-8") as file:
+        file.write(mapping)
+
+
+def check_and_test(home: Path, server_url: str) -> None:
+    """The catalogue is without mistakes, and the department's own test passes."""
+    problems = check_catalog(home / "include" / "catalog", home / "expectations")
+    assert [str(problem) for problem in problems if problem.severity != "info"] == []
+    outcome = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/departments/test_{DEPARTMENT}.py"],
+        cwd=home,
+        env={**os.environ, "ZHENGKU_HOME": str(home), "ZHENGKU_TEST_DATABASE_URL": server_url},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "2 passed" in outcome.stdout
+
+
+@pytest.mark.slow
+def test_department_with_a_file_drop_goes_from_nothing_to_a_green_test(
+    checkout: Path, tmp_path: Path, server_url: str
+) -> None:
+    scaffold = scaffolded(checkout, "file_drop")
+    feed = read_draft(checkout / "include" / "catalog", DEPARTMENT, TYPE).feed
+    drop = tmp_path / "drop" / TYPE
+    drop.mkdir(parents=True)
+    file = drop / "第一批.csv"
+    file.write_bytes(landed_bytes(feed, sample_rows(scaffold)))
+    os.utime(file, (time.time() - 60, time.time() - 60))
+    settings = Settings(checkout, {f"ZHENGKU_CONN_{DEPARTMENT.upper()}_DROP": str(tmp_path / "drop")})
+    paste(scaffold, str(profile(settings, DEPARTMENT, TYPE, 1000)))
+    check_and_test(checkout, server_url)
+
+
+@pytest.mark.slow
+def test_department_with_an_interface_goes_from_nothing_to_a_green_test(
+    checkout: Path, tmp_path: Path, server_url: str
+) -> None:
+    scaffold = scaffolded(checkout, "http")
+    with interface(tmp_path / "service", sample_rows(scaffold)) as address:
+        settings = Settings(checkout, {f"ZHENGKU_CONN_{DEPARTMENT.upper()}_API": address})
+        paste(scaffold, str(profile(settings, DEPARTMENT, TYPE, 1000)))
+    check_and_test(checkout, server_url)
+
+
+@pytest.mark.slow
+def test_department_with_an_exchange_database_goes_from_nothing_to_a_green_test(
+    checkout: Path, server_url: str, postgres: ExchangeServer
+) -> None:
+    scaffold = scaffolded(checkout, "exchange_database")
+    rows = sample_rows(scaffold)
+    columns = ", ".join(f'"{name}" varchar(200)' for name in rows[0] if name not in ("id", "cd_time"))
+    postgres.run(f'create table "ex_{TYPE}" (id integer primary key, cd_time timestamp, {columns})')
+    postgres.fill(
+        f"ex_{TYPE}",
+        [{**row, "id": int(row["id"]), "cd_time": datetime.fromisoformat(row["cd_time"])} for row in rows],
+    )
+    settings = Settings(checkout, {f"ZHENGKU_CONN_{DEPARTMENT.upper()}_EXCHANGE": postgres.address})
+    paste(scaffold, str(profile(settings, DEPARTMENT, TYPE, 1000)))
+    check_and_test(checkout, server_url)
+
+
+@contextmanager
+def interface(folder: Path, rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Serve rows as the made-up departments' interfaces do; gives the address with id and secret."""
+    system = SourceSystem(
+        department=DEPARTMENT,
+        feed=TYPE,
+        license_type=TYPE,
+        connection=f"{DEPARTMENT}_api",
+        place=HttpPlace(path=f"api/{TYPE}", signature="hmac_sha256", paging="number"),
+        columns=tuple(Column(name, None) for name in rows[0]),
+        row_id="id",
+        time_column="更新时间",
+    )
+    changed = [datetime.fromisoformat(row["更新时间"]) for row in rows]
+    write_state(folder, system, [SourceRow(row["id"], row, at, 1) for row, at in zip(rows, changed, strict=True)])
+    service = HttpService(folder)
+    thread = Thread(target=service.serve_forever, daemon=True)
+    thread.start()
+    try:
+        login = f"{app_id(DEPARTMENT)}:{app_secret(folder, DEPARTMENT)}"
+        yield f"http://{login}@127.0.0.1:{service.server_port}/{DEPARTMENT}"
+    finally:
+        service.shutdown()
+        service.server_close()
+        thread.join()
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(checkout: Path) -> None:
+    dag = checkout / "dags" / f"{DEPARTMENT}.py"
+    dag.write_text("kept", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="nothing is overwritten"):
+        scaffolded(checkout, "file_drop")
+    assert dag.read_text(encoding="utf-8") == "kept"
+    assert list((checkout / "include" / "catalog" / "departments").iterdir()) == []
+    assert list((checkout / "tests" / "departments").glob("test_*.py")) == []
+
+
+def test_dag_file_says_what_airflow_looks_for_and_what_people_read(checkout: Path) -> None:
+    text = scaffolded(checkout, "http", TYPE, "food_business_license").dag_file.read_text(encoding="utf-8")
+    assert "airflow" in text
+    assert f'dag: DAG = department_dag("{DEPARTMENT}", __doc__)' in text
+    assert "- 建筑工程施工许可证\n- 食品经营许可证\n" in text
+    assert "经接口取回" in text
+    compile(text, "dag", "exec")
+
+
+def test_every_license_type_becomes_a_feed_that_can_be_profiled(checkout: Path) -> None:
+    scaffolded(checkout, "exchange_database", TYPE, "food_business_license", TYPE)
+    for feed in (TYPE, "food_business_license"):
+        draft = read_draft(checkout / "include" / "catalog", DEPARTMENT, feed)
+        assert draft.feed.transport.kind == "exchange_database"
+        assert draft.feed.license_type == feed
+
+
+@pytest.mark.parametrize("department", ["Bureau", "../etc", "a b", "", "市某局"])
+def test_an_id_that_is_none_is_refused(checkout: Path, department: str) -> None:
+    with pytest.raises(ConfigurationError, match="small letters"):
+        new_department(Settings(checkout, {}), department, "市某某局", "http")
+
+
+def test_an_unknown_license_type_is_refused(checkout: Path) -> None:
+    with pytest.raises(CatalogError, match="Did you mean 'business_license'"):
+        scaffolded(checkout, "http", "bussiness_license")
+
+
+def test_templates_of_the_scaffold_lie_in_the_package() -> None:
+    folder = project_home() / "include" / "zhengku" / "scaffold"
+    assert {path.name for path in folder.glob("*.j2")} == {"catalog.yaml.j2", "dag.py.j2", "test.py.j2"}

@@ -1,0 +1,125 @@
+"""SIGKILL at seeded points of every step, in a real Airflow that goes on by itself; the store equals the truth."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from tests.kills.city_under_fire import CityUnderFire, Kill, NightUnderFire, city_under_fire, planned
+
+from simulator.city import City
+from simulator.model import SourceSystem
+from simulator.sources import SYSTEMS
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("ZHENGKU_TEST_KILLS", "50"))
+"""How many kills must have happened, one for each seed from 1."""
+
+ROWS = 60
+KILLS_A_NIGHT = 13
+SIX_FEEDS = {
+    "public_security/resident_identity_card": "HTTP, pages by number",
+    "health/medical_certificate_of_birth": "HTTP, pages by cursor",
+    "housing/building_construction_permit": "table of an exchange database",
+    "market_supervision/food_business_license": "CSV",
+    "water/water_abstraction_permit": "XLSX over SFTP",
+    "establishment/public_institution_legal_person_certificate": "whole register over SFTP",
+}
+
+FULL_ROWS = 45
+FULL_KILLS = 12
+
+
+def report(city: CityUnderFire, nights: Sequence[NightUnderFire], title: str) -> None:
+    """Print where each kill struck, and keep it in the folder that ZHENGKU_TEST_KILL_LOG names."""
+    lines = [
+        f"{kill['kill']:3d} night {night.night} {kill['step']:9} tick {kill['reached']:3d} {kill['victim']:10}"
+        f" {kill['feed']}: {kill['at']}"
+        for night in nights
+        for kill in night.kills
+    ]
+    kills = [kill for night in nights for kill in night.kills]
+    lines += [
+        f"nights: {[(night.night, night.seconds) for night in nights]}",
+        f"by step: {dict(Counter(kill['step'] for kill in kills))}",
+        f"by victim: {dict(Counter(kill['victim'] for kill in kills))}",
+        f"runs that failed and were caught up: {[(night.night, night.late) for night in nights if night.late]}",
+    ]
+    print(title, *lines, sep="\n")
+    folder = Path(os.environ.get("ZHENGKU_TEST_KILL_LOG") or city.kills.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{title}.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / f"{title}.json").write_text(json.dumps(kills), encoding="utf-8")
+
+
+def six_systems() -> list[SourceSystem]:
+    return [system for system in SYSTEMS if f"{system.department}/{system.feed}" in SIX_FEEDS]
+
+
+def at_places_of_their_own(seeds: Sequence[int], ticks: Mapping[tuple[str, str], int]) -> list[Kill]:
+    """Decide the kills of one night, those first whose places are most wanted.
+
+    A seed whose step of a feed is taken waits for another night.
+    """
+    places: dict[tuple[str, str], list[Kill]] = {}
+    for seed in seeds:
+        kill = planned(seed, ticks)
+        places.setdefault((kill.feed, kill.step), []).append(kill)
+    return [kills[0] for kills in sorted(places.values(), key=lambda kills: (-len(kills), kills[0].kill))]
+
+
+@pytest.fixture
+def six_feeds(tmp_path: Path) -> Iterator[CityUnderFire]:
+    with city_under_fire(tmp_path / "city", six_systems()) as city:
+        yield city
+
+
+def test_fifty_kills_leave_the_store_as_the_truth_says(six_feeds: CityUnderFire):
+    nights: list[NightUnderFire] = []
+    seeds = list(range(1, KILLS + 1))
+    try:
+        for night in City(31, ROWS, nights=3 * KILLS // KILLS_A_NIGHT + 2, systems=six_feeds.systems).nights():
+            # The first night is left in peace: it shows how many ticks there are.
+            kills = at_places_of_their_own(seeds, six_feeds.kills.ticks())[:KILLS_A_NIGHT] if nights else []
+            if nights and not kills:
+                break
+            nights.append(six_feeds.pass_night(night, kills))
+            seeds = [seed for seed in seeds if seed not in {kill["kill"] for kill in nights[-1].kills}]
+            assert nights[-1].differences == []
+    finally:
+        report(six_feeds, nights, "six-feeds")
+    kills = [kill for night in nights for kill in night.kills]
+    assert len(kills) == KILLS
+    steps = Counter(kill["step"].replace("collected", "success").replace("loaded", "success") for kill in kills)
+    assert all(steps[step] >= KILLS // 10 for step in ("collect", "stage", "validate", "load", "success")), steps
+    victims = Counter(kill["victim"] for kill in kills)
+    assert victims["postgres"] >= KILLS // 10
+    assert victims["supervisor"] >= KILLS // 10
+    # Of these, some found validated rows, which the server's recovery took away.
+    assert "load" in {kill["step"] for kill in kills if kill["victim"] == "postgres"}
+    # Every run came through by Airflow's own retries.
+    assert [night.late for night in nights if night.late] == []
+
+
+def test_full_nights_of_all_types_with_kills_leave_the_store_as_the_truth_says(tmp_path: Path):
+    with city_under_fire(tmp_path / "city", SYSTEMS) as city:
+        nights: list[NightUnderFire] = []
+        try:
+            for night in City(32, FULL_ROWS, nights=2).nights():
+                # The first night has no night before it: it strikes feeds at ticks that every one of them reaches.
+                ticks = city.kills.ticks() or {
+                    (f"{system.department}/{system.feed}", step): 5
+                    for system in SYSTEMS
+                    for step in ("collect", "stage", "validate", "load", "collected", "loaded")
+                }
+                seeds = range(100 * night.number, 100 * night.number + 2 * FULL_KILLS)
+                kills = at_places_of_their_own(seeds, ticks)[: FULL_KILLS // 2]
+                nights.append(city.pass_night(night, kills))
+                assert nights[-1].differences == []
+        finally:
+            report(city, nights, "all-types")
+        assert sum(len(night.kills) for night in nights) == FULL_KILLS
+        assert [night.late for night in nights if night.late] == []

@@ -1,0 +1,118 @@
+# ruff: noqa: E501  (the table of branches reads best with one case a line)
+"""With any one column or branch of the load's statements switched off, a test fails.
+
+The statements are changed one at a time, in memory, and the scenarios that guard them are walked again.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from psycopg import sql
+from tests.integration import test_road_fields as fields
+from tests.integration import test_road_operations as operations
+from tests.integration import test_road_versions as versions
+
+from zhengku import database
+from zhengku.settings import project_home
+
+whole = fields.whole
+exchange = operations.exchange
+register = operations.register
+
+pytestmark = pytest.mark.slow
+
+
+def text_of(name: str) -> str:
+    return (project_home() / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def change(monkeypatch) -> Callable[[str, str, str], None]:
+    """Replace one piece of one statement, which must occur in it."""
+
+    def changed(name: str, old: str, new: str) -> None:
+        text = text_of(name)
+        assert text.count(old) >= 1, f"{name} no longer holds {old!r}"
+        mutant = sql.SQL(cast(Any, text.replace(old, new, 1)))
+        unchanged = database.statement
+
+        def statement(wanted: str) -> sql.SQL:
+            return mutant if wanted == name else unchanged(wanted)
+
+        for module in ("zhengku.load.merge", "zhengku.road", "zhengku.ledger", "zhengku.stage.staging"):
+            monkeypatch.setattr(f"{module}.statement", statement)
+
+    return changed
+
+
+def merged_columns() -> list[tuple[str, str]]:
+    """Each assignment of the merge, and what it is when switched off."""
+    merge = text_of("load/merge")
+    assignments = re.findall(r"((?<!s\.)\b(\w+) = (?:c\.\w+|now\(\)|%\(batch_id\)s|s\.version_no \+ 1)(,?))", merge)
+    updates = [
+        (line, f"{name} = s.{name}{comma}")
+        for line, name, comma in assignments
+        # A key cannot change, and a file of one row has it in the same line each time.
+        if name not in ("certificate_number", "row_no")
+    ]
+    updates.append(("s.certificate_key = c.certificate_key", "true"))
+    inserts = [
+        (f"    c.{name},", "    null,")
+        for name in re.findall(r"^    c\.(\w+),$", merge, re.M)
+        if name not in ("certificate_key", "version_at", "row_hash", "row_no", "extension")
+    ]
+    removals = [("removed_at = null", "removed_at = s.removed_at"), ("removal = null", "removal = s.removal")]
+    return list(dict.fromkeys([*updates, *inserts, *removals]))
+
+
+@pytest.mark.parametrize(("old", "new"), merged_columns())
+def test_column_of_the_merge_that_is_switched_off_is_noticed(whole, change, old, new):
+    change("load/merge", old, new)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - a wrong value, or the database refuses
+        fields.walk(whole)
+
+
+BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
+    # statement, what is switched off, what stands there instead, the test that notices
+    ("load/classify", "critical <> '{}'", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
+    ("load/classify", "having count(*) > 1", "having count(*) > 9", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
+    ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at asc, c.row_no desc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
+    ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at desc, c.row_no asc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
+    ("load/classify", "(s.certificate_key is null or s.version_at <= c.version_at)", "true", operations.test_wrong_row_older_than_what_the_store_has_is_superseded),
+    ("load/classify", "case when c.removes then 'deleted' else 'inserted' end", "'inserted'", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
+    ("load/classify", "when c.removes and s.removal = 'deleted' then 'unchanged'", "", operations.test_delete_that_comes_again_is_unchanged),
+    ("load/classify", "when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'", "", versions.test_redelivered_rows_that_go_the_whole_road_write_nothing),
+    ("load/classify", "and s.removal is null and s.row_hash", "and s.row_hash", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/classify", "c.version_at < s.version_at", "false", operations.test_row_older_than_the_delete_does_not_bring_the_certificate_back),
+    ("load/classify", "when c.removes then 'deleted'\n", "\n", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
+    ("load/merge", "when matched and c.removes then", "when matched and false then", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
+    ("load/merge", "case when c.removes then c.version_at end", "null", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
+    ("load/merge", "case when c.removes then 'deleted' end", "null", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
+    ("load/keep_history", "in ('updated', 'deleted')", "in ('updated')", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
+    ("load/keep_history", "in ('updated', 'deleted')", "in ('deleted')", versions.test_newer_row_updates_and_the_old_version_is_kept),
+    ("load/correct", "case when c.removes then 'closed' else 'corrected' end", "'corrected'", operations.test_problem_of_a_certificate_that_is_deleted_is_closed),
+    ("load/correct", "q.version_at < c.version_at or", "", operations.test_problem_is_corrected_by_a_newer_row_of_the_same_delivery),
+    ("load/correct", "'unchanged', 'deleted')", "'unchanged')", operations.test_problem_of_a_certificate_that_is_deleted_is_closed),
+    ("load/correct", "('inserted', ", "(", operations.test_problem_is_corrected_by_a_newer_row_of_the_same_delivery),
+    ("load/comparable", "%(unreadable)s > 0\n        or exists", "exists", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
+    ("load/comparable", "where certificate_key is null", "where false", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
+    ("load/comparable", "landed_at > %(landed_at)s", "false", operations.test_register_that_is_released_after_a_newer_one_marks_nothing),
+    ("load/mark_disappeared", "and s.removal is null", "", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/mark_disappeared", "and s.feed = %(feed)s", "and %(feed)s = %(feed)s", operations.test_another_feeds_certificates_do_not_disappear),
+    ("load/mark_disappeared", "where c.certificate_key = s.certificate_key", "where false", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/mark_disappeared", "removal = 'disappeared',", "removal = 'deleted',", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/confirm", "set version_at = c.version_at", "set version_at = s.version_at", versions.test_older_delivery_does_not_undo_what_a_later_one_confirmed),
+    ("validate/mark_deletes_without_key", "certificate_key is null", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
+    ("stage/checked_certificate", "where not removes", "", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "old", "new", "test"), BRANCHES)
+def test_branch_that_is_switched_off_is_noticed(request, change, make_row, name, old, new, test):
+    change(name, old, new)
+    wanted = test.__code__.co_varnames[: test.__code__.co_argcount]
+    arguments = {fixture: request.getfixturevalue(fixture) for fixture in wanted}
+    with pytest.raises(Exception):  # noqa: B017, PT011 - the test's own assertion, or the balance
+        test(**arguments)

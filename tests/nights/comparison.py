@@ -1,0 +1,142 @@
+"""Compare what a night left in the store, the quarantine and the ledger with the simulator's truth, row by row."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from simulator.model import FilePlace, Night, NightDelivery
+
+FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined")
+BOOKKEEPING = {
+    "license_type", "certificate_key", "district_delivered", "extension", "version_at", "version_no", "row_hash",
+    "row_no", "department", "feed", "batch_id", "loaded_at", "removed_at", "removal",
+}  # fmt: skip
+
+
+def differences(url: str, night: Night, batches_before: int, *, counts: bool = True) -> list[str]:
+    """Return what is not as the truth says, a line each; `batches_before` is the newest batch before the night.
+
+    Without `counts`, what each batch did is not compared: where a run was killed, the rows may have come more than
+    once, as unchanged ones.
+    """
+    found: list[str] = []
+    with psycopg.connect(url.replace("+psycopg", ""), row_factory=dict_row) as connection:
+        connection.execute("set timezone = 'Asia/Shanghai'")
+        for delivery in night.deliveries:
+            name = delivery.system.name
+            batches = _batches(connection, delivery, batches_before)
+            if counts:
+                found += [f"{name}: {line}" for line in _counts(delivery, batches)]
+            found += [f"{name}: {line}" for line in _store(connection, delivery)]
+            found += [f"{name}: {line}" for line in _quarantine(connection, delivery, batches)]
+        found += [
+            f"batch {row['batch_id']} does not balance"
+            for row in connection.execute(
+                "select batch_id from ledger.batch where status in ('loaded', 'held') and fetched <>"
+                " inserted + updated + unchanged + deleted + superseded + duplicate + quarantined + held"
+            )
+        ]
+        leftover = connection.execute("select nspname from pg_namespace where nspname like 'batch\\_%'").fetchall()
+        found += [f"schema {row['nspname']} was left behind" for row in leftover]
+    return found
+
+
+def newest_batch(url: str) -> int:
+    """Return the number of the newest batch, 0 when there is none."""
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        row = connection.execute("select coalesce(max(batch_id), 0) from ledger.batch").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _batches(
+    connection: psycopg.Connection[dict[str, Any]], delivery: NightDelivery, before: int
+) -> list[dict[str, Any]]:
+    return connection.execute(
+        "select * from ledger.batch where department = %s and feed = %s and batch_id > %s order by batch_id",
+        (delivery.system.department, delivery.system.feed, before),
+    ).fetchall()
+
+
+def _counts(delivery: NightDelivery, batches: Sequence[dict[str, Any]]) -> Iterable[str]:
+    if [batch["status"] for batch in batches] != ["loaded"]:
+        states = [(batch["batch_id"], batch["status"], batch["detail"]) for batch in batches]
+        yield f"expected one loaded batch, got {states}"
+        return
+    [batch] = batches
+    expected = Counter(row.fate for row in delivery.rows)
+    got = {fate: batch[fate] for fate in FATES}
+    if batch["fetched"] != len(delivery.rows) or got != {fate: expected[fate] for fate in FATES}:
+        yield f"expected {len(delivery.rows)} rows {dict(expected)}, got {batch['fetched']} rows {got}"
+    whole = getattr(delivery.system.place, "whole", False)
+    if whole and (batch["compared"] == "compared") != delivery.compared:
+        yield f"expected compared {delivery.compared}, got {batch['compared']}"
+
+
+def _store(connection: psycopg.Connection[dict[str, Any]], delivery: NightDelivery) -> Iterable[str]:
+    rows = connection.execute(
+        "select to_jsonb(c) as row from store.certificate as c"
+        " where license_type = %s and department = %s and feed = %s",
+        (delivery.system.license_type, delivery.system.department, delivery.system.feed),
+    )
+    store = {row["row"]["certificate_key"]: row["row"] for row in rows}
+    truth = {stored.certificate_key: stored for stored in delivery.stored}
+    for key in sorted(truth.keys() - store.keys())[:5]:
+        yield f"certificate {key} is missing ({len(truth.keys() - store.keys())} in all)"
+    for key in sorted(store.keys() - truth.keys())[:5]:
+        yield f"certificate {key} should not be there ({len(store.keys() - truth.keys())} in all)"
+    wrong: Counter[str] = Counter()
+    examples: dict[str, str] = {}
+    for key in truth.keys() & store.keys():
+        expected, got = truth[key], store[key]
+        pairs: dict[str, tuple[object, object]] = {
+            name: (expected.fields.get(name), _plain(name, got[name])) for name in got.keys() - BOOKKEEPING
+        }
+        pairs["extension"] = (dict(expected.extension), got["extension"])
+        pairs["removal"] = (expected.removal, got["removal"])
+        if expected.removed_at is not None:
+            pairs["removed_at"] = (expected.removed_at, _plain("removed_at", got["removed_at"]))
+        for name in expected.fields.keys() - got.keys():
+            pairs[name] = (expected.fields[name], "no such column")
+        for name, (wanted, came) in pairs.items():
+            if wanted != came:
+                wrong[name] += 1
+                examples.setdefault(name, f"{key}: expected {wanted!r}, got {came!r}")
+    for name, count in wrong.items():
+        yield f"{name} differs in {count} certificates; {examples[name]}"
+
+
+def _plain(name: str, value: object) -> object:
+    return str(value).replace("T", " ") if name.endswith(("_updated_at", "removed_at")) and value else value
+
+
+def _quarantine(
+    connection: psycopg.Connection[dict[str, Any]], delivery: NightDelivery, batches: Sequence[dict[str, Any]]
+) -> Iterable[str]:
+    problems = connection.execute(
+        "select * from quarantine.problem_row where last_batch_id = any(%s) order by last_batch_id, last_row_no",
+        ([batch["batch_id"] for batch in batches],),
+    ).fetchall()
+    expected = sorted((row for row in delivery.rows if row.fate == "quarantined"), key=lambda row: row.row_id)
+    if isinstance(delivery.system.place, FilePlace):
+        # A file has no row numbers of its own: the order tells.
+        wanted = [(place, sorted(row.rules)) for place, row in enumerate(expected)]
+        got = [(place, sorted(problem["rules"])) for place, problem in enumerate(problems)]
+    else:
+        wanted = [(int(row.row_id), sorted(row.rules)) for row in expected]
+        got = sorted((_row_id(problem, delivery), sorted(problem["rules"])) for problem in problems)
+    for row, rules in [pair for pair in wanted if pair not in got][:4]:
+        yield f"row {row} must be quarantined by {rules}, got {[r for n, r in got if n == row]}"
+    for row, rules in [pair for pair in got if pair not in wanted][:4]:
+        yield f"row {row} was quarantined by {rules}, must be {[r for n, r in wanted if n == row]}"
+
+
+def _row_id(problem: dict[str, Any], delivery: NightDelivery) -> int:
+    assert delivery.system.row_id is not None
+    # A row that is no record is kept as the bytes that came.
+    payload = problem["payload"] or json.loads(problem["payload_bytes"])
+    return int(payload[delivery.system.row_id])

@@ -1,0 +1,99 @@
+"""Nights of the whole city, all 51 license types from 17 departments, with dirt in the rows and faults on the way.
+
+Without Airflow: the steps themselves, department by department. tests/end_to_end has the same by a real scheduler.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.exchange_servers import mariadb_server
+from tests.nights.comparison import differences, newest_batch
+from tests.nights.harness import Surroundings, settings_of, surroundings
+
+from simulator.city import City
+from simulator.faults import KINDS, Faults
+from simulator.model import FilePlace, HttpPlace, Night, SourceSystem, TablePlace
+from simulator.publish import publish
+from simulator.sources import SYSTEMS
+from zhengku.errors import DeliveryUnavailable
+from zhengku.road import Road
+
+ROWS = 60
+NIGHTS = 5
+SEED = 51
+FAULT_RATE = 0.1
+
+
+@pytest.fixture(scope="module")
+def exchange_servers(server_url: str) -> Iterator[list[str]]:
+    with mariadb_server() as mariadb:
+        yield [mariadb, server_url]
+
+
+def collect_and_load(road: Road, systems: list[SourceSystem], run_id: str) -> None:
+    for department in dict.fromkeys(system.department for system in systems):
+        for system in systems:
+            if system.department == department:
+                road.collect(department, system.feed, run_id)
+        road.load_run(department, run_id, last_try=False)
+
+
+def walk(night: Night, around: Surroundings, road: Road, systems: list[SourceSystem]) -> list[str]:
+    publish(night, around.places)
+    before = newest_batch(road.settings.database_url)
+    collect_and_load(road, systems, f"night-{night.number}")
+    return differences(road.settings.database_url, night, before)
+
+
+@pytest.mark.slow
+def test_five_nights_of_all_types_with_dirt_and_faults_end_as_the_truth_says(
+    tmp_path: Path, database_url: str, exchange_servers: list[str]
+) -> None:
+    systems = list(SYSTEMS)
+    assert len({system.license_type for system in systems} - {"other_certificate"}) == 51
+    faults = Faults(FAULT_RATE, SEED)
+    with surroundings(tmp_path / "city", exchange_servers, systems, faults) as around:
+        road = Road(settings_of(tmp_path, database_url, around.environment))
+        for night in City(SEED, ROWS, nights=NIGHTS).nights():
+            assert walk(night, around, road, systems) == [], f"night {night.number}"
+    # A fault that never came would prove nothing.
+    assert set(faults.served()) == set(KINDS)
+    kinds = {type(system.place) for system in systems}
+    assert kinds == {HttpPlace, TablePlace, FilePlace}
+
+
+FEW = ("government_services", "emergency", "tobacco", "disabled_persons")
+"""Departments with one feed each: an interface, a whole table, a whole register in GB 18030, a spreadsheet."""
+
+
+def test_two_nights_of_four_departments_end_as_the_truth_says(
+    tmp_path: Path, database_url: str, server_url: str
+) -> None:
+    systems = [system for system in SYSTEMS if system.department in FEW]
+    with surroundings(tmp_path / "city", [server_url], systems, Faults(0.05, SEED)) as around:
+        road = Road(settings_of(tmp_path, database_url, around.environment))
+        for night in City(SEED, 40, nights=2, systems=systems).nights():
+            assert walk(night, around, road, systems) == [], f"night {night.number}"
+
+
+@pytest.mark.slow
+def test_department_that_was_down_is_caught_up_without_a_hole(
+    tmp_path: Path, database_url: str, server_url: str
+) -> None:
+    systems = [system for system in SYSTEMS if system.department in ("government_services", "tobacco")]
+    with surroundings(tmp_path / "city", [server_url], systems) as around:
+        road = Road(settings_of(tmp_path, database_url, around.environment))
+        nights = list(City(SEED, 40, nights=4, systems=systems).nights())
+        for night in nights[:2]:
+            assert walk(night, around, road, systems) == []
+        publish(nights[2], around.places)
+        around.servers.http.down.add("government_services")
+        with pytest.raises(DeliveryUnavailable, match="government_services"):
+            road.collect("government_services", "other_certificates", "night-3")
+        around.servers.http.down.discard("government_services")
+        publish(nights[3], around.places)
+        before = newest_batch(database_url)
+        collect_and_load(road, systems, "night-4")
+        # The counts are those of two nights in one; what the store holds is that of the fourth.
+        assert [line for line in differences(database_url, nights[3], before, counts=False) if "row" not in line] == []
