@@ -1,0 +1,126 @@
+"""A night of all departments in the real scheduler: how long it takes, and how much of it is Airflow's own.
+
+The same made-up night goes twice: by the steps alone, in one process, and by Airflow. Processor seconds are counted for
+whole process trees, PostgreSQL included; what the steps alone need is ours, the rest of the second is Airflow's share.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from local_stack.city import MadeUpCity
+from local_stack.demo import run_departments
+from local_stack.postgres import EmbeddedPostgres
+from local_stack.processes import BackgroundProgram, stop_programs
+from local_stack.stack import LocalStack
+from simulator.sources import SYSTEMS
+from zhengku.database import upgrade
+from zhengku.road import Road
+from zhengku.settings import Settings, project_home
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    """Return what the processes and their children, ended ones included, have used so far."""
+    total = 0.0
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def server_processes(server: EmbeddedPostgres) -> list[psutil.Process]:
+    pid = int((server.cluster / "postmaster.pid").read_text(encoding="ascii").split()[0])
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def counted(url: str) -> str:
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        row = connection.execute(
+            "select count(*), sum(fetched), sum(inserted + updated + deleted) from ledger.batch"
+        ).fetchone()
+    assert row is not None
+    return f"{row[0]} batches, {row[1]:,} rows, {row[2]:,} written"
+
+
+def by_steps(folder: Path, rows: int) -> tuple[float, float]:
+    """Return wall and processor seconds of the night by the steps alone."""
+    from zhengku.validate import run
+
+    assert run  # imported before, as Airflow's task processes inherit it
+    postgres = EmbeddedPostgres(folder / "postgres")
+    program = BackgroundProgram("simulator", folder, folder)
+    try:
+        postgres.start()
+        postgres.create_database("zhengku")
+        url = postgres.url("zhengku")
+        upgrade(url)
+        city = MadeUpCity(folder / "simulator", postgres, program)
+        city.start(os.environ)
+        city.pass_night(rows, 1)
+        environment = {
+            "ZHENGKU_DATABASE_URL": url,
+            "ZHENGKU_LANDING_URL": str(folder / "landing"),
+            "ZHENGKU_REPORT_DIR": str(folder / "reports"),
+            **city.connections(),
+        }
+        used = cpu_seconds([psutil.Process(), *server_processes(postgres)])
+        begin = time.monotonic()
+        for department in dict.fromkeys(system.department for system in SYSTEMS):
+            road = Road(Settings(home=project_home(), environment=environment))
+            for system in SYSTEMS:
+                if system.department == department:
+                    road.collect(department, system.feed, "steps")
+            road.load_run(department, "steps", last_try=False)
+            road.conclude(department, "steps")
+        wall = time.monotonic() - begin
+        used = cpu_seconds([psutil.Process(), *server_processes(postgres)]) - used
+        print(f"steps alone: wall {wall:.1f} s, processor {used:.1f} s; {counted(url)}", flush=True)
+        return wall, used
+    finally:
+        stop_programs([program])
+        postgres.stop()
+
+
+def by_airflow(folder: Path, rows: int) -> tuple[float, float]:
+    """Return wall and processor seconds of the night by the real scheduler, its components idle before."""
+    stack = LocalStack(project_home(), folder, print)
+    try:
+        stack.up(("api-server", "scheduler", "dag-processor"))
+        stack.city.pass_night(rows, 1)
+        with stack.api() as api:
+            before = stack.processes()
+            used = cpu_seconds([*before, *server_processes(stack.postgres)])
+            begin = time.monotonic()
+            run_departments(stack, api, sorted(api.dags()), print)
+            wall = time.monotonic() - begin
+            used = cpu_seconds([*stack.processes(), *server_processes(stack.postgres)]) - used
+        print(
+            f"Airflow: wall {wall:.1f} s, processor {used:.1f} s; {counted(stack.postgres.url('zhengku'))}", flush=True
+        )
+        return wall, used
+    finally:
+        stack.down()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=400, help="certificates of each feed")
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory(prefix="zhengku-night-", ignore_cleanup_errors=True) as folder:
+        _, ours = by_steps(Path(folder), rows)
+    with tempfile.TemporaryDirectory(prefix="zhengku-night-", ignore_cleanup_errors=True) as folder:
+        _, everything = by_airflow(Path(folder), rows)
+    print(f"Airflow's own share of the processor time: {1 - ours / everything:.0%}")
+
+
+if __name__ == "__main__":
+    main()
