@@ -24,15 +24,17 @@ from zhengku.road import Road
 from zhengku.settings import Settings, project_home
 
 
-def cpu_seconds(processes: list[psutil.Process]) -> float:
-    """Return what the processes and their children, ended ones included, have used so far."""
+def cpu_seconds(processes: list[psutil.Process], *, ended: bool = True) -> float:
+    """Return what the processes, and those of their children that have `ended`, have used so far."""
     total = 0.0
     for process in processes:
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
-        total += times.user + times.system + times.children_user + times.children_system
+        total += times.user + times.system
+        if ended:
+            total += times.children_user + times.children_system
     return total
 
 
@@ -90,6 +92,19 @@ def by_steps(folder: Path, rows: int) -> tuple[float, float]:
         postgres.stop()
 
 
+def by_part(stack: LocalStack) -> dict[str, float]:
+    """Return the processor seconds that each part of the stack has used so far; tasks apart from the scheduler."""
+    components = stack.processes()
+    main, *below = components.pop("scheduler")
+    parts = {
+        **components,
+        "scheduler": [main],
+        "task processes": below,
+        "PostgreSQL": server_processes(stack.postgres),
+    }
+    return {name: cpu_seconds(processes, ended=name != "scheduler") for name, processes in parts.items()}
+
+
 def by_airflow(folder: Path, rows: int) -> tuple[float, float]:
     """Return wall and processor seconds of the night by the real scheduler, its components idle before."""
     stack = LocalStack(project_home(), folder, print)
@@ -97,14 +112,16 @@ def by_airflow(folder: Path, rows: int) -> tuple[float, float]:
         stack.up(("api-server", "scheduler", "dag-processor"))
         stack.city.pass_night(rows, 1)
         with stack.api() as api:
-            before = stack.processes()
-            used = cpu_seconds([*before, *server_processes(stack.postgres)])
+            before = by_part(stack)
             begin = time.monotonic()
             run_departments(stack, api, sorted(api.dags()), print)
             wall = time.monotonic() - begin
-            used = cpu_seconds([*stack.processes(), *server_processes(stack.postgres)]) - used
+            parts = {name: used - before[name] for name, used in by_part(stack).items()}
+        used = sum(parts.values())
+        shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items())
         print(
-            f"Airflow: wall {wall:.1f} s, processor {used:.1f} s; {counted(stack.postgres.url('zhengku'))}", flush=True
+            f"Airflow: wall {wall:.1f} s, processor {used:.1f} s ({shown}); {counted(stack.postgres.url('zhengku'))}",
+            flush=True,
         )
         return wall, used
     finally:

@@ -115,8 +115,7 @@ class AirflowHome:
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "great_expectations=WARNING",
-            # By default a finished task is noticed up to five seconds late, and the scheduler rests for one.
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            # By default a finished task is noticed up to five seconds late.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             # Each task is a new process: from this server it inherits what otherwise takes it seconds to import.
             "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",

@@ -68,9 +68,9 @@ class LocalStack:
             **{name: program.process() is not None for name, program in self._programs.items()},
         }
 
-    def processes(self) -> list[psutil.Process]:
-        """Return every process of Airflow's components, the tasks that run now among them."""
-        return [process for program in self._programs.values() for process in program.family()]
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """Return the processes of each of Airflow's components, its main one first; tasks run below the scheduler."""
+        return {name: program.family() for name, program in self._programs.items()}
 
     def environment(self) -> dict[str, str]:
         """Return the environment of every process of the stack, PostgreSQL's running address in it.

@@ -191,18 +191,17 @@ def collect(
     if interval and not only:
         feeds = [feed for feed in feeds if isinstance(known[feed].window, Watermark)]
     run_id = f"cli__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
-    unavailable: list[str] = []
+    unavailable: ZhengkuError | None = None
     road = Road(settings, warm_up=True)
     failed: ZhengkuError | None = None
     with _progress(road, hidden=as_json):
-        for feed in feeds:
-            try:
-                road.collect(department, feed, run_id, again=again, interval=interval)
-            except ZhengkuError as error:
-                # The other feeds of the department are collected all the same.
-                if len(feeds) == 1:
-                    raise
-                unavailable.append(str(error))
+        try:
+            road.collect_feeds(department, feeds, run_id, again=again, interval=interval)
+        except ZhengkuError as error:
+            if len(feeds) == 1:
+                raise
+            # What could be collected is loaded all the same.
+            unavailable = error
         try:
             road.load_run(department, run_id, feeds)
             road.conclude(department, run_id, feeds)
@@ -211,8 +210,8 @@ def collect(
     with store_connection(settings.database_url) as connection:
         finished = ledger.batches(connection, department=department, run_id=run_id, limit=1_000_000)
     _show_batches(sorted(finished, key=lambda batch: batch.batch_id), as_json=as_json)
-    for message in unavailable:
-        print(f"zhengku: {message}", file=sys.stderr)  # noqa: T201
+    if unavailable:
+        print(f"zhengku: {unavailable}", file=sys.stderr)  # noqa: T201
     if failed:
         raise failed
     if not as_json:

@@ -45,6 +45,16 @@ class SourceRefused(ZhengkuError):
     final = True
 
 
+class FeedsUnavailable(ZhengkuError):
+    """Several feeds could not be collected, and some of them may be at the next try; the others are collected."""
+
+
+class FeedsRefused(ZhengkuError):
+    """Several feeds could not be collected, and none of them will be at another try; the others are collected."""
+
+    final = True
+
+
 class StoreUnavailable(ZhengkuError):
     """The database cannot be reached, or refused the login."""
 

@@ -31,6 +31,8 @@ from zhengku.errors import (
     ConfigurationError,
     DeliveryRejected,
     DeliveryUnavailable,
+    FeedsRefused,
+    FeedsUnavailable,
     StoreUnavailable,
     ZhengkuError,
 )
@@ -153,6 +155,34 @@ class Road:
             if waiting and not batches:
                 raise waiting
             return sorted(batches, key=lambda batch: batch.batch_id)
+
+    def collect_feeds(
+        self,
+        department: str,
+        feeds: Sequence[str],
+        run_id: str,
+        *,
+        again: bool = False,
+        interval: Window | None = None,
+    ) -> list[Batch]:
+        """Collect feeds one after another, as `collect` does; return the batches of the run that they have now.
+
+        One that cannot be collected does not keep the others from it: then its own error is raised in the end, or, of
+        several, `FeedsUnavailable` or `FeedsRefused`, which say all.
+        """
+        batches: list[Batch] = []
+        failures: list[ZhengkuError] = []
+        for feed_id in feeds:
+            try:
+                batches += self.collect(department, feed_id, run_id, again=again, interval=interval)
+            except ZhengkuError as error:
+                failures.append(error)
+        if len(failures) == 1:
+            raise failures[0]
+        if failures:
+            kind = FeedsRefused if all(error.final for error in failures) else FeedsUnavailable
+            raise kind(f"{len(failures)} of {len(feeds)} feeds were not collected: {' | '.join(map(str, failures))}")
+        return batches
 
     def _newest(
         self,

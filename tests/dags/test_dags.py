@@ -70,14 +70,16 @@ def test_a_dag_tells_who_it_is_and_who_is_called(dag_bag, dag_id):
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
-def test_every_feed_is_collected_on_its_own_then_all_is_loaded_and_concluded(dag_bag, dag_id):
+def test_every_system_is_read_on_its_own_then_all_is_loaded_and_concluded(dag_bag, dag_id):
     dag, (_, feeds) = dag_bag.dags[dag_id], EXPECTED[dag_id]
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
         "collect": {"load"},
         "load": {"conclude"},
         "conclude": set(),
     }
-    assert len(dag.get_task("collect").op_kwargs_expand_input.value["feed"]) == feeds
+    systems = dag.get_task("collect").op_kwargs_expand_input.value["feeds"]
+    assert len(systems) == 1
+    assert len({feed for system in systems for feed in system}) == feeds
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
@@ -107,11 +109,11 @@ def test_departments_begin_at_night_and_no_two_in_the_same_minute(dag_bag):
     assert len(set(begins.values())) == len(begins), begins
 
 
-def test_mapped_tasks_bear_the_name_of_their_feed(dag_bag):
+def test_mapped_tasks_bear_the_names_of_their_feeds(dag_bag):
     for dag in dag_bag.dags.values():
         for task in dag.tasks:
             if task.task_id == "collect":
-                assert task.map_index_template == "{{ feed_title }}"
+                assert task.map_index_template == "{{ feed_titles }}"
 
 
 def test_parsing_reads_no_database_no_variable_and_imports_nothing_heavy():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,9 +11,9 @@ from random import Random
 from typing import Any, Final
 
 import pytest
-import yaml
 from tests.exchange_servers import DEFAULT_MARIADB, answers
 from tests.nights.comparison import differences, newest_batch
+from tests.small_catalog import write_small_catalog
 
 from local_stack.airflow import AirflowApi
 from local_stack.postgres import EmbeddedPostgres
@@ -45,13 +44,6 @@ from department_dag import department_dag
 
 dag: DAG = department_dag("{department}", __doc__)
 '''
-
-
-class _Quoting(yaml.SafeDumper):
-    """Quotes all text: what it would leave plain, such as 099, is a number to others."""
-
-
-_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
 @dataclass(frozen=True)
@@ -121,19 +113,14 @@ class CityUnderFire(LocalStack):
         self._write_catalog()
 
     def _write_catalog(self) -> None:
-        shipped = self.home / "include" / "catalog"
-        shutil.copytree(shipped, self.state / "catalog", ignore=shutil.ignore_patterns("departments"))
-        (self.state / "catalog" / "departments").mkdir()
+        feeds = {
+            department: {system.feed for system in self.systems if system.department == department}
+            for department in self.departments
+        }
+        names = write_small_catalog(self.state / "catalog", feeds, retries=6, retry_delay_seconds=1)
         (self.state / "dags").mkdir()
-        for department in self.departments:
-            sheet = yaml.safe_load((shipped / "departments" / f"{department}.yaml").read_text("utf-8"))
-            feeds = {system.feed for system in self.systems if system.department == department}
-            sheet["feeds"] = {name: feed for name, feed in sheet["feeds"].items() if name in feeds}
-            # The day comes again in 2028: no run but those of the test.
-            sheet.update(schedule="0 0 29 2 *", retries=6, retry_delay_seconds=1)
-            text = yaml.dump(sheet, Dumper=_Quoting, allow_unicode=True, sort_keys=False)
-            (self.state / "catalog" / "departments" / f"{department}.yaml").write_text(text, encoding="utf-8")
-            dag = _DAG_FILE.format(title=sheet["name"], department=department)
+        for department, name in names.items():
+            dag = _DAG_FILE.format(title=name, department=department)
             (self.state / "dags" / f"{department}.py").write_text(dag, encoding="utf-8")
 
     @property

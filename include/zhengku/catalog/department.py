@@ -421,10 +421,10 @@ class Operation(Model):
 
 
 class Pool(Model):
-    """How many feeds of the department may run at once (an Airflow pool)."""
+    """How many tasks of the department may run at once (an Airflow pool): one for each of its systems is enough."""
 
     name: Identifier
-    slots: WholeNumber = Field(default=2, ge=1, le=64)
+    slots: WholeNumber = Field(default=1, ge=1, le=64)
 
 
 class Feed(Model):
@@ -545,7 +545,7 @@ class Department(Model):
     schedule: Annotated[str, AfterValidator(_cron)] = Field(description="Cron line in the time zone Asia/Shanghai.")
     pool: Pool = Field(
         default_factory=lambda data: Pool(name=data.get("department", "default")),
-        description="How many feeds of the department may run at once.",
+        description="How many tasks of the department may run at once.",
     )
     retries: WholeNumber = Field(default=2, ge=0, le=10, description="How often a failed step is repeated.")
     retry_delay_seconds: WholeNumber = Field(
@@ -553,6 +553,14 @@ class Department(Model):
     )
     timeout_minutes: WholeNumber = Field(default=60, ge=1, le=1440, description="A step that takes longer is stopped.")
     feeds: dict[Identifier, Feed] = Field(min_length=1, description="Feed id → feed.")
+
+    @property
+    def systems(self) -> dict[str, list[str]]:
+        """The ids of the feeds by the system that they come from, which is known by its connection."""
+        systems: dict[str, list[str]] = {}
+        for feed_id, feed in self.feeds.items():
+            systems.setdefault(feed.transport.connection, []).append(feed_id)
+        return systems
 
     def model_post_init(self, context: Any, /) -> None:
         """Tell every feed where it stands, so that it can be handed on alone."""

@@ -9,7 +9,7 @@ from zhengku.collect.source import Source
 
 
 def source_of(feed: Feed, address: str, slots: int) -> Source:
-    """Return the source of a feed at `address`; `slots` feeds of its department may be read at the same time."""
+    """Return the source of a feed at `address`; `slots` of its department's systems may be read at the same time."""
     transport = feed.transport
     if isinstance(transport, HttpApi):
         return HttpApiSource(feed, transport, address, slots)

@@ -14,7 +14,7 @@ from zhengku.catalog.yaml_file import YamlFile, read_yaml
 from zhengku.errors import CatalogError
 
 _NOTHING_MAPPED = "certificate_name"
-_DEFAULT_SLOTS = 2
+_DEFAULT_SLOTS = 1
 
 
 class _DraftFeed(BaseModel):
