@@ -130,7 +130,10 @@ class Office:
         as_person = holders == "person" or (
             holders == "both" and self.license_type != "business_license" and chance.random() < 0.4
         )
-        holder, code, code_type = self._person(serial) if as_person else self._body(serial)
+        if serial % 9 == 4 and "holder_code_type" not in self.constants:
+            holder, code, code_type = self._any_holder(serial)
+        else:
+            holder, code, code_type = self._person(serial) if as_person else self._body(serial)
         day = FIRST_ISSUE + timedelta(days=chance.randrange((self.last_issue - FIRST_ISSUE).days))
         valid_to = self._end(day)
         # Several holders of one certificate have a row each.
@@ -153,7 +156,7 @@ class Office:
             "holder_code": code,
             "holder_code_type": code_type,
             "file_url": f"https://certificates.invalid/{self.department}/{self.license_type}/{serial:08d}.ofd",
-            "status": "expired" if self._has_expired(valid_to) else "valid",
+            "status": self._status(serial, valid_to),
             "valid_from": day.isoformat(),
             "validity": f"{valid_to.year - day.year}年" if valid_to else "长期",
             "service_item_name": f"{type_name}核发",
@@ -161,7 +164,7 @@ class Office:
         }
         if valid_to is not None:
             fields["valid_to"] = valid_to.isoformat()
-        if self.sheet.code is None and self.license_type != "other_certificate":
+        if self.sheet.code is None and self.license_type != "other_certificate" and serial % 2:
             del fields["license_type_code"]
         fields = {name: value for name, value in fields.items() if name in self.known} | self.constants
         extension = _extras(self.license_type, serial, day, valid_to, holder, code, number)
@@ -177,19 +180,42 @@ class Office:
             fields["status"] = "cancelled" if fields["status"] != "cancelled" else "valid"
         return replace(certificate, fields=fields, district_form=form)
 
-    def _has_expired(self, valid_to: date | None) -> bool:
-        # Some departments have no word for it, and leave such certificates as they were.
-        return valid_to is not None and valid_to <= self.last_issue and "expired" in self.dialect.statuses
+    def _status(self, serial: int, valid_to: date | None) -> str:
+        # Some departments have no word for what has expired, and leave such certificates as they were.
+        expired = valid_to is not None and valid_to <= self.last_issue and "expired" in self.dialect.statuses
+        # Every status occurs early on: each is a code that a mapping may get wrong.
+        others = [status for status in self.dialect.statuses if status != "valid"]
+        if serial % 5 == 0:
+            return others[serial // 5 % len(others)]
+        return "expired" if expired else "valid"
 
     def _person(self, serial: int) -> tuple[str, str, str]:
-        name = f"{self.chance.choice(_SURNAMES)}某某"
         if (
             "516" in self.dialect.holder_types
             and self.license_type not in IDENTITY_ONLY
             and self.chance.random() < 0.03
         ):
-            return name, permit_number(serial), "516"
-        return name, identity_number(serial * 3 + int(self.dialect.credit_code_of)), "111"
+            return self._name(), permit_number(serial), "516"
+        return self._name(), self._identity_number(serial), "111"
+
+    def _name(self) -> str:
+        return f"{self.chance.choice(_SURNAMES)}某某"
+
+    def _identity_number(self, serial: int) -> str:
+        return identity_number(serial * 3 + int(self.dialect.credit_code_of))
+
+    def _any_holder(self, serial: int) -> tuple[str, str, str]:
+        """Return a holder of any kind that the department knows, also one that the type does not provide for."""
+        kinds = sorted(self.dialect.holder_types)
+        match kinds[serial // 9 % len(kinds)]:
+            case "001":
+                return self._body(serial)
+            case "111":
+                return self._name(), self._identity_number(serial), "111"
+            case "516":
+                return self._name(), permit_number(serial), "516"
+            case other:
+                return f"鄂州市虚构组织第{serial:06d}号", f"XN{serial:08d}", other
 
     def _body(self, serial: int) -> tuple[str, str, str]:
         kind = BODIES.get(self.license_type, "91")
@@ -199,8 +225,11 @@ class Office:
         return name, credit_code(serial + 1000 * int(self.dialect.credit_code_of), kind), "001"
 
     def _end(self, day: date) -> date | None:
-        """Return the last day of a certificate issued on a day, None without end."""
-        if self.sheet.validity == "permanent" or (self.sheet.validity == "either" and self.chance.random() < 0.5):
+        """Return the last day of a certificate issued on a day, None without end.
+
+        Now and then a type that has none bears one all the same.
+        """
+        if (self.sheet.validity == "permanent" and self.issued % 11 != 7) or (self.sheet.validity == "either" and self.chance.random() < 0.5):
             return None
         years = self.sheet.years or 6
         return date(day.year + years, day.month, min(day.day, 28)) - timedelta(days=1)
@@ -273,7 +302,8 @@ def _number(license_type: str, serial: int, year: int, holder_code: str) -> str:
         case "water_abstraction_permit":
             return f"D420704S{2019 + serial // 10_000 % 80}-{serial % 10_000:04d}"
         case "pollutant_discharge_permit":
-            return f"{holder_code}001V"
+            # It begins with a code of 18 characters, whoever holds it.
+            return f"{holder_code if len(holder_code) == 18 else credit_code(800_000_000 + serial)}001V"
         case "hazardous_chemicals_business_license":
             return f"鄂G危化经字[{year}]{six}"
         case "private_school_operating_permit":

@@ -95,9 +95,13 @@ def as_stamp(system: SourceSystem, changed_at: datetime | None) -> Value:
 
 
 def soil(system: SourceSystem, written: Written, certificate: Certificate, chance: Random) -> None:
-    """Write two to four values untidily, as departments do; cleaning gives the same certificate."""
+    """Write a date and two to four other values untidily, as departments do; cleaning gives the same certificate."""
     values = written.values
-    for name in chance.sample(sorted(values), min(len(values), 2 + chance.randrange(3))):
+    untidy = chance.sample(sorted(values), min(len(values), 2 + chance.randrange(3)))
+    dates = sorted(DATES & values.keys())
+    if dates and (date_name := chance.choice(dates)) not in untidy:
+        untidy.append(date_name)
+    for name in untidy:
         value = values[name]
         # The register has one column for the day of issue and the extra field 成立日期, which is kept as it is written.
         if name == "source_updated_at" or (name == "issue_date" and system.license_type == "business_license"):

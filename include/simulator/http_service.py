@@ -428,11 +428,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(HTTPStatus.OK)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            step = len(body) // 20 + 1
-            for start in range(0, len(body), step):
-                self.wfile.write(body[start : start + step])
+            starts = range(0, len(body), len(body) // 20 + 1)
+            for start in starts:
+                time.sleep(self.server.slow_seconds / len(starts))
+                self.wfile.write(body[start : start + starts.step])
                 self.wfile.flush()
-                time.sleep(self.server.slow_seconds / 20)
         elif fault == "cut_body":
             self._head(HTTPStatus.OK)
             self.send_header("Content-Length", str(len(body)))

@@ -8,45 +8,27 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.small_catalog import write_small_catalog
+from tests.small_city import SmallCity, running
 
 from local_stack.demo import run_departments
-from local_stack.stack import LocalStack
 from simulator.business_licenses import write_file_drop
 from zhengku.errors import ZhengkuError
-from zhengku.settings import project_home
 
 pytestmark = pytest.mark.slow
 
 DAG = "market_supervision"
 
 
-class OneFeed(LocalStack):
-    """A local stack whose catalogue has no feed but the business licenses, laid by hand."""
-
-    def _our_settings(self) -> dict[str, str]:
-        return {**super()._our_settings(), "ZHENGKU_CATALOG_DIR": str(self.state / "catalog")}
-
-
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    state = tmp_path_factory.mktemp("stack")
-    write_small_catalog(state / "catalog", {DAG: ["business_license"]}, retry_delay_seconds=1)
-    (state / "dags").mkdir()
-    (state / "dags" / f"{DAG}.py").symlink_to(project_home() / "dags" / f"{DAG}.py")
-    stack = OneFeed(project_home(), state, print)
-    # The stack asks the environment for the folder of its DAGs.
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(state / "dags"))
-        try:
-            stack.up(("api-server", "scheduler", "dag-processor"))
-            yield stack
-        finally:
-            stack.down()
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCity]:
+    # No feed but the business licenses, laid by hand.
+    city = SmallCity(tmp_path_factory.mktemp("stack"), {DAG: ["business_license"]}, retry_delay_seconds=1)
+    with running(city):
+        yield city
 
 
 @pytest.fixture
-def drop(stack: LocalStack) -> Path:
+def drop(stack: SmallCity) -> Path:
     """An empty file drop and an empty license store."""
     folder = stack.city.drop_folder / "business_license"
     shutil.rmtree(stack.city.drop_folder, ignore_errors=True)
@@ -60,13 +42,13 @@ def drop(stack: LocalStack) -> Path:
     return folder
 
 
-def query(stack: LocalStack, database: str, statement: str, *parameters: object) -> list[tuple]:
+def query(stack: SmallCity, database: str, statement: str, *parameters: object) -> list[tuple]:
     with psycopg.connect(stack.postgres.url(database).replace("+psycopg", "")) as connection:
         result = connection.execute(statement.encode(), parameters or None)
         return result.fetchall() if result.description else []
 
 
-def run(stack: LocalStack) -> str:
+def run(stack: SmallCity) -> str:
     with stack.api() as api:
         return run_departments(stack, api, [DAG], print)[DAG]
 
@@ -78,7 +60,7 @@ def lay(folder: Path, source: Path) -> None:
     os.utime(target, (moment, moment))
 
 
-def counts(stack: LocalStack) -> list[tuple]:
+def counts(stack: SmallCity) -> list[tuple]:
     return query(
         stack, "zhengku", "select fetched, inserted, unchanged, quarantined, status from ledger.batch order by batch_id"
     )

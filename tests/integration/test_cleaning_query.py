@@ -1,12 +1,16 @@
 """What the cleaning makes of single values, by the statement that the stage step runs."""
 
 import datetime
+import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -30,6 +34,7 @@ def cleaned(connection: psycopg.Connection[dict[str, Any]], rows: list[dict[str,
     feed = SHIPPED.model_copy(update={"fields": {**SHIPPED.fields, **more}})
     feed.__dict__.pop("required_columns", None)
     columns = feed.required_columns
+    connection.execute("drop table if exists delivered")
     connection.execute(
         sql.SQL("create temporary table delivered (row_no bigint, {})").format(
             sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(f"c{n}")) for n in range(1, len(columns) + 1))
@@ -113,3 +118,81 @@ def test_feed_without_codes_has_none_unmapped(connection: psycopg.Connection[dic
 def test_alias_as_constant_stands_for_its_district(connection: psycopg.Connection[dict[str, Any]]) -> None:
     [row] = cleaned(connection, [{}], district={"constant": "鄂城区"})
     assert row["district"] == "echeng"
+
+
+PIECES = [
+    "2024",
+    "1",
+    "02",
+    "31",
+    "-",
+    "/",
+    ".",
+    "年",
+    "月",
+    "日",
+    " ",
+    "T",
+    ":",
+    "00",
+    "24",
+    "８",
+    "－",
+    "长期",
+    "永久",
+]
+PIECES += ["2099", "12", "9999", "45000", "0", "N/A", "null", "　", "x", "1" * 30, "Z", "+08:00", "时", "分"]
+TEXTS = st.one_of(
+    st.none(),
+    st.lists(st.sampled_from(PIECES), max_size=9).map("".join),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30),
+)
+KINDS: dict[str, dict[str, Any]] = {
+    "holder": {"column": "名"},
+    "holder_code": {"column": "号"},
+    "holder_code_type": {"column": "类", "codes": {"1": "001"}},
+    "status": {"column": "态", "codes": {"0": "valid"}},
+    "district": {"column": "区"},
+    "issue_date": {"column": "发", "date_forms": ["iso"]},
+    "valid_from": {"column": "起", "date_forms": ["iso", "slash", "compact", "chinese", "spreadsheet_serial"]},
+    "valid_to": {"column": "止", "date_forms": ["chinese", "spreadsheet_serial", "compact", "slash", "iso"]},
+    "source_updated_at": {"column": "改", "date_forms": ["iso", "compact"]},
+}
+"""A field of every kind, with every form of a date."""
+
+NOTHING = {"", "null", "(null)", "<null>", "n/a", "-", "--", "/"}
+BLANKS = " \t\n\r\u3000\u00a0\ufeff\u200b"
+COLUMNS = [mapping["column"] for mapping in KINDS.values()]
+
+
+def test_no_text_makes_the_cleaning_raise_or_lose_a_row_or_a_value(
+    connection: psycopg.Connection[dict[str, Any]],
+) -> None:
+    rows = st.lists(st.fixed_dictionaries({column: TEXTS for column in COLUMNS}), min_size=1, max_size=20)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(rows)
+    @example([dict.fromkeys(COLUMNS, text) for text in ("0000-00-00", "10000-01-01", "99999999", "2024-02-30 25:61")])
+    def agrees(delivered: list[dict[str, str]]) -> None:
+        found = cleaned(connection, delivered, **KINDS)
+        assert [row["row_no"] for row in found] == list(range(1, len(delivered) + 1))
+        for came, row in zip(delivered, found, strict=True):
+            for field, mapping in KINDS.items():
+                text = (came[mapping["column"]] or "").strip(BLANKS)
+                beside = row.get(f"{field}_unparsed") or (row["status_unmapped"] if field == "status" else None)
+                if field == "holder_code_type":
+                    beside = field if field in (row["codes_unmapped"] or "").split(",") else None
+                elif field == "district":
+                    beside = row["district_delivered"]
+                kept = row[field] is not None or beside is not None
+                if text.lower() in NOTHING:
+                    assert not kept, (field, came)
+                elif unicodedata.normalize("NFKC", text).strip(BLANKS).lower() in NOTHING:
+                    # Written in full width, it may or may not mean nothing.
+                    continue
+                elif field == "valid_to" and not kept:
+                    assert re.search("长期|永久|2099|9999", unicodedata.normalize("NFKC", text)), (field, came)
+                else:
+                    assert kept, (field, came)
+
+    agrees()

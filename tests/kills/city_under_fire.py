@@ -10,40 +10,22 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-import pytest
 from tests.exchange_servers import DEFAULT_MARIADB, answers
 from tests.nights.comparison import differences, newest_batch
-from tests.small_catalog import write_small_catalog
+from tests.small_city import SmallCity, running
 
 from local_stack.airflow import AirflowApi
 from local_stack.postgres import EmbeddedPostgres
-from local_stack.stack import LocalStack
 from simulator.databases import create_database, drop_database
 from simulator.model import Night, SourceSystem
 from simulator.publish import Places, connections, publish
 from zhengku.database import upgrade
-from zhengku.settings import project_home
 
 HEARTBEAT_SECONDS: Final = 10
 """Airflow's `task_instance_heartbeat_timeout`, 300 unless set: only then a task without a supervisor is repeated."""
 
 STEPS: Final = ("collect", "collected", "stage", "validate", "load", "loaded")
 """Where a kill may strike; `collected` and `loaded` lie between commit and success."""
-
-NIGHT_SECONDS: Final = 900.0
-"""For a machine that is busy with other things too."""
-
-_COMPONENTS: Final = ("api-server", "scheduler", "dag-processor")
-_FINISHED: Final = ("success", "failed")
-
-_DAG_FILE: Final = '''"""# {title} · 证照归集（故障演练）"""
-
-import kill_points  # noqa: F401  what kills the steps
-from airflow.sdk import DAG
-from department_dag import department_dag
-
-dag: DAG = department_dag("{department}", __doc__)
-'''
 
 
 @dataclass(frozen=True)
@@ -95,33 +77,27 @@ class KillFolder:
         return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
 
 
-class CityUnderFire(LocalStack):
-    """A local stack whose store has a server of its own, so that killing that does not kill Airflow's database.
+class CityUnderFire(SmallCity):
+    """A city whose store has a server of its own, so that killing that does not kill Airflow's database.
 
-    Its catalogue holds the feeds of `systems` alone, as they are shipped, but for the retries.
+    Its catalogue holds the feeds of `systems` alone.
     """
 
     def __init__(self, state: Path, systems: Sequence[SourceSystem], mariadb: Mapping[str, str]) -> None:
-        super().__init__(project_home(), state, print)
+        feeds: dict[str, list[str]] = {}
+        for system in systems:
+            feeds.setdefault(system.department, []).append(system.feed)
+        super().__init__(state, feeds, retries=6, retry_delay_seconds=1)
         self.systems = systems
         self.mariadb = mariadb
         # All that is committed must outlive the kill of a backend, so synchronous_commit stays on; the machine itself
         # does not crash, so fsync need not.
         self.store = EmbeddedPostgres(state / "store", {"fsync": "off", "shared_buffers": "64MB"})
         self.kills = KillFolder(state / "kills")
-        self.departments = sorted({system.department for system in systems})
-        self._write_catalog()
 
-    def _write_catalog(self) -> None:
-        feeds = {
-            department: {system.feed for system in self.systems if system.department == department}
-            for department in self.departments
-        }
-        names = write_small_catalog(self.state / "catalog", feeds, retries=6, retry_delay_seconds=1)
-        (self.state / "dags").mkdir()
-        for department, name in names.items():
-            dag = _DAG_FILE.format(title=name, department=department)
-            (self.state / "dags" / f"{department}.py").write_text(dag, encoding="utf-8")
+    def dag_file(self, department: str) -> str:
+        """Return the shipped DAG file, with what kills the steps."""
+        return f"{super().dag_file(department)}\nimport kill_points  # noqa: E402, F401\n"
 
     @property
     def places(self) -> Places:
@@ -136,7 +112,6 @@ class CityUnderFire(LocalStack):
         return {
             **ours,
             "ZHENGKU_DATABASE_URL": self.store.url("zhengku"),
-            "ZHENGKU_CATALOG_DIR": str(self.state / "catalog"),
             "ZHENGKU_KILL_FOLDER": str(self.kills.folder),
             "PYTHONPATH": str(Path(__file__).parent / "killer"),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_SECONDS),
@@ -148,16 +123,14 @@ class CityUnderFire(LocalStack):
         self.store.start()
         self.store.create_database("zhengku")
         upgrade(self.store.url("zhengku"))
-        self.up(_COMPONENTS)
+        super().start()
         with self.api() as api:
-            assert not api.import_errors(), api.import_errors()
-            assert sorted(api.dags()) == self.departments
             for department in self.departments:
                 api.unpause(department)
 
     def stop(self) -> None:
         """Stop all of it."""
-        self.down()
+        super().stop()
         self.store.stop()
 
     def pass_night(self, night: Night, kills: Sequence[Kill] = ()) -> NightUnderFire:
@@ -168,10 +141,10 @@ class CityUnderFire(LocalStack):
         before, killed = newest_batch(url), len(self.kills.log())
         self.kills.plan(kills)
         with self.api() as api:
-            failed = self._run(api, f"night-{night.number}", self.departments)
+            failed = self.run(api, f"night-{night.number}", self.departments)
             self.kills.plan([])
             # What a person would do: the same once more.
-            still = self._run(api, f"night-{night.number}-again", failed) if failed else []
+            still = self.run(api, f"night-{night.number}-again", failed) if failed else []
             assert not still, f"night {night.number}: failed twice: {still}; {self._complaints(api, night, still)}"
         found = differences(url, night, before, counts=not failed)
         passed = NightUnderFire(
@@ -181,18 +154,6 @@ class CityUnderFire(LocalStack):
         for line in found:
             print("    ", line, flush=True)
         return passed
-
-    def _run(self, api: AirflowApi, run_id: str, departments: Collection[str]) -> list[str]:
-        """Run the DAGs side by side; return those that failed."""
-        for department in departments:
-            api.trigger(department, run_id)
-        states = dict.fromkeys(departments, "queued")
-        deadline = time.monotonic() + NIGHT_SECONDS
-        while waiting := [department for department, state in states.items() if state not in _FINISHED]:
-            assert time.monotonic() < deadline, f"{run_id}: not finished after {NIGHT_SECONDS:.0f} s: {waiting}"
-            time.sleep(1)
-            states.update({department: api.run_state(department, run_id) for department in waiting})
-        return sorted(department for department, state in states.items() if state == "failed")
 
     def _complaints(self, api: AirflowApi, night: Night, departments: Collection[str]) -> list[str]:
         return [
@@ -206,17 +167,14 @@ class CityUnderFire(LocalStack):
 @contextmanager
 def city_under_fire(state: Path, systems: Sequence[SourceSystem]) -> Iterator[CityUnderFire]:
     """Start a city; the housing bureau's exchange database lies on MariaDB, where one answers at its usual place."""
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as environment:
-        # The stack asks the environment for the folder of its DAGs.
-        environment.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(state / "dags"))
+    with ExitStack() as stack:
         mariadb = {}
         server = os.environ.get("ZHENGKU_TEST_MARIADB_URL", DEFAULT_MARIADB)
         if answers(server):
             mariadb["housing"] = create_database(server, f"kills_{os.getpid()}")
             stack.callback(drop_database, mariadb["housing"])
         city = CityUnderFire(state, systems, mariadb)
-        stack.callback(city.stop)
-        city.start()
+        stack.enter_context(running(city))
         yield city
 
 

@@ -86,12 +86,12 @@ def test_a_new_license_type_is_one_row_with_key_and_name(folder: Path, tmp_path:
 
 def test_defaults_are_filled_in(folder: Path) -> None:
     path = department_file(folder)
-    rewrite(path, "pool: {name: market_supervision, slots: 2}\n", "")
+    rewrite(path, "pool: {name: market_supervision, slots: 1}\n", "")
     rewrite(path, "    suites: [certificate, business_license]\n", "")
     rewrite(path, ", date_forms: [iso, slash, compact, chinese]", "")
     department = load_department(folder, "market_supervision")
     feed = department.feeds["business_license"]
-    assert (department.pool.name, department.pool.slots) == ("market_supervision", 2)
+    assert (department.pool.name, department.pool.slots) == ("market_supervision", 1)
     assert feed.suites == ("certificate",)
     assert DateForm.SPREADSHEET_SERIAL not in feed.fields["issue_date"].date_forms
     assert DateForm.CHINESE in feed.fields["issue_date"].date_forms

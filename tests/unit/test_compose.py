@@ -232,7 +232,7 @@ def test_every_department_has_a_pool_and_a_wrong_file_hurts_only_itself(tmp_path
     told: list[str] = []
     pools = department_pools(copy, told.append)
     assert pools.keys() == {path.stem for path in department_files(folder)}
-    assert pools["market_supervision"] == 2
+    assert pools["market_supervision"] == 1
     assert [line.split(":")[0] for line in told] == ["no pool for broken"]
 
 

@@ -107,8 +107,11 @@ def test_clean_certificates_are_formally_right(system: SourceSystem) -> None:
             assert date.fromisoformat(re.sub(r"(....)(..)(..)", r"\1-\2-\3", fields["holder_code"][6:14])).year < 2008
         elif fields["holder_code_type"] == "001":
             assert uscc.is_valid(fields["holder_code"])
-        else:
+        elif fields["holder_code_type"] == "516":
             assert re.fullmatch(r"H[0-9]{8}", fields["holder_code"])
+        else:
+            assert fields["holder_code_type"] == "099"
+            assert re.fullmatch(r"XN[0-9]{8}", fields["holder_code"])
         if "certificate_identifier" in fields:
             root, parts = fields["certificate_identifier"][:15], fields["certificate_identifier"][15:].split(".")
             assert root == "1.2.156.3005.2."

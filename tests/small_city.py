@@ -1,0 +1,103 @@
+"""A local stack that collects some feeds only, for tests of a real Airflow."""
+
+import shutil
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+
+from local_stack.airflow import AirflowApi
+from local_stack.stack import LocalStack
+from zhengku.settings import project_home
+
+COMPONENTS: Final = ("api-server", "scheduler", "dag-processor")
+
+# The day comes again in 2028: no run but those of the test.
+NEVER: Final = "0 0 29 2 *"
+
+NIGHT_SECONDS: Final = 900.0
+"""For a machine that is busy with other things too."""
+
+_FINISHED: Final = ("success", "failed")
+
+
+class _Quoting(yaml.SafeDumper):
+    """Quotes all text: what it would leave plain, such as 099, is a number to others."""
+
+
+_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+def write_small_catalog(folder: Path, feeds: Mapping[str, Collection[str]], **changed: object) -> None:
+    """Write the shipped catalogue with `feeds` by department alone.
+
+    They are as they are shipped, but for the schedule and what is `changed` in each department.
+    """
+    shipped = project_home() / "include" / "catalog"
+    shutil.copytree(shipped, folder, ignore=shutil.ignore_patterns("departments"))
+    (folder / "departments").mkdir()
+    for department, kept in feeds.items():
+        sheet = yaml.safe_load((shipped / "departments" / f"{department}.yaml").read_text("utf-8"))
+        sheet["feeds"] = {name: feed for name, feed in sheet["feeds"].items() if name in kept}
+        sheet.update(schedule=NEVER, **changed)
+        text = yaml.dump(sheet, Dumper=_Quoting, allow_unicode=True, sort_keys=False)
+        (folder / "departments" / f"{department}.yaml").write_text(text, encoding="utf-8")
+
+
+class SmallCity(LocalStack):
+    """A local stack whose catalogue has `feeds` by department alone; see `write_small_catalog`."""
+
+    def __init__(self, state: Path, feeds: Mapping[str, Collection[str]], **changed: object) -> None:
+        super().__init__(project_home(), state, print)
+        self.departments = sorted(feeds)
+        write_small_catalog(state / "catalog", feeds, **changed)
+        (state / "dags").mkdir()
+        for department in self.departments:
+            (state / "dags" / f"{department}.py").write_text(self.dag_file(department), encoding="utf-8")
+
+    def dag_file(self, department: str) -> str:
+        """Return the content of a department's DAG file: the shipped one."""
+        return (self.home / "dags" / f"{department}.py").read_text("utf-8")
+
+    def _our_settings(self) -> dict[str, str]:
+        return {**super()._our_settings(), "ZHENGKU_CATALOG_DIR": str(self.state / "catalog")}
+
+    def start(self) -> None:
+        """Start all of it."""
+        self.up(COMPONENTS)
+        with self.api() as api:
+            assert not api.import_errors(), api.import_errors()
+            assert sorted(api.dags()) == self.departments
+
+    def stop(self) -> None:
+        """Stop all of it."""
+        self.down()
+
+    def run(self, api: AirflowApi, run_id: str, departments: Collection[str]) -> list[str]:
+        """Run the DAGs side by side; return those that failed."""
+        for department in departments:
+            api.trigger(department, run_id)
+        states = dict.fromkeys(departments, "queued")
+        deadline = time.monotonic() + NIGHT_SECONDS
+        while waiting := [department for department, state in states.items() if state not in _FINISHED]:
+            assert time.monotonic() < deadline, f"{run_id}: not finished after {NIGHT_SECONDS:.0f} s: {waiting}"
+            time.sleep(1)
+            states.update({department: api.run_state(department, run_id) for department in waiting})
+        return sorted(department for department, state in states.items() if state == "failed")
+
+
+@contextmanager
+def running(city: SmallCity) -> Iterator[None]:
+    """Start a city, and stop it in the end."""
+    with pytest.MonkeyPatch.context() as environment:
+        # The stack asks the environment for the folder of its DAGs.
+        environment.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(city.state / "dags"))
+        try:
+            city.start()
+            yield
+        finally:
+            city.stop()
