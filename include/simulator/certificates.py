@@ -229,7 +229,9 @@ class Office:
 
         Now and then a type that has none bears one all the same.
         """
-        if (self.sheet.validity == "permanent" and self.issued % 11 != 7) or (self.sheet.validity == "either" and self.chance.random() < 0.5):
+        if (self.sheet.validity == "permanent" and self.issued % 11 != 7) or (
+            self.sheet.validity == "either" and self.chance.random() < 0.5
+        ):
             return None
         years = self.sheet.years or 6
         return date(day.year + years, day.month, min(day.day, 28)) - timedelta(days=1)

@@ -7,7 +7,8 @@ decoded, and only the row that is wrong is looked at with more patience.
 import codecs
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -17,12 +18,17 @@ DEEPEST: Final = 32
 """Objects in objects; a row of more is no row."""
 
 
+_LONGEST_AT_ONCE: Final = 4 * 1024 * 1024
+"""Bytes of a list of rows that is decoded at once: as objects of Python it takes several times that."""
+
+
 class Literal(str):
     """A number as it was written: 1.10 stays 1.10."""
 
     __slots__ = ()
 
 
+_NULL: Final = msgspec.Raw(b"null")
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _VALUE: Final = msgspec.json.Decoder(float_hook=Literal)
@@ -122,6 +128,11 @@ class Answer:
             start += length
         return originals
 
+    def row_list(self, place: str) -> msgspec.Raw | None:
+        """Return the list of `rows` as one piece, which decodes sooner; None where it is long or was mended."""
+        raw = self._raw_at(place)
+        return raw if raw is not None and self._mended is None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
+
 
 def _readable(body: bytes) -> bytes:
     """Replace what a strict parser refuses inside strings by as many bytes that it only refuses in the row itself."""
@@ -161,17 +172,22 @@ def read_row(raw: msgspec.Raw | bytes) -> dict[str, Any] | None:
 class UniformRows:
     """Decodes rows that have no keys but `names`, many at once: several times as fast as row by row.
 
-    None of the values may be an object. What such a decoder refuses is not wrong: it is read by `read_row`.
+    None of the values may be an object. What such a decoder refuses is not wrong: it is read by `read_row`. Values
+    that are not `wanted` (all are, when left out) cost less; they are only looked at for objects.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], wanted: Collection[str] | None = None) -> None:
         self.names: Final = tuple(names)
+        self.wanted: Final = self.names if wanted is None else tuple(name for name in names if name in wanted)
         self._decoder: msgspec.json.Decoder[list[Any]] | None = None
         fields = [f"f{place}" for place in range(len(self.names))]
         try:
             form = msgspec.defstruct(
                 "UniformRow",
-                [(name, Any, None) for name in fields],
+                [
+                    (field, Any if name in self.wanted else msgspec.Raw, None if name in self.wanted else _NULL)
+                    for field, name in zip(fields, self.names, strict=True)
+                ],
                 rename=dict(zip(fields, self.names, strict=True)),
                 forbid_unknown_fields=True,
                 gc=False,
@@ -181,18 +197,23 @@ class UniformRows:
             return
         if self.names:
             self._decoder = msgspec.json.Decoder(list[form], float_hook=Literal)  # type: ignore[valid-type]
+        if 0 < len(self.wanted) < len(self.names):
+            self._values = attrgetter(*(fields[self.names.index(name)] for name in self.wanted))
 
     def columns(
-        self, rows: "Sequence[msgspec.Raw | bytes]", longest: int | None = None
+        self, rows: "Sequence[msgspec.Raw | bytes]", *, longest: int | None = None, whole: msgspec.Raw | None = None
     ) -> list[tuple[Any, ...]] | None:
-        """Return the values of each of `names`, None for a missing key, as `read_row` gives them.
+        """Return the values of each of `wanted`, None for a missing key, as `read_row` gives them.
 
         None when there are no rows, or one of them cannot be decoded so, holds an object or is longer than `longest`
-        bytes.
+        bytes. `whole` is the list of these very rows in one piece, where there is one.
         """
         if self._decoder is None or not rows:
             return None
-        joined = b"[" + b",".join(rows) + b"]"
+        joined = bytes(whole) if whole is not None else b"[" + b",".join(rows) + b"]"
+        if len(self.wanted) < len(self.names) and joined.count(b"{") != len(rows):
+            # An object among the values, or a brace in a text: only decoding tells.
+            return None
         if longest is not None and len(joined) > longest and max(len(memoryview(row)) for row in rows) > longest:
             return None
         try:
@@ -202,8 +223,16 @@ class UniformRows:
         # Bytes that are no row by themselves may be some when joined.
         if len(decoded) != len(rows):
             return None
-        columns = list(zip(*map(astuple, decoded), strict=True))
+        columns = self._columns(decoded)
         return None if any(dict in set(map(type, values)) for values in columns) else columns
+
+    def _columns(self, decoded: list[Any]) -> list[tuple[Any, ...]]:
+        if len(self.wanted) == len(self.names):
+            return list(zip(*map(astuple, decoded), strict=True))
+        if not self.wanted:
+            return []
+        values = map(self._values, decoded)
+        return list(zip(*values, strict=True)) if len(self.wanted) > 1 else [tuple(values)]
 
 
 def flattened(row: dict[str, Any]) -> dict[str, Any] | None:

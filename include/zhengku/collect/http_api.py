@@ -28,6 +28,7 @@ _MOST_EMPTY_PAGES: Final = 50
 _MOST_COLUMNS: Final = 1000
 _MOST_SHAPES: Final = 10_000
 _LONGEST_NAME: Final = 1000
+_MARK_BYTES: Final = 16
 # One odd row has all of these looked at one by one.
 _TOGETHER: Final = 500
 # strptime takes microseconds for each row; what these write, the quick parser reads the same.
@@ -48,6 +49,7 @@ class _Page:
 
     body: Body
     rows: Sequence[Row]
+    row_list: msgspec.Raw | None
     total: int | None
     cursor: str
 
@@ -129,10 +131,10 @@ class _Reading:
         self._pages = 0
         # Names of columns as they came, and whether one had a value; none is ever taken out.
         self._columns: dict[str, bool] = {}
-        self._uniform = UniformRows(())
+        self._uniform = self._quick = UniformRows(())
         self._parents: set[str] = set()
         self._shapes: set[object] = set()
-        # Digests of 16 bytes: a window may have millions of rows.
+        # Of 16 bytes at most: a window may have millions of rows.
         self._seen: set[bytes] = set()
         self._full_pages: set[bytes] = set()
         self._times: dict[str, datetime | None] = {}
@@ -274,7 +276,7 @@ class _Reading:
             rows = body.answer.rows(shape.rows)
             total = _total(body.answer.at(shape.total), shape.total) if shape.total else None
             cursor = _cursor(body.answer.at(cursor_place), cursor_place) if cursor_place else ""
-            return _Page(body, rows, total, cursor)
+            return _Page(body, rows, body.answer.row_list(shape.rows), total, cursor)
 
         return self._session.ask({**asked, **parameters}, read)
 
@@ -304,7 +306,7 @@ class _Reading:
 
     def _take_all(self, page: _Page, number: int) -> None:
         """Take rows none of which may have come before."""
-        marks, _ = self._noted(page.rows, marked=bool(self._api.row_id))
+        marks, _ = self._noted(page, marked=bool(self._api.row_id))
         fresh = set(marks)
         if len(fresh) < len(marks) or not fresh.isdisjoint(self._seen):
             raise _Shifted(f"expected each row once, page {number} has one that came before (by row_id)")
@@ -314,7 +316,7 @@ class _Reading:
         """Take rows that may begin with known ones; return the page's newest time and how many rows are new."""
         known = len(self._seen)
         newest: datetime | None = None
-        marks, times = self._noted(page.rows, marked=True)
+        marks, times = self._noted(page, marked=True)
         for at in times:
             if at is None:
                 continue
@@ -328,10 +330,13 @@ class _Reading:
         self._seen.update(marks)
         return newest, len(self._seen) - known
 
-    def _noted(self, rows: Sequence[Row], *, marked: bool) -> tuple[list[bytes], list[datetime | None]]:
+    def _noted(self, page: _Page, *, marked: bool) -> tuple[list[bytes], list[datetime | None]]:
         """Note columns and times of rows; return what tells them from others (if `marked`), and the time of each."""
         marks: list[bytes] = []
         times: list[datetime | None] = []
+        rows = page.rows
+        if page.row_list is not None and self._note_at_once(rows, marks, times, marked=marked, whole=page.row_list):
+            return marks, times
         for start in range(0, len(rows), _TOGETHER):
             part = rows[start : start + _TOGETHER]
             if self._note_at_once(part, marks, times, marked=marked):
@@ -344,18 +349,27 @@ class _Reading:
         return marks, times
 
     def _note_at_once(
-        self, rows: Sequence[Row], marks: list[bytes], times: list[datetime | None], *, marked: bool
+        self,
+        rows: Sequence[Row],
+        marks: list[bytes],
+        times: list[datetime | None],
+        *,
+        marked: bool,
+        whole: msgspec.Raw | None = None,
     ) -> bool:
         """Do the same for rows with known columns and no objects; return False, and do nothing, for others."""
-        if len(self._uniform.names) != len(self._columns):
-            self._uniform = UniformRows(tuple(self._columns))
-        columns = self._uniform.columns(rows)
+        decoder = self._quick_decoder()
+        columns = decoder.columns(rows, whole=whole)
+        if columns is None:
+            decoder = self._uniform
+            columns = decoder.columns(rows, whole=whole)
         if columns is None:
             return False
-        named = dict(zip(self._uniform.names, columns, strict=True))
+        named = dict(zip(decoder.wanted, columns, strict=True))
         row_ids = [named[name] for name in self._api.row_id if name in named]
-        whole = len(row_ids) == len(self._api.row_id)
-        if marked and (not row_ids or not whole or any(None in values for values in row_ids)):
+        if marked and (
+            not row_ids or len(row_ids) < len(self._api.row_id) or any(None in values for values in row_ids)
+        ):
             return False
         for name, values in named.items():
             if not self._columns[name]:
@@ -364,8 +378,7 @@ class _Reading:
             joined = (
                 _texts(row_ids[0]) if len(row_ids) == 1 else map("\0".join, zip(*map(_texts, row_ids), strict=True))
             )
-            # As `_digest` does it: what was decoded at once holds no lone surrogate.
-            marks.extend([hashlib.blake2b(text.encode(), digest_size=16).digest() for text in joined])
+            marks.extend(map(_mark_of, joined))
         moments = self._moments(named.get(self._time_column or ""), len(rows))
         times.extend(moments)
         newest = max((at for at in moments if at is not None), default=None)
@@ -373,6 +386,16 @@ class _Reading:
             place = len(moments) - 1 - moments[::-1].index(newest)
             self._move(newest, [named[name][place] if name in named else None for name in self._api.row_id])
         return True
+
+    def _quick_decoder(self) -> UniformRows:
+        """Return the decoder of what is looked at here: row id, time, and what had no value yet."""
+        names = tuple(self._columns)
+        wanted = {*self._api.row_id, self._time_column, *(name for name, valued in self._columns.items() if not valued)}
+        if self._uniform.names != names:
+            self._uniform = UniformRows(names)
+        if self._quick.names != names or set(self._quick.wanted) != wanted & set(names):
+            self._quick = UniformRows(names, {name for name in wanted if name})
+        return self._quick
 
     def _moments(self, values: tuple[Any, ...] | None, count: int) -> list[datetime | None]:
         """Return the times of rows by the values of the time's column."""
@@ -439,8 +462,8 @@ class _Reading:
         """Return what tells a row from others: a digest of its row_id, or of the whole where it has none."""
         values = [row.get(name) for name in self._api.row_id] if row is not None else []
         if not values or None in values:
-            return hashlib.blake2b(bytes(raw), digest_size=16).digest()
-        return _digest("\0".join(map(_text, values)))
+            return hashlib.blake2b(bytes(raw), digest_size=_MARK_BYTES).digest()
+        return _mark_of("\0".join(map(_text, values)))
 
     def _time(self, value: object) -> datetime | None:
         if not isinstance(value, str):
@@ -472,8 +495,10 @@ def _moment(text: str, time_format: str) -> datetime | None:
         return None
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _mark_of(row_id: str) -> bytes:
+    content = row_id.encode("utf-8", "surrogatepass")
+    # A short one is its own mark: none of them is as long as a digest.
+    return content if len(content) < _MARK_BYTES else hashlib.blake2b(content, digest_size=_MARK_BYTES).digest()
 
 
 def _texts(values: Sequence[object]) -> Iterable[str]:

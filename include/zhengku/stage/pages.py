@@ -22,7 +22,7 @@ from zhengku.stage.quoting import Fault
 MAX_COLUMNS: Final = 400
 MAX_ROW_BYTES: Final = 1024 * 1024
 BLOCK_ROWS: Final = 500
-"""Rows of one block, at most; a block never spans two pages. One odd row has its whole block read row by row."""
+"""Rows of one block of a page in which a row is odd; that one has its whole block read row by row."""
 
 _NOTHING: Final = type(None)
 _PLAIN: Final = frozenset({str, _NOTHING})
@@ -94,13 +94,19 @@ class PageReader:
     def __iter__(self) -> Iterator[Block]:
         for page in read_pages(self._content, self._totals):
             try:
-                rows = Answer(page.body, page.charset).rows(self._rows)
+                answer = Answer(page.body, page.charset)
+                rows = answer.rows(self._rows)
             except NoAnswer as error:
                 raise DeliveryRejected(
                     "file.incomplete",
                     f"Page {page.number} of the landed pages has {error}. Collect the feed again.",
                     f"第{page.number}页数据无法读取，请重新采集。",
                 ) from None
+            whole = answer.row_list(self._rows)
+            if whole is not None and (text := self._text_at_once(rows, whole)) is not None:
+                self.good += len(rows)
+                yield Block(text, len(rows), [])
+                continue
             for start in range(0, len(rows), BLOCK_ROWS):
                 yield self._block(rows[start : start + BLOCK_ROWS], page)
         if self.fetched != self._totals.rows:
@@ -128,9 +134,9 @@ class PageReader:
         self.bad += len(bad)
         return Block(b"".join(out), len(out), bad)
 
-    def _text_at_once(self, rows: "Sequence[msgspec.Raw | bytes]") -> bytes | None:
+    def _text_at_once(self, rows: "Sequence[msgspec.Raw | bytes]", whole: msgspec.Raw | None = None) -> bytes | None:
         """Return rows as COPY text, or None when one of them needs a look of its own."""
-        columns = self._uniform.columns(rows, MAX_ROW_BYTES)
+        columns = self._uniform.columns(rows, longest=MAX_ROW_BYTES, whole=whole)
         if columns is None:
             return None
         first = self.fetched + 1
