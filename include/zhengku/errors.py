@@ -63,6 +63,10 @@ class StoreError(ZhengkuError):
     """The database refused a statement; what the step wrote in its transaction was rolled back."""
 
 
+class LandingUnavailable(ZhengkuError):
+    """The landing area cannot be read now; whether a file is in it is not known, and nothing is given up for lost."""
+
+
 class StorageFull(ZhengkuError):
     """No space is left where the landing area or the database writes."""
 

@@ -139,10 +139,11 @@ Identity = tuple[str, int, datetime]
 
 @dataclass(frozen=True)
 class Seen:
-    """The newest batch of a delivery that was seen before: its state, and since when."""
+    """The newest batch of a delivery that was seen before: its state, since when, and what it was read with."""
 
     status: str
     finished_at: datetime | None
+    config_digest: str
 
 
 def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[Identity, Seen]:

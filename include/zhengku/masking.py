@@ -23,6 +23,8 @@ _CREDIT_CODE = re.compile(
     r"(?![0-9]{17}[0-9X])(?:9[1-3][0-9]{15}|(?=[0-9]{0,16}[A-Z])[0-9A-HJ-NPQRTUWXY]{17})[0-9A-HJ-NPQRTUWXY]"
 )
 _PEOPLE_SEPARATOR = re.compile(r"([、,;/])")
+_PARTS_SEPARATOR = re.compile(r"([、,;:/|()\[\]\s]+)")
+_NUMBER = re.compile(r"[0-9]")
 _BRACKETS_BEHIND = re.compile(r"\([^()]*\)$")
 _ORGANISATION = re.compile(
     r".+(?:公司|合作社|集团|事务所|经营部|工作室|个体工商户|委员会|办事处)"
@@ -47,6 +49,16 @@ def mask_identity(value: str) -> str:
 def mask_name(value: str) -> str:
     """Keep the first character of each person's name, without the blanks in it; a single character is masked."""
     return _mask_each(value, _mask_person)
+
+
+def mask_people(value: str) -> str:
+    """Mask names and numbers that stand together in one text, each part by what it is: `张**/420***…1234`."""
+    text = unicodedata.normalize("NFKC", value)
+    return "".join(
+        part if _PARTS_SEPARATOR.fullmatch(part) else _mask_number(part) if _NUMBER.search(part) else _mask_person(part)
+        for part in _PARTS_SEPARATOR.split(text)
+        if part
+    )
 
 
 def mask_holder(value: str) -> str:
@@ -83,12 +95,14 @@ def mask_payload(payload: Mapping[str, str | None], feed: Feed, catalog: Catalog
     masked: dict[str, str | None] = {}
     for column, value in payload.items():
         mask = next((mask for kind, mask in _STRICTEST_FIRST.items() if kind in kinds.get(column, ())), mask_unknown)
-        masked[column] = None if value is None else mask_text(mask(value))
+        # An interface may have a person's number for a key.
+        masked[mask_text(column)] = None if value is None else mask_text(mask(value))
     return masked
 
 
 _STRICTEST_FIRST: dict[str, Callable[[str], str]] = {
     "name": mask_name,
+    "people": mask_people,
     "identity": mask_identity,
     "holder": mask_holder,
     "no": str,
@@ -105,6 +119,13 @@ def _mask_each(value: str, mask: Callable[[str], str]) -> str:
 def _mask_person(name: str) -> str:
     name = "".join(name.split())
     return "*" if len(name) == 1 else name[:1] + "*" * (len(name) - 1)
+
+
+def _mask_number(part: str) -> str:
+    """Mask a number, with the name before it where they stand together without a separator."""
+    name = re.match(r"[^0-9A-Za-z*]*", part)
+    front = name.group() if name else ""
+    return (_mask_person(front) if front else "") + mask_identity(part[len(front) :])
 
 
 def _is_organisation(name: str) -> bool:

@@ -12,6 +12,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
+from traceback import walk_tb
 
 from psycopg.rows import dict_row
 
@@ -33,6 +34,7 @@ from zhengku.errors import (
     DeliveryUnavailable,
     FeedsRefused,
     FeedsUnavailable,
+    LandingUnavailable,
     StoreUnavailable,
     ZhengkuError,
 )
@@ -43,7 +45,7 @@ from zhengku.settings import CITY_TIME_ZONE, Settings
 from zhengku.stage.row_rules import ROW_RULES
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
 from zhengku.validate.parameters import rule_parameters
-from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
+from zhengku.validate.suites import BATCH_SUITE, about_certificates, about_deletes, load_suites, reasons
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +107,8 @@ class Road:
 
         Batches that another run left unfinished, because it died, are among them. When nothing new lies in a file
         drop, the newest file is looked at once more, so that every run has evidence. What was loaded before, whose rows
-        nothing has touched since, is closed at once as unchanged, unless `again` is set.
+        nothing has touched since, is closed at once as unchanged, unless `again` is set. A rejected file is new once
+        more when its manifest or our configuration changed since, and is taken with `again` in any case.
         `interval` reads that part of a feed with a watermark instead of what is new, and leaves the watermark alone.
         Raises `DeliveryUnavailable` when there is nothing to collect or the source cannot be read now, `SourceRefused`
         when another try would end the same; `ConfigurationError`, `StorageFull`, `StoreUnavailable`. A delivery that
@@ -141,9 +144,7 @@ class Road:
                 deliveries = []
             fresh = list(deliveries)
             if isinstance(feed.transport, FileDrop):
-                fresh = [delivery for delivery in deliveries if _is_new(delivery, seen)]
-                if not fresh and not batches:
-                    fresh = [self._newest(feed, feed.transport, address, deliveries, seen)]
+                fresh = self._fresh(feed, feed.transport, address, deliveries, seen, again=again, started=bool(batches))
             for delivery in fresh:
                 try:
                     batches.append(
@@ -154,7 +155,9 @@ class Road:
                     waiting = error
             if waiting and not batches:
                 raise waiting
-            return sorted(batches, key=lambda batch: batch.batch_id)
+            # A file that this very run rejected, and that was read again since, is the batch that is there.
+            found = {batch.batch_id: batch for batch in batches}
+            return [found[batch_id] for batch_id in sorted(found)]
 
     def collect_feeds(
         self,
@@ -183,6 +186,34 @@ class Road:
             kind = FeedsRefused if all(error.final for error in failures) else FeedsUnavailable
             raise kind(f"{len(failures)} of {len(feeds)} feeds were not collected: {' | '.join(map(str, failures))}")
         return batches
+
+    def _fresh(
+        self,
+        feed: Feed,
+        drop: FileDrop,
+        address: str,
+        deliveries: Sequence[Delivery],
+        seen: Mapping[ledger.Identity, ledger.Seen],
+        *,
+        again: bool,
+        started: bool,
+    ) -> list[Delivery]:
+        """Return the files of a drop that are to be read, the oldest first; `started` when the run has batches already.
+
+        Raises `DeliveryUnavailable` when there is nothing to read.
+        """
+        config_digest = self._config_digest(feed)
+        fresh = {_identity(delivery) for delivery in deliveries if _is_new(delivery, seen, config_digest)}
+        rejected = {identity for identity, earlier in seen.items() if again and earlier.status == "rejected"}
+        asked = {_identity(delivery) for delivery in deliveries} & rejected
+        if not fresh and not started:
+            try:
+                fresh = {_identity(self._newest(feed, drop, address, deliveries, seen))}
+            except DeliveryUnavailable as error:
+                if not asked:
+                    raise
+                log.warning("%s", error)
+        return [delivery for delivery in deliveries if _identity(delivery) in fresh | asked]
 
     def _newest(
         self,
@@ -258,9 +289,8 @@ class Road:
                     "manifest": manifest.as_json() if manifest else None,
                     "window_start": delivery.window.start if delivery.window else None,
                     "window_end": delivery.window.end if delivery.window else None,
-                    # A row from the future would keep all that comes before it out of the next window.
-                    "position_at": min(position.at, delivery.modified_at) if position else None,
-                    "position_key": list(position.key) if position and position.at <= delivery.modified_at else [],
+                    "position_at": position.at if position else None,
+                    "position_key": list(position.key) if position else [],
                     "config_digest": self._config_digest(feed),
                     "absent_fields": sorted(feed.absent_fields),
                     "rule_id": rejection.rule if rejection else None,
@@ -289,7 +319,14 @@ class Road:
                 "source_bytes": landed.size,
             },
         ).fetchone()
-        if earlier is None or earlier[0] == landed.path or not self.landing.holds(earlier[0], landed.size):
+        if earlier is None or earlier[0] == landed.path:
+            return landed
+        try:
+            if not self.landing.holds(earlier[0], landed.size):
+                return landed
+        except LandingUnavailable as error:
+            # Two copies are better than none that can be read.
+            log.warning("%s", error)
             return landed
         self.landing.discard([landed.path])
         return Landed(path=earlier[0], size=landed.size, digests=landed.digests)
@@ -304,7 +341,10 @@ class Road:
         return digest.hexdigest()
 
     def stage(self, batch_id: int) -> Batch:
-        """Read a landed batch into its staging tables, unless that is done; a wrong file closes it as rejected."""
+        """Read a landed batch into its staging tables, unless that is done; a wrong file closes it as rejected.
+
+        Raises `LandingUnavailable` when the landing area cannot be read now: the batch waits for it.
+        """
         with self._alone_with(batch_id) as (connection, batch):
             if batch.finished or (batch.status in ("staged", "validated") and is_staged(connection, batch)):
                 return batch
@@ -317,8 +357,8 @@ class Road:
                     "file.lost",
                     f"{batch.source_name} 的落地文件丢失，请重新提交",
                     f"{batch.source_name}: expected {batch.source_bytes} bytes at {batch.landing_path} in the landing "
-                    f"area {self.landing.url}, and they are not there. It is collected again when it still lies in the "
-                    "drop; otherwise ask the department to deliver it again.",
+                    f"area {without_login(self.landing.url)}, and they are not there. It is collected again when it "
+                    "still lies in the drop; otherwise ask the department to deliver it again.",
                 )
             try:
                 with connection.transaction(), self.landing.open(batch.landing_path) as content:
@@ -373,21 +413,27 @@ class Road:
             schema = batch_schema(batch_id)
             url = self.settings.database_url
             license_type = self.catalog.license_type(batch.license_type)
-            parameters = rule_parameters(license_type, datetime.now(tz=CITY_TIME_ZONE).date())
-            table = "certificate" if feed.operation is None else "checked_certificate"
-            rows = validate_rows(
-                url,
-                schema,
-                table,
-                load_suites(self.settings.suite_folder, feed.suites),
-                parameters,
-                feed.absent_fields,
-                extension_fields=frozenset(feed.extension),
+            parameters = rule_parameters(
+                license_type, datetime.now(tz=CITY_TIME_ZONE).date(), dated=feed.version == "source_updated_at"
             )
-            failed_rows = mark_rows(connection, schema, table, rows)
+            suites = load_suites(self.settings.suite_folder, feed.suites)
+            asked = {"certificate" if feed.operation is None else "checked_certificate": about_certificates(suites)}
             use_batch_schema(connection, batch_id)
-            if feed.operation is not None:
-                connection.execute(statement("validate/mark_deletes_without_key"))
+            if feed.operation is not None and _holds_deletes(connection):
+                asked["deleting_certificate"] = about_deletes(suites)
+            found = {
+                table: validate_rows(
+                    url,
+                    schema,
+                    table,
+                    rules,
+                    parameters,
+                    feed.absent_fields,
+                    extension_fields=frozenset(feed.extension),
+                )
+                for table, rules in asked.items()
+            }
+            failed_rows = mark_rows(connection, schema, found)
             unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
             connection.execute("drop table if exists batch_summary")
             connection.execute(
@@ -406,7 +452,7 @@ class Road:
                     *(RuleResult(rule_id, "critical", count, skipped=False) for rule_id, count in unreadable.items()),
                     *(
                         RuleResult(rule.rule_id, rule.severity, failed_rows.get(rule.rule_id, 0), rule.success is None)
-                        for rule in rows.rules
+                        for rule in {rule.rule_id: rule for rows in found.values() for rule in rows.rules}.values()
                     ),
                     *(
                         RuleResult(rule.rule_id, rule.severity, int(rule.success is False), rule.success is None)
@@ -454,13 +500,14 @@ class Road:
     ) -> list[Batch]:
         """Stage, validate and load every batch of a run (of `feeds` only, where given); return the run's batches.
 
-        One that fails does not keep the others from going on: `conclude` names it. Raises the first failure when none
-        came through or, unless this is the `last_try`, when another try may mend it.
+        One that fails does not keep the others from going on, whatever the failure: `conclude` names it. Raises the
+        first failure when none came through or, unless this is the `last_try`, when another try may mend it; one that
+        nobody foresaw may pass.
         """
         with store_connection(self.settings.database_url) as connection:
             waiting = ledger.batches(connection, department=department, run_id=run_id, limit=1_000_000)
         batches: list[Batch] = []
-        failures: list[ZhengkuError] = []
+        failures: list[Exception] = []
         for batch in sorted(waiting, key=lambda batch: batch.batch_id):
             if feeds is not None and batch.feed not in feeds:
                 continue
@@ -469,7 +516,17 @@ class Road:
             except ZhengkuError as error:
                 log.warning("Batch %d: %s", batch.batch_id, error)
                 failures.append(error)
-        passing = [error for error in failures if not error.final]
+            except Exception as error:  # noqa: BLE001 - a fault that one batch meets must not cost a department the others
+                # Its text may quote a row, and so may a traceback.
+                log.warning(
+                    "Batch %d: expected one of zhengku's own errors, %s came at %s. The batch waits and is tried "
+                    "again; report this line if it comes back.",
+                    batch.batch_id,
+                    type(error).__name__,
+                    _place(error),
+                )
+                failures.append(error)
+        passing = [error for error in failures if not (isinstance(error, ZhengkuError) and error.final)]
         if passing and not last_try:
             raise passing[0]
         if failures and not batches:
@@ -515,14 +572,26 @@ class Road:
         return self.load(batch_id)
 
 
-def _is_new(delivery: Delivery, seen: Mapping[ledger.Identity, ledger.Seen]) -> bool:
-    """Tell whether a delivery has no batch yet, or was rejected and has had another manifest since."""
+def _is_new(delivery: Delivery, seen: Mapping[ledger.Identity, ledger.Seen], config_digest: str) -> bool:
+    """Tell whether a delivery has no batch yet, or was rejected and may fare better now.
+
+    That is when it has had another manifest since, or we have changed how the feed is read: the fault may have been
+    ours.
+    """
     earlier = seen.get(_identity(delivery))
     if earlier is None:
         return True
     if earlier.status != "rejected" or earlier.finished_at is None:
         return False
+    if earlier.config_digest != config_digest:
+        return True
     return delivery.manifest_at is not None and delivery.manifest_at > earlier.finished_at
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error was raised, as the last files and lines on the way there, without its text."""
+    steps = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
+    return " > ".join(steps[-3:])
 
 
 def _identity(delivery: Delivery) -> ledger.Identity:
@@ -540,6 +609,11 @@ def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> N
             f"Batch {batch.batch_id}: expected its rows to be {status}, and its staging tables are empty or made anew: "
             "the license store's server crashed meanwhile. Nothing was loaded; run this step again, which stages them."
         )
+
+
+def _holds_deletes(connection: ledger.Connection) -> bool:
+    row = connection.execute(statement("validate/holds_deletes")).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _check_count(batch: Batch, fetched: int) -> None:

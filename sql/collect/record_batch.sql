@@ -1,5 +1,15 @@
--- The same delivery of the same run, collected again by a repeated task, is the batch that is there.
-with recorded as (
+-- The same delivery of the same run, collected again by a repeated task, is the batch that is there. A file of a drop
+-- that was rejected (or lost) and is read once more is no newer for that: what came since must win.
+with rejected as (
+    select min(landed_at) as landed_at
+    from ledger.batch
+    where
+        department = %(department)s and feed = %(feed)s and status = 'rejected'
+        and source_name = %(source_name)s and source_bytes = %(source_bytes)s
+        and source_modified_at = %(source_modified_at)s
+),
+
+recorded as (
     insert into ledger.batch (
         department, feed, license_type, run_id, status, source_name, source_bytes, source_modified_at, sha256,
         landing_path, landed_at, manifest, window_start, window_end, position_at, position_key, config_digest,
@@ -10,7 +20,17 @@ with recorded as (
         %(source_modified_at)s,
         %(sha256)s,
         %(landing_path)s,
-        coalesce(%(landed_at)s, clock_timestamp()),
+        -- The earlier one, where both are known.
+        coalesce(
+            least(
+                %(landed_at)s::timestamptz,
+                (
+                    select r.landed_at
+                    from rejected as r
+                )
+            ),
+            clock_timestamp()
+        ),
         %(manifest)s,
         %(window_start)s,
         %(window_end)s,

@@ -4,7 +4,8 @@ select distinct on (source_name, source_bytes, source_modified_at)
     source_bytes,
     source_modified_at,
     status,
-    finished_at
+    finished_at,
+    config_digest
 from ledger.batch
 where department = %(department)s and feed = %(feed)s and rule_id is distinct from 'file.lost'
 order by source_name asc, source_bytes asc, source_modified_at asc, batch_id desc

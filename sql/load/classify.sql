@@ -38,8 +38,15 @@ select
     c.row_no,
     s.certificate_key is not null as is_known,
     case
-        -- What is older than the store's version changes nothing, right or wrong.
-        when f.row_no is not null and (s.certificate_key is null or s.version_at <= c.version_at) then 'quarantined'
+        -- What is older than the store's version changes nothing, right or wrong; without a time, nobody knows.
+        when
+            f.row_no is not null
+            and (
+                s.certificate_key is null
+                or s.version_at <= c.version_at
+                or c.version_at = %(undated)s::timestamptz
+            )
+            then 'quarantined'
         when f.row_no is not null then 'superseded'
         when d.row_no is not null then 'duplicate'
         when s.certificate_key is null then case when c.removes then 'deleted' else 'inserted' end

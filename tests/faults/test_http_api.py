@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import hmac
+import ipaddress
 import json
 import os
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -20,9 +22,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from zhengku.catalog import Feed
 from zhengku.catalog.department import HttpApi
+from zhengku.collect import http_session
 from zhengku.collect.http_api import HttpApiSource
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.page_file import read_pages, read_totals
@@ -57,10 +64,15 @@ class Request:
 
 
 class Interface:
-    """A department's interface: `answer` decides, `requests` remembers."""
+    """A department's interface: `answer` decides, `requests` remembers.
 
-    def __init__(self) -> None:
+    With `tls` it speaks TLS, and cuts the first `cut_handshakes` handshakes; `connections` counts all.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, cut_handshakes: int = 0) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
+        self.scheme = "https" if tls else "http"
         self.answer: Callable[[Request], Reply] = lambda request: Reply(status=404)
         outer = self
 
@@ -125,7 +137,18 @@ class Interface:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def get_request(self) -> tuple[socket.socket, Any]:
+                connection, client = super().get_request()
+                outer.connections += 1
+                if tls and outer.connections <= cut_handshakes:
+                    # What was not read would make a reset of the close.
+                    connection.recv(65536)
+                    connection.close()
+                    raise OSError("cut on purpose")
+                return (tls.wrap_socket(connection, server_side=True) if tls else connection), client
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -133,7 +156,7 @@ class Interface:
 
     @property
     def address(self) -> str:
-        return f"http://{ID}:s3cr%2Fet@127.0.0.1:{self.port}/base"
+        return f"{self.scheme}://{ID}:s3cr%2Fet@127.0.0.1:{self.port}/base"
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -141,8 +164,8 @@ class Interface:
 
 
 @contextmanager
-def serving() -> Iterator[Interface]:
-    server = Interface()
+def serving(**values: Any) -> Iterator[Interface]:
+    server = Interface(**values)
     try:
         yield server
     finally:
@@ -342,6 +365,91 @@ def test_retry_after_is_obeyed(interface: Interface, tmp_path: Path, form: str) 
     assert second.at - first.at >= 0.9
 
 
+def test_pauses_of_one_request_add_up_to_the_longest_and_no_more(
+    interface: Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_session, "LONGEST_RETRY_AFTER", 1.5)
+    interface.answer = lambda request: Reply(status=429, headers={"Retry-After": "1"})
+    with pytest.raises(DeliveryUnavailable, match=r"in 2 tries.*HTTP 429.*pauses.*1.5 s"):
+        collect(interface, tmp_path, attempts=5)
+    assert len(interface.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "retry_after", ["9" * 400, "9" * 5000, f"Wed, 21 Oct {'9' * 30} 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
+)
+def test_an_absurd_retry_after_is_the_longest_pause(
+    interface: Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retry_after: str
+) -> None:
+    monkeypatch.setattr(http_session, "LONGEST_RETRY_AFTER", 0.3)
+
+    def answer(request: Request) -> Reply:
+        if len(interface.requests) > 1:
+            return numbered(ROWS[:3])(request)
+        return Reply(status=503, headers={"Retry-After": retry_after})
+
+    interface.answer = answer
+    assert ids(collect(interface, tmp_path), tmp_path) == all_ids(ROWS[:3])
+    first, second = interface.requests
+    assert second.at - first.at >= 0.25
+
+
+def certificate(folder: Path) -> Path:
+    """Write a certificate of 127.0.0.1 that nobody but itself has signed, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(tz=UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def tls_of(path: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def test_a_handshake_that_breaks_off_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    with serving(tls=tls_of(path), cut_handshakes=2) as server:
+        server.answer = numbered(ROWS)
+        assert ids(collect(server, tmp_path / "landing"), tmp_path / "landing") == all_ids(ROWS)
+        assert server.connections == 3
+
+
+def test_a_server_that_always_breaks_off_the_handshake_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    with (
+        serving(tls=tls_of(path), cut_handshakes=100) as server,
+        pytest.raises(DeliveryUnavailable, match=r"3 tries.*handshake"),
+    ):
+        collect(server, tmp_path / "landing")
+
+
+def test_a_certificate_that_is_not_trusted_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    with serving(tls=tls_of(certificate(tmp_path))) as server:
+        with pytest.raises(SourceRefused, match="not trusted"):
+            collect(server, tmp_path / "landing")
+        assert server.connections == 1
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 204])
 def test_a_refusal_is_not_asked_again(interface: Interface, tmp_path: Path, status: int) -> None:
     interface.answer = lambda request: Reply(status=status)
@@ -506,6 +614,175 @@ def test_time_paging_refuses_what_the_largest_page_cannot_hold(interface: Interf
     interface.answer = by_time([row(number, 0) for number in range(21)])
     with pytest.raises(SourceRefused, match="largest_size"):
         collect(interface, tmp_path, paging=TIME)
+
+
+UNKNOWN_TOTAL = {"kind": "time", "size": 50}
+
+
+def without_total(rows: list[dict[str, Any]], cap: int = 1000, length: int = 19) -> Callable[[Request], Reply]:
+    """Serve at most `cap` rows from `since` on; only so many characters of a time are looked at."""
+
+    def answer(request: Request) -> Reply:
+        found = [each for each in rows if each["time"][:length] >= request.query["since"][:length]]
+        return Reply(envelope(found[: min(cap, int(request.query["size"]))]))
+
+    return answer
+
+
+def asked_times(interface: Interface) -> list[str]:
+    return [request.query["since"] for request in interface.requests]
+
+
+def test_time_paging_refuses_a_page_that_a_cap_cut_within_one_time(interface: Interface, tmp_path: Path) -> None:
+    rows = [*(row(number, 0) for number in range(3)), *(row(number, 1) for number in range(3, 18)), row(18), row(19)]
+    interface.answer = without_total(rows, cap=10)
+    with pytest.raises(SourceRefused, match=r"caps its pages at 10 rows.*page by number or cursor"):
+        collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={})
+    assert "2026-01-01 00:01:01" in asked_times(interface)
+
+
+@pytest.mark.parametrize("row_id", [["id"], []])
+def test_time_paging_proves_the_end_by_one_request(interface: Interface, tmp_path: Path, row_id: list[str]) -> None:
+    rows = [*(row(number, 0) for number in range(3)), *(row(number, 1) for number in range(3, 8))]
+    interface.answer = without_total(rows)
+    collected = collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={}, row_id=row_id)
+    assert distinct(ids(collected, tmp_path)) == all_ids(rows)
+    assert asked_times(interface) == ["2026-01-01 00:00:00", "2026-01-01 00:01:00", "2026-01-01 00:01:01"]
+
+
+def test_time_paging_needs_no_proof_of_an_empty_window(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = without_total([])
+    assert ids(collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={}), tmp_path) == []
+    assert len(interface.requests) == 1
+
+
+def test_time_paging_needs_no_proof_where_a_total_gives_it(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = by_time(ROWS[:3])
+    collect(interface, tmp_path, paging=UNKNOWN_TOTAL)
+    assert asked_times(interface) == ["2026-01-01 00:00:00", "2026-01-01 00:02:00"]
+
+
+@pytest.mark.parametrize("row_id", [["id"], []])
+def test_time_paging_reads_a_row_that_comes_while_the_end_is_proved(
+    interface: Interface, tmp_path: Path, row_id: list[str]
+) -> None:
+    rows = [row(0), row(1)]
+
+    def answer(request: Request) -> Reply:
+        if request.query["since"] == "2026-01-01 00:01:01" and len(rows) == 2:
+            rows.append(row(2))
+        return without_total(rows)(request)
+
+    interface.answer = answer
+    collected = collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={}, row_id=row_id)
+    assert distinct(ids(collected, tmp_path)) == ["0", "1", "2"]
+    assert collected.position == Position(START + timedelta(minutes=2), ("2",) if row_id else ())
+
+
+def test_time_paging_refuses_a_row_that_only_the_proof_shows(interface: Interface, tmp_path: Path) -> None:
+    def answer(request: Request) -> Reply:
+        return Reply(envelope([row(9, 1)])) if request.query["since"] > ROWS[1]["time"] else shown(request)
+
+    shown = without_total(ROWS[:2])
+    interface.answer = answer
+    with pytest.raises(SourceRefused, match="caps its pages at 1 rows"):
+        collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={})
+
+
+def test_time_paging_takes_nothing_from_the_proof(interface: Interface, tmp_path: Path) -> None:
+    # Of what is known, and so proves nothing; but for a column that no page has.
+    proof = [{**ROWS[1], "time": None, "other": "x"}]
+    shown = without_total(ROWS[:2])
+    interface.answer = lambda request: (
+        Reply(envelope(proof)) if request.query["since"] > ROWS[1]["time"] else shown(request)
+    )
+    collected = collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={})
+    assert ids(collected, tmp_path) == ["0", "1"]
+    with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
+        totals = read_totals(content)
+    assert (totals.pages, totals.rows, totals.columns) == (1, 2, ("id", "name", "time"))
+
+
+def test_time_paging_bears_rows_without_a_time_that_always_come(interface: Interface, tmp_path: Path) -> None:
+    timeless = [{"id": "x", "name": "虚构", "time": None}]
+    interface.answer = lambda request: Reply(
+        envelope([*timeless, *(each for each in ROWS if each["time"] >= request.query["since"])])
+    )
+    collected = collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={})
+    assert distinct(ids(collected, tmp_path)) == ["x", *all_ids(ROWS)]
+
+
+def test_time_paging_bears_an_interface_that_looks_at_the_day_alone(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = without_total(ROWS, length=10)
+    collected = collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={}, until_parameter=None)
+    assert distinct(ids(collected, tmp_path)) == all_ids(ROWS)
+
+
+def test_time_paging_refuses_an_interface_that_does_not_heed_the_time(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = lambda request: Reply(envelope(ROWS[:10]))
+    with pytest.raises(SourceRefused, match="does not heed since"):
+        collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={}, until_parameter=None)
+
+
+@pytest.mark.parametrize(
+    ("time_format", "proof"),
+    [
+        ("%Y-%m-%dT%H:%M:%S.%f", "2026-01-01T00:01:00.000001"),
+        ("%Y-%m-%d %H:%M:%S", "2026-01-01 00:01:01"),
+        ("%Y%m%d%H%M", "202601010002"),
+        ("%Y-%m-%d %H", "2026-01-01 01"),
+        ("%Y-%m-%d", "2026-01-02"),
+    ],
+)
+def test_time_paging_proves_the_end_by_the_next_time_that_can_be_written(
+    interface: Interface, tmp_path: Path, time_format: str, proof: str
+) -> None:
+    rows = [{"id": str(n), "name": "x", "time": (START + timedelta(minutes=n)).strftime(time_format)} for n in (0, 1)]
+    interface.answer = lambda request: Reply(
+        envelope([each for each in rows if each["time"] >= request.query["since"]])
+    )
+    collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={}, time_format=time_format, until_parameter=None)
+    assert asked_times(interface)[-1] == proof
+    assert len(set(asked_times(interface))) == len(asked_times(interface))
+
+
+@pytest.mark.parametrize("last", ["9999-12-31 23:59:59", "2026-01-02 00:00:00"])
+def test_time_paging_asks_for_no_proof_where_no_later_time_can_be(
+    interface: Interface, tmp_path: Path, last: str
+) -> None:
+    rows = [row(0), {"id": "1", "name": "x", "time": last}]
+    interface.answer = without_total(rows)
+    collected = collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={})
+    assert distinct(ids(collected, tmp_path)) == ["0", "1"]
+    assert asked_times(interface) == ["2026-01-01 00:00:00", last]
+
+
+FUTURE = {"id": "f", "name": "虚构", "time": "2062-01-01 00:00:00"}
+
+
+@pytest.mark.parametrize("odd", [{}, {"extend": {"kind": "C1"}}], ids=["uniform", "nested"])
+@pytest.mark.parametrize("place", [0, 12, 25])
+def test_a_row_from_the_future_does_not_move_the_position(
+    interface: Interface, tmp_path: Path, place: int, odd: dict[str, Any]
+) -> None:
+    rows = [*ROWS[:place], {**FUTURE, **odd}, *ROWS[place:]]
+    interface.answer = numbered(rows)
+    collected = collect(interface, tmp_path)
+    assert ids(collected, tmp_path) == all_ids(rows)
+    assert collected.position == Position(START + timedelta(minutes=24), ("24",))
+
+
+def test_rows_of_the_future_alone_leave_no_position(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = numbered([FUTURE])
+    assert collect(interface, tmp_path).position is None
+
+
+def test_time_paging_goes_on_behind_rows_from_the_future(interface: Interface, tmp_path: Path) -> None:
+    later = [{**FUTURE, "id": f"f{n}", "time": f"2062-01-01 00:00:{n:02}"} for n in range(12)]
+    interface.answer = without_total([*ROWS[:7], *later])
+    collected = collect(interface, tmp_path, paging=TIME, response={}, until_parameter=None)
+    assert distinct(ids(collected, tmp_path)) == [*all_ids(ROWS[:7]), *all_ids(later)]
+    assert collected.position == Position(START + timedelta(minutes=6), ("6",))
 
 
 def test_time_paging_refuses_rows_that_go_back_in_time(interface: Interface, tmp_path: Path) -> None:

@@ -177,6 +177,39 @@ def test_overlap_finds_a_row_committed_late_with_an_older_time(exchange_server, 
     assert "50" in front.ids(Window(start=front.collected.position.at - timedelta(minutes=60)))
 
 
+@pytest.mark.parametrize("count", [1, 150])
+@pytest.mark.parametrize("form", ["time", "text"])
+def test_rows_from_the_future_do_not_move_the_position(exchange_server, tmp_path, count, form):
+    license_table(exchange_server, time="varchar(30)" if form == "text" else "")
+    rows = rows_of(130, MORNING) + rows_of(count, datetime(2062, 1, 1), first=500)
+    if form == "text":
+        rows = [{**row, "cd_time": row["cd_time"].strftime("%Y-%m-%d %H:%M:%S")} for row in rows]
+    exchange_server.fill("license", rows)
+    front = Front(exchange_server, feed_of(), tmp_path)
+    assert len(front.read()) == 130 + count
+    assert front.collected.position is not None
+    assert (front.collected.position.at, front.collected.position.key) == (at(2024, 5, 1, 8), ("130",))
+
+
+def test_rows_of_the_future_alone_leave_no_position(exchange_server, tmp_path):
+    license_table(exchange_server)
+    exchange_server.fill("license", rows_of(3, datetime(2062, 1, 1)))
+    front = Front(exchange_server, feed_of(), tmp_path)
+    assert front.ids() == ["1", "2", "3"]
+    assert front.collected.position is None
+
+
+def test_row_without_row_id_from_the_future_does_not_move_the_position(exchange_server, tmp_path):
+    license_table(exchange_server, key="")
+    exchange_server.fill("license", rows_of(2, MORNING))
+    for moment in (MORNING + timedelta(hours=1), datetime(2062, 1, 1)):
+        exchange_server.fill("license", [{"id": None, "number": "无编号", "cd_time": moment}])
+    front = Front(exchange_server, feed_of(), tmp_path)
+    assert len(front.read()) == 4
+    assert front.collected.position is not None
+    assert (front.collected.position.at, front.collected.position.key) == (at(2024, 5, 1, 9), ())
+
+
 def test_end_that_has_passed_is_inclusive_and_the_present_is_no_bound(exchange_server, tmp_path):
     license_table(exchange_server)
     tomorrow = datetime.now() + timedelta(days=1)

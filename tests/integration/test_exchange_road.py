@@ -151,6 +151,16 @@ def test_row_committed_late_with_an_older_time_is_loaded_by_the_next_run(road):
     assert road.watermark() == [("2024-05-01 08:00", ["1"])]
 
 
+def test_row_from_the_future_opens_no_hole_for_rows_that_come_after_it(road):
+    road.write("I", 1, MORNING)
+    road.write("I", 2, datetime(2062, 1, 1))
+    first = road.run()
+    assert (first.inserted, first.quarantined) == (1, 1)
+    assert road.watermark() == [("2024-05-01 08:00", ["1"])]
+    road.write("I", 3, MORNING + timedelta(hours=2))
+    assert road.run().inserted == 1
+
+
 def test_column_that_is_gone_rejects_the_batch_and_leaves_the_watermark(road):
     road.write("I", 1, MORNING)
     road.run()

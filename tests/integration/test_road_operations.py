@@ -1,6 +1,8 @@
 """Rows that delete, whole registers that no longer hold a certificate, and how far a feed was read."""
 
+import os
 import shutil
+import time
 
 import pytest
 
@@ -139,6 +141,33 @@ def test_delete_without_key_and_unknown_operation_are_quarantined(exchange, make
     ]
 
 
+def test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later(exchange, make_row):
+    exchange.deliver_operations(*(row(make_row, number, "I", "1 08:00") for number in range(1, 4)))
+    exchange.deliver_operations(
+        f"{make_row(1)},D,2062-05-02 09:30",
+        f"{make_row(2)},D,昨天",
+        f"{make_row(3)},D,",
+        row(make_row, 4, "D", "2 09:30", 统一社会信用代码="9" * 8000),
+    )
+    problems = exchange.query("select first_row_no, rules from quarantine.problem_row order by 1")
+    assert problems == [
+        (2, ["certificate.source_updated_at.not_future"]),
+        (3, ["certificate.source_updated_at.parseable"]),
+        (4, ["certificate.source_updated_at.of_delete"]),
+        (5, ["certificate.certificate_key.length"]),
+    ]
+    assert {removal for _, removal, _, _ in removals(exchange)} == {None}
+
+
+def test_row_without_a_time_is_the_oldest_and_changes_nothing_night_after_night(exchange, make_row):
+    batch = exchange.deliver_operations(f"{make_row(1)},I,", row(make_row, 1, "D", "2 09:30"), f"{make_row(2)},I,")
+    assert (batch.deleted, batch.inserted, batch.duplicate) == (1, 1, 1)
+    again = exchange.deliver_operations(f"{make_row(1)},I,", f"{make_row(2, 注册资金='200万元人民币')},I,")
+    # It brings nothing back; but of two rows without a time, the later delivery counts.
+    assert (again.superseded, again.updated) == (1, 1)
+    assert removals(exchange)[0][1] == "deleted"
+
+
 def test_wrong_row_older_than_what_the_store_has_is_superseded(exchange, make_row):
     exchange.deliver_operations(row(make_row, 1, "I", "3 08:00"))
     batch = exchange.deliver_operations(row(make_row, 1, "U", "2 08:00", 企业名称=""))
@@ -232,3 +261,55 @@ def test_report_tells_the_comparison_and_how_far_the_feed_was_read(register, mak
     page = register.road.conclude("market_supervision", "night", ["business_license"]).read_text(encoding="utf-8")
     assert "全量比对：已有更新的全量数据入库，本次未比对。" in page
     assert "读取时段（按部门时钟）：2026-01-05 00:00:00 至 最新；读到 2026-01-05 17:30:00。" in page
+
+
+def names(installation) -> set[str]:
+    return {holder for holder, _, _, _ in removals(installation)}
+
+
+def test_register_that_came_after_a_held_one_outlives_its_release(register, make_row):
+    """It holds what is stored already, so it would be closed at once as a repeat, and leave no trace in the store."""
+    right = register.deliver_rows("right.csv", *(make_row(n) for n in range(4)))
+    register.run_one()
+    register.deliver_rows("wrong.csv", make_row(1, 企业名称="鄂州市虚构误改有限公司"), minutes_ago=30)
+    held = register.run_one()
+    assert held.status == "held"
+    os.utime(right, (time.time() - 60, time.time() - 60))
+    again = register.run_one()
+    assert (again.repeats_batch_id, again.unchanged) == (None, 4)
+    released = register.road.release(held.batch_id, "大数据科", "核对过")
+    assert (released.superseded, released.updated, released.compared) == (1, 0, "overtaken")
+    assert names(register) == {name(n) for n in range(4)}
+
+
+def test_register_that_came_behind_another_of_the_same_night_is_the_newest_word(register, make_row):
+    right = register.deliver_rows("right.csv", *(make_row(n) for n in range(4)))
+    register.run_one()
+    wrong = [make_row(1, 企业名称="鄂州市虚构误改有限公司"), *(make_row(n) for n in (0, 2, 3))]
+    register.deliver_rows("wrong.csv", *wrong, minutes_ago=30)
+    os.utime(right, (time.time() - 60, time.time() - 60))
+    assert [batch.status for batch in register.run()] == ["loaded", "loaded"]
+    assert names(register) == {name(n) for n in range(4)}
+
+
+def test_register_is_a_repeat_again_once_no_older_one_waits(register, make_row):
+    right = register.deliver_rows("right.csv", *(make_row(n) for n in range(4)))
+    register.run_one()
+    register.deliver_rows("wrong.csv", make_row(1), minutes_ago=30)
+    held = register.run_one()
+    os.utime(right, (time.time() - 60, time.time() - 60))
+    newest = register.run_one()
+    register.road.release(held.batch_id, "大数据科", "核对过")
+    assert register.run_one().repeats_batch_id is not None
+    assert newest.repeats_batch_id is None
+
+
+def test_increment_that_came_before_a_held_one_is_closed_as_a_repeat(installation, make_row):
+    """An increment that is sent once more is as old as it was: what is held came later, and will win by itself."""
+    first = installation.deliver_rows("first.csv", make_row(1))
+    installation.run_one()
+    rows = [make_row(n, 企业名称="" if n % 3 == 0 else f"鄂州市虚构第{n}号有限公司") for n in range(300)]
+    installation.deliver_rows("held.csv", *rows, minutes_ago=30)
+    assert installation.run_one().status == "held"
+    os.utime(first, (time.time() - 60, time.time() - 60))
+    assert installation.run_one().repeats_batch_id is not None

@@ -18,7 +18,7 @@ from simulator.business_licenses import credit_code
 from zhengku.database import statement
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.run import ValidationOutcome, validate_rows
-from zhengku.validate.suites import BATCH_SUITE, Rule, load_suites
+from zhengku.validate.suites import BATCH_SUITE, Rule, about_certificates, load_suites
 
 PROJECT = Path(__file__).resolve().parents[2]
 TODAY = datetime.date(2026, 11, 23)
@@ -26,6 +26,7 @@ TYPE_CODE = "11100000MB0143028R001"
 # As of a business license, whose validity and holders the catalogue leaves open.
 PARAMETERS = {
     "today": TODAY,
+    "dated": True,
     "license_type_name": "营业执照",
     "license_type_code": TYPE_CODE,
     "expires": None,
@@ -40,8 +41,8 @@ BY_THE_CATALOGUE = {
     "certificate.holder_code_type.of_license_type",
 }
 """Rules that a business license is not asked: `tests/license_types` asks them of others."""
-BASE = load_suites(PROJECT / "expectations", ["certificate"])
-BUSINESS = load_suites(PROJECT / "expectations", ["certificate", "business_license"])
+BASE = about_certificates(load_suites(PROJECT / "expectations", ["certificate"]))
+BUSINESS = about_certificates(load_suites(PROJECT / "expectations", ["certificate", "business_license"]))
 
 CODE = credit_code(1)
 BAD_CODE = CODE[:-1] + ("0" if CODE[-1] != "0" else "1")
@@ -134,6 +135,7 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
         "source_updated_at": None,
         "source_updated_at_unparsed": "2019-02-30",
     },
+    "certificate.source_updated_at.present": {**GOOD, "source_updated_at": None},
     "certificate.issue_date.not_before_1949": {**GOOD, "issue_date": datetime.date(1949, 9, 30)},
     "certificate.issue_date.not_future": {**GOOD, "issue_date": TODAY + datetime.timedelta(days=1)},
     "certificate.valid_to.not_before_valid_from": {
@@ -242,7 +244,7 @@ def test_every_rule_finds_the_row_that_only_it_rejects(
     stage(connection, [*breaks.values(), GOOD, PERSON])
 
     outcome = validate_rows(database_url, "batch_7", "certificate", suites, PARAMETERS, result_format="BASIC")
-    marked = mark_rows(connection, "batch_7", "certificate", outcome)
+    marked = mark_rows(connection, "batch_7", {"certificate": outcome})
 
     assert {rule.rule_id for rule in outcome.skipped} == BY_THE_CATALOGUE
     assert {rule.rule_id for rule in outcome.failed} >= set(breaks)
@@ -265,7 +267,7 @@ def test_boolean_results_find_the_same_rules_as_counts(database_url: str, connec
     assert [(rule.rule_id, rule.success) for rule in judged.rules] == [
         (rule.rule_id, rule.success) for rule in counted.rules
     ]
-    assert mark_rows(connection, "batch_7", "certificate", judged) == {
+    assert mark_rows(connection, "batch_7", {"certificate": judged}) == {
         rule.rule_id: rule.failed_rows for rule in counted.failed
     }
 
@@ -283,7 +285,7 @@ def test_a_row_that_breaks_several_rules_names_them_all_in_the_order_of_the_suit
     }
     stage(connection, [row])
     outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
-    mark_rows(connection, "batch_7", "certificate", outcome)
+    mark_rows(connection, "batch_7", {"certificate": outcome})
     assert marks(connection) == {
         1: (
             [
@@ -302,16 +304,12 @@ def test_a_row_that_breaks_several_rules_names_them_all_in_the_order_of_the_suit
 
 def test_marks_of_an_earlier_try_are_replaced(database_url: str, connection: psycopg.Connection[Any]) -> None:
     stage(connection, [{**GOOD, "holder": None}])
-    mark_rows(
-        connection,
-        "batch_7",
-        "certificate",
-        validate_rows(database_url, "batch_7", "certificate", BASE, PARAMETERS),
-    )
+    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, PARAMETERS)
+    mark_rows(connection, "batch_7", {"certificate": outcome})
     stage(connection, [GOOD, PERSON])
     outcome = validate_rows(database_url, "batch_7", "certificate", BASE, PARAMETERS)
     assert outcome.failed == ()
-    assert mark_rows(connection, "batch_7", "certificate", outcome) == {}
+    assert mark_rows(connection, "batch_7", {"certificate": outcome}) == {}
     assert marks(connection) == {}
 
 

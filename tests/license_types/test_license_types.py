@@ -23,7 +23,7 @@ from zhengku.catalog.reference import LicenseType
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.parameters import ORGANIZATION_CODE_TYPES, PERSON_CODE_TYPES, rule_parameters
 from zhengku.validate.run import ValidationOutcome, validate_rows
-from zhengku.validate.suites import BATCH_SUITE, Rule, Suite, load_suites
+from zhengku.validate.suites import BATCH_SUITE, Rule, Suite, about_certificates, load_suites
 
 PROJECT = Path(__file__).resolve().parents[2]
 SUITES = PROJECT / "expectations"
@@ -109,15 +109,15 @@ def validate(
     connection: psycopg.Connection[Any], url: str, suites: list[Suite], license_type: LicenseType
 ) -> tuple[ValidationOutcome, dict[str, int], dict[int, tuple[list[str], list[str]]]]:
     """Validate the staged rows as this license type's: the outcome, the marks by rule, the marks by row."""
-    parameters = rule_parameters(license_type, TODAY)
+    parameters = rule_parameters(license_type, TODAY, dated=True)
     outcome = validate_rows(url, "batch_7", "certificate", suites, parameters, result_format="BASIC")
-    counts = mark_rows(connection, "batch_7", "certificate", outcome)
+    counts = mark_rows(connection, "batch_7", {"certificate": outcome})
     found = connection.execute("select row_no, critical, warning from batch_7.mark").fetchall()
     return outcome, counts, {row_no: (critical, warning) for row_no, critical, warning in found}
 
 
 def suites_of(license_type: str) -> list[Suite]:
-    return load_suites(SUITES, [BASE, license_type])
+    return about_certificates(load_suites(SUITES, [BASE, license_type]))
 
 
 def only(rule: Rule) -> tuple[list[str], list[str]]:
@@ -196,7 +196,9 @@ def test_rows_that_break_a_rule_of_a_type_break_none_of_the_base(
         for rule_id, changes in {"none": None, **example["breaks"]}.items()
     ]
     stage(connection, [row for _, _, row in rows])
-    _, _, marked = validate(connection, database_url, load_suites(SUITES, [BASE]), LICENSE_TYPES["other_certificate"])
+    _, _, marked = validate(
+        connection, database_url, about_certificates(load_suites(SUITES, [BASE])), LICENSE_TYPES["other_certificate"]
+    )
     assert {rows[row_no - 1][:2]: marks for row_no, marks in marked.items()} == {}
 
 
@@ -228,7 +230,7 @@ BY_THE_CATALOGUE = [
 def test_a_rule_by_the_catalogue_finds_the_row_that_only_it_rejects(
     database_url: str, connection: psycopg.Connection[Any], rule_id: str, name: str, changes: dict[str, Any]
 ) -> None:
-    suites = load_suites(SUITES, [BASE])
+    suites = about_certificates(load_suites(SUITES, [BASE]))
     [rule] = [rule for rule in suites[0].rules if rule.rule_id == rule_id]
     stage(connection, [row_of(LICENSE_TYPES[name]), row_of(LICENSE_TYPES[name], changes)])
     outcome, counts, marked = validate(connection, database_url, suites, LICENSE_TYPES[name])
@@ -266,7 +268,7 @@ def test_validity_at_its_bounds_is_right(database_url: str, connection: psycopg.
         row_of(license_type, {"issue_date": "2019-05-01"}),
     ]
     stage(connection, rows)
-    _, _, marked = validate(connection, database_url, load_suites(SUITES, [BASE]), license_type)
+    _, _, marked = validate(connection, database_url, about_certificates(load_suites(SUITES, [BASE])), license_type)
     assert marked == {2: (["certificate.valid_to.parseable"], [])}
 
 
@@ -276,7 +278,7 @@ def test_certificates_of_any_type_are_asked_nothing_about_their_type(
     other = LICENSE_TYPES["other_certificate"]
     kinds = ["business_license", "marriage_certificate", "disability_certificate"]
     stage(connection, [row_of(LICENSE_TYPES[kind]) for kind in kinds])
-    outcome, _, marked = validate(connection, database_url, load_suites(SUITES, [BASE]), other)
+    outcome, _, marked = validate(connection, database_url, about_certificates(load_suites(SUITES, [BASE])), other)
     assert marked == {}
     assert {rule.rule_id for rule in outcome.skipped} == {rule_id for rule_id, _, _ in BY_THE_CATALOGUE}
     assert {rule.skipped for rule in outcome.skipped} == {"no_parameter"}
@@ -292,7 +294,7 @@ def test_an_extension_field_that_the_feed_does_not_map_is_not_asked_for(
         "batch_7",
         "certificate",
         load_suites(SUITES, [name]),
-        rule_parameters(LICENSE_TYPES[name], TODAY),
+        rule_parameters(LICENSE_TYPES[name], TODAY, dated=True),
         extension_fields=frozenset(["编码"]),
     )
     assert [(rule.rule_id, rule.skipped) for rule in outcome.skipped] == [
@@ -302,21 +304,21 @@ def test_an_extension_field_that_the_feed_does_not_map_is_not_asked_for(
 
 
 def test_parameters_follow_from_the_catalogue() -> None:
-    disability = rule_parameters(LICENSE_TYPES["disability_certificate"], TODAY)
+    disability = rule_parameters(LICENSE_TYPES["disability_certificate"], TODAY, dated=False)
     assert (disability["expires"], disability["permanent"], disability["validity_years"]) == (True, None, 10)
     assert disability["foreign_holder_code_types"] == list(ORGANIZATION_CODE_TYPES)
-    permit = rule_parameters(LICENSE_TYPES["building_construction_permit"], TODAY)
+    permit = rule_parameters(LICENSE_TYPES["building_construction_permit"], TODAY, dated=False)
     assert (permit["expires"], permit["permanent"], permit["validity_years"]) == (None, True, None)
     assert permit["foreign_holder_code_types"] == list(PERSON_CODE_TYPES)
     assert permit["license_type_code"] is None
-    license_ = rule_parameters(LICENSE_TYPES["business_license"], TODAY)
+    license_ = rule_parameters(LICENSE_TYPES["business_license"], TODAY, dated=False)
     assert license_["foreign_holder_code_types"] is None
     assert license_["license_type_code"] == "11100000MB0143028R001"
-    other = rule_parameters(LICENSE_TYPES["other_certificate"], TODAY)
+    other = rule_parameters(LICENSE_TYPES["other_certificate"], TODAY, dated=False)
     assert {name for name, value in other.items() if value is not None} == {"today"}
 
 
 def test_holder_code_types_are_those_of_the_base_suite() -> None:
-    [suite] = load_suites(SUITES, [BASE])
+    [suite] = about_certificates(load_suites(SUITES, [BASE]))
     [known] = [rule for rule in suite.rules if rule.rule_id == "certificate.holder_code_type.known"]
     assert set(known.kwargs["value_set"]) == {*ORGANIZATION_CODE_TYPES, *PERSON_CODE_TYPES}

@@ -80,7 +80,8 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/classify", "having count(*) > 1", "having count(*) > 9", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at asc, c.row_no desc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at desc, c.row_no asc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
-    ("load/classify", "(s.certificate_key is null or s.version_at <= c.version_at)", "true", operations.test_wrong_row_older_than_what_the_store_has_is_superseded),
+    ("load/classify", "or s.version_at <= c.version_at", "or true", operations.test_wrong_row_older_than_what_the_store_has_is_superseded),
+    ("load/classify", "or c.version_at = %(undated)s::timestamptz", "", operations.test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later),
     ("load/classify", "case when c.removes then 'deleted' else 'inserted' end", "'inserted'", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("load/classify", "when c.removes and s.removal = 'deleted' then 'unchanged'", "", operations.test_delete_that_comes_again_is_unchanged),
     ("load/classify", "when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'", "", versions.test_redelivered_rows_that_go_the_whole_road_write_nothing),
@@ -103,8 +104,12 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/mark_disappeared", "and s.feed = %(feed)s", "and %(feed)s = %(feed)s", operations.test_another_feeds_certificates_do_not_disappear),
     ("load/mark_disappeared", "where c.certificate_key = s.certificate_key", "where false", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("load/mark_disappeared", "removal = 'disappeared',", "removal = 'deleted',", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/has_older_unfinished", "'validated', 'held'", "'validated'", operations.test_register_that_came_after_a_held_one_outlives_its_release),
+    ("load/has_older_unfinished", "'landed', 'staged'", "'staged'", operations.test_register_that_came_behind_another_of_the_same_night_is_the_newest_word),
+    ("load/has_older_unfinished", "landed_at < %(landed_at)s", "%(landed_at)s is not null", operations.test_increment_that_came_before_a_held_one_is_closed_as_a_repeat),
     ("load/confirm", "set version_at = c.version_at", "set version_at = s.version_at", versions.test_older_delivery_does_not_undo_what_a_later_one_confirmed),
-    ("validate/mark_deletes_without_key", "certificate_key is null", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
+    ("validate/holds_deletes", "exists(select from deleting_certificate)", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
+    ("stage/deleting_certificate", "where removes", "where not removes", operations.test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later),
     ("stage/checked_certificate", "where not removes", "", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
 ]  # fmt: skip
 

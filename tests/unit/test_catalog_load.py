@@ -88,7 +88,6 @@ def test_defaults_are_filled_in(folder: Path) -> None:
     path = department_file(folder)
     rewrite(path, "pool: {name: market_supervision, slots: 1}\n", "")
     rewrite(path, "    suites: [certificate, business_license]\n", "")
-    rewrite(path, ", date_forms: [iso, slash, compact, chinese]", "")
     department = load_department(folder, "market_supervision")
     feed = department.feeds["business_license"]
     assert (department.pool.name, department.pool.slots) == ("market_supervision", 1)

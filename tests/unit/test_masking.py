@@ -6,7 +6,7 @@ import pytest
 
 from simulator.business_licenses import credit_code
 from zhengku.catalog import load_catalog
-from zhengku.masking import mask_holder, mask_identity, mask_name, mask_payload, mask_text
+from zhengku.masking import mask_holder, mask_identity, mask_name, mask_payload, mask_people, mask_text
 
 CATALOG = load_catalog(Path(__file__).resolve().parents[2] / "include" / "catalog")
 FEED = CATALOG.feed("market_supervision", "business_license")
@@ -31,6 +31,22 @@ FEED = CATALOG.feed("market_supervision", "business_license")
 )
 def test_names_of_people_keep_one_character_each(name: str, masked: str) -> None:
     assert mask_name(name) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("张某某/420704199001011234；李某/420704199101011235", "张**/420***********1234;李*/420***********1235"),
+        ("张某某、李某", "张**、李*"),
+        ("420704199001011234、42070419910101123X", "420***********1234、420***********123X"),
+        ("张某某(420704199001011234)", "张**(420***********1234)"),
+        ("张某某420704199001011234", "张**420***********1234"),
+        ("张某", "张*"),
+        ("", ""),
+    ],
+)
+def test_names_and_numbers_in_one_text_are_each_masked(text: str, masked: str) -> None:
+    assert mask_people(text) == masked
 
 
 @pytest.mark.parametrize(
@@ -158,3 +174,7 @@ def test_of_several_masks_of_a_column_the_strictest_holds() -> None:
     legal = FEED.extension["法定代表人/经营者"].model_copy(update={"column": "企业名称"})
     feed = FEED.model_copy(update={"extension": {"法定代表人/经营者": legal}})
     assert mask_payload({"企业名称": "鄂州市虚构公司"}, feed, CATALOG) == {"企业名称": "鄂******"}
+
+
+def test_number_of_a_person_in_the_name_of_a_column_is_masked() -> None:
+    assert mask_payload({"成员.42070419900101123X": "户主"}, FEED, CATALOG) == {"成员.420***********123X": "＊（2字）"}

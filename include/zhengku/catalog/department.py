@@ -147,8 +147,9 @@ class ExtensionMapping(_Source):
 
     model_config = ConfigDict(json_schema_extra=_ONE_SOURCE)
 
-    personal: Literal["no", "name", "identity"] = Field(
-        default="no", description="Masked outside the store like a person's name or an identity number."
+    personal: Literal["no", "name", "identity", "people"] = Field(
+        default="no",
+        description="Masked outside the store like a person's name, an identity number, or both together in one text.",
     )
 
 
@@ -400,7 +401,10 @@ class Watermark(Model):
         le=527_040,
         description="How far before the watermark a run begins: rows committed late and clocks that differ.",
     )
-    start: date = Field(default=date(2019, 1, 1), description="Where the very first run begins.")
+    start: date = Field(
+        default=date(1900, 1, 1),
+        description="Where the very first run begins: stock that is still valid may not have changed for decades.",
+    )
 
 
 class Whole(Model):

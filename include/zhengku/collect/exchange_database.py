@@ -30,7 +30,7 @@ from zhengku.catalog.department import ExchangeDatabase, Watermark
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.manifest import Manifest
 from zhengku.collect.row_file import first_line, last_line, row_lines, text_of
-from zhengku.collect.source import Chunks, Collected, Delivery, Position, Source, Window
+from zhengku.collect.source import EARLIEST, Chunks, Collected, Delivery, Position, Source, Window
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused, ZhengkuError
 from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stage.table_rows import missing_columns
@@ -43,9 +43,6 @@ READ_SECONDS: Final = 300
 
 LOCK_SECONDS: Final = 60
 """To wait for a lock, for instance while somebody alters the table."""
-
-EARLIEST: Final = datetime(1900, 1, 1)
-"""An earlier time stands for none: no register is so old, and MySQL's 0000-00-00 is no time."""
 
 NOW_SECONDS: Final = 60
 """A window that ends so shortly before its reading ends at the present, which is no bound."""
@@ -410,12 +407,16 @@ class _Reading:
         return row_lines(page, self._names)
 
     def _move(self, page: Sequence[tuple[Any, ...]]) -> None:
-        """Note the newest row of a page that comes in order; text that is no time is passed over."""
+        """Note the newest row of a page that comes in order.
+
+        Text that is no time is passed over, and so are rows from the future: they come last, and what comes later with
+        a time before theirs would never be read.
+        """
         if not self._timed:
             return
         for row in reversed(page):
             at = self._moment(self._value(row, self._key[0]))
-            if at is None:
+            if at is None or at > self.delivery.modified_at:
                 continue
             if at.replace(tzinfo=None) >= EARLIEST and (self.position is None or at >= self.position.at):
                 row_id = [(name, self._value(row, self._names.index(name))) for name in self.database.row_id]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +31,14 @@ _LONGEST_NAME: Final = 1000
 _MARK_BYTES: Final = 16
 # One odd row has all of these looked at one by one.
 _TOGETHER: Final = 500
+# From the finest on: what a time_format cannot express does not change what it writes.
+_STEPS: Final = (
+    timedelta(microseconds=1),
+    timedelta(seconds=1),
+    timedelta(minutes=1),
+    timedelta(hours=1),
+    timedelta(days=1),
+)
 # strptime takes microseconds for each row; what these write, the quick parser reads the same.
 _ISO_FORMATS: Final = frozenset(
     {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S%z"}
@@ -92,7 +100,7 @@ class HttpApiSource(Source):
         window = delivery.window or Window()
         with closing(HttpSession(api, self._address, self._slots, self._first_pause, self._feed.name)) as session:
             for attempt in range(1, api.attempts + 1):
-                reading = _Reading(self._feed, api, session, window)
+                reading = _Reading(self._feed, api, session, window, delivery.modified_at)
                 try:
                     landed: Landed = landing.put(Chunks(reading.pieces()), path, on_bytes=on_bytes)
                 except _Shifted as error:
@@ -119,8 +127,9 @@ class HttpApiSource(Source):
 class _Reading:
     """One reading of a window from its start: the pages, and what they tell together."""
 
-    def __init__(self, feed: Feed, api: HttpApi, session: HttpSession, window: Window) -> None:
+    def __init__(self, feed: Feed, api: HttpApi, session: HttpSession, window: Window, begin: datetime) -> None:
         self.rows = 0
+        self._begin = begin
         self._feed = feed
         self._api = api
         self._session = session
@@ -141,7 +150,7 @@ class _Reading:
 
     @property
     def position(self) -> Position | None:
-        """The newest time among the rows, with its row's key; None where no row bears a time."""
+        """The newest time among the rows that is not after the reading's begin, with its row's key; None for none."""
         return None if self._newest is None else Position(self._newest, self._newest_key)
 
     def pieces(self) -> Iterator[bytes]:
@@ -231,11 +240,12 @@ class _Reading:
                 f"{self._feed.name}: paging by time needs a watermark window and a since_parameter. Name both in the "
                 "department's file."
             )
-        start = self._window.start
-        since = self._written(start) if start else ""
+        at = self._window.start
+        since = self._written(at) if at else ""
         size = paging.size
         first_total: int | None = None
         number = 0
+        doubted = False
         while True:
             number += 1
             parameters: dict[str, str | int] = {paging.size_parameter: size}
@@ -249,11 +259,23 @@ class _Reading:
                 yield page
             reached = self._written(newest) if newest else since
             if reached != since:
-                since, size = reached, paging.size
+                at, since, size, doubted = newest, reached, paging.size, False
                 continue
             # All that came bears one time: either this is the end, or the rest of that time does not fit the page.
             more = page.total is not None and page.total > len(page.rows)
             if len(page.rows) < size and not more:
+                if doubted:
+                    raise SourceRefused(
+                        f"{self._feed.name}: expected all rows from {since} on, or {size} of them, from "
+                        f"{self._session.shown}; {len(page.rows)} came that end at that time, and later rows follow. "
+                        f"The interface caps its pages at {len(page.rows)} rows, and more rows than that may bear one "
+                        "time: they would be lost. Ask the department to raise the cap, or page by number or cursor."
+                    )
+                # An interface may give fewer rows than asked for: without a total, only what follows tells the end.
+                if page.rows and page.total is None and self._rows_follow(at, paging):
+                    # A row may have come between both requests. Then the same page has it now, unless it is cut.
+                    doubted = True
+                    continue
                 self._whole(first_total, len(self._seen))
                 return
             if size >= paging.largest_size:
@@ -261,7 +283,49 @@ class _Reading:
                     f"{self._feed.name}: more rows of {self._session.shown} bear the one time {since} than a page of "
                     f"{size} rows holds; expected fewer. Raise largest_size, or page by number or cursor."
                 )
-            size = min(size * 4, paging.largest_size)
+            size, doubted = min(size * 4, paging.largest_size), False
+
+    def _rows_follow(self, at: datetime | None, paging: TimePaging) -> bool:
+        """Tell whether the interface has rows behind `at` that a whole page from `at` on would have held.
+
+        One request tells, for the next time that can be written; what it brings is looked at and not taken. Only an
+        interface that gives older rows than asked for, because it looks at the day alone or has another clock, is asked
+        for later times.
+        """
+        if at is None or self._api.since_parameter is None:
+            return False
+        asked = since = self._written(at)
+        for step in _STEPS:
+            try:
+                following = at + step
+                text = self._written(following)
+            except OverflowError:
+                return False
+            if text == asked:
+                continue
+            if self._api.until_parameter and self._window.end and following > self._window.end:
+                # Whatever the page left out, nothing in the window can show it.
+                return False
+            asked = text
+            page = self._ask({paging.size_parameter: paging.size, self._api.since_parameter: asked})
+            older = False
+            for raw in page.rows:
+                row = read_row(raw)
+                row = flattened(row) if row is not None else None
+                moment = self._time(row.get(self._time_column)) if row is not None and self._time_column else None
+                if self._mark(raw, row) not in self._seen:
+                    return True
+                if moment is not None:
+                    if moment > at and self._written(moment) != since:
+                        return True
+                    older = True
+            if not older:
+                return False
+        raise SourceRefused(
+            f"{self._feed.name}: expected from {self._session.shown} only rows from {asked} on, and all that came is "
+            f"older: it does not heed {self._api.since_parameter}, so nobody can tell where its rows end. Correct "
+            "since_parameter and time_format, or page by number or cursor."
+        )
 
     def _ask(self, parameters: dict[str, str | int], cursor_place: str | None = None) -> _Page:
         api = self._api
@@ -381,7 +445,7 @@ class _Reading:
             marks.extend(map(_mark_of, joined))
         moments = self._moments(named.get(self._time_column or ""), len(rows))
         times.extend(moments)
-        newest = max((at for at in moments if at is not None), default=None)
+        newest = max((at for at in moments if at is not None and at <= self._begin), default=None)
         if newest is not None:
             place = len(moments) - 1 - moments[::-1].index(newest)
             self._move(newest, [named[name][place] if name in named else None for name in self._api.row_id])
@@ -407,8 +471,11 @@ class _Reading:
         return [distinct[value] for value in values]
 
     def _move(self, at: datetime, key: Sequence[Any]) -> None:
-        """Take a row's time for the newest one, unless a newer one came."""
-        if self._newest is None or at >= self._newest:
+        """Take a row's time for the newest one, unless a newer one came.
+
+        A row from the future moves nothing: what comes later with a time before it would never be read.
+        """
+        if at <= self._begin and (self._newest is None or at >= self._newest):
             self._newest = at
             texts = tuple(map(_text, key))
             self._newest_key = texts if all(map(storable, texts)) else ()
@@ -490,7 +557,7 @@ def _moment(text: str, time_format: str) -> datetime | None:
         except ValueError:
             return None
     try:
-        return at if at.tzinfo else at.replace(tzinfo=CITY_TIME_ZONE).astimezone(CITY_TIME_ZONE)
+        return (at if at.tzinfo else at.replace(tzinfo=CITY_TIME_ZONE)).astimezone(CITY_TIME_ZONE)
     except OverflowError:
         return None
 

@@ -6,6 +6,7 @@ import hmac
 import logging
 import os
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import urllib3
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential_jitter
 
 from zhengku.catalog.department import HmacSignature, HttpApi, Md5Signature, TokenSignature
@@ -32,7 +33,10 @@ LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries, unless the server asks for more."""
 
 LONGEST_RETRY_AFTER: Final = 300.0
-"""Seconds that a Retry-After is obeyed; a longer one is cut to this, so that a step does not sleep all night."""
+"""Seconds that all pauses of one request may take; a longer Retry-After is cut to this.
+
+The feeds of one system are read one after another: one endpoint must not keep the others waiting all night.
+"""
 
 Read = TypeVar("Read")
 
@@ -40,6 +44,7 @@ _PASSING: Final = frozenset({408, 425, 429})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 3
 _MESSAGE_SHOWN: Final = 120
+_ABSURD_DIGITS: Final = 10
 
 
 class _Passing(Exception):
@@ -123,18 +128,29 @@ class HttpSession:
                 raise _Passing(str(error)) from None
 
         tries = Retrying(
-            stop=stop_after_attempt(self._api.attempts),
+            stop=self._gives_up,
             wait=self._wait,
             retry=retry_if_exception_type(_Passing),
+            before_sleep=self._tell_pause,
             reraise=True,
         )
         try:
             return tries(once)
         except _Passing as error:
+            made = tries.statistics["attempt_number"]
+            rest = (
+                f", and with the next one the pauses between them would add up to more than {LONGEST_RETRY_AFTER:g} s"
+                if made < self._api.attempts
+                else ""
+            )
             raise DeliveryUnavailable(
-                f"{self._feed_name}: {self.shown} gave no answer in order in {self._api.attempts} tries; the last one "
-                f"gave {error}. Ask the department whether its interface works; the next run reads the same window."
+                f"{self._feed_name}: {self.shown} gave no answer in order in {made} tries; the last one gave {error}"
+                f"{rest}. Ask the department whether its interface works; the next run reads the same window."
             ) from None
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        pauses = state.idle_for + state.upcoming_sleep
+        return state.attempt_number >= self._api.attempts or pauses > LONGEST_RETRY_AFTER
 
     def _wait(self, state: RetryCallState) -> float:
         assert state.outcome is not None
@@ -142,16 +158,19 @@ class HttpSession:
         pause: float = self._backoff(state)
         if isinstance(error, _Passing) and error.retry_after is not None:
             pause = max(pause, min(error.retry_after, LONGEST_RETRY_AFTER))
+        return pause
+
+    def _tell_pause(self, state: RetryCallState) -> None:
+        assert state.outcome is not None
         log.warning(
             "%s: try %d of %d at %s gave %s; the next one follows in %.1f s.",
             self._feed_name,
             state.attempt_number,
             self._api.attempts,
             self.shown,
-            error,
-            pause,
+            state.outcome.exception(),
+            state.upcoming_sleep,
         )
-        return pause
 
     def _page(self, parameters: Mapping[str, str | int]) -> Body:
         try:
@@ -256,7 +275,7 @@ class HttpSession:
             raise self._no_token("a token that no header can carry")
         try:
             seconds = float(life) if life is not None else float("inf")
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self._no_token(f"no seconds at {signature.expires_in}") from None
         self._token = token
         # Refreshed a little early: a request takes time, and clocks differ.
@@ -306,7 +325,10 @@ class HttpSession:
                     f"{self._feed_name}: no request can be made for {self.shown}: its address, id or secret holds "
                     f"characters that HTTP cannot carry. Correct ZHENGKU_CONN_{self._api.connection.upper()}."
                 ) from None
-            except requests.exceptions.SSLError:
+            except requests.exceptions.SSLError as error:
+                if not _is_untrusted(error):
+                    # A gateway that restarts or is overloaded closes in the middle of a handshake.
+                    raise _Passing("a TLS handshake that broke off") from None
                 raise SourceRefused(
                     f"{self._feed_name}: the certificate of {self.shown} is not trusted. Name the certificate "
                     "authority in REQUESTS_CA_BUNDLE, or ask the department for a valid certificate."
@@ -377,17 +399,33 @@ class HttpSession:
 
 
 def _seconds_of(retry_after: str | None) -> float | None:
-    """Read Retry-After: seconds, or an HTTP date (RFC 9110, 10.2.3)."""
+    """Read Retry-After: seconds, or an HTTP date (RFC 9110, 10.2.3). What no clock can hold is the longest pause."""
     if not retry_after:
         return None
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) < _ABSURD_DIGITS else LONGEST_RETRY_AFTER
     try:
-        return max(0.0, float(int(retry_after)))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(retry_after)
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(tz=UTC)).total_seconds())
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(tz=UTC)).total_seconds())
+    except OverflowError:
+        return LONGEST_RETRY_AFTER
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    """Tell whether a certificate that fails verification lies behind an error, in which the libraries nest it."""
+    waiting: list[object] = [error]
+    seen: list[object] = []
+    while waiting:
+        found = waiting.pop()
+        if not isinstance(found, BaseException) or any(found is each for each in seen):
+            continue
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return True
+        seen.append(found)
+        waiting += [*found.args, found.__cause__, found.__context__, getattr(found, "reason", None)]
+    return False

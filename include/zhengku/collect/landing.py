@@ -5,6 +5,7 @@ A folder by default; any address that fsspec knows otherwise. Only the account o
 
 import errno
 import hashlib
+import io
 import os
 import re
 import time
@@ -13,11 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import fsspec
 
-from zhengku.errors import ConfigurationError, DeliveryUnavailable, StorageFull
+from zhengku.collect.address import without_login
+from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingUnavailable, StorageFull
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BLOCK = 1024 * 1024
 
@@ -26,6 +31,9 @@ ABANDONED_AFTER = 24 * 3600
 
 FOLDERS_SWEPT = 8
 """Newest folders beside a target's that are searched for such files: there is one a day, and every delivery looks."""
+
+
+_BUFFER = 64 * 1024
 
 
 class Readable(Protocol):
@@ -58,6 +66,59 @@ def _storage_errors(where: str) -> Iterator[None]:
             f"The landing area {where} cannot be used: {error.strerror or type(error).__name__}; nothing was kept of "
             "this delivery. Check that ZHENGKU_LANDING_URL names a folder that this account may write to."
         ) from error
+
+
+@contextmanager
+def _read_errors(area: str, path: str) -> Iterator[None]:
+    """Turn errors of the storage into `LandingUnavailable`: they say nothing of whether a file is there."""
+    try:
+        yield
+    except OSError as error:
+        raise _unavailable(area, path, error.strerror or type(error).__name__) from error
+
+
+def _unavailable(area: str, path: str, cause: str) -> LandingUnavailable:
+    return LandingUnavailable(
+        f"{path} in the landing area {without_login(area)} cannot be read now: {cause}. Nothing is given up for lost. "
+        "Check on the machine of the worker that the area is there (a share: mounted), that ZHENGKU_LANDING_URL names "
+        "it, and that this account has the right to read the file, then run this step again."
+    )
+
+
+class _Content(io.RawIOBase):
+    """An open landed file whose read errors are no `OSError`: readers take one for a damaged file."""
+
+    def __init__(self, content: BinaryIO, area: str, path: str) -> None:
+        self._content = content
+        self._where = area, path
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        target = memoryview(buffer).cast("B")
+        with _read_errors(*self._where):
+            piece = self._content.read(len(target))
+        target[: len(piece)] = piece
+        return len(piece)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        with _read_errors(*self._where):
+            return self._content.seek(offset, whence)
+
+    def tell(self) -> int:
+        with _read_errors(*self._where):
+            return self._content.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            # Nothing was written to it: all that was read is good, whatever the storage says now.
+            with suppress(OSError):
+                self._content.close()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -95,7 +156,7 @@ class LandingArea:
         target = f"{self._root}/{path}"
         aside = f"{target}.{uuid.uuid4().hex}.part"
         size = 0
-        with _storage_errors(self.url):
+        with _storage_errors(without_login(self.url)):
             folder = target.rsplit("/", 1)[0]
             self._make_folder(folder)
             if self._local:
@@ -155,23 +216,46 @@ class LandingArea:
                         path.unlink()
 
     def holds(self, path: str, size: int) -> bool:
-        """Tell whether a whole file of `size` bytes lies at `path`."""
-        address = f"{self._root}/{path}"
-        return bool(self._files.exists(address)) and self._files.size(address) == size
+        """Tell whether a whole file of `size` bytes lies at `path`.
+
+        Raises `LandingUnavailable` when that cannot be told now: a file is missing only from an area that can be read.
+        """
+        # Not exists(), which takes every error for a no.
+        with _read_errors(self.url, path):
+            try:
+                return bool(self._files.info(f"{self._root}/{path}")["size"] == size)
+            except FileNotFoundError:
+                self._expect_area(path)
+                return False
 
     def open(self, path: str) -> BinaryIO:
-        """Open a landed file for reading. Raises `DeliveryUnavailable` when it is gone."""
-        try:
-            return cast(BinaryIO, self._files.open(f"{self._root}/{path}", "rb"))
-        except FileNotFoundError as error:
-            raise DeliveryUnavailable(
-                f"The landed file {path} is not in {self.url} any more. Ask the department to deliver it again."
-            ) from error
+        """Open a landed file for reading.
+
+        Raises `DeliveryUnavailable` when it is gone; `LandingUnavailable`, also while it is read, when the area or the
+        file cannot be read now.
+        """
+        with _read_errors(self.url, path):
+            try:
+                content = self._files.open(f"{self._root}/{path}", "rb")
+            except FileNotFoundError as error:
+                self._expect_area(path)
+                raise DeliveryUnavailable(
+                    f"The landed file {path} is not in {without_login(self.url)} any more. Ask the department to "
+                    "deliver it again."
+                ) from error
+        return io.BufferedReader(_Content(content, self.url, path), _BUFFER)
+
+    def _expect_area(self, path: str) -> None:
+        """Raise `LandingUnavailable` unless the area can be listed, where the file at `path` was not found."""
+        with _read_errors(self.url, path):
+            # A mount point without its mount is a folder, too, but an empty one.
+            if not self._files.ls(self._root, detail=False):
+                raise _unavailable(self.url, path, "the area is empty, as a mount point without its mount is")
 
     def discard(self, paths: Iterable[str]) -> None:
         """Remove files that are not needed, for instance the second copy of an identical delivery."""
         for path in paths:
-            with _storage_errors(self.url), suppress(FileNotFoundError):
+            with _storage_errors(without_login(self.url)), suppress(FileNotFoundError):
                 self._files.rm(f"{self._root}/{path}")
 
 

@@ -4,18 +4,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from zhengku.collect.landing import Landed, LandingArea
 from zhengku.collect.manifest import Manifest
 from zhengku.errors import DeliveryRejected
 from zhengku.settings import CITY_TIME_ZONE
 
+EARLIEST: Final = datetime(1900, 1, 1)
+"""An earlier time, by the city's clock, stands for none: no register is so old, and MySQL's 0000-00-00 is no time."""
+
 
 @dataclass(frozen=True)
 class Position:
     """How far a feed was read: the time of the newest row, by the department's clock, and that row's key.
 
-    `key` holds the row's `row_id` values as text; it is empty where the transport knows none.
+    Rows that bear a later time than the reading's begin do not count: they would keep what comes after them, with an
+    older time, out of every later window. `key` holds the row's `row_id` values as text; it is empty where the
+    transport knows none.
     """
 
     at: datetime

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from zhengku.catalog import Feed
+from zhengku.collect.source import EARLIEST
 from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
@@ -56,6 +57,7 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
         "license_type": batch.license_type,
         "batch_id": batch.batch_id,
         "reasons": Jsonb(reasons),
+        "undated": EARLIEST,
     }
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify"), values)
@@ -71,12 +73,8 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
     written = balance.inserted + balance.updated + balance.deleted
     if written:
         _expect(batch, "rows merged", _merge(connection, batch.license_type, values), written)
-    if balance.unchanged:
-        waiting = connection.execute(
-            statement("load/has_older_unfinished"), {**values, "landed_at": batch.landed_at}
-        ).fetchone()
-        if waiting is not None and waiting[0]:
-            connection.execute(statement("load/confirm"), values)
+    if balance.unchanged and _older_one_waits(connection, batch):
+        connection.execute(statement("load/confirm"), values)
     if balance.quarantined:
         quarantined = connection.execute(statement("load/quarantine"), values)
         _expect(batch, "rows quarantined", quarantined, balance.quarantined)
@@ -140,9 +138,12 @@ def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason
 def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     """Close a batch whose file was loaded before and whose rows nothing has touched since; None when it is no such.
 
-    Its rows are unchanged, or what they were the first time.
+    Its rows are unchanged, or what they were the first time. While an older delivery waits it is no such either: only
+    on the whole road are its rows confirmed, and outlive what may still be loaded.
     """
     _alone(connection, batch.license_type)
+    if _older_one_waits(connection, batch):
+        return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         earlier = cursor.execute(
             statement("collect/loaded_before"),
@@ -170,6 +171,15 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
         repeats_batch_id=earlier.batch_id,
         compared=earlier.compared,
     )
+
+
+def _older_one_waits(connection: psycopg.Connection[Any], batch: Batch) -> bool:
+    """Tell whether a delivery of the feed that is older than this one may still come to be loaded."""
+    waiting = connection.execute(
+        statement("load/has_older_unfinished"),
+        {**_feed(batch), "batch_id": batch.batch_id, "landed_at": batch.landed_at},
+    ).fetchone()
+    return waiting is not None and bool(waiting[0])
 
 
 def _feed(batch: Batch) -> dict[str, Any]:

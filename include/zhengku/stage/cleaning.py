@@ -14,6 +14,7 @@ from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed, FieldMapping
 from zhengku.catalog.department import DEFAULT_DATE_FORMS
+from zhengku.collect.source import EARLIEST
 from zhengku.errors import CatalogError
 
 DATE_KINDS = ("date", "end_date", "timestamp")
@@ -149,7 +150,8 @@ def cleaning_query(
     Its columns: `row_no`, `certificate_key`, the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
     separated), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
-    (jsonb), `version_at` (the row's own time of change, else `landed_at`) and `row_hash` (over all that is stored).
+    (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says) and
+    `row_hash` (over all that is stored).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
     """
     missing = [column for column in feed.required_columns if column not in delivered_columns]
@@ -186,7 +188,8 @@ def cleaning_query(
             aliases = json.dumps(dict(catalog.district_aliases), ensure_ascii=False, sort_keys=True)
             # A code of 9 or 12 digits names a place inside a district: its first digits are looked up as well.
             outputs[field.field] = layers.add(
-                "coalesce({aliases}::jsonb ->> {0}, case when {0} ~ '^[0-9]{{9,12}}$' then "
+                "coalesce({aliases}::jsonb ->> {0}, "
+                "case when length({0}) between 9 and 12 and ltrim({0}, '0123456789') = '' then "
                 'coalesce({aliases}::jsonb ->> left({0}, 9), {aliases}::jsonb ->> left({0}, 6)) end) collate "C"',
                 text,
                 aliases=aliases,
@@ -228,12 +231,13 @@ def cleaning_query(
     beside["certificate_key"] = layers.add(
         " || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key
     )
-    updated_at = [outputs["source_updated_at"]] if feed.version == "source_updated_at" else []
-    beside["version_at"] = layers.add(
-        "coalesce({0}, {landed_at}::timestamptz)" if updated_at else "{landed_at}::timestamptz",
-        *updated_at,
-        landed_at=landed_at,
-    )
+    if feed.version == "source_updated_at":
+        # What bears no time comes again every night: it must not be the newest word each time.
+        beside["version_at"] = layers.add(
+            "coalesce({0}, {undated}::timestamptz)", outputs["source_updated_at"], undated=EARLIEST
+        )
+    else:
+        beside["version_at"] = layers.add("{landed_at}::timestamptz", landed_at=landed_at)
     beside["removes"], beside["operation_unmapped"] = _operation(layers, feed, nothing)
     # The parts of the extension, with their names, hash in half the time of the whole.
     hashed = [*outputs.values(), *extension.values(), beside["district_delivered"]]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from zhengku.errors import DeliveryRejected
+from zhengku.masking import mask_text
 
 _NAMES_SHOWN = 20
 _NAME_WIDTH = 24
@@ -75,7 +76,7 @@ def missing_columns(
 
 
 def shown(names: Sequence[str], comma: str = ", ") -> str:
-    """Return names as a message shows them: printable, none too long, not too many."""
+    """Return names as a message shows them: printable, none too long, not too many, no person's number in them."""
     cut = [name if len(name) <= _NAME_WIDTH else name[:_NAME_WIDTH] + "…" for name in map(_printable, names)]
     more = f"{comma}… ({len(cut)})" if len(cut) > _NAMES_SHOWN else ""
     return comma.join(cut[:_NAMES_SHOWN]) + more
@@ -90,4 +91,4 @@ def _comparable(name: str) -> str:
 
 
 def _printable(name: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in _clean_name(name))
+    return "".join(char if char.isprintable() else "�" for char in mask_text(_clean_name(name)))

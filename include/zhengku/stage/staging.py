@@ -15,6 +15,7 @@ from zhengku.catalog import Catalog, Feed
 from zhengku.database import batch_schema, statement, use_batch_schema
 from zhengku.errors import DeliveryRejected
 from zhengku.ledger import Batch
+from zhengku.masking import mask_text
 from zhengku.stage.blocks import BadRow
 from zhengku.stage.cleaning import cleaning_query
 from zhengku.stage.reader import open_reader
@@ -77,7 +78,8 @@ def copy_rows(
         staged=reader.good,
         blank_lines=reader.blank_lines,
         columns=tuple(reader.columns),
-        unknown_columns=list(feed.unexpected_columns(tuple(reader.columns))),
+        # They go into logs and reports, and an interface may have a person's number for a key.
+        unknown_columns=list(map(mask_text, feed.unexpected_columns(tuple(reader.columns)))),
     )
 
 
@@ -104,6 +106,7 @@ def type_rows(
     connection.execute(sql.SQL("create unlogged table certificate as {}").format(query))
     if feed.operation is not None:
         connection.execute(statement("stage/checked_certificate"))
+        connection.execute(statement("stage/deleting_certificate"))
     connection.execute("analyze certificate (row_no, certificate_key)")
 
 

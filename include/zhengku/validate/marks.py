@@ -1,6 +1,6 @@
 """Marking the rows that fail, in one statement, by the conditions that Great Expectations itself counted with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -13,35 +13,41 @@ from zhengku.validate.run import RuleOutcome, ValidationOutcome
 
 
 def mark_rows(
-    connection: psycopg.Connection[Any], schema: str, table: str, outcome: ValidationOutcome
+    connection: psycopg.Connection[Any], schema: str, outcomes: Mapping[str, ValidationOutcome]
 ) -> dict[str, int]:
-    """Write `<schema>.mark`: the failing rows of `<schema>.<table>` with the ids of the rules that they fail.
+    """Write `<schema>.mark`: the failing rows of tables or views with the ids of the rules that they fail.
 
-    Columns: `row_no bigint`, `critical text[]`, `warning text[]` (with those of severity info), in the order of the
-    suites. A mark table that was there before is replaced. Runs in the caller's transaction. Returns the number of
-    failing rows by rule id, failed rules only.
+    `outcomes` has what was found by the table's name; no row is in two of them. Columns: `row_no bigint`,
+    `critical text[]`, `warning text[]` (with those of severity info), in the order of the suites. A mark table that was
+    there before is replaced. Runs in the caller's transaction. Returns the number of failing rows by rule id, failed
+    rules only.
     """
-    rows = sa.table(table, sa.column("row_no", sa.BigInteger()), schema=schema)
     mark = sa.table("mark", sa.column("critical", ARRAY(sa.Text)), sa.column("warning", ARRAY(sa.Text)), schema=schema)
-    failed = outcome.failed
-    failing = sa.select(
-        rows.c.row_no,
-        _failed_ids([rule for rule in failed if rule.severity == "critical"]).label("critical"),
-        _failed_ids([rule for rule in failed if rule.severity != "critical"]).label("warning"),
-    ).where(sa.or_(sa.false(), *(_condition(rule) for rule in failed)))
+    failing = sa.union_all(*(_failing(schema, table, outcome.failed) for table, outcome in outcomes.items()))
     name = _DIALECT.identifier_preparer.format_table(mark)
     connection.execute(f"drop table if exists {name}".encode())
     _execute(connection, f"create unlogged table {name} as ", failing)
+    # The load joins with the few rows that fail critically; unanalysed, they are taken for nearly all.
+    connection.execute(f"analyze {name}".encode())
     each = (
         sa.func.unnest(mark.c.critical.op("||")(mark.c.warning)).table_valued("rule_id", name="each").render_derived()
     )
     counting = sa.select(each.c.rule_id, sa.func.count()).select_from(mark, each).group_by(each.c.rule_id)
     counted = _execute(connection, "", counting)
     counts: dict[str, int] = dict(counted.fetchall())
-    return {rule.rule_id: counts.get(rule.rule_id, 0) for rule in failed}
+    return {rule.rule_id: counts.get(rule.rule_id, 0) for outcome in outcomes.values() for rule in outcome.failed}
 
 
 _DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+
+
+def _failing(schema: str, table: str, failed: Sequence[RuleOutcome]) -> sa.Select[Any]:
+    rows = sa.table(table, sa.column("row_no", sa.BigInteger()), schema=schema)
+    return sa.select(
+        rows.c.row_no,
+        _failed_ids([rule for rule in failed if rule.severity == "critical"]).label("critical"),
+        _failed_ids([rule for rule in failed if rule.severity != "critical"]).label("warning"),
+    ).where(sa.or_(sa.false(), *(_condition(rule) for rule in failed)))
 
 
 def _condition(rule: RuleOutcome) -> sa.ColumnElement[bool]:
@@ -55,6 +61,6 @@ def _failed_ids(rules: Sequence[RuleOutcome]) -> sa.ColumnElement[Any]:
     return sa.func.array_remove(listed, sa.null())
 
 
-def _execute(connection: psycopg.Connection[Any], before: str, query: sa.Select[Any]) -> psycopg.Cursor[Any]:
+def _execute(connection: psycopg.Connection[Any], before: str, query: sa.SelectBase) -> psycopg.Cursor[Any]:
     compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     return connection.execute((before + str(compiled)).encode(), compiled.params, prepare=False)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,8 @@ _RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z0-9_]+)+$")]
 class RuleMeta(BaseModel):
     """What people read about a rule. `fields`: the standard fields that it looks at (`extension.<name>` for others).
 
-    `applies_if` names a parameter: the rule is skipped where that is None.
+    `applies_if` names a parameter: the rule is skipped where that is None. `deletes` tells whether it is asked of rows
+    that delete a certificate: they carry little but its key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class RuleMeta(BaseModel):
     example: _Text
     fields: tuple[_Text, ...] = Field(min_length=1)
     applies_if: _Text | None = None
+    deletes: Literal["no", "also", "only"] = "no"
 
 
 class Rule(BaseModel):
@@ -122,6 +124,18 @@ def load_suites(folder: Path, names: Sequence[str]) -> list[Suite]:
                 )
             first[rule.rule_id] = here
     return suites
+
+
+def about_certificates(suites: Iterable[Suite]) -> list[Suite]:
+    """Return the suites with the rules that are asked of rows that bring a certificate."""
+    return [
+        replace(suite, rules=tuple(rule for rule in suite.rules if rule.meta.deletes != "only")) for suite in suites
+    ]
+
+
+def about_deletes(suites: Iterable[Suite]) -> list[Suite]:
+    """Return the suites with the rules that are asked of rows that delete one."""
+    return [replace(suite, rules=tuple(rule for rule in suite.rules if rule.meta.deletes != "no")) for suite in suites]
 
 
 def reasons(suites: Iterable[Suite]) -> dict[str, str]:

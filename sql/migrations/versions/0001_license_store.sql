@@ -138,7 +138,7 @@ create table store.certificate (
 comment on table store.certificate is '市电子证照库：每证当前版本';
 comment on column store.certificate.certificate_key is '本类型内唯一标识一证的字段值，由各来源的 key 指定';
 comment on column store.certificate.district_delivered is '部门送来的区划原值（清洗后），district 为本市区划键';
-comment on column store.certificate.version_at is '本版本的时间：来源更新时间，来源没有时为到达时间';
+comment on column store.certificate.version_at is '本版本的时间：来源更新时间（来源按更新时间定先后而本行没有时为1900-01-01），或到达时间';
 comment on column store.certificate.removal is 'deleted 部门删除；disappeared 全量数据中不再出现';
 create index certificate_holder_code on store.certificate (holder_code);
 create index certificate_batch on store.certificate (batch_id);
