@@ -19,7 +19,9 @@ def values_of(form: str) -> st.SearchStrategy[Any]:
     texts = st.one_of(st.sampled_from(ODD), st.text(characters, max_size=20))
     if "csv" in form:
         return texts
-    plain = st.one_of(st.none(), texts, st.integers(-(10**12), 10**12), st.floats(allow_nan=False, width=32))
+    plain = st.one_of(
+        st.none(), texts, st.integers(-(10**12), 10**12), st.floats(allow_nan=False, allow_infinity=False, width=32)
+    )
     if form == "http":
         return st.recursive(
             plain | st.booleans(), lambda inner: st.lists(inner, max_size=2) | keyed(inner), max_leaves=3
