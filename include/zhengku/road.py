@@ -174,17 +174,18 @@ class Road:
         several, `FeedsUnavailable` or `FeedsRefused`, which say all.
         """
         batches: list[Batch] = []
-        failures: list[ZhengkuError] = []
+        failures: dict[str, ZhengkuError] = {}
         for feed_id in feeds:
             try:
                 batches += self.collect(department, feed_id, run_id, again=again, interval=interval)
             except ZhengkuError as error:
-                failures.append(error)
+                failures[feed_id] = error
         if len(failures) == 1:
-            raise failures[0]
+            raise next(iter(failures.values()))
         if failures:
-            kind = FeedsRefused if all(error.final for error in failures) else FeedsUnavailable
-            raise kind(f"{len(failures)} of {len(feeds)} feeds were not collected: {' | '.join(map(str, failures))}")
+            kind = FeedsRefused if all(error.final for error in failures.values()) else FeedsUnavailable
+            told = " | ".join(f"{feed_id}: {error}" for feed_id, error in failures.items())
+            raise kind(f"{len(failures)} of {len(feeds)} feeds were not collected: {told}")
         return batches
 
     def _fresh(

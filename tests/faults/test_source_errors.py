@@ -16,7 +16,16 @@ from zhengku.collect.file_drop import FileDropSource
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.source import Window
 from zhengku.database import store_connection, upgrade
-from zhengku.errors import ConfigurationError, DeliveryRejected, DeliveryUnavailable, StoreError, StoreUnavailable
+from zhengku.errors import (
+    ConfigurationError,
+    DeliveryRejected,
+    DeliveryUnavailable,
+    FeedsRefused,
+    FeedsUnavailable,
+    StoreError,
+    StoreUnavailable,
+)
+from zhengku.settings import Settings
 from zhengku.stage.staging import copy_rows
 
 PERSON = "张虚构四二〇一"
@@ -299,3 +308,38 @@ def test_what_a_killed_run_left_is_removed_after_a_day(tmp_path):
     assert fresh.exists()
     assert delivered.exists()
     assert elsewhere.exists()
+
+
+@pytest.fixture
+def six_feeds(installation):
+    """The installation with the whole shipped catalogue: one system, six feeds."""
+    environment = {**installation.settings.environment}
+    environment.pop("ZHENGKU_CATALOG_DIR")
+    installation.settings = Settings(home=installation.settings.home, environment=environment)
+    return installation
+
+
+def test_feeds_that_cannot_be_collected_do_not_keep_the_others_of_their_system_from_it(six_feeds, make_row):
+    six_feeds.deliver_rows("a.csv", make_row(1))
+    feeds = list(six_feeds.road.catalog.department("market_supervision").feeds)
+    with pytest.raises(FeedsUnavailable) as raised:
+        six_feeds.road.collect_feeds("market_supervision", [*feeds[1:], feeds[0]], "night")
+    assert str(raised.value).startswith("5 of 6 feeds were not collected: ")
+    assert all(f"{feed}: " in str(raised.value) for feed in feeds[1:])
+    assert not raised.value.final
+    assert six_feeds.query("select feed, status from ledger.batch") == [(feeds[0], "landed")]
+    # The next try reads what is missing, and repeats nothing.
+    with pytest.raises(FeedsUnavailable):
+        six_feeds.road.collect_feeds("market_supervision", feeds, "night")
+    assert six_feeds.query("select feed, status from ledger.batch") == [(feeds[0], "landed")]
+
+
+def test_feeds_of_which_none_can_be_collected_at_another_try_are_refused(six_feeds):
+    environment = {**six_feeds.settings.environment}
+    environment.pop("ZHENGKU_CONN_MARKET_SUPERVISION_DROP")
+    six_feeds.settings = Settings(home=six_feeds.settings.home, environment=environment)
+    feeds = list(six_feeds.road.catalog.department("market_supervision").feeds)
+    with pytest.raises(FeedsRefused, match="6 of 6 feeds were not collected"):
+        six_feeds.road.collect_feeds("market_supervision", feeds, "night")
+    with pytest.raises(ConfigurationError):
+        six_feeds.road.collect_feeds("market_supervision", feeds[:1], "night")
