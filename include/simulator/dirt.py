@@ -202,7 +202,8 @@ def _wrong_check_character(
     column = _holder_column(system)
     written.values[column] = wrong
     rules = [_CHECK_RULE[kind]]
-    if system.license_type in _HOLDER_IS_NUMBER:
+    # A certificate number is asked to be the holder's where that is a person; a social security number always.
+    if system.license_type in _HOLDER_IS_NUMBER and (kind == "111" or system.license_type == "social_security_card"):
         rules.append(_HOLDER_IS_NUMBER[system.license_type])
     changed = {"holder_code": wrong, **({"certificate_number": wrong} if column == "certificate_number" else {})}
     return Broken(tuple(rules), _key(system, certificate, **changed))

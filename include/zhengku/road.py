@@ -42,6 +42,7 @@ from zhengku.ledger import Batch, RuleResult
 from zhengku.load.merge import hold, load, repeat
 from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
 from zhengku.validate.parameters import rule_parameters
@@ -393,7 +394,7 @@ class Road:
                     "ignored_columns.",
                     batch_id,
                     batch.source_name,
-                    ", ".join(staged.unknown_columns),
+                    shown(staged.unknown_columns),
                 )
             return ledger.batch_by_id(connection, batch_id)
 

@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 
 from zhengku.catalog import Feed, load_catalog
 from zhengku.catalog.department import CsvFormat, ExchangeDatabase, HttpApi, XlsxFormat
-from zhengku.collect.http_answer import flattened
+from zhengku.collect.http_answer import flattened, storable
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.page_file import page_bytes, totals_bytes
 from zhengku.collect.row_file import first_line, last_line, row_lines
@@ -70,7 +70,8 @@ def landed_bytes(feed: Feed, rows: Sequence[Row]) -> bytes:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if isinstance(transport, HttpApi):
         flat = [flattened(dict(row)) or {} for row in rows]
-        names = list(dict.fromkeys(name for row in flat for name in row))
+        # As the collection notes them: a name that no database takes makes its row a bad one.
+        names = [name for name in dict.fromkeys(name for row in flat for name in row) if storable(name)]
         return page_bytes(1, _answer(transport.response.rows, rows), "utf-8") + totals_bytes(1, len(rows), names)
     cells = [[row.get(name) for name in columns] for row in rows]
     if isinstance(transport, ExchangeDatabase):

@@ -53,6 +53,9 @@ def test_fuzzed_rows_end_as_loaded_or_quarantined_and_counted(department: str, d
         fates = batch.counts()
         assert fates.pop("fetched") == sum(fates.values())
         assert batch.fetched + batch.blank_lines == len(rows)
+        if batch.repeats_batch_id is not None:
+            # The very same file: its problems are those of the earlier batch.
+            return
         with psycopg.connect(department_road.settings.database_url.replace("+psycopg", "")) as connection:
             problems = connection.execute(
                 "select rules, reasons from quarantine.problem_row where last_batch_id = %s", [batch.batch_id]
