@@ -304,7 +304,7 @@ def _swapped(system: SourceSystem, certificate: Certificate, written: Written, c
         return None
     written.values["holder"], written.values[column] = fields["holder_code"], fields["holder"]
     rules = ["certificate.holder.not_a_code", _CHECK_RULE[fields["holder_code_type"]]]
-    if system.license_type in _REGISTERED:
+    if system.license_type in _REGISTERED and fields["holder_code_type"] == "001":
         rules.append(_REGISTERED[system.license_type])
     changed = {"holder_code": fields["holder"]}
     if column == "certificate_number":
@@ -406,7 +406,7 @@ def _other_social_security_number(
 def _other_registering_authority(
     system: SourceSystem, certificate: Certificate, written: Written, chance: Random
 ) -> Broken | None:
-    if system.license_type not in _REGISTERED:
+    if system.license_type not in _REGISTERED or certificate.fields["holder_code_type"] != "001":
         return None
     code = credit_code(700_000_000 + certificate.number, "91" if BODIES[system.license_type] != "91" else "12")
     column = _holder_column(system)
