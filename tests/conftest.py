@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -26,6 +27,11 @@ from simulator.business_licenses import credit_code
 from zhengku.ledger import Batch
 from zhengku.road import Road
 from zhengku.settings import Settings, project_home
+
+# A change is judged by the same examples each time; whoever runs the tests by hand explores further ones.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 PROJECT = Path(__file__).resolve().parents[1]
 
