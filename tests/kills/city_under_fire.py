@@ -24,9 +24,6 @@ from zhengku.database import upgrade
 HEARTBEAT_SECONDS: Final = 10
 """Airflow's `task_instance_heartbeat_timeout`, 300 unless set: only then a task without a supervisor is repeated."""
 
-STEPS: Final = ("collect", "collected", "stage", "validate", "load", "loaded")
-"""Where a kill may strike; `collected` and `loaded` lie between commit and success."""
-
 
 @dataclass(frozen=True)
 class Kill:
