@@ -4,7 +4,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 TZ=Asia/Shanghai
 
 RUN useradd --create-home --uid 1000 zhengku \
     && install --directory --owner zhengku --mode 0700 \
-        /home/zhengku/airflow /data /data/logins /data/logs /data/landing /data/reports /data/simulator
+        /home/zhengku/airflow /data /data/logs /data/landing /data/reports /data/simulator
 
 WORKDIR /opt/zhengku
 

@@ -21,7 +21,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku.catalog import load_department
-from zhengku.catalog.department import Watermark
+from zhengku.catalog.department import Department, Watermark
 from zhengku.collect.window import interval_of
 from zhengku.errors import ZhengkuError
 from zhengku.road import Road
@@ -45,9 +45,18 @@ FINAL_ERRORS = ExceptionRetryPolicy(
 )
 
 
-def loaded_asset(license_type: str) -> Asset:
-    """Return the asset that stands for a license type in the store; other DAGs are scheduled by it."""
-    return Asset(name=f"license_store.{license_type}", uri=f"zhengku://license_store/{license_type}")
+def loaded_asset(subject: str) -> Asset:
+    """Return the asset that stands for a license type, or for another data set, in the store.
+
+    Other DAGs are scheduled by it.
+    """
+    return Asset(name=f"store.{subject}", uri=f"zhengku://store/{subject}")
+
+
+def _work_of(department: Department) -> str:
+    """Return what a department's DAG is for, in a word."""
+    certificates_alone = all(feed.dataset == "certificate" for feed in department.feeds.values())
+    return "证照归集" if certificates_alone else "数据归集"
 
 
 def department_dag(department_id: str, doc: str | None) -> DAG:
@@ -76,7 +85,7 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
     # Also when a system could not be read: what came from the others, and of it, is loaded.
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[loaded])
     def load() -> dict[str, dict[str, int]]:
-        """Take what was collected through stage, validate and load, batch by batch; the counts by license type."""
+        """Take what was collected through stage, validate and load, batch by batch; the counts by license type or data set."""
         context = get_current_context()
         instance = context["ti"]
         batches = Road(Settings.load()).load_run(
@@ -85,11 +94,11 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         totals: dict[str, dict[str, int]] = {}
         for batch in batches:
             if batch.status == "loaded":
-                counted = totals.setdefault(batch.license_type, dict.fromkeys(batch.counts(), 0))
+                counted = totals.setdefault(batch.license_type or batch.dataset, dict.fromkeys(batch.counts(), 0))
                 for outcome, count in batch.counts().items():
                     counted[outcome] += count
-        for license_type, counted in totals.items():
-            context["outlet_events"][loaded].add(loaded_asset(license_type), extra=dict(counted))
+        for subject, counted in totals.items():
+            context["outlet_events"][loaded].add(loaded_asset(subject), extra=dict(counted))
         return totals
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
@@ -102,14 +111,14 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
 
     with DAG(
         dag_id=department_id,
-        dag_display_name=f"{department.name}·证照归集",
+        dag_display_name=f"{department.name}·{_work_of(department)}",
         description=f"{department.name}：{'、'.join(titles.values())}",
         doc_md=doc,
         schedule=CronTriggerTimetable(department.schedule, timezone="Asia/Shanghai"),
         start_date=FIRST_NIGHT,
         catchup=False,
         max_active_runs=1,
-        tags=["证照归集", department.name],
+        tags=[_work_of(department), department.name],
         params={
             "since": Param(None, type=["null", "string"], title="起", description=_INTERVAL_HELP),
             "until": Param(None, type=["null", "string"], title="止", description=_INTERVAL_HELP),

@@ -5,9 +5,7 @@ test process starts an embedded one, which takes half a second.
 """
 
 import os
-import re
 import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +19,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
+from tests.small_city import write_small_catalog
 
 from local_stack.postgres import EmbeddedPostgres
 from simulator.business_licenses import credit_code
@@ -173,22 +172,15 @@ class Installation:
 
     def store(self) -> dict[str, tuple[Any, ...]]:
         """Key → holder, version, batch and the hidden row version, which changes whenever a row is written."""
-        rows = self.query("select certificate_key, holder, version_no, batch_id, xmin::text from store.certificate")
+        rows = self.query("select record_key, holder, version_no, batch_id, xmin::text from store.certificate")
         return {key: values for key, *values in rows}
 
 
 @pytest.fixture(scope="session")
 def register_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped catalogue with one department that has one feed, the business license register, as it is shipped."""
-    shipped = project_home() / "include" / "catalog"
-    folder = tmp_path_factory.mktemp("catalog")
-    shutil.copytree(shipped, folder, dirs_exist_ok=True, ignore=lambda *_: {"departments"})
-    text = (shipped / "departments" / "market_supervision.yaml").read_text(encoding="utf-8")
-    head, first, feed, *others = re.split(r"^(  \w+:\n)", text, flags=re.MULTILINE)
-    assert first == "  business_license:\n"
-    assert others
-    (folder / "departments").mkdir()
-    (folder / "departments" / "market_supervision.yaml").write_text(head + first + feed, encoding="utf-8")
+    """The shipped catalogue with one department that has one feed, the business license register."""
+    folder = tmp_path_factory.mktemp("register") / "catalog"
+    write_small_catalog(folder, {"market_supervision": ["business_license"]})
     return folder
 
 

@@ -1,5 +1,7 @@
 """A local stack that collects some feeds only, for tests of a real Airflow."""
 
+import json
+import re
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -8,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import yaml
 
 from local_stack.airflow import AirflowApi
 from local_stack.stack import LocalStack
@@ -25,27 +26,28 @@ NIGHT_SECONDS: Final = 900.0
 _FINISHED: Final = ("success", "failed")
 
 
-class _Quoting(yaml.SafeDumper):
-    """Quotes all text: what it would leave plain, such as 099, is a number to others."""
-
-
-_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
-
-
 def write_small_catalog(folder: Path, feeds: Mapping[str, Collection[str]], **changed: object) -> None:
     """Write the shipped catalogue with `feeds` by department alone.
 
-    They are as they are shipped, but for the schedule and what is `changed` in each department.
+    They are word by word as they are shipped, but for the schedule and what is `changed` in each department.
     """
     shipped = project_home() / "include" / "catalog"
     shutil.copytree(shipped, folder, ignore=shutil.ignore_patterns("departments"))
     (folder / "departments").mkdir()
+    own = {"schedule": NEVER, **changed}
     for department, kept in feeds.items():
-        sheet = yaml.safe_load((shipped / "departments" / f"{department}.yaml").read_text("utf-8"))
-        sheet["feeds"] = {name: feed for name, feed in sheet["feeds"].items() if name in kept}
-        sheet.update(schedule=NEVER, **changed)
-        text = yaml.dump(sheet, Dumper=_Quoting, allow_unicode=True, sort_keys=False)
-        (folder / "departments" / f"{department}.yaml").write_text(text, encoding="utf-8")
+        text = (shipped / "departments" / f"{department}.yaml").read_text("utf-8")
+        head, *blocks = re.split(r"^  (\w+):\n", text, flags=re.MULTILINE)
+        head = re.sub(rf"^({'|'.join(own)}):.*\n", "", head, flags=re.MULTILINE)
+        assert head.endswith("\nfeeds:\n"), department
+        found = dict(zip(blocks[::2], blocks[1::2], strict=True))
+        parts = [
+            head.removesuffix("feeds:\n"),
+            *(f"{key}: {json.dumps(value)}\n" for key, value in own.items()),
+            "feeds:\n",
+            *(f"  {feed}:\n{found[feed]}" for feed in kept),
+        ]
+        (folder / "departments" / f"{department}.yaml").write_text("".join(parts), encoding="utf-8")
 
 
 class SmallCity(LocalStack):

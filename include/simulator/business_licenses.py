@@ -253,7 +253,7 @@ def _without_holder(company: _Company) -> _Row:
 def _with_null_word_for_code(company: _Company) -> _Row:
     return _quarantined(
         replace(company, code="N/A"),
-        "certificate.certificate_key.present",
+        "certificate.record_key.present",
         "certificate.certificate_number.present",
         "certificate.holder_code.present",
     )

@@ -219,7 +219,7 @@ def _no_holder_code(system: SourceSystem, certificate: Certificate, written: Wri
         return None
     written.values["holder_code"] = None
     key = _key(system, certificate, holder_code=None)
-    rules = ("certificate.holder_code.present", *(() if key else ("certificate.certificate_key.present",)))
+    rules = ("certificate.holder_code.present", *(() if key else ("certificate.record_key.present",)))
     return Broken(rules, key)
 
 
@@ -227,7 +227,7 @@ def _no_number(system: SourceSystem, certificate: Certificate, written: Written,
     if system.license_type in _HOLDER_IS_NUMBER:
         return None
     written.values["certificate_number"] = chance.choice((None, *_NOTHING))
-    rules = ["certificate.certificate_key.present", "certificate.certificate_number.present"]
+    rules = ["certificate.record_key.present", "certificate.certificate_number.present"]
     if _holder_column(system) == "certificate_number":
         rules.append("certificate.holder_code.present")
     return Broken(tuple(rules), None)
@@ -333,7 +333,7 @@ def _number_too_long(system: SourceSystem, certificate: Certificate, written: Wr
         return None
     number = certificate.fields["certificate_number"] + "9" * 201
     written.values["certificate_number"] = number
-    return Broken(("certificate.certificate_key.length",), _key(system, certificate, certificate_number=number))
+    return Broken(("certificate.record_key.length",), _key(system, certificate, certificate_number=number))
 
 
 def _unreadable_number(

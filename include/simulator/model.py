@@ -100,7 +100,8 @@ class SourceSystem:
 
     `connection` is the id by which the catalogue knows the place. `columns` are in the delivered order; over HTTP a dot
     in a name is an object inside the row. `row_id`, `time_column` and `operation_column` are names of columns.
-    `overlap_minutes` is what collector and department agreed on.
+    `overlap_minutes` is what collector and department agreed on. `license_type` is blank in another `dataset` than that
+    of certificates.
     """
 
     department: str
@@ -113,6 +114,7 @@ class SourceSystem:
     time_column: str | None = None
     operation_column: str | None = None
     overlap_minutes: int = 60
+    dataset: Literal["certificate", "service_case", "evaluation"] = "certificate"
 
     @property
     def name(self) -> str:
@@ -146,7 +148,7 @@ class RowTruth:
 
     row_id: str
     fate: Fate
-    certificate_key: str | None
+    record_key: str | None
     rules: tuple[str, ...] = ()
 
 
@@ -158,7 +160,7 @@ class StoredTruth:
     """
 
     license_type: str
-    certificate_key: str
+    record_key: str
     fields: Mapping[str, str]
     extension: Mapping[str, str]
     removal: Literal["deleted", "disappeared"] | None = None

@@ -25,14 +25,14 @@ class Decided:
     """A row and what was decided about it before it was written.
 
     `version` orders the rows of one certificate; `intent` is the fate that it was made for on the first night that
-    reads it. `torn` is no record at all.
+    reads it, None where several rows were made for one collection. `torn` is no record at all.
     """
 
     row: SourceRow
     key: str | None
     version: datetime
     content: Content | None
-    intent: Fate
+    intent: Fate | None = None
     removes: bool = False
     rules: tuple[str, ...] = ()
     torn: bool = False

@@ -27,7 +27,8 @@ class Batch:
     batch_id: int
     department: str
     feed: str
-    license_type: str
+    dataset: str
+    license_type: str | None
     run_id: str
     taken_up_by: str | None
     status: str

@@ -46,7 +46,7 @@ from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
 from zhengku.validate.parameters import rule_parameters
-from zhengku.validate.suites import BATCH_SUITE, about_certificates, about_deletes, load_suites, reasons
+from zhengku.validate.suites import BATCH_SUITE, about_deletes, about_upserts, load_suites, reasons
 
 log = logging.getLogger(__name__)
 
@@ -279,6 +279,7 @@ class Road:
                 {
                     "department": feed.department,
                     "feed": feed.id,
+                    "dataset": feed.dataset,
                     "license_type": feed.license_type,
                     "run_id": run_id,
                     "status": "rejected" if rejection else "landed",
@@ -300,7 +301,9 @@ class Road:
                     "detail": str(rejection) if rejection else None,
                 },
             )
-            if batch.status == "landed" and not again and (repeated := repeat(connection, batch)) is not None:
+            if batch.status != "landed" or again:
+                return batch
+            if (repeated := repeat(connection, batch, self.catalog)) is not None:
                 log.info(
                     "Batch %d: %s is the delivery of batch %d.",
                     batch.batch_id,
@@ -414,15 +417,15 @@ class Road:
             feed = self.catalog.feed(batch.department, batch.feed)
             schema = batch_schema(batch_id)
             url = self.settings.database_url
-            license_type = self.catalog.license_type(batch.license_type)
+            license_type = self.catalog.license_type(batch.license_type) if batch.license_type else None
             parameters = rule_parameters(
                 license_type, datetime.now(tz=CITY_TIME_ZONE).date(), dated=feed.version == "source_updated_at"
             )
             suites = load_suites(self.settings.suite_folder, feed.suites)
-            asked = {"certificate" if feed.operation is None else "checked_certificate": about_certificates(suites)}
+            asked = {"staged_row" if feed.operation is None else "upserting_row": about_upserts(suites)}
             use_batch_schema(connection, batch_id)
             if feed.operation is not None and _holds_deletes(connection):
-                asked["deleting_certificate"] = about_deletes(suites)
+                asked["deleting_row"] = about_deletes(suites)
             found = {
                 table: validate_rows(
                     url,
@@ -495,7 +498,7 @@ class Road:
                 return batch
             _check_staged(connection, batch, "validated")
             feed = self.catalog.feed(batch.department, batch.feed)
-            return load(connection, batch, feed, self.reasons(batch.department))
+            return load(connection, batch, feed, self.catalog, self.reasons(batch.department))
 
     def load_run(
         self, department: str, run_id: str, feeds: Sequence[str] | None = None, *, last_try: bool = True

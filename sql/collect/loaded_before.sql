@@ -1,5 +1,5 @@
--- The batch that loaded these very bytes under this very configuration, if no batch has written to the license type
--- since, so that every row of the file is still as that batch left it.
+-- The batch that loaded these very bytes under this very configuration, if no batch has written to the data set (of
+-- certificates, to the license type) since, so that every row of the file is still as that batch left it.
 -- Asked only when no older delivery waits (load/has_older_unfinished): one that is loaded later would undo this one.
 select b.*
 from ledger.batch as b
@@ -13,7 +13,8 @@ where
         select
         from ledger.batch as later
         where
-            later.license_type = b.license_type and later.batch_id <> b.batch_id
+            later.dataset = b.dataset and later.license_type is not distinct from b.license_type
+            and later.batch_id <> b.batch_id
             and later.finished_at >= b.finished_at and later.status = 'loaded'
             and later.inserted + later.updated + later.deleted + later.disappeared > 0
     )

@@ -11,12 +11,13 @@ with rejected as (
 
 recorded as (
     insert into ledger.batch (
-        department, feed, license_type, run_id, status, source_name, source_bytes, source_modified_at, sha256,
-        landing_path, landed_at, manifest, window_start, window_end, position_at, position_key, config_digest,
+        department, feed, dataset, license_type, run_id, status, source_name, source_bytes, source_modified_at,
+        sha256, landing_path, landed_at, manifest, window_start, window_end, position_at, position_key, config_digest,
         absent_fields, rule_id, reason, detail, finished_at
     )
     values (
-        %(department)s, %(feed)s, %(license_type)s, %(run_id)s, %(status)s, %(source_name)s, %(source_bytes)s,
+        %(department)s, %(feed)s, %(dataset)s, %(license_type)s, %(run_id)s, %(status)s,
+        %(source_name)s, %(source_bytes)s,
         %(source_modified_at)s,
         %(sha256)s,
         %(landing_path)s,

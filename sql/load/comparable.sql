@@ -3,8 +3,8 @@ select case
     when
         %(unreadable)s > 0
         or exists (
-            select from certificate
-            where certificate_key is null
+            select from staged_row
+            where record_key is null
         )
         then 'keys_unreadable'
     when exists (

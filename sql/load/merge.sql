@@ -1,13 +1,14 @@
--- Staged rows into the store, new, newer and deleting ones alike, in one statement; the target is the type's partition.
+-- Staged rows into the store, new, newer and deleting ones alike, in one statement. The target is the data set's table,
+-- of certificates the type's partition; the fields are those of the data set in the catalogue.
 merge into {target} as s
 using (
     select staged.*
-    from certificate as staged
+    from staged_row as staged
     inner join outcome as o on staged.row_no = o.row_no
     where o.outcome in ('inserted', 'updated', 'deleted')
 ) as c
-    on s.license_type = %(license_type)s and s.certificate_key = c.certificate_key
--- A delete carries little but the key: what was known of the certificate stays.
+    on {scope} and s.record_key = c.record_key
+-- A delete carries little but the key: what was known of the record stays.
 when matched and c.removes then
     update
         set
@@ -23,30 +24,7 @@ when matched and c.removes then
 when matched then
     update
         set
-            certificate_identifier = c.certificate_identifier,
-            certificate_number = c.certificate_number,
-            certificate_name = c.certificate_name,
-            certificate_version = c.certificate_version,
-            license_type_code = c.license_type_code,
-            license_type_name = c.license_type_name,
-            issue_date = c.issue_date,
-            issuing_authority = c.issuing_authority,
-            issuing_authority_code = c.issuing_authority_code,
-            district = c.district,
-            holder = c.holder,
-            holder_code = c.holder_code,
-            holder_code_type = c.holder_code_type,
-            file_url = c.file_url,
-            status = c.status,
-            defining_authority = c.defining_authority,
-            defining_authority_code = c.defining_authority_code,
-            valid_from = c.valid_from,
-            valid_to = c.valid_to,
-            validity = c.validity,
-            service_item_name = c.service_item_name,
-            service_item_code = c.service_item_code,
-            file_digest = c.file_digest,
-            source_updated_at = c.source_updated_at,
+            {set_fields},
             extension = c.extension,
             district_delivered = c.district_delivered,
             version_at = c.version_at,
@@ -60,32 +38,8 @@ when matched then
             removed_at = null,
             removal = null
 when not matched then insert (
-    license_type,
-    certificate_key,
-    certificate_identifier,
-    certificate_number,
-    certificate_name,
-    certificate_version,
-    license_type_code,
-    license_type_name,
-    issue_date,
-    issuing_authority,
-    issuing_authority_code,
-    district,
-    holder,
-    holder_code,
-    holder_code_type,
-    file_url,
-    status,
-    defining_authority,
-    defining_authority_code,
-    valid_from,
-    valid_to,
-    validity,
-    service_item_name,
-    service_item_code,
-    file_digest,
-    source_updated_at,
+    {fields},
+    record_key,
     extension,
     district_delivered,
     version_at,
@@ -99,32 +53,8 @@ when not matched then insert (
     removed_at,
     removal
 ) values (
-    %(license_type)s,
-    c.certificate_key,
-    c.certificate_identifier,
-    c.certificate_number,
-    c.certificate_name,
-    c.certificate_version,
-    c.license_type_code,
-    c.license_type_name,
-    c.issue_date,
-    c.issuing_authority,
-    c.issuing_authority_code,
-    c.district,
-    c.holder,
-    c.holder_code,
-    c.holder_code_type,
-    c.file_url,
-    c.status,
-    c.defining_authority,
-    c.defining_authority_code,
-    c.valid_from,
-    c.valid_to,
-    c.validity,
-    c.service_item_name,
-    c.service_item_code,
-    c.file_digest,
-    c.source_updated_at,
+    {staged_fields},
+    c.record_key,
     c.extension,
     c.district_delivered,
     c.version_at,

@@ -4,7 +4,7 @@ with problem as (
     select
         m.row_no,
         m.critical as rules,
-        c.certificate_key,
+        c.record_key,
         c.version_at,
         delivered.payload,
         null::bytea as payload_bytes,
@@ -15,7 +15,7 @@ with problem as (
         null::text as detail
     from mark as m
     inner join outcome as o on m.row_no = o.row_no
-    inner join certificate as c on m.row_no = c.row_no
+    inner join staged_row as c on m.row_no = c.row_no
     inner join text_row as t on m.row_no = t.row_no
     cross join
         lateral (
@@ -27,7 +27,7 @@ with problem as (
     select
         b.row_no,
         array[b.rule_id] as rules,
-        null as certificate_key,
+        null as record_key,
         null as version_at,
         null as payload,
         b.payload as payload_bytes,
@@ -47,15 +47,16 @@ placed as (
 )
 
 insert into quarantine.problem_row as q (
-    department, feed, license_type, certificate_key, first_batch_id, first_row_no, last_batch_id, last_row_no, rules,
-    reasons, payload, payload_bytes, payload_length, payload_offset, payload_sha256, fingerprint,
+    department, feed, dataset, license_type, record_key, first_batch_id, first_row_no, last_batch_id, last_row_no,
+    rules, reasons, payload, payload_bytes, payload_length, payload_offset, payload_sha256, fingerprint,
     version_at, opened_at, updated_at
 )
 select
     %(department)s,
     %(feed)s,
+    %(dataset)s,
     %(license_type)s,
-    p.certificate_key,
+    p.record_key,
     %(batch_id)s,
     p.row_no,
     %(batch_id)s,

@@ -1,1 +1,1 @@
-select exists(select from deleting_certificate)
+select exists(select from deleting_row)

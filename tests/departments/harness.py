@@ -155,7 +155,7 @@ class DepartmentRoad:
         with psycopg.connect(url, row_factory=dict_row, options="-c timezone=Asia/Shanghai") as connection:
             found = connection.execute(
                 "select to_jsonb(certificate) as row from store.certificate where department = %s and feed = %s "
-                "and removal is null order by certificate_key",
+                "and removal is null order by record_key",
                 [department, feed_id],
             ).fetchall()
         return [row["row"] for row in found]

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from ruamel.yaml import YAML
 from tests.nights.comparison import differences
+from tests.small_city import NEVER
 
 from local_stack.cluster import ADDED, DIFFERING, PROGRAMS, Cluster, read_services
 from simulator.city import City
@@ -38,7 +39,7 @@ VICTIM = "worker-1"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project, its departments waiting a second before another try, not minutes."""
+    """The project; its departments wait a second before another try, not minutes, and none runs by the clock."""
     home = tmp_path_factory.mktemp("home")
     for name in ("dags", "plugins", "sql", "expectations", "docker-compose.yml"):
         (home / name).symlink_to(project_home() / name)
@@ -47,6 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in (home / "include" / "catalog" / "departments").glob("*.yaml"):
         department = yaml.load(file)
         department["retry_delay_seconds"] = RETRY_DELAY_SECONDS
+        department["schedule"] = NEVER
         yaml.dump(department, file)
     return home
 
@@ -142,8 +144,8 @@ def begin_night(cluster: Cluster) -> tuple[Night, list[str]]:
         assert api.import_errors() == {}
         departments = sorted(api.dags())
         for department in departments:
-            # Switched on, a DAG runs for its last night by itself.
             api.unpause(department)
+            api.trigger(department, "night-1")
     return night, departments
 
 

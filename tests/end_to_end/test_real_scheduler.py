@@ -88,7 +88,7 @@ def test_made_up_delivery_ends_as_the_truth_says(stack, drop):
         stack,
         "airflow",
         "select count(*) from asset_event as e join asset as a on a.id = e.asset_id"
-        " where a.name = 'license_store.business_license' and e.source_run_id = %s",
+        " where a.name = 'store.business_license' and e.source_run_id = %s",
         run_id,
     )
     assert events == 1
@@ -121,10 +121,10 @@ def test_real_registers_go_the_road(stack, drop):
     lay(drop, registers / "business_licences_hubei_2019.csv")
     run(stack)
     assert counts(stack) == [(5687, 5687, 0, 0, "loaded")]
-    before = query(stack, "zhengku", "select certificate_key, xmin::text from store.certificate order by 1")
+    before = query(stack, "zhengku", "select record_key, xmin::text from store.certificate order by 1")
     run(stack)
     assert counts(stack)[1:] == [(5687, 0, 5687, 0, "loaded")]
-    assert query(stack, "zhengku", "select certificate_key, xmin::text from store.certificate order by 1") == before
+    assert query(stack, "zhengku", "select record_key, xmin::text from store.certificate order by 1") == before
     lay(drop, registers / "business_licences_hubei_2015.csv")
     run(stack)
     assert counts(stack)[2:] == [(6296, 6279, 0, 17, "loaded")]

@@ -97,7 +97,7 @@ def test_key_longer_than_an_index_takes_is_quarantined(installation, make_row):
     installation.deliver_rows("1.csv", make_row(1), make_row(2, 统一社会信用代码="9" * 6000))
     assert installation.run_one().quarantined == 1
     [(rules,)] = installation.query("select rules from quarantine.problem_row")
-    assert {"certificate.certificate_key.length", "certificate.holder_code.length"} <= set(rules)
+    assert {"certificate.record_key.length", "certificate.holder_code.length"} <= set(rules)
 
 
 def test_two_columns_swapped_are_quarantined(installation, make_row):

@@ -121,7 +121,7 @@ def expected(version: int) -> dict[str, object]:
     values["extension"] = {name: f"{name}{VERSIONS[version]['validity']}" for name in EXTENSION}
     return {
         **values,
-        "certificate_key": KEY,
+        "record_key": KEY,
         "certificate_number": KEY,
         "license_type": "business_license",
         "department": "market_supervision",
@@ -132,7 +132,7 @@ def expected(version: int) -> dict[str, object]:
 
 
 def stored(whole) -> dict[str, object]:
-    rows = dict(whole.query("select certificate_key, to_jsonb(c) from store.certificate as c"))
+    rows = dict(whole.query("select record_key, to_jsonb(c) from store.certificate as c"))
     # A second certificate stands by, so that a row that is joined with any other is seen.
     assert rows.keys() == {KEY, BYSTANDER}
     assert (rows[BYSTANDER]["version_no"], rows[BYSTANDER]["removal"]) == (1, None)

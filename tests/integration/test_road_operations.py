@@ -60,7 +60,7 @@ def row(make_row, number: int, operation: str, at: str, **values: str) -> str:
 def removals(installation) -> list[tuple[object, ...]]:
     return installation.query(
         "select holder, removal, to_char(removed_at, 'MM-DD HH24:MI'), version_no"
-        " from store.certificate order by certificate_key"
+        " from store.certificate order by record_key"
     )
 
 
@@ -135,7 +135,7 @@ def test_delete_without_key_and_unknown_operation_are_quarantined(exchange, make
     assert batch.quarantined == 3
     problems = exchange.query("select first_row_no, rules from quarantine.problem_row order by 1")
     assert problems == [
-        (2, ["certificate.certificate_key.present"]),
+        (2, ["certificate.record_key.present"]),
         (3, ["certificate.operation.known"]),
         (4, ["certificate.operation.known"]),
     ]
@@ -154,7 +154,7 @@ def test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later
         (2, ["certificate.source_updated_at.not_future"]),
         (3, ["certificate.source_updated_at.parseable"]),
         (4, ["certificate.source_updated_at.of_delete"]),
-        (5, ["certificate.certificate_key.length"]),
+        (5, ["certificate.record_key.length"]),
     ]
     assert {removal for _, removal, _, _ in removals(exchange)} == {None}
 

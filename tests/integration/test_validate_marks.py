@@ -18,7 +18,7 @@ from simulator.business_licenses import credit_code
 from zhengku.database import statement
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.run import ValidationOutcome, validate_rows
-from zhengku.validate.suites import BATCH_SUITE, Rule, about_certificates, load_suites
+from zhengku.validate.suites import BATCH_SUITE, Rule, about_upserts, load_suites
 
 PROJECT = Path(__file__).resolve().parents[2]
 TODAY = datetime.date(2026, 11, 23)
@@ -41,15 +41,15 @@ BY_THE_CATALOGUE = {
     "certificate.holder_code_type.of_license_type",
 }
 """Rules that a business license is not asked: `tests/license_types` asks them of others."""
-BASE = about_certificates(load_suites(PROJECT / "expectations", ["certificate"]))
-BUSINESS = about_certificates(load_suites(PROJECT / "expectations", ["certificate", "business_license"]))
+BASE = about_upserts(load_suites(PROJECT / "expectations", ["certificate"]))
+BUSINESS = about_upserts(load_suites(PROJECT / "expectations", ["certificate", "business_license"]))
 
 CODE = credit_code(1)
 BAD_CODE = CODE[:-1] + ("0" if CODE[-1] != "0" else "1")
 EXTENSION = {"经营范围": "虚构货物的零售", "住所": "鄂州市虚构路1号", "法定代表人/经营者": "张某某", "类型": "虚构类型"}
 
 GOOD: dict[str, Any] = {
-    "certificate_key": CODE,
+    "record_key": CODE,
     "certificate_identifier": "1.2.156.3005.2.11100000000013338W032.11220000013544541J.2430599.001.F",
     "certificate_number": CODE,
     "certificate_name": "营业执照",
@@ -98,7 +98,7 @@ def without(field: str) -> str:
 
 
 BREAKS_BASE: dict[str, dict[str, Any]] = {
-    "certificate.certificate_key.present": {**GOOD, "certificate_key": None},
+    "certificate.record_key.present": {**GOOD, "record_key": None},
     "certificate.certificate_number.present": {**GOOD, "certificate_number": None},
     "certificate.holder.present": {**GOOD, "holder": None},
     "certificate.holder_code.present": {**GOOD, "holder_code": None},
@@ -160,7 +160,7 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
     "certificate.district.known": {**GOOD, "district": None, "district_delivered": "武汉市"},
     "certificate.holder.readable": {**GOOD, "holder": "鄂州市虚\ufffd商贸有限公司"},
     "certificate.certificate_number.readable": {**GOOD, "certificate_number": "虚构\u0007号"},
-    "certificate.certificate_key.length": {**GOOD, "certificate_key": "9" * 201},
+    "certificate.record_key.length": {**GOOD, "record_key": "9" * 201},
     # Of a kind of which no other rule asks more than a length.
     "certificate.holder_code.length": {**GOOD, "holder_code_type": "999", "holder_code": "9" * 101},
     "certificate.holder.length": {**GOOD, "holder": "某"},
@@ -197,7 +197,7 @@ def stage(connection: psycopg.Connection[Any], rows: list[dict[str, Any]]) -> No
     fields = csv.DictReader((PROJECT / "include/catalog/standard_fields.csv").open(encoding="utf-8"))
     columns = {
         "row_no": "bigint",
-        "certificate_key": 'text collate "C"',
+        "record_key": 'text collate "C"',
         **{field["field"]: types.get(field["kind"], 'text collate "C"') for field in fields},
         **{
             name: 'text collate "C"'
@@ -450,11 +450,11 @@ def deliver(connection: psycopg.Connection[Any], feed: str, status: str, fetched
     line = connection.execute(
         """
         insert into ledger.batch (
-            department, feed, license_type, run_id, status, source_name, source_bytes, source_modified_at, sha256,
+            dataset, department, feed, license_type, run_id, status, source_name, source_bytes, source_modified_at, sha256,
             landing_path, landed_at, config_digest, fetched, staged, inserted, held, rule_id, reason, finished_at
         )
         select
-            'made_up', %(feed)s, 'made_up', gen_random_uuid()::text, %(status)s, '1.csv', 1, now(), '0',
+            'certificate', 'made_up', %(feed)s, 'made_up', gen_random_uuid()::text, %(status)s, '1.csv', 1, now(), '0',
             '1.csv', now(), '0', %(fetched)s, %(fetched)s::bigint - 10,
             case when %(status)s = 'loaded' then %(fetched)s::bigint else 0 end,
             case when %(status)s = 'held' then %(fetched)s::bigint else 0 end,

@@ -23,7 +23,7 @@ from zhengku.catalog.reference import LicenseType
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.parameters import ORGANIZATION_CODE_TYPES, PERSON_CODE_TYPES, rule_parameters
 from zhengku.validate.run import ValidationOutcome, validate_rows
-from zhengku.validate.suites import BATCH_SUITE, Rule, Suite, about_certificates, load_suites
+from zhengku.validate.suites import BATCH_SUITE, Rule, Suite, about_upserts, load_suites
 
 PROJECT = Path(__file__).resolve().parents[2]
 SUITES = PROJECT / "expectations"
@@ -66,7 +66,7 @@ def row_of(license_type: LicenseType, changes: dict[str, Any] | None = None) -> 
     row = {**COMMON, **named, **good, **changes}
     return {
         **row,
-        "certificate_key": row["certificate_number"],
+        "record_key": row["certificate_number"],
         "extension": {name: value for name, value in extension.items() if value is not None},
     }
 
@@ -77,7 +77,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     fields = csv.DictReader((PROJECT / "include/catalog/standard_fields.csv").open(encoding="utf-8"))
     columns = {
         "row_no": "bigint",
-        "certificate_key": 'text collate "C"',
+        "record_key": 'text collate "C"',
         **{
             field["field"]: types.get(field["kind"], 'text collate "C"')
             for field in fields
@@ -117,7 +117,7 @@ def validate(
 
 
 def suites_of(license_type: str) -> list[Suite]:
-    return about_certificates(load_suites(SUITES, [BASE, license_type]))
+    return about_upserts(load_suites(SUITES, [BASE, license_type]))
 
 
 def only(rule: Rule) -> tuple[list[str], list[str]]:
@@ -197,7 +197,7 @@ def test_rows_that_break_a_rule_of_a_type_break_none_of_the_base(
     ]
     stage(connection, [row for _, _, row in rows])
     _, _, marked = validate(
-        connection, database_url, about_certificates(load_suites(SUITES, [BASE])), LICENSE_TYPES["other_certificate"]
+        connection, database_url, about_upserts(load_suites(SUITES, [BASE])), LICENSE_TYPES["other_certificate"]
     )
     assert {rows[row_no - 1][:2]: marks for row_no, marks in marked.items()} == {}
 
@@ -230,7 +230,7 @@ BY_THE_CATALOGUE = [
 def test_a_rule_by_the_catalogue_finds_the_row_that_only_it_rejects(
     database_url: str, connection: psycopg.Connection[Any], rule_id: str, name: str, changes: dict[str, Any]
 ) -> None:
-    suites = about_certificates(load_suites(SUITES, [BASE]))
+    suites = about_upserts(load_suites(SUITES, [BASE]))
     [rule] = [rule for rule in suites[0].rules if rule.rule_id == rule_id]
     stage(connection, [row_of(LICENSE_TYPES[name]), row_of(LICENSE_TYPES[name], changes)])
     outcome, counts, marked = validate(connection, database_url, suites, LICENSE_TYPES[name])
@@ -268,7 +268,7 @@ def test_validity_at_its_bounds_is_right(database_url: str, connection: psycopg.
         row_of(license_type, {"issue_date": "2019-05-01"}),
     ]
     stage(connection, rows)
-    _, _, marked = validate(connection, database_url, about_certificates(load_suites(SUITES, [BASE])), license_type)
+    _, _, marked = validate(connection, database_url, about_upserts(load_suites(SUITES, [BASE])), license_type)
     assert marked == {2: (["certificate.valid_to.parseable"], [])}
 
 
@@ -278,7 +278,7 @@ def test_certificates_of_any_type_are_asked_nothing_about_their_type(
     other = LICENSE_TYPES["other_certificate"]
     kinds = ["business_license", "marriage_certificate", "disability_certificate"]
     stage(connection, [row_of(LICENSE_TYPES[kind]) for kind in kinds])
-    outcome, _, marked = validate(connection, database_url, about_certificates(load_suites(SUITES, [BASE])), other)
+    outcome, _, marked = validate(connection, database_url, about_upserts(load_suites(SUITES, [BASE])), other)
     assert marked == {}
     assert {rule.rule_id for rule in outcome.skipped} == {rule_id for rule_id, _, _ in BY_THE_CATALOGUE}
     assert {rule.skipped for rule in outcome.skipped} == {"no_parameter"}
@@ -319,6 +319,6 @@ def test_parameters_follow_from_the_catalogue() -> None:
 
 
 def test_holder_code_types_are_those_of_the_base_suite() -> None:
-    [suite] = about_certificates(load_suites(SUITES, [BASE]))
+    [suite] = about_upserts(load_suites(SUITES, [BASE]))
     [known] = [rule for rule in suite.rules if rule.rule_id == "certificate.holder_code_type.known"]
     assert set(known.kwargs["value_set"]) == {*ORGANIZATION_CODE_TYPES, *PERSON_CODE_TYPES}

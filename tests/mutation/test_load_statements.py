@@ -15,6 +15,8 @@ from tests.integration import test_road_operations as operations
 from tests.integration import test_road_versions as versions
 
 from zhengku import database
+from zhengku.catalog import load_catalog
+from zhengku.load.store_table import StoreTable
 from zhengku.settings import project_home
 
 whole = fields.whole
@@ -57,11 +59,11 @@ def merged_columns() -> list[tuple[str, str]]:
         # A key cannot change, and a file of one row has it in the same line each time.
         if name not in ("certificate_number", "row_no")
     ]
-    updates.append(("s.certificate_key = c.certificate_key", "true"))
+    updates.append(("s.record_key = c.record_key", "true"))
     inserts = [
         (f"    c.{name},", "    null,")
         for name in re.findall(r"^    c\.(\w+),$", merge, re.M)
-        if name not in ("certificate_key", "version_at", "row_hash", "row_no", "extension")
+        if name not in ("record_key", "version_at", "row_hash", "row_no", "extension")
     ]
     removals = [("removed_at = null", "removed_at = s.removed_at"), ("removal = null", "removal = s.removal")]
     return list(dict.fromkeys([*updates, *inserts, *removals]))
@@ -74,9 +76,33 @@ def test_column_of_the_merge_that_is_switched_off_is_noticed(whole, change, old,
         fields.walk(whole)
 
 
+def without(field: str, names: tuple[str, ...]) -> property:
+    """Return the names of a store table in whose lists `names` a field is missing."""
+    whole_names = cast(property, StoreTable.names).fget
+    assert whole_names is not None
+
+    def changed(table: StoreTable) -> dict[str, sql.Composable]:
+        kept = StoreTable(table.dataset, table.license_type, tuple(name for name in table.fields if name != field))
+        return {**whole_names(table), **{name: whole_names(kept)[name] for name in names}}
+
+    return property(changed)
+
+
+# A key cannot change.
+FIELDS = [name for name in load_catalog(project_home() / "include" / "catalog").standard_fields("certificate") if name != "certificate_number"]
+
+
+@pytest.mark.parametrize("names", [("set_fields",), ("fields", "staged_fields")], ids=["update", "insert"])
+@pytest.mark.parametrize("field", FIELDS)
+def test_field_that_the_merge_leaves_out_is_noticed(whole, monkeypatch, field, names):
+    monkeypatch.setattr(StoreTable, "names", without(field, names))
+    with pytest.raises(Exception):  # noqa: B017, PT011 - a wrong value, or the database refuses
+        fields.walk(whole)
+
+
 BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     # statement, what is switched off, what stands there instead, the test that notices
-    ("load/classify", "critical <> '{}'", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
+    ("load/classify", "critical <> '{{}}'", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
     ("load/classify", "having count(*) > 1", "having count(*) > 9", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at asc, c.row_no desc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at desc, c.row_no asc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
@@ -98,19 +124,19 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/correct", "'unchanged', 'deleted')", "'unchanged')", operations.test_problem_of_a_certificate_that_is_deleted_is_closed),
     ("load/correct", "('inserted', ", "(", operations.test_problem_is_corrected_by_a_newer_row_of_the_same_delivery),
     ("load/comparable", "%(unreadable)s > 0\n        or exists", "exists", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
-    ("load/comparable", "where certificate_key is null", "where false", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
+    ("load/comparable", "where record_key is null", "where false", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
     ("load/comparable", "landed_at > %(landed_at)s", "false", operations.test_register_that_is_released_after_a_newer_one_marks_nothing),
     ("load/mark_disappeared", "and s.removal is null", "", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("load/mark_disappeared", "and s.feed = %(feed)s", "and %(feed)s = %(feed)s", operations.test_another_feeds_certificates_do_not_disappear),
-    ("load/mark_disappeared", "where c.certificate_key = s.certificate_key", "where false", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/mark_disappeared", "where c.record_key = s.record_key", "where false", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("load/mark_disappeared", "removal = 'disappeared',", "removal = 'deleted',", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("load/has_older_unfinished", "'validated', 'held'", "'validated'", operations.test_register_that_came_after_a_held_one_outlives_its_release),
     ("load/has_older_unfinished", "'landed', 'staged'", "'staged'", operations.test_register_that_came_behind_another_of_the_same_night_is_the_newest_word),
     ("load/has_older_unfinished", "landed_at < %(landed_at)s", "%(landed_at)s is not null", operations.test_increment_that_came_before_a_held_one_is_closed_as_a_repeat),
     ("load/confirm", "set version_at = c.version_at", "set version_at = s.version_at", versions.test_older_delivery_does_not_undo_what_a_later_one_confirmed),
-    ("validate/holds_deletes", "exists(select from deleting_certificate)", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
-    ("stage/deleting_certificate", "where removes", "where not removes", operations.test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later),
-    ("stage/checked_certificate", "where not removes", "", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
+    ("validate/holds_deletes", "exists(select from deleting_row)", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
+    ("stage/deleting_row", "where removes", "where not removes", operations.test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later),
+    ("stage/upserting_row", "where not removes", "", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
 ]  # fmt: skip
 
 

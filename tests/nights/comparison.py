@@ -12,7 +12,7 @@ from simulator.model import FilePlace, Night, NightDelivery
 
 FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined")
 BOOKKEEPING = {
-    "license_type", "certificate_key", "district_delivered", "extension", "version_at", "version_no", "row_hash",
+    "license_type", "record_key", "district_delivered", "extension", "version_at", "version_no", "row_hash",
     "row_no", "department", "feed", "batch_id", "loaded_at", "removed_at", "removal",
 }  # fmt: skip
 
@@ -83,8 +83,8 @@ def _store(connection: psycopg.Connection[dict[str, Any]], delivery: NightDelive
         " where license_type = %s and department = %s and feed = %s",
         (delivery.system.license_type, delivery.system.department, delivery.system.feed),
     )
-    store = {row["row"]["certificate_key"]: row["row"] for row in rows}
-    truth = {stored.certificate_key: stored for stored in delivery.stored}
+    store = {row["row"]["record_key"]: row["row"] for row in rows}
+    truth = {stored.record_key: stored for stored in delivery.stored}
     for key in sorted(truth.keys() - store.keys())[:5]:
         yield f"certificate {key} is missing ({len(truth.keys() - store.keys())} in all)"
     for key in sorted(store.keys() - truth.keys())[:5]:

@@ -120,7 +120,7 @@ MISTAKES = [
     ("slots: 1}", "slots: 1000}", "slots", "pool.slots: expected at most 64, got the number 1000", "See"),
     ("    key: [certificate_number]", "    key: certificate_number", "    key:", "expected a list, got 'certificate_number'", "[a, b]"),
     ("    key: [certificate_number]", "    key: []", "    key:", "key is empty", "Name at least one"),
-    ("    key: [certificate_number]\n", "", "  safety_manager:", "key 'key' is missing", "identify a certificate"),
+    ("    key: [certificate_number]\n", "", "  safety_manager:", "key 'key' is missing", "identify a record"),
     ("owner: big-data-section\n", "", "department:", "key 'owner' is missing in the file", "Who is called"),
     ("manifest: required", "manifest: require", "manifest:", "expected 'required', 'optional' or 'none', got 'require'", "Did you mean 'required'?"),
     ("kind: file_drop", "kind: file_dorp", "kind: file_dorp", "unknown kind 'file_dorp'", "Did you mean 'file_drop'?"),

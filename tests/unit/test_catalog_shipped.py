@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from zhengku.catalog import (
-    CERTIFICATE_STATUSES,
+    CODES,
     Problem,
     check_catalog,
     department_schema,
@@ -169,7 +169,7 @@ def test_suite_and_catalogue_know_the_same_statuses() -> None:
         for entry in entries
         if entry["kwargs"].get("column") == "status" and "value_set" in entry["kwargs"]
     ]
-    assert sets == [set(CERTIFICATE_STATUSES)]
+    assert sets == [set(CODES["certificate"]["status"])]
 
 
 def test_reading_a_department_needs_neither_expectations_nor_a_database() -> None:

@@ -133,7 +133,7 @@ def test_every_fate_and_every_break_occurs(nights: list[Night]) -> None:
     }  # fmt: skip
     rules = {rule for night in nights for delivery in night.deliveries for row in delivery.rows for rule in row.rules}
     assert rules >= {
-        "certificate.certificate_key.present", "certificate.certificate_number.present", "certificate.holder.present",
+        "certificate.record_key.present", "certificate.certificate_number.present", "certificate.holder.present",
         "certificate.holder_code.present", "certificate.issue_date.present", "certificate.holder_code.credit_code",
         "certificate.holder_code.identity_number", "certificate.certificate_identifier.valid",
         "certificate.license_type_name.catalogue", "certificate.license_type_code.catalogue",
@@ -142,7 +142,7 @@ def test_every_fate_and_every_break_occurs(nights: list[Night]) -> None:
         "certificate.issue_date.not_before_1949", "certificate.issue_date.not_future",
         "certificate.valid_to.not_before_valid_from", "certificate.status.mapped", "certificate.codes.mapped",
         "certificate.operation.known", "certificate.holder.readable", "certificate.certificate_number.readable",
-        "certificate.certificate_key.length", "certificate.holder_code.length", "certificate.holder.not_a_code",
+        "certificate.record_key.length", "certificate.holder_code.length", "certificate.holder.not_a_code",
         "row.nul", "food_business_license.certificate_number.check_digit",
         "disability_certificate.certificate_number.form", "social_security_card.number.is_holder_code",
         "private_non_enterprise_unit_registration_certificate.holder_code.registering_authority",
@@ -172,19 +172,19 @@ def test_fates_add_up_to_what_is_stored_over_five_nights(nights: list[Night]) ->
     before: dict[str, dict[str, str | None]] = {system.name: {} for system in SYSTEMS}
     for night in nights:
         for delivery in night.deliveries:
-            now: dict[str, str | None] = {row.certificate_key: row.removal for row in delivery.stored}
+            now: dict[str, str | None] = {row.record_key: row.removal for row in delivery.stored}
             then = before[delivery.system.name]
             fates = Counter(row.fate for row in delivery.rows)
             new = now.keys() - then.keys()
             born_deleted = {key for key in new if now[key] == "deleted"}
             assert then.keys() <= now.keys()
             assert len(new) == fates["inserted"] + len(born_deleted)
-            assert {row.certificate_key for row in delivery.rows if row.fate == "deleted"} <= {
+            assert {row.record_key for row in delivery.rows if row.fate == "deleted"} <= {
                 key for key, removal in now.items() if removal == "deleted"
             }
             gone = {key for key, removal in now.items() if removal == "disappeared" and then.get(key) != "disappeared"}
             assert bool(gone) == (delivery.system.place.whole and night.number > 1 and delivery.compared)
-            assert not gone & {row.certificate_key for row in delivery.rows}
+            assert not gone & {row.record_key for row in delivery.rows}
             before[delivery.system.name] = now
 
 
@@ -208,8 +208,8 @@ def test_repaired_certificates_come_right_later(nights: list[Night]) -> None:
     for night in nights:
         for delivery in night.deliveries:
             name = delivery.system.name
-            mended |= {name for row in delivery.rows if row.fate == "inserted" and (name, row.certificate_key) in wrong}
-            wrong |= {(name, row.certificate_key or "") for row in delivery.rows if row.fate == "quarantined"}
+            mended |= {name for row in delivery.rows if row.fate == "inserted" and (name, row.record_key) in wrong}
+            wrong |= {(name, row.record_key or "") for row in delivery.rows if row.fate == "quarantined"}
     assert mended == {system.name for system in SYSTEMS}
 
 

@@ -5,13 +5,13 @@ Light on purpose: it is imported whenever DAGs are parsed, so it needs no databa
 
 from zhengku.catalog.catalog import Catalog, load_catalog, load_department
 from zhengku.catalog.check import check_catalog
+from zhengku.catalog.codes import CODES
 from zhengku.catalog.department import CsvFormat, DateForm, Department, Feed, FieldMapping, FileDrop
 from zhengku.catalog.problem import Problem
 from zhengku.catalog.schema import department_schema
-from zhengku.catalog.statuses import CERTIFICATE_STATUSES
 
 __all__ = [
-    "CERTIFICATE_STATUSES",
+    "CODES",
     "Catalog",
     "CsvFormat",
     "DateForm",

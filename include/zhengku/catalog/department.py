@@ -140,6 +140,11 @@ class FieldMapping(_Source):
         min_length=1,
         description="The department's code → ours, for a field of kind code. A code not listed fails the row's check.",
     )
+    remove_prefix: Text | None = Field(
+        default=None,
+        description="What one system puts before the values that another has without it, as a province's code; for a "
+        "field of kind code or text. A value without it is taken as it is.",
+    )
 
 
 class ExtensionMapping(_Source):
@@ -432,7 +437,7 @@ class Pool(Model):
 
 
 class Feed(Model):
-    """One stream of data of one department: certificates of one license type, for a start."""
+    """One stream of data of one department: certificates of one license type, or rows of another data set."""
 
     title: Text = Field(description="Chinese name, for people.")
     dataset: Identifier = Field(description="Data set of standard_fields.csv that the rows become part of.")
@@ -444,7 +449,7 @@ class Feed(Model):
         default=NewFiles(), description="What one run collects."
     )
     operation: Operation | None = Field(
-        default=None, description="Where a row says whether it deletes; left out, every row is a certificate as it is."
+        default=None, description="Where a row says whether it deletes; left out, every row is a record as it is."
     )
     deliveries: Literal["increments", "snapshots"] = Field(
         default="increments",
@@ -452,7 +457,8 @@ class Feed(Model):
         "one) or only what is new.",
     )
     key: tuple[Text, ...] = Field(
-        min_length=1, description="Standard fields that together identify a certificate of this type."
+        min_length=1,
+        description="Standard fields that together identify a record: a certificate of this type, a case, …",
     )
     version: Literal["delivery", "source_updated_at"] = Field(
         default="delivery", description="Which of two rows of one key is newer: the later delivery, or the later time."

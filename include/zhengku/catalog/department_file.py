@@ -1,17 +1,17 @@
 """Reading a department's file with every check, so that all mistakes are told at once and with their line."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from zhengku.catalog.codes import CODES
 from zhengku.catalog.department import Department
 from zhengku.catalog.problem import SECRET_MEND, Problem, Severity, did_you_mean, looks_secret, names_a_secret, shown
 from zhengku.catalog.reference import DISTRICTS_FILE, LICENSE_TYPES_FILE, LicenseType, Reference, StandardField
-from zhengku.catalog.statuses import CERTIFICATE_STATUSES
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
 
 _DATE_KINDS = ("date", "end_date", "timestamp")
@@ -311,9 +311,12 @@ class _FeedCheck:
         if "codes" in mapping and standard.kind != "code":
             message = f"codes at {name!r}, which is of kind {standard.kind}"
             self.report((*here, "codes"), message, "Remove it; only fields of kind code are mapped code by code.")
+        if "remove_prefix" in mapping and standard.kind not in ("code", "text"):
+            message = f"remove_prefix at {name!r}, which is of kind {standard.kind}"
+            self.report((*here, "remove_prefix"), message, "Remove it; only fields of kind code and text have one.")
         self._check_constant(here, name, standard)
-        if name == "status":
-            self._check_status(here, mapping)
+        if (codes := CODES.get(self.dataset or "", {}).get(name)) is not None:
+            self._check_codes(here, name, mapping, codes)
         if license_type is not None:
             self._check_against_type(here, name, license_type)
 
@@ -331,15 +334,15 @@ class _FeedCheck:
             message = f"constant {shown(constant)} of {name!r} is no district of {DISTRICTS_FILE} and no alias of one"
             self.report(location, message, did_you_mean(constant, self.reference.districts))
 
-    def _check_status(self, here: Location, mapping: dict[str, object]) -> None:
+    def _check_codes(self, here: Location, name: str, mapping: dict[str, object], known: Mapping[str, str]) -> None:
         if "column" in mapping and mapping.get("codes") is None:
-            message = "status has no codes, and status codes are dialects that contradict each other"
-            self.report(here, message, f"Add codes: the department's code → {', '.join(CERTIFICATE_STATUSES)}.")
+            message = f"{name} has no codes, and {name} codes are dialects that contradict each other"
+            self.report(here, message, f"Add codes: the department's code → {', '.join(known)}.")
         ours = [((*here, "codes", code), target) for code, target in self.source.mapping(*here, "codes").items()]
         ours.append(((*here, "constant"), mapping.get("constant")))
         for location, target in ours:
-            if isinstance(target, str) and target not in CERTIFICATE_STATUSES:
-                self.report(location, f"unknown status {shown(target)}", did_you_mean(target, CERTIFICATE_STATUSES))
+            if isinstance(target, str) and target not in known:
+                self.report(location, f"unknown {name} {shown(target)}", did_you_mean(target, known))
 
     def _check_against_type(self, here: Location, name: str, license_type: LicenseType) -> None:
         # Seen in practice: a whole type was rejected upstream because one character of its name did not match its code.

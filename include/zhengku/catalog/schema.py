@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zhengku.catalog.codes import CODES
 from zhengku.catalog.department import Department
 from zhengku.catalog.reference import STANDARD_FIELDS_FILE, StandardField, read_table
-from zhengku.catalog.statuses import CERTIFICATE_STATUSES
 from zhengku.errors import CatalogError
 from zhengku.settings import Settings
 
@@ -41,9 +41,10 @@ def _named(field_schema: dict[str, Any], fields: Mapping[str, StandardField]) ->
     named: dict[str, Any] = {
         name: {**mapping, "description": f"{row.name_zh} ({row.kind}, {row.standard})"} for name, row in fields.items()
     }
-    if "status" in named:
-        # A conjunction, because keywords beside a reference are read by few editors.
-        statuses = {"properties": {"codes": {"additionalProperties": {"enum": list(CERTIFICATE_STATUSES)}}}}
-        named["status"] = {"allOf": [mapping, statuses], "description": named["status"]["description"]}
+    for name, codes in (coded for fields_of in CODES.values() for coded in fields_of.items()):
+        if name in named:
+            # A conjunction, because keywords beside a reference are read by few editors.
+            ours = {"properties": {"codes": {"additionalProperties": {"enum": list(codes)}}}}
+            named[name] = {"allOf": [mapping, ours], "description": named[name]["description"]}
     kept = {key: value for key, value in field_schema.items() if key not in ("patternProperties", "propertyNames")}
     return {**kept, "properties": named, "additionalProperties": False}

@@ -8,11 +8,12 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from zhengku.catalog import Feed
+from zhengku.catalog import Catalog, Feed
 from zhengku.collect.source import EARLIEST
 from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
+from zhengku.load.store_table import StoreTable
 from zhengku.stage.staging import discard
 
 
@@ -40,27 +41,32 @@ class Balance:
             )
 
 
-def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons: dict[str, str]) -> Batch:
+def load(
+    connection: psycopg.Connection[Any], batch: Batch, feed: Feed, catalog: Catalog, reasons: dict[str, str]
+) -> Batch:
     """Merge the staged rows of a validated batch into the store and close the batch; return it.
 
     The feed's watermark moves with them; of a snapshot, what the store has and it no longer holds is marked.
 
-    Runs in the caller's transaction, alone for its license type. `reasons` gives the Chinese text of each rule.
+    Runs in the caller's transaction, alone for its license type or data set. `reasons` gives the Chinese text of each
+    rule.
     Raises `BalanceError`, and then nothing may be committed.
     """
     assert batch.fetched is not None
     assert batch.staged is not None
-    _alone(connection, batch.license_type)
+    table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
+    _alone(connection, table)
     use_batch_schema(connection, batch.batch_id)
     values: dict[str, Any] = {
         **_feed(batch),
+        "dataset": batch.dataset,
         "license_type": batch.license_type,
         "batch_id": batch.batch_id,
         "reasons": Jsonb(reasons),
         "undated": EARLIEST,
     }
     connection.execute("drop table if exists outcome")
-    connection.execute(statement("load/classify"), values)
+    connection.execute(statement("load/classify").format(**table.names), values)
     connection.execute("analyze outcome")
     outcomes = connection.execute(statement("load/count_outcomes")).fetchall()
     counts = {outcome: number for outcome, number, _ in outcomes}
@@ -69,12 +75,13 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
     balance = Balance(**{**counts, "quarantined": counts.get("quarantined", 0) + unreadable})
     balance.check(batch.batch_id, batch.fetched)
     if replaced:
-        _expect(batch, "versions kept", connection.execute(statement("load/keep_history"), values), replaced)
+        kept = connection.execute(statement("load/keep_history").format(**table.names), values)
+        _expect(batch, "versions kept", kept, replaced)
     written = balance.inserted + balance.updated + balance.deleted
     if written:
-        _expect(batch, "rows merged", _merge(connection, batch.license_type, values), written)
+        _expect(batch, "rows merged", _merge(connection, table, values), written)
     if balance.unchanged and _older_one_waits(connection, batch):
-        connection.execute(statement("load/confirm"), values)
+        connection.execute(statement("load/confirm").format(**table.names), values)
     if balance.quarantined:
         quarantined = connection.execute(statement("load/quarantine"), values)
         _expect(batch, "rows quarantined", quarantined, balance.quarantined)
@@ -84,34 +91,37 @@ def load(connection: psycopg.Connection[Any], batch: Batch, feed: Feed, reasons:
     compared, disappeared = None, 0
     if feed.deliveries == "snapshots":
         compared, disappeared = _compare_keys(
-            connection, {**values, "landed_at": batch.landed_at, "unreadable": unreadable}
+            connection, table, {**values, "landed_at": batch.landed_at, "unreadable": unreadable}
         )
     discard(connection, batch.batch_id)
     connection.execute(statement("load/move_watermark"), values)
     return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
 
 
-def _compare_keys(connection: psycopg.Connection[Any], values: dict[str, Any]) -> tuple[str, int]:
+def _compare_keys(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> tuple[str, int]:
     """Mark what a snapshot no longer holds; return whether that could be done, and how many were marked."""
     row = connection.execute(statement("load/comparable"), values).fetchone()
     assert row is not None
     if row[0] != "compared":
         return row[0], 0
-    return row[0], connection.execute(statement("load/mark_disappeared"), values).rowcount
+    marked = connection.execute(statement("load/mark_disappeared").format(**table.names), values)
+    return row[0], marked.rowcount
 
 
-def _merge(connection: psycopg.Connection[Any], license_type: str, values: dict[str, Any]) -> psycopg.Cursor[Any]:
-    """Merge the staged rows into the partition of the license type.
+def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> psycopg.Cursor[Any]:
+    """Merge the staged rows into the table of the data set, of certificates into the partition of the license type.
 
     A type that has none yet gets it now: filled first and attached then, which builds its key and indexes from the
     whole in less than half the time of building them row by row. The check spares the look at every row.
     """
-    partition = sql.Identifier("certificate_of", license_type)
-    merge = statement("load/merge").format(target=partition)
+    if table.license_type is None:
+        return connection.execute(statement("load/merge").format(**table.names), values)
+    partition = sql.Identifier("certificate_of", table.license_type)
+    merge = statement("load/merge").format(**{**table.names, "target": partition})
     exists = connection.execute("select to_regclass(%(name)s)", {"name": partition.as_string()}).fetchone()
     if exists is not None and exists[0] is not None:
         return connection.execute(merge, values)
-    key = sql.Literal(license_type)
+    key = sql.Literal(table.license_type)
     connection.execute(
         sql.SQL(
             "create table {} (like store.certificate including constraints,"
@@ -135,13 +145,13 @@ def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason
     )
 
 
-def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
+def repeat(connection: psycopg.Connection[Any], batch: Batch, catalog: Catalog) -> Batch | None:
     """Close a batch whose file was loaded before and whose rows nothing has touched since; None when it is no such.
 
     Its rows are unchanged, or what they were the first time. While an older delivery waits it is no such either: only
     on the whole road are its rows confirmed, and outlive what may still be loaded.
     """
-    _alone(connection, batch.license_type)
+    _alone(connection, StoreTable.of(batch, catalog.standard_fields(batch.dataset)))
     if _older_one_waits(connection, batch):
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
@@ -186,12 +196,9 @@ def _feed(batch: Batch) -> dict[str, Any]:
     return {"department": batch.department, "feed": batch.feed}
 
 
-def _alone(connection: psycopg.Connection[Any], license_type: str) -> None:
-    """Wait until no other transaction loads this license type."""
-    connection.execute(
-        "select pg_advisory_xact_lock(hashtextextended('zhengku.load.' || %(license_type)s, 0))",
-        {"license_type": license_type},
-    )
+def _alone(connection: psycopg.Connection[Any], table: StoreTable) -> None:
+    """Wait until no other transaction loads the same license type, or the same other data set."""
+    connection.execute("select pg_advisory_xact_lock(hashtextextended(%(name)s, 0))", {"name": table.lock_name})
 
 
 def _expect(batch: Batch, what: str, result: psycopg.Cursor[Any], expected: int) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from zhengku.catalog import CERTIFICATE_STATUSES
+from zhengku.catalog import CODES
 
+_STATUSES: Final = CODES["certificate"]["status"]
 STATUS_WORDS: Final[Mapping[str, str]] = {
-    **{chinese: key for key, chinese in CERTIFICATE_STATUSES.items()},
-    **{key.upper(): key for key in CERTIFICATE_STATUSES},
+    **{chinese: key for key, chinese in _STATUSES.items()},
+    **{key.upper(): key for key in _STATUSES},
     **dict.fromkeys(("正常", "在用", "有效期内", "存续", "在业", "NORMAL"), "valid"),
     **dict.fromkeys(("换发", "换证", "补证", "已补发", "已更换", "变更换证"), "replaced"),
     **dict.fromkeys(("已过期", "失效", "已失效", "到期"), "expired"),

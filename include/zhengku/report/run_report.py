@@ -56,8 +56,7 @@ class BatchSection:
     feed: Feed
     rules: list[RuleResult]
     problems: list[dict[str, Any]]
-    type_name: str
-    type_code_known: bool
+    type_without_code: str | None
 
     @property
     def failed_rules(self) -> list[RuleResult]:
@@ -91,7 +90,7 @@ def build_report(
         feed = catalog.feed(batch.department, batch.feed)
         # The problems of a file that was known are those of the batch that loaded it.
         source = batch.repeats_batch_id or batch.batch_id
-        license_type = catalog.license_type(batch.license_type)
+        license_type = catalog.license_type(batch.license_type) if batch.license_type else None
         rows = ledger.problem_rows(connection, batch_id=source, department=None, status=None, limit=ROWS_SHOWN)
         sections.append(
             BatchSection(
@@ -102,8 +101,9 @@ def build_report(
                     {**row, "payload": mask_payload(row["payload"], feed, catalog) if row["payload"] else None}
                     for row in rows
                 ],
-                type_name=license_type.name_zh,
-                type_code_known=license_type.license_type_code is not None or license_type.any_type,
+                type_without_code=license_type.name_zh
+                if license_type and license_type.license_type_code is None and not license_type.any_type
+                else None,
             )
         )
     return RunReport(

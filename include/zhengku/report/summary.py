@@ -91,7 +91,7 @@ def _night_table(catalog: Catalog, batches: Sequence[Batch]) -> Table:
     counts: dict[str, dict[str, Counter[str]]] = {}
     for batch in batches:
         types = counts.setdefault(batch.department, {})
-        types.setdefault(batch.license_type, Counter()).update(batch.counts())
+        types.setdefault(_subject(catalog, batch), Counter()).update(batch.counts())
     sums = {department: _sum(types.values()) for department, types in counts.items()}
     everything = _sum(sums.values())
     shown = [outcome for outcome in _HEADINGS if everything[outcome]]
@@ -106,11 +106,17 @@ def _night_table(catalog: Catalog, batches: Sequence[Batch]) -> Table:
 
     for department, types in counts.items():
         add(Text(catalog.department(department).name, style="bold"), sums[department])
-        for place, (license_type, counted) in enumerate(types.items(), start=1):
-            name = Text(f"  {catalog.license_type(license_type).name_zh}")
-            add(name, counted, ends=place == len(types))
+        for place, (subject, counted) in enumerate(types.items(), start=1):
+            add(Text(f"  {subject}"), counted, ends=place == len(types))
     add(Text("all", style="bold"), everything)
     return table
+
+
+def _subject(catalog: Catalog, batch: Batch) -> str:
+    """Return what a batch brought: the name of its license type; of other data sets, of the feed."""
+    if batch.license_type:
+        return catalog.license_type(batch.license_type).name_zh
+    return catalog.feed(batch.department, batch.feed).title
 
 
 def _sum(counts: Iterable[Counter[str]]) -> Counter[str]:

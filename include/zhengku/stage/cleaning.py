@@ -147,7 +147,7 @@ def cleaning_query(
 ) -> sql.Composed:
     """Return the query that reads `source` (`row_no` and text columns `c1`, `c2`, … as delivered) as typed rows.
 
-    Its columns: `row_no`, `certificate_key`, the standard fields of the data set, `<field>_unparsed` for every date,
+    Its columns: `row_no`, `record_key`, the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
     separated), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
     (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says) and
@@ -182,6 +182,14 @@ def cleaning_query(
             outputs[field.field] = layers.add(literal, constant=constant)
             continue
         text = _cleaned_text(layers, mapping.column, field.kind)
+        if mapping.remove_prefix is not None:
+            text = layers.add(
+                "case when starts_with({0}, {prefix}) and {0} <> {prefix} then substr({0}, {begin}) else {0} end "
+                'collate "C"',
+                text,
+                prefix=mapping.remove_prefix,
+                begin=len(mapping.remove_prefix) + 1,
+            )
         if sql_type:
             outputs[field.field], beside[f"{field.field}_unparsed"] = _typed(layers, field.kind, mapping, text)
         elif field.kind == "district":
@@ -228,9 +236,7 @@ def cleaning_query(
         **{f"name_{i}": name for i, name in enumerate(extension)},
     )
     key = [outputs[field] for field in feed.key]
-    beside["certificate_key"] = layers.add(
-        " || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key
-    )
+    beside["record_key"] = layers.add(" || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key)
     if feed.version == "source_updated_at":
         # What bears no time comes again every night: it must not be the newest word each time.
         beside["version_at"] = layers.add(

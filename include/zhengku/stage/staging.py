@@ -103,11 +103,11 @@ def type_rows(
     """Clean and type the rows of the text table, in the transaction that copied them; `columns` are as delivered."""
     use_batch_schema(connection, batch.batch_id)
     query = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"))
-    connection.execute(sql.SQL("create unlogged table certificate as {}").format(query))
+    connection.execute(sql.SQL("create unlogged table staged_row as {}").format(query))
     if feed.operation is not None:
-        connection.execute(statement("stage/checked_certificate"))
-        connection.execute(statement("stage/deleting_certificate"))
-    connection.execute("analyze certificate (row_no, certificate_key)")
+        connection.execute(statement("stage/upserting_row"))
+        connection.execute(statement("stage/deleting_row"))
+    connection.execute("analyze staged_row (row_no, record_key)")
 
 
 _BAD_BYTES_HELD = 8 * 1024 * 1024

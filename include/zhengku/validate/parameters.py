@@ -12,17 +12,21 @@ PERSON_CODE_TYPES = ("111", "114", "115", "118", "119", "120", "122", "411", "41
 """Holder code types of persons (GB/T 36903-2018)."""
 
 
-def rule_parameters(license_type: LicenseType, today: date, *, dated: bool) -> dict[str, Any]:
+def rule_parameters(license_type: LicenseType | None, today: date, *, dated: bool) -> dict[str, Any]:
     """Return every parameter that a suite may name for this license type; None where the catalogue says nothing.
+
+    Rows of other data sets than certificates have no license type, and their suites only the first two.
 
     `dated`: True where the time of a row decides which of two is newer. `today`: day of Asia/Shanghai.
     `license_type_name`, `license_type_code`: None for a type that gathers certificates of any type. `expires` and
     `permanent`: True for a fixed validity and for none. `validity_years`: years, of a fixed validity.
     `foreign_holder_code_types`: the holder code types that holders of this type cannot have.
     """
+    every = {"today": today, "dated": True if dated else None}
+    if license_type is None:
+        return every
     return {
-        "today": today,
-        "dated": True if dated else None,
+        **every,
         "license_type_name": None if license_type.any_type else license_type.name_zh,
         "license_type_code": None if license_type.any_type else license_type.license_type_code,
         "expires": True if license_type.validity == "fixed" else None,

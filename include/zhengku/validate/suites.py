@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from zhengku.errors import CatalogError, ConfigurationError
 
-BATCH_SUITE = "certificate_batch"
+BATCH_SUITE = "batch"
 """Name of the suite for a batch as a whole; its table is the one row of `batch_summary`."""
 
 Severity = Literal["critical", "warning", "info"]
@@ -28,7 +28,7 @@ class RuleMeta(BaseModel):
     """What people read about a rule. `fields`: the standard fields that it looks at (`extension.<name>` for others).
 
     `applies_if` names a parameter: the rule is skipped where that is None. `deletes` tells whether it is asked of rows
-    that delete a certificate: they carry little but its key.
+    that delete a record: they carry little but its key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -126,8 +126,8 @@ def load_suites(folder: Path, names: Sequence[str]) -> list[Suite]:
     return suites
 
 
-def about_certificates(suites: Iterable[Suite]) -> list[Suite]:
-    """Return the suites with the rules that are asked of rows that bring a certificate."""
+def about_upserts(suites: Iterable[Suite]) -> list[Suite]:
+    """Return the suites with the rules that are asked of rows that bring a record."""
     return [
         replace(suite, rules=tuple(rule for rule in suite.rules if rule.meta.deletes != "only")) for suite in suites
     ]

@@ -1,0 +1,154 @@
+"""What pydantic finds wrong with the structure of a YAML file, told with line, place and mend."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from zhengku.catalog.problem import SECRET_MEND, Problem, did_you_mean, names_a_secret, shown
+from zhengku.catalog.yaml_file import Location, YamlFile
+
+
+def structure_problems(
+    source: YamlFile, model: type[BaseModel], errors: ValidationError, told: Collection[Location] = (), see: str = ""
+) -> list[Problem]:
+    """Return the mistakes that the reading of a file as `model` found.
+
+    Those at the locations in `told` are left out. `see` is the mend where the model describes nothing.
+    """
+    check = _StructureCheck(source, model, see)
+    for error in errors.errors(include_url=False):
+        location = _without_tags(tuple(step for step in error["loc"] if step != "[key]"), source.data)
+        # A default that depends on a wrong value is no second mistake.
+        if location not in told and error["type"] != "default_factory_not_called":
+            about_key = bool(error["loc"]) and error["loc"][-1] == "[key]"
+            check.report_error(location, dict(error), about_key)
+    return check.problems
+
+
+class _StructureCheck:
+    def __init__(self, source: YamlFile, model: type[BaseModel], see: str) -> None:
+        self.source = source
+        self.schema = model.model_json_schema()
+        self.see = see
+        self.problems: list[Problem] = []
+
+    def report(self, location: Location, message: str, mend: str) -> None:
+        self.problems.append(Problem(self.source.path, self.source.line(location), message, mend))
+
+    def report_error(self, location: Location, error: dict[str, Any], about_key: bool) -> None:
+        context = error.get("ctx", {})
+        name = str(location[-1]) if location else ""
+        place = dotted(location) if location else "the file"
+        around = dotted(location[:-1]) if len(location) > 1 else "the file"
+        came = shown(name if about_key else error["input"])
+        if isinstance(error["input"], int | float) and not isinstance(error["input"], bool) and not about_key:
+            # As written: 001 is the number 1, and only its text tells the reader which one is meant.
+            came = f"the number {self.source.texts.get(location, came)}"
+        match error["type"]:
+            case "extra_forbidden" if names_a_secret(name):
+                self.report(location, f"key {shown(name)} in {around} announces a secret", SECRET_MEND)
+            case "extra_forbidden":
+                mend = did_you_mean(name, self._allowed_keys(location[:-1]))
+                self.report(location, f"unknown key {shown(name)} in {around}", mend)
+            case "missing":
+                self.report(location, f"key {name!r} is missing in {around}", f"Add it: {self._meaning(location)}")
+            case "string_type" if isinstance(error["input"], int | float | bool):
+                text = self.source.texts.get(location, "")
+                self.report(location, f"{place}: expected text, got {came}", f'Put it into quotes: "{text}".')
+            case "string_type":
+                self.report(location, f"{place}: expected text, got {came}", self._meaning(location))
+            case "string_too_short":
+                self.report(location, f"{place}: expected text, got an empty one", "Fill it in or remove the key.")
+            case "union_tag_not_found":
+                self.report(location, f"{place}: key 'kind' is missing", f"Add it: {_quoted_list(context)}.")
+            case "union_tag_invalid":
+                mend = did_you_mean(context["tag"], _quoted(context["expected_tags"]))
+                self.report((*location, "kind"), f"{place}: unknown kind {shown(context['tag'])}", mend)
+            case "string_pattern_mismatch":
+                mend = "Use an id like market_supervision."
+                self.report(location, f"{place}: expected small letters, digits and _, got {came}", mend)
+            case "literal_error" | "enum":
+                mend = did_you_mean(str(error["input"]), _quoted(context["expected"]))
+                self.report(location, f"{place}: expected {context['expected']}, got {came}", mend)
+            case "model_type" | "dict_type" | "model_attributes_type":
+                mend = self._mapping_mend(location, error["input"])
+                self.report(location, f"{place}: expected a mapping, got {came}", mend)
+            case "tuple_type" | "list_type":
+                self.report(location, f"{place}: expected a list, got {came}", "Put it into brackets: [a, b].")
+            case "int_type" | "int_parsing" | "int_from_float":
+                self.report(location, f"{place}: expected a whole number, got {came}", self._meaning(location))
+            case "bool_type" | "bool_parsing":
+                self.report(location, f"{place}: expected true or false, got {came}", self._meaning(location))
+            case "greater_than_equal":
+                message = f"{place}: expected at least {context['ge']}, got {came}"
+                self.report(location, message, self._meaning(location))
+            case "less_than_equal":
+                self.report(location, f"{place}: expected at most {context['le']}, got {came}", self._meaning(location))
+            case "too_short":
+                self.report(location, f"{place} is empty", "Name at least one.")
+            case "catalog":
+                # A check of the model as a whole names the key that it means.
+                location = (*location, context["key"]) if "key" in context else location
+                self.report(location, f"{dotted(location)}: {context['message']}", context["mend"])
+            case _:
+                self.report(location, f"{place}: {error['msg']}, got {came}", self._meaning(location))
+
+    def _meaning(self, location: Location) -> str:
+        return str(self._schema_at(location).get("description") or self.see)
+
+    def _mapping_mend(self, location: Location, came: object) -> str:
+        if isinstance(came, str) and "：" in came:
+            return "Write ': ' and not the full-width '：'."
+        keys = self._allowed_keys(location)
+        return 'Write {column: …} or {constant: "…"}.' if "column" in keys else "Write its keys below it, indented."
+
+    def _allowed_keys(self, location: Location) -> Collection[str]:
+        return list(self._schema_at(location).get("properties", {}))
+
+    def _schema_at(self, location: Location) -> dict[str, Any]:
+        here = self.schema
+        value = self.source.data
+        for step in (*location, None):
+            kinds = here.get("discriminator", {}).get("mapping", {})
+            kind = value.get("kind") if isinstance(value, dict) else None
+            for option in [{"$ref": kinds[kind]} if kind in kinds else here, *here.get("anyOf", [])]:
+                if "$ref" in option:
+                    here = {**here, **self.schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]}
+            value = value.get(step) if isinstance(value, dict) else None
+            if step is None:
+                break
+            below = here.get("properties", {}).get(step) or here.get("items") or here.get("additionalProperties")
+            if not isinstance(below, dict):
+                # Keys of a pattern stand below the pattern.
+                below = next(iter(here.get("patternProperties", {}).values()), {})
+            here = below
+        return here
+
+
+def dotted(location: Location) -> str:
+    """Return a location as people write it: `feeds.case.fields`."""
+    return ".".join(str(step) for step in location)
+
+
+def _without_tags(location: Location, data: object) -> Location:
+    """Leave out the kinds that the checking of alternatives puts between the keys of the file."""
+    kept: list[str | int] = []
+    here = data
+    for step in location:
+        if isinstance(here, dict) and step not in here and here.get("kind") == step:
+            continue
+        kept.append(step)
+        if isinstance(here, dict):
+            here = here.get(step)
+        elif isinstance(here, list) and isinstance(step, int):
+            here = here[step] if step < len(here) else None
+    return tuple(kept)
+
+
+def _quoted_list(context: dict[str, Any]) -> str:
+    return "kind, one of " + ", ".join(_quoted(str(context.get("expected_tags", "")))) if context else "kind"
+
+
+def _quoted(expected: str) -> Iterable[str]:
+    return expected.replace(" or ", ", ").replace("'", "").split(", ")

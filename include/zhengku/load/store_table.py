@@ -1,0 +1,49 @@
+"""Where a batch's rows are stored: the table of their data set, with its history, by the names that statements use."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from zhengku.ledger import Batch
+
+
+@dataclass(frozen=True)
+class StoreTable:
+    """The table of a data set, and of certificates the part of one license type; `fields` are those of the data set."""
+
+    dataset: str
+    license_type: str | None
+    fields: tuple[str, ...]
+
+    @classmethod
+    def of(cls, batch: Batch, fields: Iterable[str]) -> "StoreTable":
+        """Return the table that a batch is loaded into."""
+        return cls(batch.dataset, batch.license_type, tuple(fields))
+
+    @property
+    def lock_name(self) -> str:
+        """What no two transactions load at once."""
+        return f"zhengku.load.{self.license_type or self.dataset}"
+
+    @property
+    def names(self) -> dict[str, sql.Composable]:
+        """Return what stands for the names in braces in the statements of `sql/load`."""
+        store = sql.Identifier("store", self.dataset)
+        fields = [sql.Identifier(name) for name in self.fields]
+        scope = ["license_type"] if self.license_type else []
+        return {
+            "store": store,
+            "target": store,
+            "history": sql.Identifier("store", f"{self.dataset}_history"),
+            "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
+            "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
+            "fields": _listed([*(sql.Identifier(name) for name in scope), *fields]),
+            "staged_fields": _listed(
+                [*(sql.Placeholder(name) for name in scope), *(sql.SQL("c.{}").format(field) for field in fields)]
+            ),
+        }
+
+
+def _listed(parts: Sequence[sql.Composable]) -> sql.Composed:
+    return sql.SQL(", ").join(parts)
