@@ -1,8 +1,6 @@
 """The shipped suites against rows that break one rule each: Great Expectations and the marks must agree."""
 
-import csv
 import datetime
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import sql
 from sqlalchemy.dialects import postgresql
+from tests.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marks_of
 
 from simulator.business_licenses import credit_code
 from zhengku.database import statement
@@ -70,7 +68,7 @@ GOOD: dict[str, Any] = {
     "valid_from": datetime.date(2020, 5, 1),
     "valid_to": datetime.date(2030, 4, 30),
     "source_updated_at": datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC),
-    "extension": json.dumps(EXTENSION),
+    "extension": EXTENSION,
 }
 
 
@@ -93,8 +91,8 @@ def checked_code(front: str) -> str:
 PUBLIC_CODE = checked_code("11420700000000001")
 
 
-def without(field: str) -> str:
-    return json.dumps({key: value for key, value in EXTENSION.items() if key != field})
+def without(field: str) -> dict[str, str]:
+    return {key: value for key, value in EXTENSION.items() if key != field}
 
 
 BREAKS_BASE: dict[str, dict[str, Any]] = {
@@ -187,46 +185,8 @@ BREAKS_BUSINESS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("create schema batch_7")
+        create_staged_table(connection, "certificate")
         yield connection
-
-
-def stage(connection: psycopg.Connection[Any], rows: list[dict[str, Any]]) -> None:
-    """A cleaned table as the stage step makes it, with these rows, numbered from 1."""
-    types = {"date": "date", "end_date": "date", "timestamp": "timestamptz"}
-    fields = csv.DictReader((PROJECT / "include/catalog/standard_fields.csv").open(encoding="utf-8"))
-    columns = {
-        "row_no": "bigint",
-        "record_key": 'text collate "C"',
-        **{field["field"]: types.get(field["kind"], 'text collate "C"') for field in fields},
-        **{
-            name: 'text collate "C"'
-            for name in (
-                "issue_date_unparsed",
-                "valid_from_unparsed",
-                "valid_to_unparsed",
-                "source_updated_at_unparsed",
-                "status_unmapped",
-                "codes_unmapped",
-                "operation_unmapped",
-                "district_delivered",
-            )
-        },
-        "extension": "jsonb",
-    }
-    listed = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in columns.items()
-    )
-    connection.execute("drop table if exists batch_7.certificate")
-    connection.execute(sql.SQL("create unlogged table batch_7.certificate ({})").format(listed))
-    with connection.cursor().copy("copy batch_7.certificate from stdin") as copy:
-        for row_no, row in enumerate(rows, start=1):
-            copy.write_row([row_no, *(row.get(name) for name in columns if name != "row_no")])
-
-
-def marks(connection: psycopg.Connection[Any]) -> dict[int, tuple[list[str], list[str]]]:
-    found = connection.execute("select row_no, critical, warning from batch_7.mark").fetchall()
-    return {row_no: (critical, warning) for row_no, critical, warning in found}
 
 
 @pytest.mark.parametrize(
@@ -241,15 +201,15 @@ def test_every_rule_finds_the_row_that_only_it_rejects(
     assert list(breaks) == [rule_id for rule_id in rules if rule_id not in BY_THE_CATALOGUE], (
         "every rule of the suite has one row that breaks it"
     )
-    stage(connection, [*breaks.values(), GOOD, PERSON])
+    fill_staged_table(connection, [*breaks.values(), GOOD, PERSON])
 
-    outcome = validate_rows(database_url, "batch_7", "certificate", suites, PARAMETERS, result_format="BASIC")
-    marked = mark_rows(connection, "batch_7", {"certificate": outcome})
+    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, PARAMETERS, result_format="BASIC")
+    marked = mark_rows(connection, SCHEMA, {TABLE: outcome})
 
     assert {rule.rule_id for rule in outcome.skipped} == BY_THE_CATALOGUE
     assert {rule.rule_id for rule in outcome.failed} >= set(breaks)
     assert marked == {rule.rule_id: rule.failed_rows for rule in outcome.failed}
-    found = marks(connection)
+    found = marks_of(connection)
     assert set(found) == set(range(1, len(breaks) + 1)), "rows without a fault are not marked"
     for row_no, rule_id in enumerate(breaks, start=1):
         critical, warning = found[row_no]
@@ -261,15 +221,13 @@ def test_every_rule_finds_the_row_that_only_it_rejects(
 
 
 def test_boolean_results_find_the_same_rules_as_counts(database_url: str, connection: psycopg.Connection[Any]) -> None:
-    stage(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values(), GOOD, PERSON])
-    counted = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS, result_format="BASIC")
-    judged = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
+    fill_staged_table(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values(), GOOD, PERSON])
+    counted = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS, result_format="BASIC")
+    judged = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS)
     assert [(rule.rule_id, rule.success) for rule in judged.rules] == [
         (rule.rule_id, rule.success) for rule in counted.rules
     ]
-    assert mark_rows(connection, "batch_7", {"certificate": judged}) == {
-        rule.rule_id: rule.failed_rows for rule in counted.failed
-    }
+    assert mark_rows(connection, SCHEMA, {TABLE: judged}) == {rule.rule_id: rule.failed_rows for rule in counted.failed}
 
 
 def test_a_row_that_breaks_several_rules_names_them_all_in_the_order_of_the_suites(
@@ -283,10 +241,10 @@ def test_a_row_that_breaks_several_rules_names_them_all_in_the_order_of_the_suit
         "file_url": None,
         "district": None,
     }
-    stage(connection, [row])
-    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
-    mark_rows(connection, "batch_7", {"certificate": outcome})
-    assert marks(connection) == {
+    fill_staged_table(connection, [row])
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS)
+    mark_rows(connection, SCHEMA, {TABLE: outcome})
+    assert marks_of(connection) == {
         1: (
             [
                 "certificate.holder.present",
@@ -303,19 +261,19 @@ def test_a_row_that_breaks_several_rules_names_them_all_in_the_order_of_the_suit
 
 
 def test_marks_of_an_earlier_try_are_replaced(database_url: str, connection: psycopg.Connection[Any]) -> None:
-    stage(connection, [{**GOOD, "holder": None}])
-    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, PARAMETERS)
-    mark_rows(connection, "batch_7", {"certificate": outcome})
-    stage(connection, [GOOD, PERSON])
-    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, PARAMETERS)
+    fill_staged_table(connection, [{**GOOD, "holder": None}])
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BASE, PARAMETERS)
+    mark_rows(connection, SCHEMA, {TABLE: outcome})
+    fill_staged_table(connection, [GOOD, PERSON])
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BASE, PARAMETERS)
     assert outcome.failed == ()
-    assert mark_rows(connection, "batch_7", {"certificate": outcome}) == {}
-    assert marks(connection) == {}
+    assert mark_rows(connection, SCHEMA, {TABLE: outcome}) == {}
+    assert marks_of(connection) == {}
 
 
 def test_an_empty_table_breaks_nothing(database_url: str, connection: psycopg.Connection[Any]) -> None:
-    stage(connection, [])
-    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
+    fill_staged_table(connection, [])
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS)
     assert outcome.failed == ()
 
 
@@ -323,8 +281,10 @@ def test_an_empty_table_breaks_nothing(database_url: str, connection: psycopg.Co
 def test_rules_on_a_field_that_the_feed_lacks_are_skipped(
     database_url: str, connection: psycopg.Connection[Any], absent: str
 ) -> None:
-    stage(connection, [{**GOOD, "valid_to": None, "certificate_identifier": None, "extension": without("住所")}])
-    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS, frozenset([absent]))
+    fill_staged_table(
+        connection, [{**GOOD, "valid_to": None, "certificate_identifier": None, "extension": without("住所")}]
+    )
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS, frozenset([absent]))
     looking = {rule.rule_id for suite in BUSINESS for rule in suite.rules if absent in rule.meta.fields}
     assert looking
     assert {rule.rule_id for rule in outcome.skipped} == looking | BY_THE_CATALOGUE
@@ -335,8 +295,8 @@ def test_rules_on_a_field_that_the_feed_lacks_are_skipped(
 def test_a_type_without_a_code_in_the_catalogue_has_no_rule_about_its_code(
     database_url: str, connection: psycopg.Connection[Any]
 ) -> None:
-    stage(connection, [{**GOOD, "license_type_code": "11100000000000000A999"}])
-    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, {**PARAMETERS, "license_type_code": None})
+    fill_staged_table(connection, [{**GOOD, "license_type_code": "11100000000000000A999"}])
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BASE, {**PARAMETERS, "license_type_code": None})
     assert {rule.rule_id for rule in outcome.skipped} - BY_THE_CATALOGUE == {"certificate.license_type_code.catalogue"}
     assert {rule.skipped for rule in outcome.skipped} == {"no_parameter"}
     assert outcome.failed == ()
@@ -344,7 +304,7 @@ def test_a_type_without_a_code_in_the_catalogue_has_no_rule_about_its_code(
 
 def test_dates_at_their_bounds_are_right(database_url: str, connection: psycopg.Connection[Any]) -> None:
     late = datetime.datetime(2026, 11, 24, 15, 59, 59, tzinfo=datetime.UTC)  # a second before midnight in the city
-    stage(
+    fill_staged_table(
         connection,
         [
             {**GOOD, "issue_date": TODAY, "source_updated_at": late},
@@ -353,19 +313,19 @@ def test_dates_at_their_bounds_are_right(database_url: str, connection: psycopg.
             {**GOOD, "valid_from": None, "valid_to": GOOD["issue_date"]},
         ],
     )
-    outcome = validate_rows(database_url, "batch_7", "certificate", BASE, {**PARAMETERS, "today": TODAY.isoformat()})
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BASE, {**PARAMETERS, "today": TODAY.isoformat()})
     assert outcome.failed == ()
 
 
 def test_conditions_call_no_function_of_ours_once_planned(
     database_url: str, connection: psycopg.Connection[Any]
 ) -> None:
-    stage(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values()])
-    outcome = validate_rows(database_url, "batch_7", "certificate", BUSINESS, PARAMETERS)
+    fill_staged_table(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values()])
+    outcome = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS)
     asked = ""
     for rule in outcome.failed:
         assert rule.condition is not None
-        query = sa.select(rule.condition).select_from(sa.table("certificate", schema="batch_7"))
+        query = sa.select(rule.condition).select_from(sa.table(TABLE, schema=SCHEMA))
         compiled = query.compile(dialect=postgresql.psycopg.dialect(), compile_kwargs={"render_postcompile": True})
         asked += str(compiled)
         plan = connection.execute(f"explain (verbose, costs off) {compiled}".encode(), compiled.params).fetchall()

@@ -5,7 +5,6 @@ what to change in it so that this rule alone finds it. An extension field that i
 up.
 """
 
-import csv
 import datetime
 import json
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import sql
 from sqlalchemy.dialects import postgresql
+from tests.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marks_of
 
 from zhengku.catalog import load_catalog
 from zhengku.catalog.reference import LicenseType
@@ -44,16 +43,6 @@ COMMON: dict[str, Any] = {
     "status": "valid",
     "source_updated_at": "2026-11-22T00:00:00Z",
 }
-ADDED_BY_THE_STAGE = (
-    "issue_date_unparsed",
-    "valid_from_unparsed",
-    "valid_to_unparsed",
-    "source_updated_at_unparsed",
-    "status_unmapped",
-    "codes_unmapped",
-    "operation_unmapped",
-    "district_delivered",
-)
 
 
 def row_of(license_type: LicenseType, changes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -73,36 +62,9 @@ def row_of(license_type: LicenseType, changes: dict[str, Any] | None = None) -> 
 
 @pytest.fixture
 def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    types = {"date": "date", "end_date": "date", "timestamp": "timestamptz"}
-    fields = csv.DictReader((PROJECT / "include/catalog/standard_fields.csv").open(encoding="utf-8"))
-    columns = {
-        "row_no": "bigint",
-        "record_key": 'text collate "C"',
-        **{
-            field["field"]: types.get(field["kind"], 'text collate "C"')
-            for field in fields
-            if field["dataset"] == "certificate"
-        },
-        **dict.fromkeys(ADDED_BY_THE_STAGE, 'text collate "C"'),
-        "extension": "jsonb",
-    }
-    listed = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in columns.items()
-    )
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("create schema batch_7")
-        connection.execute(sql.SQL("create unlogged table batch_7.certificate ({})").format(listed))
+        create_staged_table(connection, BASE)
         yield connection
-
-
-def stage(connection: psycopg.Connection[Any], rows: list[dict[str, Any]]) -> None:
-    """Fill the cleaned table with these rows, numbered from 1."""
-    numbered = json.dumps([{**row, "row_no": row_no} for row_no, row in enumerate(rows, start=1)])
-    connection.execute("truncate batch_7.certificate")
-    connection.execute(
-        "insert into batch_7.certificate select * from jsonb_populate_recordset(null::batch_7.certificate, %s)",
-        [numbered],
-    )
 
 
 def validate(
@@ -110,10 +72,9 @@ def validate(
 ) -> tuple[ValidationOutcome, dict[str, int], dict[int, tuple[list[str], list[str]]]]:
     """Validate the staged rows as this license type's: the outcome, the marks by rule, the marks by row."""
     parameters = rule_parameters(license_type, TODAY, dated=True)
-    outcome = validate_rows(url, "batch_7", "certificate", suites, parameters, result_format="BASIC")
-    counts = mark_rows(connection, "batch_7", {"certificate": outcome})
-    found = connection.execute("select row_no, critical, warning from batch_7.mark").fetchall()
-    return outcome, counts, {row_no: (critical, warning) for row_no, critical, warning in found}
+    outcome = validate_rows(url, SCHEMA, TABLE, suites, parameters, result_format="BASIC")
+    counts = mark_rows(connection, SCHEMA, {TABLE: outcome})
+    return outcome, counts, marks_of(connection)
 
 
 def suites_of(license_type: str) -> list[Suite]:
@@ -131,8 +92,9 @@ def test_every_one_of_the_51_types_has_a_suite_and_examples() -> None:
     assert [name for name in listed if not (SUITES / f"{name}.json").is_file()] == []
 
 
-def test_every_suite_is_that_of_a_type_or_included_by_one() -> None:
+def test_every_suite_is_that_of_a_data_set_or_a_type_or_included_by_one() -> None:
     used = {suite.name for name in EXAMPLES for suite in suites_of(name)} | {BATCH_SUITE}
+    used |= set(load_catalog(PROJECT / "include" / "catalog").reference.standard_fields)
     assert {path.stem for path in SUITES.glob("*.json")} - used == set()
 
 
@@ -172,7 +134,7 @@ def test_every_rule_of_a_type_finds_the_row_that_only_it_rejects(
             rows.append(row_of(LICENSE_TYPES[name], changes))
             own.append((name, rule_id, frozenset(rules)))
             expected[name, rule_id] = ([], []) if changes is None else only(rules[rule_id])
-    stage(connection, rows)
+    fill_staged_table(connection, rows)
 
     outcome, counts, marked = validate(
         connection, database_url, list(suites.values()), LICENSE_TYPES["other_certificate"]
@@ -195,7 +157,7 @@ def test_rows_that_break_a_rule_of_a_type_break_none_of_the_base(
         for name, example in EXAMPLES.items()
         for rule_id, changes in {"none": None, **example["breaks"]}.items()
     ]
-    stage(connection, [row for _, _, row in rows])
+    fill_staged_table(connection, [row for _, _, row in rows])
     _, _, marked = validate(
         connection, database_url, about_upserts(load_suites(SUITES, [BASE])), LICENSE_TYPES["other_certificate"]
     )
@@ -207,7 +169,7 @@ def test_rows_that_break_a_rule_of_a_type_break_none_of_the_base(
 def test_the_good_row_of_a_type_breaks_no_rule(
     database_url: str, connection: psycopg.Connection[Any], name: str
 ) -> None:
-    stage(connection, [row_of(LICENSE_TYPES[name])])
+    fill_staged_table(connection, [row_of(LICENSE_TYPES[name])])
     outcome, _, marked = validate(connection, database_url, suites_of(name), LICENSE_TYPES[name])
     assert (outcome.failed, marked) == ((), {})
 
@@ -232,7 +194,7 @@ def test_a_rule_by_the_catalogue_finds_the_row_that_only_it_rejects(
 ) -> None:
     suites = about_upserts(load_suites(SUITES, [BASE]))
     [rule] = [rule for rule in suites[0].rules if rule.rule_id == rule_id]
-    stage(connection, [row_of(LICENSE_TYPES[name]), row_of(LICENSE_TYPES[name], changes)])
+    fill_staged_table(connection, [row_of(LICENSE_TYPES[name]), row_of(LICENSE_TYPES[name], changes)])
     outcome, counts, marked = validate(connection, database_url, suites, LICENSE_TYPES[name])
     assert marked == {2: only(rule)}
     assert {rule.rule_id: rule.failed_rows for rule in outcome.failed} == counts == {rule_id: 1}
@@ -248,11 +210,11 @@ def test_conditions_call_no_function_of_ours_once_planned(
         ),
     }
     for name, rule_id in kinds.items():
-        stage(connection, [row_of(LICENSE_TYPES[name], EXAMPLES[name]["breaks"][rule_id])])
+        fill_staged_table(connection, [row_of(LICENSE_TYPES[name], EXAMPLES[name]["breaks"][rule_id])])
         outcome, _, _ = validate(connection, database_url, load_suites(SUITES, [name]), LICENSE_TYPES[name])
         [rule] = outcome.failed
         assert rule.rule_id == rule_id
-        query = sa.select(rule.condition).select_from(sa.table("certificate", schema="batch_7"))
+        query = sa.select(rule.condition).select_from(sa.table(TABLE, schema=SCHEMA))
         compiled = query.compile(dialect=postgresql.psycopg.dialect(), compile_kwargs={"render_postcompile": True})
         assert "rules." in str(compiled)
         plan = connection.execute(f"explain (verbose, costs off) {compiled}".encode(), compiled.params).fetchall()
@@ -267,7 +229,7 @@ def test_validity_at_its_bounds_is_right(database_url: str, connection: psycopg.
         row_of(license_type, {"valid_from": None}),
         row_of(license_type, {"issue_date": "2019-05-01"}),
     ]
-    stage(connection, rows)
+    fill_staged_table(connection, rows)
     _, _, marked = validate(connection, database_url, about_upserts(load_suites(SUITES, [BASE])), license_type)
     assert marked == {2: (["certificate.valid_to.parseable"], [])}
 
@@ -277,7 +239,7 @@ def test_certificates_of_any_type_are_asked_nothing_about_their_type(
 ) -> None:
     other = LICENSE_TYPES["other_certificate"]
     kinds = ["business_license", "marriage_certificate", "disability_certificate"]
-    stage(connection, [row_of(LICENSE_TYPES[kind]) for kind in kinds])
+    fill_staged_table(connection, [row_of(LICENSE_TYPES[kind]) for kind in kinds])
     outcome, _, marked = validate(connection, database_url, about_upserts(load_suites(SUITES, [BASE])), other)
     assert marked == {}
     assert {rule.rule_id for rule in outcome.skipped} == {rule_id for rule_id, _, _ in BY_THE_CATALOGUE}
@@ -288,11 +250,11 @@ def test_an_extension_field_that_the_feed_does_not_map_is_not_asked_for(
     database_url: str, connection: psycopg.Connection[Any]
 ) -> None:
     name = "nurse_practice_certificate"
-    stage(connection, [row_of(LICENSE_TYPES[name], {"extension": {"执业地点": None, "编码": "1"}})])
+    fill_staged_table(connection, [row_of(LICENSE_TYPES[name], {"extension": {"执业地点": None, "编码": "1"}})])
     outcome = validate_rows(
         database_url,
-        "batch_7",
-        "certificate",
+        SCHEMA,
+        TABLE,
         load_suites(SUITES, [name]),
         rule_parameters(LICENSE_TYPES[name], TODAY, dated=True),
         extension_fields=frozenset(["编码"]),

@@ -89,7 +89,11 @@ def without(field: str, names: tuple[str, ...]) -> property:
 
 
 # A key cannot change.
-FIELDS = [name for name in load_catalog(project_home() / "include" / "catalog").standard_fields("certificate") if name != "certificate_number"]
+FIELDS = [
+    name
+    for name in load_catalog(project_home() / "include" / "catalog").standard_fields("certificate")
+    if name != "certificate_number"
+]
 
 
 @pytest.mark.parametrize("names", [("set_fields",), ("fields", "staged_fields")], ids=["update", "insert"])

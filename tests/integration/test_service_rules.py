@@ -1,0 +1,157 @@
+"""The suites of cases and evaluations against rows that one rule rejects each, and rows as they should be."""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from tests.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marks_of
+
+from zhengku.catalog import CODES
+from zhengku.settings import project_home
+from zhengku.validate.marks import mark_rows
+from zhengku.validate.parameters import rule_parameters
+from zhengku.validate.run import validate_rows
+from zhengku.validate.suites import about_deletes, about_upserts, load_suites
+
+TODAY = datetime.date(2026, 5, 7)
+FUTURE = "2099-01-01T08:00:00+08:00"
+
+GOOD: dict[str, dict[str, Any]] = {
+    "service_case": {
+        "record_key": "420700202605010001|1",
+        "case_number": "420700202605010001",
+        "service_number": "1",
+        "service_item_code": "11420700MB0000000A4000100001000",
+        "service_item_name": "虚构事项",
+        "case_kind": "promised",
+        "case_state": "finished",
+        "is_internal": "no",
+        "applicant": "张某某",
+        "phone": "13900000000",
+        "accepted_at": "2026-05-01T09:00:00+08:00",
+        "finished_at": "2026-05-06T10:00:00+08:00",
+        "district": "echeng",
+        "district_delivered": "420704",
+        "handling_department": "虚构局",
+        "hall": "虚构大厅",
+        "window": "1号窗口",
+        "handler": "李某某",
+        "source_updated_at": "2026-05-06T10:00:05+08:00",
+        "extension": {},
+    },
+    "evaluation": {
+        "record_key": "PJ0001",
+        "evaluation_number": "PJ0001",
+        "case_number": "420700202605010001",
+        "service_number": "1",
+        "level": "satisfied",
+        "evaluation_channel": "window",
+        "is_default": "no",
+        "is_effective": "yes",
+        "is_real_name": "yes",
+        "evaluated_at": "2026-05-06T10:30:00+08:00",
+        "source_updated_at": "2026-05-06T10:30:05+08:00",
+        "extension": {},
+    },
+}
+
+COMMON: dict[str, dict[str, Any]] = {
+    "record_key.present": {"record_key": None},
+    "record_key.length": {"record_key": "1" * 201},
+    "codes.mapped": {"codes_unmapped": "case_channel"},
+    "operation.known": {"operation_unmapped": "Q"},
+    "source_updated_at.parseable": {"source_updated_at": None, "source_updated_at_unparsed": "昨天"},
+    "source_updated_at.present": {"source_updated_at": None},
+    "source_updated_at.not_future": {"source_updated_at": FUTURE},
+    "case_number.present": {"case_number": None},
+    "service_number.present": {"service_number": None},
+}
+BREAKS: dict[str, dict[str, dict[str, Any]]] = {
+    "service_case": {
+        **COMMON,
+        "case_state.present": {"case_state": None},
+        "case_kind.present": {"case_kind": None},
+        "accepted_at.parseable": {"accepted_at": None, "accepted_at_unparsed": "2026-02-30"},
+        "accepted_at.present": {"accepted_at": None},
+        "accepted_at.not_future": {"accepted_at": FUTURE, "finished_at": None, "case_state": "accepted"},
+        "finished_at.parseable": {"finished_at": None, "finished_at_unparsed": "2026-02-30"},
+        "finished_at.present_if_finished": {"finished_at": None},
+        "finished_at.not_future": {"finished_at": FUTURE},
+        "finished_at.not_before_accepted_at": {"accepted_at": "2026-05-06T10:00:01+08:00"},
+        "service_item_code.present": {"service_item_code": None},
+        "service_item_name.present": {"service_item_name": None},
+        "applicant.present": {"applicant": None},
+        "phone.present": {"phone": None},
+        "phone.form": {"phone": "12345"},
+        "district.present": {"district": None, "district_delivered": None},
+        "district.known": {"district": None, "district_delivered": "430100"},
+        "handling_department.present": {"handling_department": None},
+        "hall.present": {"hall": None},
+        "handler.present": {"handler": None},
+    },
+    "evaluation": {
+        **COMMON,
+        "level.present": {"level": None},
+        "is_default.present": {"is_default": None},
+        "is_effective.present": {"is_effective": None},
+        "is_real_name.present": {"is_real_name": None},
+        "evaluation_channel.present": {"evaluation_channel": None},
+        "evaluated_at.present": {"evaluated_at": None},
+        "evaluated_at.parseable": {"evaluated_at": None, "evaluated_at_unparsed": "2026-02-30"},
+        "evaluated_at.not_future": {"evaluated_at": FUTURE},
+        "reason.present_if_bad": {"level": "very_dissatisfied"},
+        "called_back_at.parseable": {"called_back_at_unparsed": "昨天"},
+        "rectified_at.parseable": {"rectified_at_unparsed": "昨天"},
+        "called_back_at.not_before_evaluated_at": {"called_back_at": "2026-05-06T10:29:59+08:00"},
+        "rectified_at.not_before_evaluated_at": {"rectified_at": "2026-05-06T10:29:59+08:00"},
+    },
+}
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("dataset", BREAKS)
+def test_every_rule_finds_the_row_that_only_it_rejects(connection: psycopg.Connection[Any], database_url: str, dataset):
+    suites = load_suites(project_home() / "expectations", [dataset])
+    rules = {rule.rule_id: rule.severity for suite in about_upserts(suites) for rule in suite.rules}
+    breaks = {f"{dataset}.{name}": changes for name, changes in BREAKS[dataset].items()}
+    assert set(breaks) == set(rules), "every rule has one row that breaks it"
+    create_staged_table(connection, dataset)
+    fill_staged_table(connection, [*({**GOOD[dataset], **changes} for changes in breaks.values()), GOOD[dataset]])
+    outcome = validate_rows(
+        database_url, SCHEMA, TABLE, about_upserts(suites), rule_parameters(None, TODAY, dated=True)
+    )
+    mark_rows(connection, SCHEMA, {TABLE: outcome})
+    assert marks_of(connection) == {
+        row_no: ([rule_id], []) if rules[rule_id] == "critical" else ([], [rule_id])
+        for row_no, rule_id in enumerate(breaks, start=1)
+    }
+
+
+@pytest.mark.parametrize("dataset", BREAKS)
+def test_delete_needs_its_key_and_its_time_alone(connection: psycopg.Connection[Any], database_url: str, dataset):
+    create_staged_table(connection, dataset)
+    time = GOOD[dataset]["source_updated_at"]
+    fill_staged_table(
+        connection,
+        [{"record_key": "1", "source_updated_at": time}, {"record_key": "2"}, {"source_updated_at": time}],
+    )
+    suites = about_deletes(load_suites(project_home() / "expectations", [dataset]))
+    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, rule_parameters(None, TODAY, dated=True))
+    mark_rows(connection, SCHEMA, {TABLE: outcome})
+    assert marks_of(connection) == {
+        2: ([f"{dataset}.source_updated_at.of_delete"], []),
+        3: ([f"{dataset}.record_key.present"], []),
+    }
+
+
+def test_good_rows_use_the_codes_of_the_catalogue() -> None:
+    for dataset, row in GOOD.items():
+        for field, codes in CODES[dataset].items():
+            assert row.get(field, next(iter(codes))) in codes
