@@ -115,6 +115,16 @@ def test_feed_without_codes_has_none_unmapped(connection: psycopg.Connection[dic
     assert (row["codes_unmapped"], row["status_unmapped"]) == (None, None)
 
 
+def test_prefix_is_removed_where_it_stands_and_something_is_left(connection: psycopg.Connection[dict[str, Any]]) -> None:
+    values = {"42鄂办0001": "鄂办0001", "鄂办0001": "鄂办0001", "42": "42", "４２鄂办0001": "鄂办0001", "N/A": None, "": None}
+    rows = cleaned(
+        connection,
+        [{"编号": value} for value in values],
+        service_item_code={"column": "编号", "remove_prefix": "42"},
+    )
+    assert [row["service_item_code"] for row in rows] == list(values.values())
+
+
 def test_alias_as_constant_stands_for_its_district(connection: psycopg.Connection[dict[str, Any]]) -> None:
     [row] = cleaned(connection, [{}], district={"constant": "鄂城区"})
     assert row["district"] == "echeng"
