@@ -93,6 +93,8 @@ BREAKS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "evaluation": {
         **COMMON,
+        "case_number.length": {"case_number": "1" * 201},
+        "service_number.length": {"service_number": "1" * 201},
         "level.present": {"level": None},
         "is_default.present": {"is_default": None},
         "is_effective.present": {"is_effective": None},
