@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from local_stack.city import MadeUpCity
+from local_stack.city import ALL_SYSTEMS, MadeUpCity
 from local_stack.demo import run_departments
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.processes import BackgroundProgram, stop_programs
 from local_stack.stack import LocalStack
-from simulator.sources import SYSTEMS
+from zhengku.catalog.catalog import department_files
 from zhengku.database import upgrade
 from zhengku.road import Road
 from zhengku.settings import Settings, project_home
@@ -76,9 +76,9 @@ def by_steps(folder: Path, rows: int) -> tuple[float, float]:
         }
         used = cpu_seconds([psutil.Process(), *server_processes(postgres)])
         begin = time.monotonic()
-        for department in dict.fromkeys(system.department for system in SYSTEMS):
+        for department in dict.fromkeys(system.department for system in ALL_SYSTEMS):
             road = Road(Settings(home=project_home(), environment=environment))
-            for system in SYSTEMS:
+            for system in ALL_SYSTEMS:
                 if system.department == department:
                     road.collect(department, system.feed, "steps")
             road.load_run(department, "steps", last_try=False)
@@ -114,7 +114,8 @@ def by_airflow(folder: Path, rows: int) -> tuple[float, float]:
         with stack.api() as api:
             before = by_part(stack)
             begin = time.monotonic()
-            run_departments(stack, api, sorted(api.dags()), print)
+            departments = {file.stem for file in department_files(stack.home / "include" / "catalog")}
+            run_departments(stack, api, sorted(departments), print)
             wall = time.monotonic() - begin
             parts = {name: used - before[name] for name, used in by_part(stack).items()}
         used = sum(parts.values())

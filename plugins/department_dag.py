@@ -85,7 +85,7 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
     # Also when a system could not be read: what came from the others, and of it, is loaded.
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[loaded])
     def load() -> dict[str, dict[str, int]]:
-        """Take what was collected through stage, validate and load, batch by batch; the counts by license type or data set."""
+        """Take what was collected through stage, validate and load, batch by batch; the counts by what was loaded."""
         context = get_current_context()
         instance = context["ti"]
         batches = Road(Settings.load()).load_run(

@@ -6,6 +6,7 @@ nothing else. The one server of PostgreSQL is both `postgres` and `simulator-dat
 """
 
 import functools
+import json
 import os
 import re
 import socket
@@ -47,9 +48,9 @@ DIFFERING = {
     "AIRFLOW__CORE__DAGS_FOLDER": "folder",
     "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "host and port",
     "AIRFLOW__CORE__PLUGINS_FOLDER": "folder",
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": "folder",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "host, port and account of the database",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": "host, port and account of the database",
+    "AIRFLOW__FAB__CONFIG_FILE": "folder",
     "AIRFLOW__LOGGING__BASE_LOG_FOLDER": "folder",
     "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": "folder",
     "SIMULATOR_DATABASE_SERVER": "host, port and account of the database",
@@ -86,9 +87,13 @@ ADDED_ARGUMENTS = {
 }
 """Services whose command has further arguments here, behind those of the file."""
 
+ROLES = {"admin": "Admin", "viewer": "Viewer", "section": "section", "hall_echeng": "hall_echeng"}
+"""Login and role; elsewhere people are entered by `airflow users create`."""
+
 USUAL_REDIS = "redis://127.0.0.1:6379/0"
 HEALTHY_SECONDS = 180.0
 INIT_SECONDS = 300.0
+LOGINS_SECONDS = 120.0
 REDIS_SECONDS = 20.0
 
 # ${NAME}, ${NAME:-default}, ${NAME:?message}, and $$ for one $.
@@ -245,9 +250,9 @@ class Cluster(LocalStack):
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.airflow.dags_folder),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.airflow.password_file),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": airflow,
+            "AIRFLOW__FAB__CONFIG_FILE": str(self.home / "plugins" / "fab_config.py"),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.airflow.task_log_folder),
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),
         }
@@ -303,6 +308,7 @@ class Cluster(LocalStack):
                 self._choose_kept_port(name)
         if wanted:
             self._init()
+            self._make_logins()
             self._progress(f"starting {', '.join(wanted)}")
             for name in wanted:
                 (self.airflow.folder / name).mkdir(exist_ok=True)
@@ -341,10 +347,10 @@ class Cluster(LocalStack):
         return self._programs[name]
 
     def _init(self) -> None:
-        """Run the service `init`: both schemas, and the pools."""
+        """Run the service `init`: both schemas, the pools, and the roles."""
         for name in (STORE_DATABASE, AIRFLOW_DATABASE):
             self.postgres.create_database(name)
-        self._progress("bringing both databases to the newest schema, and making the pools")
+        self._progress("bringing both databases to the newest schema, and making pools and roles")
         (self.airflow.folder / "init").mkdir(exist_ok=True)
         log = self.state / "log" / "init.log"
         with log.open("wb") as output:
@@ -363,6 +369,29 @@ class Cluster(LocalStack):
                 f"The service init failed with status {done.returncode}; the end of {log}:\n"
                 + "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
             )
+
+    def _make_logins(self) -> None:
+        """Enter the logins of `ROLES`; once entered, their passwords stay."""
+        marker = self.airflow.folder / "logins"
+        passwords = self.airflow.passwords()
+        if marker.is_file():
+            return
+        self._progress("making the logins")
+        made = subprocess.run(
+            [sys.executable, "-m", "local_stack.logins"],
+            input=json.dumps({login: (role, passwords[login]) for login, role in ROLES.items()}),
+            env=self.environment("init"),
+            cwd=self.state / "run",
+            capture_output=True,
+            text=True,
+            timeout=LOGINS_SECONDS,
+            check=False,
+        )
+        if made.returncode:
+            raise ZhengkuError(
+                f"The logins were not made (status {made.returncode}):\n" + "\n".join(made.stderr.splitlines()[-15:])
+            )
+        marker.touch()
 
     def _wait_until_healthy(self, components: Collection[str]) -> None:
         """Ask the health checks of the file until all are content."""

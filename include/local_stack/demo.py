@@ -8,6 +8,7 @@ from datetime import datetime
 
 from local_stack.airflow import AirflowApi, TaskState
 from local_stack.stack import LocalStack, Progress
+from zhengku.catalog.catalog import department_files
 from zhengku.errors import ZhengkuError
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
@@ -48,11 +49,11 @@ def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int 
 
 
 def _departments(stack: LocalStack, api: AirflowApi) -> set[str]:
-    """Return the DAGs; raises `ZhengkuError` when a file of them could not be read."""
+    """Return the departments' DAGs; raises `ZhengkuError` when a file of any DAG could not be read."""
     broken = api.import_errors()
     if broken:
         raise ZhengkuError("; ".join(f"{file}: {error}" for file, error in broken.items()))
-    return set(api.dags())
+    return api.dags().keys() & {file.stem for file in department_files(stack.home / "include" / "catalog")}
 
 
 def run_departments(stack: LocalStack, api: AirflowApi, dag_ids: Collection[str], progress: Progress) -> dict[str, str]:

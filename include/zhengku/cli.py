@@ -98,7 +98,8 @@ def db_upgrade() -> None:
 def catalog_check(as_json: AsJson = False) -> None:
     """Check the catalogue: every mistake with file, line and mend."""
     settings = Settings.load()
-    problems = check_catalog(settings.catalog_folder, settings.suite_folder)
+    today = datetime.now(tz=CITY_TIME_ZONE).date()
+    problems = check_catalog(settings.catalog_folder, settings.suite_folder, today)
     errors = [problem for problem in problems if problem.severity == "error"]
     if as_json:
         _print_json([{**asdict(problem), "file": str(problem.file)} for problem in problems])

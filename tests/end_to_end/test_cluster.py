@@ -20,6 +20,8 @@ from local_stack.cluster import ADDED, DIFFERING, PROGRAMS, Cluster, read_servic
 from simulator.city import City
 from simulator.model import Night
 from simulator.publish import publish
+from simulator.services import SMALLEST, ServiceCity, with_services
+from zhengku.catalog.catalog import department_files
 from zhengku.settings import project_home
 
 pytestmark = pytest.mark.slow
@@ -139,10 +141,13 @@ class LostTask:
 def begin_night(cluster: Cluster) -> tuple[Night, list[str]]:
     """Show a night at the departments' systems, and let Airflow run every department for it."""
     [night] = City(7, ROWS, nights=1).nights()
+    night = with_services(night, next(ServiceCity(7, SMALLEST, days=1).collections()))
     publish(night, cluster.city.places)
     with cluster.api() as api:
         assert api.import_errors() == {}
-        departments = sorted(api.dags())
+        departments = sorted(
+            api.dags().keys() & {file.stem for file in department_files(cluster.home / "include" / "catalog")}
+        )
         for department in departments:
             api.unpause(department)
             api.trigger(department, "night-1")

@@ -411,7 +411,8 @@ def deliver(connection: psycopg.Connection[Any], feed: str, status: str, fetched
         """
         insert into ledger.batch (
             dataset, department, feed, license_type, run_id, status, source_name, source_bytes, source_modified_at,
-            sha256, landing_path, landed_at, config_digest, fetched, staged, inserted, held, rule_id, reason, finished_at
+            sha256, landing_path, landed_at, config_digest, fetched, staged, inserted, held, rule_id, reason,
+            finished_at
         )
         select
             'certificate', 'made_up', %(feed)s, 'made_up', gen_random_uuid()::text, %(status)s, '1.csv', 1, now(), '0',

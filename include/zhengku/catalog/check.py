@@ -1,5 +1,6 @@
 """The check of a whole catalogue: every mistake at once, with file, line and mend."""
 
+from datetime import date
 from pathlib import Path
 
 from zhengku.catalog.catalog import DEPARTMENTS_FOLDER, department_files
@@ -10,26 +11,33 @@ from zhengku.catalog.reference import read_reference
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
 
 
-def check_catalog(folder: Path, suite_folder: Path) -> list[Problem]:
-    """Check the shared tables, all departments' files, and that the suites they name exist in `suite_folder`
-    and hold that of the data set.
+def check_catalog(folder: Path, suite_folder: Path, today: date | None = None) -> list[Problem]:
+    """Check the shared tables, all departments' files, the numbers of the daily clearance, and that the suites that
+    the files name exist in `suite_folder` and hold that of the data set.
 
-    Returns all problems, by file and line; an empty list means that nothing is to be said.
+    With `today` (Asia/Shanghai) it also warns of what runs out soon. Returns all problems, by file and line; an empty
+    list means that nothing is to be said.
     """
+    # Not above: both read the catalogue, and DAGs, which are parsed all the time, need neither.
+    from zhengku.clearance.calendar import check_working_days
+    from zhengku.clearance.config import check_clearance
+
     reference = read_reference(folder)
-    problems = reference.problems
+    problems = reference.problems + check_working_days(reference.working_day_table, today)
     suites = {path.stem for path in suite_folder.glob("*.json")}
     departments: list[tuple[YamlFile, Department]] = []
+    sources: dict[str, YamlFile] = {}
     for path in department_files(folder):
         department, found = read_department(path, reference)
         problems += found
-        source = read_yaml(path)
+        source = sources[path.stem] = read_yaml(path)
         problems += _missing_suites(source, suites, suite_folder)
         problems += _base_suites_left_out(source, suites, set(reference.standard_fields))
         problems += _type_suites_left_out(source, suites)
         if department is not None:
             departments.append((source, department))
     problems += _pools_that_differ(departments)
+    problems += check_clearance(folder, sources)
     problems += _files_not_read(folder)
     return sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
 

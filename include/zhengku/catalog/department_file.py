@@ -1,17 +1,17 @@
 """Reading a department's file with every check, so that all mistakes are told at once and with their line."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from zhengku.catalog.codes import CODES
 from zhengku.catalog.department import Department
-from zhengku.catalog.problem import SECRET_MEND, Problem, Severity, did_you_mean, looks_secret, names_a_secret, shown
+from zhengku.catalog.problem import SECRET_MEND, Problem, Severity, did_you_mean, looks_secret, shown
 from zhengku.catalog.reference import DISTRICTS_FILE, LICENSE_TYPES_FILE, LicenseType, Reference, StandardField
+from zhengku.catalog.structure import dotted, structure_problems
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
 
 _DATE_KINDS = ("date", "end_date", "timestamp")
@@ -75,83 +75,15 @@ class _FileCheck:
                 self._check_secrets((*location, position), item)
         elif isinstance(value, str) and looks_secret(value):
             self.secrets.add(location)
-            self.report(location, f"{_path(location)}: the value looks like an address or a secret", SECRET_MEND)
+            self.report(location, f"{dotted(location)}: the value looks like an address or a secret", SECRET_MEND)
 
     def _check_structure(self) -> Department | None:
         try:
             return Department.model_validate(self.source.data)
         except ValidationError as errors:
-            for error in errors.errors(include_url=False):
-                location = _without_tags(tuple(step for step in error["loc"] if step != "[key]"), self.source.data)
-                # A default that depends on a wrong value is no second mistake.
-                if location not in self.secrets and error["type"] != "default_factory_not_called":
-                    about_key = bool(error["loc"]) and error["loc"][-1] == "[key]"
-                    self._report_structure(location, dict(error), about_key)
+            see = "See department.schema.json beside the catalogue."
+            self.problems += structure_problems(self.source, Department, errors, self.secrets, see)
             return None
-
-    def _report_structure(self, location: Location, error: dict[str, Any], about_key: bool) -> None:
-        context = error.get("ctx", {})
-        name = str(location[-1]) if location else ""
-        place = _path(location) if location else "the file"
-        around = _path(location[:-1]) if len(location) > 1 else "the file"
-        came = shown(name if about_key else error["input"])
-        if isinstance(error["input"], int | float) and not isinstance(error["input"], bool) and not about_key:
-            # As written: 001 is the number 1, and only its text tells the reader which one is meant.
-            came = f"the number {self.source.texts.get(location, came)}"
-        match error["type"]:
-            case "extra_forbidden" if names_a_secret(name):
-                self.report(location, f"key {shown(name)} in {around} announces a secret", SECRET_MEND)
-            case "extra_forbidden":
-                mend = did_you_mean(name, _allowed_keys(location[:-1], self.source.data))
-                self.report(location, f"unknown key {shown(name)} in {around}", mend)
-            case "missing":
-                self.report(location, f"key {name!r} is missing in {around}", f"Add it: {self._meaning(location)}")
-            case "string_type" if isinstance(error["input"], int | float | bool):
-                text = self.source.texts.get(location, "")
-                self.report(location, f"{place}: expected text, got {came}", f'Put it into quotes: "{text}".')
-            case "string_type":
-                self.report(location, f"{place}: expected text, got {came}", self._meaning(location))
-            case "string_too_short":
-                self.report(location, f"{place}: expected text, got an empty one", "Fill it in or remove the key.")
-            case "union_tag_not_found":
-                self.report(location, f"{place}: key 'kind' is missing", f"Add it: {_quoted_list(context)}.")
-            case "union_tag_invalid":
-                mend = did_you_mean(context["tag"], _quoted(context["expected_tags"]))
-                self.report((*location, "kind"), f"{place}: unknown kind {shown(context['tag'])}", mend)
-            case "string_pattern_mismatch":
-                mend = "Use an id like market_supervision."
-                self.report(location, f"{place}: expected small letters, digits and _, got {came}", mend)
-            case "literal_error" | "enum":
-                mend = did_you_mean(str(error["input"]), _quoted(context["expected"]))
-                self.report(location, f"{place}: expected {context['expected']}, got {came}", mend)
-            case "model_type" | "dict_type" | "model_attributes_type":
-                self.report(
-                    location,
-                    f"{place}: expected a mapping, got {came}",
-                    _mapping_mend(location, error["input"], self.source.data),
-                )
-            case "tuple_type" | "list_type":
-                self.report(location, f"{place}: expected a list, got {came}", "Put it into brackets: [a, b].")
-            case "int_type" | "int_parsing" | "int_from_float":
-                self.report(location, f"{place}: expected a whole number, got {came}", self._meaning(location))
-            case "bool_type" | "bool_parsing":
-                self.report(location, f"{place}: expected true or false, got {came}", self._meaning(location))
-            case "greater_than_equal":
-                self.report(
-                    location, f"{place}: expected at least {context['ge']}, got {came}", self._meaning(location)
-                )
-            case "less_than_equal":
-                self.report(location, f"{place}: expected at most {context['le']}, got {came}", self._meaning(location))
-            case "too_short":
-                self.report(location, f"{place} is empty", "Name at least one.")
-            case "catalog":
-                self.report(location, f"{place}: {context['message']}", context["mend"])
-            case _:
-                self.report(location, f"{place}: {error['msg']}, got {came}", self._meaning(location))
-
-    def _meaning(self, location: Location) -> str:
-        description = _schema_at(location, self.source.data).get("description")
-        return str(description or "See department.schema.json beside the catalogue.")
 
     def _check_department(self) -> None:
         source, path = self.source, self.source.path
@@ -239,7 +171,7 @@ class _FeedCheck:
         key = self.source.text(*location)
         if key is None:
             if self.dataset == _CERTIFICATE and self.source.at(*location) is None:
-                message = f"key 'license_type' is missing in {_path(self.feed)}, whose rows are certificates"
+                message = f"key 'license_type' is missing in {dotted(self.feed)}, whose rows are certificates"
                 self.report(self.feed, message, f"Add the key of the type in {LICENSE_TYPES_FILE}.")
             return None
         license_type = self.reference.license_types.get(key)
@@ -254,7 +186,7 @@ class _FeedCheck:
         seen: set[str] = set()
         for item_location, item in self.source.items(*location):
             if item in seen:
-                self.report(item_location, f"{_path(location)} names {shown(item)} twice", "Remove one.")
+                self.report(item_location, f"{dotted(location)} names {shown(item)} twice", "Remove one.")
             seen.add(item)
 
     def _check_field_names(self) -> None:
@@ -275,7 +207,7 @@ class _FeedCheck:
                 self.report(location, message, "Remove it from absent or from fields.")
         forgotten = [name for name in self.standard if name not in self.mapped and name not in self.absent]
         if forgotten and self.mapped:
-            message = f"standard fields neither mapped nor absent in {_path(self.feed)}: {', '.join(forgotten)}"
+            message = f"standard fields neither mapped nor absent in {dotted(self.feed)}: {', '.join(forgotten)}"
             self.report((*self.feed, "absent"), message, "Map them under fields, or list them under absent.")
         lost = [name for name, row in self.standard.items() if row.required and name in self.absent]
         if lost:
@@ -433,62 +365,3 @@ def _is_iso_date(text: str, *, with_time: bool) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _without_tags(location: Location, data: object) -> Location:
-    """Leave out the kinds that the checking of alternatives puts between the keys of the file."""
-    kept: list[str | int] = []
-    here = data
-    for step in location:
-        if isinstance(here, dict) and step not in here and here.get("kind") == step:
-            continue
-        kept.append(step)
-        if isinstance(here, dict):
-            here = here.get(step)
-        elif isinstance(here, list) and isinstance(step, int):
-            here = here[step] if step < len(here) else None
-    return tuple(kept)
-
-
-def _quoted_list(context: dict[str, Any]) -> str:
-    return "kind, one of " + ", ".join(_quoted(str(context.get("expected_tags", "")))) if context else "kind"
-
-
-def _path(location: Location) -> str:
-    return ".".join(str(step) for step in location)
-
-
-def _mapping_mend(location: Location, came: object, data: object) -> str:
-    if isinstance(came, str) and "：" in came:
-        return "Write ': ' and not the full-width '：'."
-    keys = _allowed_keys(location, data)
-    return 'Write {column: …} or {constant: "…"}.' if "column" in keys else "Write its keys below it, indented."
-
-
-def _quoted(expected: str) -> Iterable[str]:
-    return expected.replace(" or ", ", ").replace("'", "").split(", ")
-
-
-def _schema_at(location: Location, data: object) -> dict[str, Any]:
-    root = Department.model_json_schema()
-    here: dict[str, Any] = root
-    value = data
-    for step in (*location, None):
-        kinds = here.get("discriminator", {}).get("mapping", {})
-        kind = value.get("kind") if isinstance(value, dict) else None
-        for option in [{"$ref": kinds[kind]} if kind in kinds else here, *here.get("anyOf", [])]:
-            if "$ref" in option:
-                here = {**here, **root["$defs"][option["$ref"].rsplit("/", 1)[-1]]}
-        value = value.get(step) if isinstance(value, dict) else None
-        if step is None:
-            break
-        below = here.get("properties", {}).get(step) or here.get("items") or here.get("additionalProperties")
-        if not isinstance(below, dict):
-            # Keys of a pattern stand below the pattern.
-            below = next(iter(here.get("patternProperties", {}).values()), {})
-        here = below
-    return here
-
-
-def _allowed_keys(location: Location, data: object) -> Collection[str]:
-    return list(_schema_at(location, data).get("properties", {}))

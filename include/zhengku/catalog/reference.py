@@ -1,15 +1,18 @@
-"""The shared tables of the catalogue: license types, districts with their aliases, standard fields."""
+"""The shared tables of the catalogue: license types, districts with their aliases, standard fields, working days."""
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from zhengku.catalog.department import IDENTIFIER_PATTERN
 from zhengku.catalog.problem import Problem, did_you_mean, shown
@@ -18,9 +21,13 @@ LICENSE_TYPES_FILE = "license_types.csv"
 DISTRICTS_FILE = "districts.csv"
 DISTRICT_ALIASES_FILE = "district_aliases.csv"
 STANDARD_FIELDS_FILE = "standard_fields.csv"
+WORKING_DAYS_FILE = "working_days.csv"
 
 TABLES = (LICENSE_TYPES_FILE, DISTRICTS_FILE, DISTRICT_ALIASES_FILE, STANDARD_FIELDS_FILE)
 """What all departments share and what decides how a row is read."""
+
+CALENDAR_BEGIN = date(2019, 1, 1)
+"""First day of the calendar of working days: before it there were no cases to be rated."""
 
 
 def _parts(value: object) -> object:
@@ -31,7 +38,15 @@ def _yes_no(value: object) -> object:
     return {"yes": True, "no": False}.get(value, value) if isinstance(value, str) else value
 
 
+def _iso_day(value: object) -> object:
+    # Left to itself, pydantic takes 20270101 for seconds since 1970.
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise PydanticCustomError("iso_day", "not year-month-day")
+    return value
+
+
 YesNo = Annotated[bool, BeforeValidator(_yes_no, json_schema_input_type=Literal["yes", "no"])]
+Day = Annotated[date, BeforeValidator(_iso_day, json_schema_input_type=str)]
 Key = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
 Text = Annotated[str, Field(min_length=1)]
 
@@ -98,6 +113,18 @@ class StandardField(Row):
     standard: Text
 
 
+class WorkingDay(Row):
+    """A day (Asia/Shanghai) that differs from the official calendar, or from Monday to Friday where that one ends.
+
+    December 31 of a year that the official calendar does not know says as well that the year is complete: only then
+    are the days of that year that have no row no longer assumed.
+    """
+
+    day: Day
+    is_working: YesNo
+    note: Text | None = None
+
+
 RowT = TypeVar("RowT", bound=Row)
 
 
@@ -125,12 +152,16 @@ class Table(Generic[RowT]):
 
 @dataclass(frozen=True)
 class Reference:
-    """The shared tables together, as far as they could be read; `problems` has the rest."""
+    """The shared tables together, as far as they could be read; `problems` has the rest.
+
+    The problems of `working_day_table` stay with it: a slip there must not keep a department's rows from being read.
+    """
 
     license_type_table: Table[LicenseType]
     district_table: Table[District]
     alias_table: Table[DistrictAlias]
     field_table: Table[StandardField]
+    working_day_table: Table[WorkingDay]
 
     @cached_property
     def license_types(self) -> dict[str, LicenseType]:
@@ -157,7 +188,7 @@ class Reference:
 
     @property
     def problems(self) -> list[Problem]:
-        """Everything wrong with the tables."""
+        """Everything wrong with the tables that decide how a row is read."""
         tables: tuple[Table[Any], ...] = (
             self.license_type_table,
             self.district_table,
@@ -174,11 +205,22 @@ def read_reference(folder: Path) -> Reference:
         district_table=read_table(folder / DISTRICTS_FILE, District),
         alias_table=read_table(folder / DISTRICT_ALIASES_FILE, DistrictAlias),
         field_table=read_table(folder / STANDARD_FIELDS_FILE, StandardField),
+        working_day_table=read_working_days(folder),
     )
     _check_license_types(reference.license_type_table)
     _check_districts(reference)
     _report_duplicates(reference.field_table, "field", lambda row: f"{row.dataset}.{row.field}")
     return reference
+
+
+def read_working_days(folder: Path) -> Table[WorkingDay]:
+    """Read the days that differ from the official calendar; mistakes stand in the table's `problems`."""
+    table = read_table(folder / WORKING_DAYS_FILE, WorkingDay)
+    _report_duplicates(table, "day", lambda row: row.day.isoformat())
+    for line, row in table.rows:
+        if row.day < CALENDAR_BEGIN:
+            table.report(line, f"day {row.day} lies before {CALENDAR_BEGIN}, the calendar's first", "Remove the row.")
+    return table
 
 
 def read_table(file: Path, model: type[RowT]) -> Table[RowT]:
@@ -253,6 +295,8 @@ def _told(column: str, error: dict[str, Any]) -> tuple[str, str]:
             return f"{column}: expected 18 characters of a credit code and 3 digits, got {came}", mend
         case "string_pattern_mismatch":
             return f"{column}: expected small letters, digits and _, got {came}", "Use a key like business_license."
+        case "iso_day" | "date_from_datetime_parsing" | "date_parsing":
+            return f"{column}: expected a day as year-month-day, got {came}", "Write it like 2027-01-01."
         case "string_too_short":
             return f"{column} has a blank part", "Remove the bar that is too many."
         case _:

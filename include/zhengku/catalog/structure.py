@@ -88,9 +88,7 @@ class _StructureCheck:
             case "too_short":
                 self.report(location, f"{place} is empty", "Name at least one.")
             case "catalog":
-                # A check of the model as a whole names the key that it means.
-                location = (*location, context["key"]) if "key" in context else location
-                self.report(location, f"{dotted(location)}: {context['message']}", context["mend"])
+                self.report(location, f"{place}: {context['message']}", context["mend"])
             case _:
                 self.report(location, f"{place}: {error['msg']}, got {came}", self._meaning(location))
 

@@ -1,0 +1,280 @@
+"""Cases (办件) and evaluations (评价) as they are meant: complete, and canonical in every value.
+
+People are 某某, halls and companies are 虚构, telephone numbers count up from 1990000 0001: nobody's. Times are naive
+and of Asia/Shanghai.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Final, Literal
+
+from simulator.certificates import DISTRICTS
+from simulator.service_sources import DIALECTS, KEYS, ServiceDialect
+from simulator.truth import as_time
+
+CaseFeed = Literal["service_cases", "self_built_cases"]
+EvaluationFeed = Literal["evaluations", "terminal_evaluations"]
+Yes = Literal["yes", "no"]
+State = Literal["accepted", "finished", "withdrawn", "terminated"]
+Level = Literal["very_satisfied", "satisfied", "basically_satisfied", "dissatisfied", "very_dissatisfied"]
+
+_LEVELS: Final[tuple[Level, ...]] = (
+    "very_satisfied",
+    "satisfied",
+    "basically_satisfied",
+    "dissatisfied",
+    "very_dissatisfied",
+)
+BAD: Final = ("dissatisfied", "very_dissatisfied")
+OUTSIDE: Final = "湖北省虚构市"
+"""A district that is none of the city's: the store keeps what was written, and no key."""
+
+_SURNAMES: Final = "张王李赵陈杨黄周吴徐孙胡朱高林何郭马罗梁"
+_TRADES: Final = ("商贸", "建材", "餐饮管理", "信息技术", "农业发展", "物流", "渔业", "装饰工程")
+_REASONS: Final = ("等候时间过长（虚构）", "材料要求前后不一（虚构）", "窗口无人（虚构）", "一次未告知清楚（虚构）")
+_WINDOWS: Final = 6
+
+_HANDLED: Final[Mapping[CaseFeed, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+    "service_cases": (
+        ("鄂州市公安局", ("居住证申领", "户口登记项目变更")),
+        ("鄂州市人力资源和社会保障局", ("社会保障卡申领", "就业登记")),
+        ("鄂州市市场监督管理局", ("食品经营许可", "个体工商户设立登记")),
+        ("鄂州市医疗保障局", ("医保关系转移接续",)),
+    ),
+    "self_built_cases": (
+        ("鄂州市自然资源和规划局", ("不动产转移登记", "不动产抵押登记")),
+        ("鄂州市住房和城乡建设局", ("建筑工程施工许可证核发",)),
+        ("鄂州住房公积金中心", ("住房公积金提取", "住房公积金贷款")),
+    ),
+}
+"""System → who handles its cases, and which service items."""
+
+HALLS: Final[Mapping[str, str]] = {
+    district: f"{forms['short_name']}虚构政务服务大厅" for district, forms in DISTRICTS.items()
+}
+
+
+@dataclass(frozen=True)
+class ServiceCase:
+    """One service of a case: what one evaluation is about.
+
+    `district` is a key of ours, or None for a place outside the city. `is_internal` is None where nobody says.
+    """
+
+    feed: CaseFeed
+    case_number: str
+    service_number: str
+    service_item_code: str
+    service_item_name: str
+    case_kind: Literal["instant", "promised"]
+    case_state: State
+    is_internal: Yes | None
+    case_channel: Literal["window", "web", "app", "terminal"]
+    applicant: str
+    phone: str | None
+    accepted_at: datetime
+    finished_at: datetime | None
+    district: str | None
+    handling_department: str
+    hall: str
+    window: str
+    handler: str
+
+    dataset: Literal["service_case"] = "service_case"
+
+    @property
+    def key(self) -> str:
+        """The record's key in the store."""
+        return f"{self.case_number}|{self.service_number}"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of one service."""
+
+    feed: EvaluationFeed
+    evaluation_number: str
+    case_number: str
+    service_number: str
+    level: Level
+    evaluation_channel: Literal["window", "terminal", "web", "app", "sms", "phone", "scan", "system"]
+    is_default: Yes
+    is_effective: Yes
+    is_real_name: Yes
+    evaluated_at: datetime
+    reason: str | None = None
+    device: str | None = None
+    evaluation_window: str | None = None
+    called_back_at: datetime | None = None
+    rectified_at: datetime | None = None
+
+    dataset: Literal["evaluation"] = "evaluation"
+
+    @property
+    def key(self) -> str:
+        """The record's key in the store."""
+        return self.evaluation_number
+
+    @property
+    def service_key(self) -> str:
+        """The key of the service that it is about."""
+        return f"{self.case_number}|{self.service_number}"
+
+
+Record = ServiceCase | Evaluation
+
+
+def dialect_of(record: Record) -> ServiceDialect:
+    """Return how the system that holds the record writes."""
+    return DIALECTS[record.feed]
+
+
+def district_form(record: Record) -> str | None:
+    """Return how the system writes the record's district; None for a record without one."""
+    if isinstance(record, Evaluation):
+        return None
+    if record.district is None:
+        return OUTSIDE
+    return DISTRICTS[record.district][dialect_of(record).district_form]
+
+
+def stored_fields(record: Record, changed_at: datetime, only: frozenset[str] | None = None) -> dict[str, str]:
+    """Return what the store holds of a record that bears this time of change: field → canonical text.
+
+    `only` are the fields that a delete tells.
+    """
+    dialect = dialect_of(record)
+    told = dialect.fields if only is None else only | dialect.constants.keys()
+    fields = {}
+    for name in sorted(told):
+        value = changed_at if name == "source_updated_at" else getattr(record, name)
+        if value is not None:
+            fields[name] = as_time(value) if isinstance(value, datetime) else str(value)
+    return fields
+
+
+def told_by_a_delete(record: Record) -> frozenset[str]:
+    """Return the fields that a delete tells at least: the record's key and the time."""
+    return frozenset({*KEYS[record.dataset], "source_updated_at"})
+
+
+class Halls:
+    """The service halls: they take up cases and hear evaluations, each with its own number."""
+
+    def __init__(self, chance: Random) -> None:
+        self.chance = chance
+        self.cases = 0
+        self.evaluations = 0
+
+    def case(self, finished_at: datetime, feed: CaseFeed | None = None) -> ServiceCase:
+        """Return a finished case, of another applicant than all before it."""
+        chance = self.chance
+        self.cases += 1
+        serial = self.cases
+        feed = feed or ("service_cases" if chance.random() < 0.7 else "self_built_cases")
+        department, items = chance.choice(_HANDLED[feed])
+        item = chance.randrange(len(items))
+        district = chance.choice(sorted(DISTRICTS))
+        window = 1 + chance.randrange(_WINDOWS)
+        instant = chance.random() < 0.5
+        taken = timedelta(minutes=5 + chance.randrange(50))
+        if not instant:
+            taken += timedelta(days=1 + chance.randrange(5))
+        place = [name for known in _HANDLED.values() for name, _ in known].index(department)
+        return ServiceCase(
+            feed=feed,
+            case_number=case_number(feed, finished_at.date(), serial),
+            service_number="1",
+            service_item_code=f"11420700XN{place:02d}{item}4420111007{place:02d}{item}0",
+            service_item_name=items[item],
+            case_kind="instant" if instant else "promised",
+            case_state="finished",
+            # Only one in a few systems says it at all.
+            is_internal="no" if serial % 5 else None,
+            case_channel=chance.choice(("window", "window", "web", "app", "terminal")),
+            applicant=self._applicant(serial),
+            phone=phone(serial) if serial % 23 else None,
+            accepted_at=finished_at - taken,
+            finished_at=finished_at,
+            district=district,
+            handling_department=department,
+            hall=HALLS[district],
+            window=f"综合窗口{window:02d}号",
+            handler=handler(serial),
+        )
+
+    def evaluation(self, case: ServiceCase, at: datetime, feed: EvaluationFeed | None = None) -> Evaluation:
+        """Return an evaluation of a case by the public, seldom a bad one.
+
+        A terminal knows nothing of second services, so these are evaluated elsewhere.
+        """
+        chance = self.chance
+        self.evaluations += 1
+        serial = self.evaluations
+        if feed is None:
+            by_terminal = case.service_number == "1" and chance.random() < 0.4
+            feed = "terminal_evaluations" if by_terminal else "evaluations"
+        own_codes = sorted(set(DIALECTS[feed].codes["evaluation_channel"]) - {"system"})
+        channel = chance.choice(own_codes)
+        [level] = chance.choices(_LEVELS, (70, 20, 6, 2, 2))
+        hall = 1 + sorted(HALLS.values()).index(case.hall)
+        place = f"H{hall:02d}W{case.window[4:6]}"
+        at_hall = feed == "terminal_evaluations" and channel != "sms"
+        return Evaluation(
+            feed=feed,
+            evaluation_number=f"{'ZD' if feed == 'terminal_evaluations' else 'PJ'}{at:%Y%m%d}{serial:07d}",
+            case_number=case.case_number,
+            service_number=case.service_number,
+            level=level,
+            evaluation_channel=channel,  # type: ignore[arg-type]
+            is_default="no",
+            is_effective="yes",
+            is_real_name="yes" if chance.random() < 0.6 else "no",
+            evaluated_at=at,
+            reason=_REASONS[serial % len(_REASONS)] if level in BAD else None,
+            device=f"{place}D1" if at_hall else None,
+            evaluation_window=place if at_hall or channel == "window" else None,
+        )
+
+    def default(self, case: ServiceCase, at: datetime) -> Evaluation:
+        """Return the evaluation that the system makes where nobody did."""
+        self.evaluations += 1
+        return Evaluation(
+            feed="evaluations",
+            evaluation_number=f"PJ{at:%Y%m%d}{self.evaluations:07d}",
+            case_number=case.case_number,
+            service_number=case.service_number,
+            level="satisfied",
+            evaluation_channel="system",
+            is_default="yes",
+            is_effective="yes",
+            is_real_name="no",
+            evaluated_at=at,
+        )
+
+    def _applicant(self, serial: int) -> str:
+        if self.chance.random() < 0.8:
+            return f"{self.chance.choice(_SURNAMES)}某某"
+        return f"鄂州市虚构{self.chance.choice(_TRADES)}有限公司第{serial:06d}号"
+
+
+def case_number(feed: CaseFeed, day: date, serial: int) -> str:
+    """Return a case number. Those of the platform begin with the province's code themselves."""
+    return f"420700{day:%Y%m%d}{serial:07d}" if feed == "service_cases" else f"XN{day:%Y}{serial:09d}"
+
+
+def phone(serial: int) -> str:
+    """Return the `serial`-th made-up telephone number, of the form of a mobile one."""
+    return f"1990000{serial % 10_000:04d}"
+
+
+def handler(serial: int) -> str:
+    """Return who handles a case."""
+    return f"{_SURNAMES[serial % len(_SURNAMES)]}某"
+
+
+def reason(serial: int) -> str:
+    """Return the `serial`-th made-up reason of a bad review."""
+    return _REASONS[serial % len(_REASONS)]

@@ -1,0 +1,240 @@
+"""The city's cases and evaluations, collection after collection: what four systems show, and what the store must hold.
+
+Every day has two collections: at 16:35 for the working list of 16:30, and at 00:35 of the next day for the final list.
+`service_lives` decides what happens, `service_truth` says what the lists must say.
+"""
+
+from collections.abc import Collection as AnyOf
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from random import Random
+from typing import Final, Literal
+
+from simulator.model import HttpPlace, Night, NightDelivery, SourceRow, SourceSystem, Value
+from simulator.service_dirt import BREAKS, soil, write
+from simulator.service_lives import Change, Lives, Occurrence
+from simulator.service_records import district_form, stored_fields, told_by_a_delete
+from simulator.service_sources import DIALECTS, SERVICE_SYSTEMS
+from simulator.service_truth import Facts
+from simulator.truth import Content, Decided, Store
+from simulator.working_days import is_working_day
+
+Kind = Literal["working", "final"]
+
+SMALLEST: Final = 5
+"""Ordinary cases of a working day below which not every ordinary life occurs."""
+
+DOWN: Final = "service_evaluation.evaluations"
+"""The system that is down for a whole day: neither of the day's collections can read it."""
+
+_DOWN_AFTER: Final = 6
+_SOILED: Final = 0.4
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One reading of the four systems, and the list that is published after it.
+
+    `number` counts from 1; `day` and `kind` are those of the list. `at` is the moment of the reading (naive,
+    Asia/Shanghai). `down` are the names of systems that cannot be reached: nothing of their deliveries is read. `stale`
+    tells of each of them when it was last read, None for never. `facts` are what the store holds afterwards.
+    """
+
+    number: int
+    day: date
+    kind: Kind
+    at: datetime
+    deliveries: tuple[NightDelivery, ...]
+    down: frozenset[str]
+    stale: Mapping[str, datetime | None]
+    facts: Facts
+
+    @property
+    def night(self) -> Night:
+        """The same as `publish` and `write_truth` take it."""
+        return Night(self.number, self.day, self.deliveries)
+
+
+class ServiceCity:
+    """The cases and evaluations of a city: the same arguments give the same bytes.
+
+    `cases_per_day` ordinary cases finish on a working day, an eighth of it on any other; what is rare comes on top. The
+    days must lie in the past, and in the two years whose holidays `working_days` knows; ages reach back four months.
+    With `outage`, one system is down on the seventh working day.
+    """
+
+    def __init__(
+        self,
+        seed: int = 1,
+        cases_per_day: int = 40,
+        first_day: date = date(2025, 9, 22),
+        days: int = 30,
+        *,
+        outage: bool = True,
+    ) -> None:
+        if cases_per_day < SMALLEST:
+            raise ValueError(
+                f"expected at least {SMALLEST} cases a day to hold every kind of case, got {cases_per_day}"
+            )
+        if days < 1:
+            raise ValueError(f"expected at least one day, got {days}")
+        self.seed = seed
+        self.first_day = first_day
+        self.number_of_days = days
+        self.systems = SERVICE_SYSTEMS
+        self._lives = Lives(seed, cases_per_day, first_day, days)
+        worked = [day for day in self._days() if is_working_day(day)]
+        self.down_day = worked[_DOWN_AFTER] if outage and len(worked) > _DOWN_AFTER else None
+
+    @property
+    def situations(self) -> Mapping[str, list[Occurrence]]:
+        """What came about, by its name; see `Lives`."""
+        return self._lives.situations
+
+    def collections(self) -> Iterator[Collection]:
+        """Let the days pass, one collection after the other."""
+        registers = [_Register(self.seed, system, self._lives.changes) for system in self.systems]
+        read_at: dict[str, datetime | None] = dict.fromkeys((system.name for system in self.systems), None)
+        number = 0
+        for day in self._days():
+            down = frozenset({DOWN} if day == self.down_day else ())
+            for kind, at in moments(day):
+                number += 1
+                deliveries = tuple(register.collect(number, at, down) for register in registers)
+                stale = {name: read_at[name] for name in sorted(down)}
+                read_at.update({name: at for name in read_at if name not in down})
+                facts = Facts.of(stored for delivery in deliveries for stored in delivery.stored)
+                yield Collection(number, day, kind, at, deliveries, down, stale, facts)
+
+    def _days(self) -> list[date]:
+        return [self.first_day + timedelta(days=place) for place in range(self.number_of_days)]
+
+
+def moments(day: date) -> tuple[tuple[Kind, datetime], ...]:
+    """Return the lists of a day, each with the moment of the collection before it (naive, Asia/Shanghai)."""
+    return (
+        ("working", datetime.combine(day, time(16, 35))),
+        ("final", datetime.combine(day + timedelta(days=1), time(0, 35))),
+    )
+
+
+def with_services(night: Night, collection: Collection) -> Night:
+    """Return a night of the departments together with what the systems of cases and evaluations show."""
+    return replace(night, deliveries=(*night.deliveries, *collection.deliveries))
+
+
+class _Register:
+    """One system: a row for every change, read from a watermark on, less an overlap."""
+
+    def __init__(self, seed: int, system: SourceSystem, changes: Iterable[Change]) -> None:
+        self.system = system
+        self.dialect = DIALECTS[system.feed]
+        self.chance = Random(f"{seed}/{system.name}")
+        self.store = Store("")
+        self.log: list[Decided] = []
+        self.watermark: datetime | None = None
+        self.rows_made = 0
+        self.breaks_made = 0
+        self.waiting = [change for change in reversed(list(changes)) if change.record.feed == system.feed]
+        self.breaks = BREAKS[system.dataset]
+
+    def collect(self, number: int, at: datetime, down: AnyOf[str]) -> NightDelivery:
+        """Show what can be seen at a moment, and read it unless the system is down."""
+        added = []
+        while self.waiting and self.waiting[-1].visible_at <= at:
+            added.append(self._row(self.waiting.pop(), number))
+        self.log = sorted([*self.log, *added], key=_order)
+        read = [] if self.system.name in down else self._read()
+        truths = self.store.collect(read)
+        return NightDelivery(
+            self.system,
+            [decided.row for decided in self.log],
+            [decided.row for decided in added],
+            truths,
+            self.store.truths(),
+            self.watermark,
+        )
+
+    def _read(self) -> list[Decided]:
+        start = None
+        if self.watermark is not None:
+            start = self.watermark - timedelta(minutes=self.system.overlap_minutes)
+        # A row without a time has no place in any window: it comes with every reading.
+        read = [
+            decided
+            for decided in self.log
+            if start is None or decided.row.changed_at is None or decided.row.changed_at >= start
+        ]
+        # A row whose time nobody can read moves no watermark.
+        stamps = [
+            decided.row.changed_at
+            for decided in read
+            if decided.row.changed_at is not None and decided.version == decided.row.changed_at
+        ]
+        self.watermark = max(stamps, default=self.watermark)
+        return read
+
+    def _row(self, change: Change, number: int) -> Decided:
+        """Write the row of a change."""
+        if change.what == "broken" or change.what == "broken_keeps_key":
+            return self._broken(change, number)
+        record, stamp = change.record, change.stamp
+        written = write(self.system, record, stamp)
+        removes = change.what == "delete"
+        only = None
+        if removes and self.chance.random() < 0.5:
+            # Many systems tell no more than what went.
+            only = told_by_a_delete(record)
+            written.values = {name: value if name in only else None for name, value in written.values.items()}
+        elif self.chance.random() < _SOILED:
+            soil(written, record, self.chance)
+        written.values["operation"] = self.dialect.operations[change.what]
+        fields = stored_fields(record, stamp, only)
+        form = None if only else district_form(record)
+        return Decided(
+            self._numbered(written.columns(self.system), stamp, number),
+            record.key,
+            stamp,
+            Content(fields, {}, form),
+            removes=removes,
+        )
+
+    def _broken(self, change: Change, number: int) -> Decided:
+        """Write the row wrongly, in each way in turn."""
+        record, stamp = change.record, change.stamp
+        while True:
+            how = self.breaks[self.breaks_made % len(self.breaks)]
+            self.breaks_made += 1
+            written = write(self.system, record, stamp)
+            written.values["operation"] = self.dialect.operations["insert"]
+            broken = how(self.system, record, written, self.chance)
+            if broken is not None and (change.what == "broken" or broken.keeps(record)):
+                break
+        shown_at = None if broken.timeless else stamp
+        return Decided(
+            self._numbered(written.columns(self.system), shown_at, number),
+            broken.key,
+            broken.version or stamp,
+            None,
+            "quarantined" if change.what == "broken" else None,
+            removes=broken.removes,
+            rules=broken.rules,
+            torn=broken.torn,
+        )
+
+    def _numbered(self, values: Mapping[str, Value], at: datetime | None, number: int) -> SourceRow:
+        self.rows_made += 1
+        row_id = f"{self.rows_made:010d}"
+        filled: dict[str, Value] = {
+            column.name: f"{number:04d}" if column.source is None else values[column.name]
+            for column in self.system.columns
+        }
+        assert self.system.row_id is not None
+        filled[self.system.row_id] = row_id if isinstance(self.system.place, HttpPlace) else self.rows_made
+        return SourceRow(row_id, filled, at, number)
+
+
+def _order(decided: Decided) -> tuple[bool, datetime, str]:
+    at = decided.row.changed_at
+    return at is None, at or datetime.min, decided.row.row_id

@@ -1,0 +1,414 @@
+"""Publishing the lists of daily clearance (日清清单): what is kept of each service, corrections, lists, rates.
+
+Everything happens under one lock, each list in a transaction of its own: a step that dies leaves nothing behind and can
+be repeated. Moments carry their zone; days are those of Asia/Shanghai.
+"""
+
+import logging
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cached_property
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+from psycopg.types.json import Jsonb
+
+from zhengku.catalog import Catalog, load_catalog
+from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.clearance.config import ClearanceConfig, ListKind, load_clearance
+from zhengku.clearance.lists import Connection, KeptList, PublishedList, StaleSource, kept_list, kept_lists
+from zhengku.clearance.lists import published as published_list
+from zhengku.database import statement, store_connection
+from zhengku.errors import CatalogError, ConfigurationError
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+log = logging.getLogger(__name__)
+
+_ALL_SERVICES = sql.Identifier("clearance", "service")
+_CANDIDATES = sql.Identifier("candidate")
+
+_STATES = ("unrated", "default_rated", "new", "carried_over", "reopened")
+_LEFT = ("cleared", "withdrawn", "archived")
+
+_EARLIEST_FINISH = datetime(1900, 1, 1, tzinfo=CITY_TIME_ZONE)
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """A service whose section on a list is not what the store says now; None: not on it, or not to be on it."""
+
+    record_key: str
+    listed: str | None
+    by_store: str | None
+
+
+class DailyClearance:
+    """The publishing of one installation.
+
+    What is not given is read from its catalogue folder when it is needed; a `calendar` that is given serves all days.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog | None = None,
+        config: ClearanceConfig | None = None,
+        calendar: WorkingCalendar | None = None,
+    ) -> None:
+        self.settings = settings
+        self._catalog = catalog
+        self._config = config
+        self._calendar = calendar
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalogue of this installation."""
+        return self._catalog or load_catalog(self.settings.catalog_folder)
+
+    @cached_property
+    def config(self) -> ClearanceConfig:
+        """The numbers of the daily clearance."""
+        return self._config or load_clearance(self.settings.catalog_folder)
+
+    def calendar(self, day: date) -> WorkingCalendar:
+        """Return the calendar that a list of `day` counts with."""
+        return self._calendar or WorkingCalendar.load(self.settings.catalog_folder, day)
+
+    def publish_due(self, now: datetime, only_if_fresh: bool) -> list[PublishedList]:
+        """Publish every list whose cut-off lies at or before `now` and that has no version yet; oldest first.
+
+        With `only_if_fresh` a list waits until all sources were read at or after its cut-off. Raises what `publish`
+        raises; lists that were published before that stay.
+        """
+        published: list[PublishedList] = []
+        for day, kind in self.config.due(now):
+            with store_connection(self.settings.database_url) as connection:
+                waits = published_list(connection, day, kind) is None and not (
+                    only_if_fresh and self._stale(connection, self.config.cutoff(day, kind))
+                )
+            if waits:
+                published.append(self.publish(day, kind, now))
+        return published
+
+    def publish(self, day: date, kind: ListKind, now: datetime) -> PublishedList:
+        """Publish a list with the facts that are loaded, after corrections of earlier final lists; return it.
+
+        A list that exists already is returned as it is, or in a new version where the facts have changed. `now`, with a
+        zone, is the time of publishing. Raises `ConfigurationError` before the list's cut-off, and what
+        `store_connection` raises.
+        """
+        cutoff_at = self.config.cutoff(day, kind)
+        if now < cutoff_at:
+            raise ConfigurationError(
+                f"The {kind} list of {day} cannot be published before its cut-off at {cutoff_at:%Y-%m-%d %H:%M}. "
+                "Publish it then, or an earlier list."
+            )
+        with self._alone(now) as connection:
+            newest = kept_list(connection, "newest_list", {})
+            reference = max(day, newest.day) if newest else day
+            self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
+            self._correct(connection, self._final_lists(connection, reference), now)
+            existing = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": None})
+            if existing is None:
+                return self._first_version(connection, day, kind, now)
+            connection.execute(statement("clearance/record_compared"))
+            values = {**existing.members, "cutoff_at": existing.cutoff_at, "oldest_finish": existing.oldest_finish}
+            self._make(connection, "candidate", statement("clearance/list_candidates"), values)
+            corrected = self._correct(connection, [existing], now)
+            return corrected[0] if corrected else existing.published
+
+    def refresh(self, connection: Connection, now: datetime | None = None) -> int:
+        """Take the loaded batches that are not in it yet into the kept state; return how many services changed.
+
+        Runs in the caller's transaction, alone. Services that no batch touched are not looked at.
+        """
+        connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance', 0))")
+        calendar_id, is_other_basis = self._keep_basis(connection, now or datetime.now(tz=CITY_TIME_ZONE))
+        found = connection.execute(statement("clearance/has_services")).fetchone()
+        is_first = found is not None and not found[0]
+        values: dict[str, Any] = {
+            "batches": [row[0] for row in connection.execute(statement("clearance/new_batches")).fetchall()],
+            "calendar_id": calendar_id,
+            "rectification_working_days": self.config.rectification_working_days,
+        }
+        changed = 0
+        if values["batches"]:
+            scope = sql.SQL("true")
+            if not is_first:
+                self._make(connection, "touched_key", statement("clearance/touched_keys"), values)
+                scope = sql.SQL("c.record_key in (select t.record_key from touched_key as t)")
+            self._make(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {})
+            connection.execute(statement("clearance/add_places"))
+            self._make(connection, "changed", statement("clearance/changed_services"), {})
+            changed = connection.execute(statement("clearance/write_services")).rowcount
+            connection.execute(statement("clearance/touch_services"))
+            connection.execute(statement("clearance/record_applied"), values)
+            log.info("%d batches of cases and evaluations: %d services changed", len(values["batches"]), changed)
+        if is_first or is_other_basis:
+            connection.execute(statement("clearance/touch_all_days"), values)
+        elif values["batches"]:
+            connection.execute(statement("clearance/touch_days"), values)
+        return changed
+
+    def refresh_rates(self, now: datetime | None = None) -> int:
+        """Count the rates of the days anew that loaded batches touched; return how many days."""
+        now = now or datetime.now(tz=CITY_TIME_ZONE)
+        with self._alone(now) as connection:
+            # Lists may be published while the counting takes its time.
+            connection.commit()
+            connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance.rates', 0))")
+            touched = connection.execute(statement("clearance/take_days")).fetchall()
+            days = sorted({row[0] for row in touched})
+            basis = connection.execute(statement("clearance/basis")).fetchone()
+            if not days or basis is None:
+                return 0
+            values = {
+                "days": days,
+                "working_cutoffs": [self.config.cutoff(day, "working") for day in days],
+                "calendar_id": basis[0],
+                "callback_working_days": self.config.callback_working_days,
+                "rectification_working_days": self.config.rectification_working_days,
+            }
+            connection.execute(statement("clearance/forget_rates"), values)
+            connection.execute(statement("clearance/count_rates"), values)
+            return len(days)
+
+    def verify(self, connection: Connection, published: PublishedList) -> list[Discrepancy]:
+        """Compare a list with the store by a plain search of it all; return the services where they differ.
+
+        For the newest list: whatever was loaded since it was published is a difference too.
+        """
+        kept = kept_list(connection, "list_by_id", {"list_id": published.list_id})
+        assert kept is not None
+        values = {**kept.members, "cutoff_at": kept.cutoff_at, "oldest_finish": kept.oldest_finish}
+        with connection.cursor(row_factory=class_row(Discrepancy)) as cursor:
+            return cursor.execute(statement("clearance/verify_list"), values).fetchall()
+
+    @contextmanager
+    def _alone(self, now: datetime) -> Iterator[Connection]:
+        """Open the store for a transaction that no other publishing shares, with the kept state up to date."""
+        with store_connection(self.settings.database_url) as connection:
+            self.refresh(connection, now)
+            yield connection
+
+    def _final_lists(self, connection: Connection, reference: date) -> list[KeptList]:
+        """Return the final lists that corrections may still change, oldest first; `reference` is the newest day."""
+        first_day = date.fromordinal(reference.toordinal() - self.config.correction_days)
+        return kept_lists(connection, "final_lists", {"first_day": first_day, "last_day": reference})
+
+    def _correct(self, connection: Connection, lists: Sequence[KeptList], now: datetime) -> list[PublishedList]:
+        """Give each list that the candidates' facts contradict one more version; return these."""
+        listed = {"lists": [kept.list_id for kept in lists]}
+        self._make(connection, "difference", statement("clearance/differences"), listed)
+        found = connection.execute(statement("clearance/differing_lists")).fetchall()
+        differing = {row[0] for row in found}
+        versions = [self._next_version(connection, kept, now) for kept in lists if kept.list_id in differing]
+        connection.execute(statement("clearance/touch_differences"))
+        return versions
+
+    def _next_version(self, connection: Connection, kept: KeptList, now: datetime) -> PublishedList:
+        values = {
+            **vars(kept),
+            **self._against(connection, kept.day),
+            "corrected_list": kept.list_id,
+            "version": kept.version + 1,
+            "published_at": now,
+            "is_trunk": False,
+        }
+        self._enter(connection, values)
+        moved = _one(connection, "clearance/correct_list", values)
+        states = {name: getattr(kept, name) + moved[name] for name in _STATES}
+        return self._complete(connection, {**values, **states})
+
+    def _first_version(self, connection: Connection, day: date, kind: ListKind, now: datetime) -> PublishedList:
+        calendar = self.calendar(day)
+        cutoff_at = self.config.cutoff(day, kind)
+        before = kept_list(connection, "trunk_list", {"before": cutoff_at})
+        last = kept_list(connection, "trunk_list", {"before": None})
+        is_late = last is not None and last.list_id != (before.list_id if before else None)
+        against = self._against(connection, day)
+        values: dict[str, Any] = {
+            **against,
+            "day": day,
+            "kind": kind,
+            "version": 1,
+            "cutoff_at": cutoff_at,
+            "published_at": now,
+            "is_trunk": not is_late,
+            "base_list": against["list_id"] if not is_late else before.list_id if before else None,
+            "oldest_finish": _oldest_finish(calendar, day, self.config.archive_after_working_days),
+            "calendar_id": _keep_calendar(connection, calendar),
+            "calendar_note": calendar.note_zh(day, self.config.longest_term_working_days),
+            "archive_after_working_days": self.config.archive_after_working_days,
+            "deadline_working_days": self.config.deadline_working_days,
+            "archived_total": before.archived_total if before else 0,
+        }
+        self._enter(connection, values)
+        if is_late:
+            connection.execute(statement("clearance/record_compared"))
+            self._make(connection, "wanted", _of("clearance/wanted_rows", _ALL_SERVICES), values)
+            return self._complete(connection, {**values, **_one(connection, "clearance/branch_off", values)})
+        services = self._candidates(connection, before, values)
+        values["archived_total"] += connection.execute(_of("clearance/archive", services), values).rowcount
+        self._make(connection, "wanted", _of("clearance/wanted_rows", services), values)
+        moved = _row(connection, _of("clearance/advance_trunk", services), values)
+        states = {name: count + moved[name] for name, count in _counted_from(before, day).items()}
+        connection.execute(statement("clearance/forget_touched"))
+        return self._complete(connection, {**values, **states})
+
+    def _candidates(self, connection: Connection, before: KeptList | None, values: Mapping[str, Any]) -> sql.Composable:
+        """Name the table of the services that may stand otherwise than on the trunk list before: few, or all.
+
+        All, when that list was not judged against the same final list and is not that list either: then the state of
+        any row may be another.
+        """
+        if before is None or not self._is_regular(connection, before, values):
+            return _ALL_SERVICES
+        moments = {**values, "last_cutoff_at": before.cutoff_at, "last_oldest_finish": before.oldest_finish}
+        self._make(connection, "candidate", statement("clearance/candidates"), moments)
+        return _CANDIDATES
+
+    def _is_regular(self, connection: Connection, before: KeptList, values: Mapping[str, Any]) -> bool:
+        if before.day < values["day"]:
+            return before.kind == "final" and before.day == values["yesterday_day"]
+        if before.yesterday_list is None:
+            return values["yesterday_day"] is None
+        judged_by = kept_list(connection, "list_by_id", {"list_id": before.yesterday_list})
+        assert judged_by is not None
+        return bool(judged_by.day == values["yesterday_day"])
+
+    def _against(self, connection: Connection, day: date) -> dict[str, Any]:
+        """Return what a list of `day` is judged against, as parameters: yesterday's list; and the number it gets."""
+        yesterday = kept_list(connection, "yesterday_list", {"day": day})
+        position = _one(connection, "clearance/trunk_position", {"day": day})
+        return {
+            "list_id": position["next_list"],
+            "last_before": position["last_before"],
+            "yesterday_list": yesterday and yesterday.list_id,
+            "yesterday_base": yesterday and yesterday.base_list,
+            "yesterday_day": yesterday and yesterday.day,
+            "yesterday_kind": yesterday and yesterday.kind,
+            "yesterday_version": yesterday and yesterday.version,
+        }
+
+    def _enter(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        stale = [
+            {
+                "name": source.name,
+                "title": source.title,
+                "read_at": None if source.read_at is None else source.read_at.isoformat(),
+            }
+            for source in self._stale(connection, values["cutoff_at"])
+        ]
+        connection.execute(statement("clearance/enter_list"), {**values, "stale": Jsonb(stale)})
+
+    @staticmethod
+    def _complete(connection: Connection, values: Mapping[str, Any]) -> PublishedList:
+        """Enter the counts of a list: `values` has those by state, who left is counted here."""
+        left = dict.fromkeys(_LEFT, 0)
+        if values["yesterday_list"] is not None:
+            left = _one(connection, "clearance/count_left", values)
+        kept = kept_list(connection, "count_list", {**values, **left})
+        assert kept is not None
+        log.info("%s list of %s, version %d: %s", kept.kind, kept.day, kept.version, kept.published.counts)
+        return kept.published
+
+    def _stale(self, connection: Connection, cutoff_at: datetime) -> list[StaleSource]:
+        """Return the sources that were not read at or after a cut-off, in the order of the configuration."""
+        names = [source.partition("/") for source in self.config.sources]
+        found = connection.execute(
+            statement("clearance/sources_read"),
+            {"departments": [name[0] for name in names], "feeds": [name[2] for name in names]},
+        ).fetchall()
+        read = {f"{department}/{feed}": read_at for department, feed, read_at in found}
+        return [
+            StaleSource(name, self._title(name), read[name] and read[name].astimezone(CITY_TIME_ZONE))
+            for name in self.config.sources
+            if read[name] is None or read[name] < cutoff_at
+        ]
+
+    def _title(self, source: str) -> str:
+        department, _, feed = source.partition("/")
+        try:
+            return self.catalog.feed(department, feed).title
+        except CatalogError:
+            # A department's broken file keeps no list from coming out.
+            return source
+
+    def _keep_basis(self, connection: Connection, now: datetime) -> tuple[int, bool]:
+        """Keep the calendar and the numbers; return the calendar's, and whether any is another than before."""
+        calendar_id = _keep_calendar(connection, self.calendar(now.astimezone(CITY_TIME_ZONE).date()))
+        numbers = self.config.model_dump(mode="json", exclude={"sources"})
+        values = {"calendar_id": calendar_id, "numbers": Jsonb(numbers)}
+        return calendar_id, connection.execute(statement("clearance/keep_basis"), values).fetchone() is not None
+
+    @staticmethod
+    def _make(connection: Connection, table: str, query: sql.SQL | sql.Composed, values: Mapping[str, Any]) -> None:
+        """Make a table of this transaction anew, with statistics."""
+        name = sql.Identifier("pg_temp", table)
+        connection.execute(sql.SQL("drop table if exists {}").format(name))
+        connection.execute(query, values)
+        connection.execute(sql.SQL("analyze {}").format(name))
+
+
+def _of(name: str, services: sql.Composable) -> sql.Composed:
+    return statement(name).format(services=services)
+
+
+def _one(connection: Connection, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return _row(connection, statement(name), values)
+
+
+def _row(connection: Connection, query: sql.SQL | sql.Composed, values: Mapping[str, Any]) -> dict[str, Any]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(query, values).fetchone()
+    assert row is not None
+    return row
+
+
+def _counted_from(before: KeptList | None, day: date) -> dict[str, int]:
+    """Return the counts of the trunk list before as they would be on a list of `day` with the same rows."""
+    if before is None:
+        return dict.fromkeys(_STATES, 0)
+    if before.day == day:
+        return {name: getattr(before, name) for name in _STATES}
+    return {
+        "unrated": before.unrated,
+        "default_rated": before.default_rated,
+        "new": 0,
+        "carried_over": before.unrated + before.default_rated,
+        "reopened": 0,
+    }
+
+
+def _oldest_finish(calendar: WorkingCalendar, day: date, archive_after: int) -> datetime:
+    """Return the begin of the first day whose services are not too old for a list of `day`."""
+    count = calendar.working_days_between(calendar.first_day, day) - archive_after
+    first = calendar.days[0].working_days
+    if count <= 0:
+        return _EARLIEST_FINISH
+    position = bisect_left(calendar.days, first + count, key=lambda known: known.working_days)
+    return datetime.combine(calendar.days[position].day, time(), CITY_TIME_ZONE)
+
+
+def _keep_calendar(connection: Connection, calendar: WorkingCalendar) -> int:
+    """Keep the days of a calendar, once; return its number."""
+    row = connection.execute(statement("clearance/calendar_by_digest"), {"digest": calendar.digest}).fetchone()
+    if row is None:
+        row = connection.execute(statement("clearance/keep_calendar"), {"digest": calendar.digest}).fetchone()
+        assert row is not None
+        connection.execute(
+            statement("clearance/keep_calendar_days"),
+            {
+                "calendar_id": row[0],
+                "days": [day.day for day in calendar.days],
+                "is_working": [day.is_working for day in calendar.days],
+                "working_days": [day.working_days for day in calendar.days],
+                "is_assumed": [day.is_assumed for day in calendar.days],
+            },
+        )
+    return int(row[0])

@@ -1,0 +1,110 @@
+"""A rate over the days as a picture (SVG), drawn here: the page loads nothing from anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import floor
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT = 440, 160
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 26
+_DAY_LABELS = 7
+
+
+@dataclass(frozen=True)
+class Point:
+    """The rate of a day; a day without a denominator has none and leaves a gap."""
+
+    day: date
+    numerator: int
+    denominator: int
+    shown: str
+
+    @property
+    def percent(self) -> float | None:
+        """The height of the point."""
+        return 100 * self.numerator / self.denominator if self.denominator else None
+
+
+def trend(name: str, points: Sequence[Point]) -> Markup:
+    """Draw one rate, a point for each day; below, how large the denominator was."""
+    heights = [point.percent for point in points if point.percent is not None]
+    if not heights:
+        return Markup("")
+    lowest = _lowest(min(heights))
+    step = (WIDTH - _LEFT - _RIGHT) / max(len(points) - 1, 1)
+    largest = max(point.denominator for point in points)
+    floor_line = HEIGHT - _BOTTOM
+
+    def x(position: int) -> float:
+        return _LEFT + step * position
+
+    def y(percent: float) -> float:
+        return _TOP + (floor_line - _TOP) * (100 - percent) / (100 - lowest)
+
+    parts = [
+        Markup('<svg class="trend" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+            WIDTH, HEIGHT, f"{name}，{points[0].day:%m-%d} 至 {points[-1].day:%m-%d}"
+        )
+    ]
+    for percent in (lowest, (lowest + 100) / 2, 100):
+        parts.append(
+            Markup(
+                '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text class="scale" x="{}" y="{:.1f}">'
+            ).format(_LEFT, WIDTH - _RIGHT, y(percent), y(percent), _LEFT - 7, y(percent) + 4)
+            + f"{percent:g}%"
+            + Markup("</text>")
+        )
+    bar = max(min(step * 0.55, 18), 1.5)
+    for position, point in enumerate(points):
+        if point.denominator:
+            high = max((floor_line - _TOP) * 0.35 * point.denominator / largest, 1)
+            parts.append(
+                Markup('<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+                    x(position) - bar / 2, floor_line - high, bar, high
+                )
+            )
+    every = max(1, -(-len(points) // _DAY_LABELS))
+    for position, point in enumerate(points):
+        if position % every == 0:
+            parts.append(
+                Markup('<text class="day" x="{:.1f}" y="{}">{}</text>').format(
+                    x(position), HEIGHT - 8, f"{point.day:%m-%d}"
+                )
+            )
+    for run in _runs(points):
+        if len(run) > 1:
+            corners = " ".join(f"{x(position):.1f},{y(percent):.1f}" for position, percent in run)
+            parts.append(Markup('<polyline class="line" points="{}"/>').format(corners))
+    for position, point in enumerate(points):
+        if point.percent is not None:
+            parts.append(
+                Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>').format(
+                    x(position),
+                    y(point.percent),
+                    2.6 if step > 8 else 1.8,
+                    f"{point.day:%Y-%m-%d}　{point.shown}（{point.numerator:,}/{point.denominator:,}）",
+                )
+            )
+    parts.append(Markup("</svg>"))
+    return Markup("").join(parts)
+
+
+def _lowest(percent: float) -> float:
+    """Return where the scale begins, so that a rate near 100 does not look like a straight line."""
+    for begin in (99, 98, 95, 90, 80):
+        if percent >= begin:
+            return begin
+    return max(floor(percent / 20) * 20, 0)
+
+
+def _runs(points: Sequence[Point]) -> list[list[tuple[int, float]]]:
+    """Return the points by spans without a gap."""
+    runs: list[list[tuple[int, float]]] = [[]]
+    for position, point in enumerate(points):
+        if point.percent is not None:
+            runs[-1].append((position, point.percent))
+        elif runs[-1]:
+            runs.append([])
+    return runs

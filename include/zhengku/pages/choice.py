@@ -1,0 +1,118 @@
+"""What a visitor chose to see, from the address of the page; a district that is not his is refused here."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, get_args
+
+from fastapi import Depends, HTTPException, Request, status
+
+from zhengku.clearance.config import KINDS, ListKind
+from zhengku.clearance.lists import Section, State
+from zhengku.clearance.roles import Access
+from zhengku.pages.host import Visitor
+
+SECTIONS = get_args(Section)
+STATES = get_args(State)
+
+NOWHERE = "none"
+"""In an address: rows without a district of the city, or without a department or hall."""
+
+LONGEST_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is asked for; a part that is None is not chosen. `district` and the like are "" for rows without one."""
+
+    access: Access
+    day: date | None = None
+    kind: ListKind | None = None
+    version: int | None = None
+    district: str | None = None
+    department: str | None = None
+    hall: str | None = None
+    section: Section | None = None
+    state: State | None = None
+    page: int = 1
+
+    @property
+    def districts(self) -> Collection[str] | None:
+        """The districts whose rows are shown, None for all: those chosen, and never another than the visitor's."""
+        return self.access.districts if self.district is None else frozenset({self.district})
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters of `zhengku.clearance.lists.rows`."""
+        return {
+            "section": self.section,
+            "districts": self.districts,
+            "handling_department": self.department,
+            "hall": self.hall,
+            "state": self.state,
+        }
+
+
+def _choice(request: Request, access: Visitor) -> Choice:
+    return read_choice(request.query_params, access, request.app.state.catalog().districts)
+
+
+Chosen = Annotated[Choice, Depends(_choice)]
+
+
+def read_choice(query: Mapping[str, str], access: Access, districts: Collection[str]) -> Choice:
+    """Read an address's parts; raises `HTTPException` 400 for what cannot be read, 403 for another's district."""
+    district = _text(query, "district")
+    if district not in (None, "", *districts):
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这个区划。")
+    if district is not None and not access.covers(district or None):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "您的角色不能查看该区划的清单。")
+    return Choice(
+        access=access,
+        day=_day(query, "day"),
+        kind=_one_of(query, "kind", KINDS),
+        version=_number(query, "version"),
+        district=district,
+        department=_text(query, "department"),
+        hall=_text(query, "hall"),
+        section=_one_of(query, "section", SECTIONS),
+        state=_one_of(query, "state", STATES),
+        page=_number(query, "page") or 1,
+    )
+
+
+def _wrong(name: str) -> HTTPException:
+    return HTTPException(status.HTTP_400_BAD_REQUEST, f"网址中的“{name}”无法识别。")
+
+
+def _text(query: Mapping[str, str], name: str) -> str | None:
+    value = query.get(name, "")
+    if len(value) > LONGEST_TEXT or "\0" in value:
+        raise _wrong(name)
+    return "" if value == NOWHERE else value or None
+
+
+def _number(query: Mapping[str, str], name: str) -> int | None:
+    value = query.get(name, "")
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= 7 and int(value) > 0):
+        raise _wrong(name)
+    return int(value)
+
+
+def _day(query: Mapping[str, str], name: str) -> date | None:
+    value = query.get(name, "")
+    if not value:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise _wrong(name) from None
+
+
+def _one_of(query: Mapping[str, str], name: str, known: Collection[Any]) -> Any:
+    value = query.get(name, "")
+    if value and value not in known:
+        raise _wrong(name)
+    return value or None

@@ -1,0 +1,82 @@
+"""Making a page: templates, the headers that keep it to itself, and how numbers and times are written in it."""
+
+import secrets
+from datetime import date, datetime, time
+from functools import cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from zhengku.clearance.lists import Rate
+from zhengku.settings import CITY_TIME_ZONE
+
+_WEEKDAYS = "一二三四五六日"
+
+# What the plan asks for; the others have no goal.
+_ABOVE_999 = ("满意率（含默认）", "满意率（不含默认）")
+_ALL = ("实名差评回访整改率",)
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Of every answer: lists are kept by no browser or proxy, and shown in no page but Airflow's own."""
+
+
+def page(request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page; its style and script are part of it, and nothing else may be loaded or run."""
+    nonce = secrets.token_urlsafe(16)
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
+    )
+    text = _templates().get_template(template).render(nonce=nonce, **values)
+    return HTMLResponse(text, status_code, {**HEADERS, "Content-Security-Policy": policy})
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("zhengku.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=lambda value: f"{value:,}", day=_day, moment=_moment, share=_share, goal=_goal, standing=_standing
+    )
+    return environment
+
+
+def _day(value: date) -> str:
+    return f"{value.year}年{value.month}月{value.day}日（星期{_WEEKDAYS[value.weekday()]}）"
+
+
+def _moment(value: datetime, day: date | None = None, *, seconds: bool = False) -> str:
+    """Return the city's time; the midnight that ends `day` as its 24:00."""
+    local = value.astimezone(CITY_TIME_ZONE)
+    if day is not None and local.time() == time() and (local.date() - day).days == 1:
+        return f"{day:%Y-%m-%d} 24:00"
+    return f"{local:%Y-%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
+
+
+def _share(part: int, whole: int) -> str:
+    hundredths = part * 10_000 // whole
+    return f"{hundredths // 100}.{hundredths % 100:02d}%"
+
+
+def _goal(rate: Rate) -> str:
+    return "高于99.9%" if rate.name_zh in _ABOVE_999 else "100%" if rate.name_zh in _ALL else ""
+
+
+def _standing(rate: Rate) -> str:
+    """Return the class of a figure with a goal that can be judged."""
+    if not rate.denominator or not _goal(rate):
+        return ""
+    is_met = rate.is_above_999 if rate.name_zh in _ABOVE_999 else rate.numerator == rate.denominator
+    return " good" if is_met else " bad"

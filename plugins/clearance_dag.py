@@ -1,0 +1,190 @@
+"""The DAGs of the daily clearance: publish → rates → workbooks, and tell people; one by loaded data, one by the clock.
+
+Both publish by the same steps and never the same list twice; docs/daily-clearance.md.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    DeadlineAlert,
+    DeadlineReference,
+    MultipleCronTriggerTimetable,
+    SyncCallback,
+    get_current_context,
+    task,
+)
+from airflow.sdk.exceptions import AirflowSkipException
+from clearance_notices import (
+    MAIL_CONNECTION,
+    ROBOT_CONNECTION,
+    Notice,
+    find_connection,
+    list_is_late,
+    publication,
+    send_mail,
+    send_to_robot,
+)
+from department_dag import FINAL_ERRORS, FIRST_NIGHT, loaded_asset
+
+from zhengku.clearance.config import SOURCE_DATASETS, load_clearance
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+OWNER = "big-data-section"
+
+# A list that is not out by then is told of: the halls are waiting for it.
+LATE_AFTER = timedelta(minutes=20)
+
+# Day, kind and version of a list, as one task hands it to the next.
+ListName = tuple[str, str, int]
+
+
+def by_loaded_data(doc: str | None) -> DAG:
+    """Build the DAG that publishes what is due as soon as cases and evaluations were loaded after the cut-off."""
+    return _clearance_dag(
+        "daily_clearance",
+        "日清清单·入库后发布",
+        doc,
+        schedule=[loaded_asset(dataset) for dataset in SOURCE_DATASETS],
+        only_if_fresh=True,
+    )
+
+
+def by_the_clock(doc: str | None) -> DAG:
+    """Build the DAG that publishes at fixed hours whatever is due, with what there is."""
+    config = load_clearance(Settings.load().catalog_folder)
+    hours = (config.working_latest, config.final_latest)
+    return _clearance_dag(
+        "daily_clearance_cutoff",
+        "日清清单·定时发布",
+        doc,
+        schedule=MultipleCronTriggerTimetable(
+            *(f"{hour.minute} {hour.hour} * * *" for hour in hours), timezone="Asia/Shanghai"
+        ),
+        only_if_fresh=False,
+        deadline=DeadlineAlert(
+            reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+            interval=LATE_AFTER,
+            callback=SyncCallback(list_is_late),
+            name="清单未按时发布",
+        ),
+    )
+
+
+def _clearance_dag(
+    dag_id: str,
+    title: str,
+    doc: str | None,
+    *,
+    schedule: list[Asset] | MultipleCronTriggerTimetable,
+    only_if_fresh: bool,
+    deadline: DeadlineAlert | None = None,
+) -> DAG:
+    @task
+    def publish() -> list[ListName]:
+        """Publish every list that is due; return the lists and corrections that this run made."""
+        from zhengku.clearance.publish import DailyClearance
+
+        context = get_current_context()
+        clearance = DailyClearance(Settings.load())
+        now = datetime.now(tz=CITY_TIME_ZONE)
+        clearance.publish_due(now, only_if_fresh=only_if_fresh)
+        # What an earlier try of this run published before it died is told of too.
+        first_try = context["dag_run"].start_date
+        since = now if context["ti"].try_number == 1 or first_try is None else first_try
+        return _published_since(clearance, since, now)
+
+    # Also without a new list: evaluations that were loaded change the rates of days past.
+    @task
+    def rates() -> int:
+        """Count the rates of the days anew that loaded data touched; return how many days."""
+        from zhengku.clearance.publish import DailyClearance
+
+        return DailyClearance(Settings.load()).refresh_rates()
+
+    @task
+    def workbooks(names: list[ListName]) -> list[str]:
+        """Write the workbooks of the city and of each district; return their places."""
+        from zhengku.catalog import load_catalog
+        from zhengku.clearance import lists
+        from zhengku.clearance.delivery import write_workbooks
+        from zhengku.database import store_connection
+
+        settings = Settings.load()
+        catalog = load_catalog(settings.catalog_folder)
+        written: list[str] = []
+        for day, kind, version in _or_skip(names):
+            with store_connection(settings.database_url) as connection:
+                published = lists.published(connection, datetime.fromisoformat(day).date(), kind, version)
+                assert published is not None
+                written += map(str, write_workbooks(connection, catalog, published, settings.report_folder))
+        return written
+
+    @task
+    def notify_by_mail(names: list[ListName]) -> int:
+        """Mail that the lists are out; return to how many addresses."""
+        return send_mail(_notice(MAIL_CONNECTION, names))
+
+    @task
+    def notify_by_robot(names: list[ListName]) -> None:
+        """Let the robot of 企业微信 or 钉钉 say that the lists are out."""
+        send_to_robot(_notice(ROBOT_CONNECTION, names))
+
+    with DAG(
+        dag_id=dag_id,
+        dag_display_name=title,
+        description="未评办件日清清单：发布、评价指标、表格、通知",
+        doc_md=doc,
+        schedule=schedule,
+        start_date=FIRST_NIGHT,
+        catchup=False,
+        max_active_runs=1,
+        deadline=deadline,
+        tags=["日清日结"],
+        default_args={
+            "owner": OWNER,
+            "retries": 2,
+            "retry_delay": timedelta(minutes=1),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(minutes=5),
+            "retry_policy": FINAL_ERRORS,
+            "execution_timeout": timedelta(minutes=30),
+        },
+    ) as dag:
+        names: Any = publish()
+        names >> rates() >> workbooks(names)
+        # A list that is out is told of, whatever becomes of the other steps.
+        notify_by_mail(names)
+        notify_by_robot(names)
+    return dag
+
+
+def _published_since(clearance: Any, since: datetime, now: datetime) -> list[ListName]:
+    """Return the versions of lists of the last days that were published at or after a moment, oldest first."""
+    from zhengku.clearance import lists
+    from zhengku.clearance.config import DUE_DAYS
+    from zhengku.database import store_connection
+
+    back = max(DUE_DAYS, clearance.config.correction_days) + 1
+    today = now.astimezone(CITY_TIME_ZONE).date()
+    with store_connection(clearance.settings.database_url) as connection:
+        return [
+            (f"{published.day}", published.kind, published.version)
+            for day in (today - timedelta(days=number) for number in range(back, -1, -1))
+            for published in lists.versions(connection, day)
+            if published.published_at >= since
+        ]
+
+
+def _or_skip(names: list[ListName]) -> list[ListName]:
+    if not names:
+        raise AirflowSkipException("this run published no list")
+    return names
+
+
+def _notice(connection: str, names: list[ListName]) -> Notice:
+    if find_connection(connection) is None:
+        raise AirflowSkipException(f"{connection} is not set up: docs/runbooks/daily-clearance.md says how")
+    return publication([(day, kind, version) for day, kind, version in _or_skip(names)])

@@ -1,0 +1,74 @@
+-- From the last trunk list to the next: stays that end or change are closed, and new ones begin. What stays is not
+-- written. Returns how many rows left and came: of either section, and of each state on the new list's day.
+with closed as (
+    update clearance.entry as e
+    set until_list = %(list_id)s
+    where
+        e.until_list is null
+        and e.record_key in (
+            select s.record_key
+            from {services} as s
+        )
+        and not exists (
+            select from wanted as w
+            where
+                w.record_key = e.record_key and w.version_no = e.version_no and w.since_day = e.since_day
+                and w.is_reopened = e.is_reopened and w.default_at is not distinct from e.default_at
+        )
+    returning
+        e.default_at,
+        e.since_day,
+        e.is_reopened
+),
+
+opened as (
+    insert into clearance.entry (
+        record_key, first_list, version_no, place_id, finished_at, default_at, since_day, is_reopened
+    )
+    select
+        w.record_key,
+        %(list_id)s,
+        w.version_no,
+        w.place_id,
+        w.finished_at,
+        w.default_at,
+        w.since_day,
+        w.is_reopened
+    from wanted as w
+    where
+        not exists (
+            select from clearance.entry as e
+            where
+                e.record_key = w.record_key and e.until_list is null and e.version_no = w.version_no
+                and e.since_day = w.since_day and e.is_reopened = w.is_reopened
+                and e.default_at is not distinct from w.default_at
+        )
+    returning
+        default_at,
+        since_day,
+        is_reopened
+),
+
+moved as (
+    select
+        -1 as number,
+        c.default_at is null as is_unrated,
+        c.since_day = %(day)s as is_of_day,
+        c.is_reopened
+    from closed as c
+    union all
+    select
+        1 as number,
+        o.default_at is null as is_unrated,
+        o.since_day = %(day)s as is_of_day,
+        o.is_reopened
+    from opened as o
+)
+
+select
+    coalesce(sum(number) filter (where is_unrated), 0) as unrated,
+    coalesce(sum(number) filter (where not is_unrated), 0) as default_rated,
+    coalesce(sum(number) filter (where is_of_day and not is_reopened), 0) as new,
+    coalesce(sum(number) filter (where not is_of_day), 0) as carried_over,
+    coalesce(sum(number) filter (where is_of_day and is_reopened), 0) as reopened
+from moved

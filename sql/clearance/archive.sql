@@ -1,0 +1,14 @@
+-- Unrated services that are older than a list may hold: archived once, and for good.
+insert into clearance.archived (record_key, list_id, cutoff_at)
+select
+    s.record_key,
+    %(list_id)s,
+    %(cutoff_at)s
+from {services} as s
+where
+    s.finished_at < %(oldest_finish)s
+    and (s.rated_at is null or s.rated_at > %(cutoff_at)s)
+    and not exists (
+        select from clearance.archived as a
+        where a.record_key = s.record_key
+    )

@@ -1,0 +1,81 @@
+-- Bad reviews made up to the end of a day, with what is due for them and how that stood at a moment: overdue first.
+with review as (
+    select
+        e.evaluation_number,
+        e.case_number,
+        e.service_number,
+        e.level,
+        e.evaluated_at,
+        e.reason,
+        c.district,
+        c.handling_department,
+        c.hall,
+        c."window",
+        c.handler,
+        c.service_item_name,
+        call.day as callback_due,
+        rectify.day as rectification_due,
+        e.called_back_at,
+        e.rectified_at,
+        e.case_number || '|' || e.service_number as record_key,
+        (call.day + 1)::timestamp at time zone 'Asia/Shanghai' as callback_ends_at,
+        (rectify.day + 1)::timestamp at time zone 'Asia/Shanghai' as rectification_ends_at
+    from store.evaluation as e
+    inner join clearance.calendar_day as made
+        on
+            made.calendar_id = %(calendar_id)s
+            and greatest((e.evaluated_at at time zone 'Asia/Shanghai')::date, %(calendar_begin)s) = made.day
+    inner join clearance.calendar_day as call
+        on
+            call.calendar_id = %(calendar_id)s and call.is_working
+            and made.working_days + %(callback_working_days)s = call.working_days
+    inner join clearance.calendar_day as rectify
+        on
+            rectify.calendar_id = %(calendar_id)s and rectify.is_working
+            and made.working_days + %(rectification_working_days)s = rectify.working_days
+    left join store.service_case as c on e.case_number || '|' || e.service_number = c.record_key
+    where
+        e.level in ('dissatisfied', 'very_dissatisfied') and e.is_effective = 'yes' and e.removal is null
+        and e.is_real_name = 'yes' and coalesce(e.is_default, '') <> 'yes'
+        and e.evaluated_at < (%(day)s::date + 1)::timestamp at time zone 'Asia/Shanghai'
+        and (%(districts)s::text[] is null or c.district = any(%(districts)s))
+),
+
+judged as (
+    select
+        r.*,
+        case
+            when r.called_back_at is null and r.callback_ends_at <= %(moment)s then 'callback_overdue'
+            when r.rectified_at is null and r.rectification_ends_at <= %(moment)s then 'rectification_overdue'
+            when r.called_back_at is null or r.rectified_at is null then 'open'
+            when r.called_back_at > r.callback_ends_at or r.rectified_at > r.rectification_ends_at then 'done_late'
+            else 'done'
+        end as state
+    from review as r
+)
+
+select
+    j.evaluation_number,
+    j.record_key,
+    j.district,
+    j.handling_department,
+    j.hall,
+    j."window",
+    j.handler,
+    j.case_number,
+    j.service_number,
+    j.service_item_name,
+    j.level,
+    j.evaluated_at,
+    j.reason,
+    j.callback_due,
+    j.called_back_at,
+    j.rectification_due,
+    j.rectified_at,
+    j.state
+from judged as j
+order by
+    array_position(array['callback_overdue', 'rectification_overdue', 'open', 'done_late', 'done'], state),
+    rectification_due,
+    evaluated_at,
+    evaluation_number

@@ -1,0 +1,4 @@
+select
+    calendar_id,
+    numbers
+from clearance.basis

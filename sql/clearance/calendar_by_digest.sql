@@ -1,0 +1,3 @@
+select calendar_id
+from clearance.calendar
+where digest = %(digest)s

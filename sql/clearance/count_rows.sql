@@ -1,0 +1,15 @@
+-- How many rows of a list the same filters leave as in list_rows.sql.
+select count(*)
+from
+    clearance.rows_of(%(base_list)s::bigint, %(day)s::date, %(kind)s::text, %(version)s::integer) as r
+inner join clearance.place as p on r.place_id = p.place_id
+where
+    (%(districts)s::text[] is null or p.district = any(%(districts)s))
+    and (%(handling_department)s::text is null or p.handling_department = %(handling_department)s)
+    and (%(hall)s::text is null or p.hall = %(hall)s)
+    and (%(section)s::text is null or (r.default_at is null) = (%(section)s = 'unrated'))
+    and (
+        %(state)s::text is null
+        or %(state)s
+        = case when r.since_day < %(day)s then 'carried_over' when r.is_reopened then 'reopened' else 'new' end
+    )

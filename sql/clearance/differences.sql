@@ -1,0 +1,89 @@
+-- Services of `candidate` whose membership or section at the cut-off of some lists (given by their newest versions) is
+-- now another. Who was archived by then stays so, who is listed is not archived, and who is added must have been young
+-- enough for that list.
+create temp table difference on commit drop as
+with target as (
+    select *
+    from clearance.list
+    where list_id = any(%(lists)s::bigint[])
+),
+
+corrected as (
+    select distinct on (t.list_id, k.record_key)
+        t.list_id as target_list,
+        k.*
+    from target as t
+    inner join clearance.list as l on t.day = l.day and t.kind = l.kind and t.version >= l.version
+    inner join clearance.correction as k on l.list_id = k.list_id
+    inner join candidate as c on k.record_key = c.record_key
+    order by t.list_id asc, k.record_key asc, l.version desc
+),
+
+listed as (
+    select
+        t.list_id,
+        e.record_key,
+        e.version_no,
+        e.place_id,
+        e.finished_at,
+        e.default_at,
+        e.since_day,
+        e.is_reopened
+    from candidate as c
+    inner join clearance.entry as e on c.record_key = e.record_key
+    inner join target as t on e.first_list <= t.base_list and (e.until_list is null or e.until_list > t.base_list)
+    where
+        not exists (
+            select from corrected as k
+            where k.target_list = t.list_id and k.record_key = e.record_key
+        )
+    union all
+    select
+        target_list,
+        record_key,
+        version_no,
+        place_id,
+        finished_at,
+        default_at,
+        since_day,
+        is_reopened
+    from corrected
+    where change <> 'removed'
+),
+
+unrated as (
+    select
+        t.list_id,
+        c.record_key,
+        c.version_no,
+        c.place_id,
+        c.finished_at,
+        case when c.default_at <= t.cutoff_at then c.default_at end as default_at,
+        c.finished_at >= t.oldest_finish as is_young
+    from candidate as c
+    inner join target as t on c.finished_at <= t.cutoff_at
+    where
+        (c.rated_at is null or c.rated_at > t.cutoff_at)
+        and not exists (
+            select from clearance.archived as a
+            where a.record_key = c.record_key and a.cutoff_at <= t.cutoff_at
+        )
+)
+
+select
+    coalesce(o.list_id, n.list_id) as list_id,
+    coalesce(o.record_key, n.record_key) as record_key,
+    case when o.record_key is null then 'added' when n.record_key is null then 'removed' else 'changed' end as change,
+    coalesce(o.version_no, n.version_no) as version_no,
+    coalesce(o.place_id, n.place_id) as place_id,
+    coalesce(o.finished_at, n.finished_at) as finished_at,
+    case when n.record_key is null then o.default_at else n.default_at end as default_at,
+    o.since_day,
+    o.is_reopened,
+    o.default_at as default_before
+from listed as o
+full join unrated as n on o.list_id = n.list_id and o.record_key = n.record_key
+where
+    (o.record_key is null and n.is_young)
+    or n.record_key is null
+    or (o.record_key is not null and (o.default_at is null) <> (n.default_at is null))

@@ -1,0 +1,2 @@
+select distinct list_id
+from difference

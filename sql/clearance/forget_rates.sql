@@ -1,0 +1,2 @@
+delete from clearance.rate_count
+where day = any(%(days)s::date[])

@@ -1,0 +1,3 @@
+select exists(
+    select from clearance.service
+)

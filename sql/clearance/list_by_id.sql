@@ -1,0 +1,3 @@
+select *
+from clearance.list
+where list_id = %(list_id)s

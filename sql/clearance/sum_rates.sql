@@ -1,0 +1,113 @@
+-- The rates of a span of days, each as two sums with its definition; `by` groups them: city, district or department.
+with chosen as (
+    select
+        r.effective,
+        r.effective_positive,
+        r.own,
+        r.own_positive,
+        r.evaluable,
+        r.evaluable_own,
+        r.evaluable_any,
+        r.day_unrated,
+        r.day_cleared,
+        r.bad_due,
+        r.bad_rectified,
+        r.bad_called_and_rectified,
+        case when %(by)s::text <> 'city' then r.district end as district,
+        case when %(by)s = 'department' then r.handling_department end as handling_department
+    from clearance.rate_count as r
+    where
+        r.day between %(first_day)s and %(last_day)s
+        and (%(districts)s::text[] is null or r.district = any(%(districts)s))
+),
+
+summed as (
+    select
+        c.district,
+        c.handling_department,
+        sum(c.effective)::bigint as effective,
+        sum(c.effective_positive)::bigint as effective_positive,
+        sum(c.own)::bigint as own,
+        sum(c.own_positive)::bigint as own_positive,
+        sum(c.evaluable)::bigint as evaluable,
+        sum(c.evaluable_own)::bigint as evaluable_own,
+        sum(c.evaluable_any)::bigint as evaluable_any,
+        sum(c.day_unrated)::bigint as day_unrated,
+        sum(c.day_cleared)::bigint as day_cleared,
+        sum(c.bad_due)::bigint as bad_due,
+        sum(c.bad_rectified)::bigint as bad_rectified,
+        sum(c.bad_called_and_rectified)::bigint as bad_called_and_rectified
+    from chosen as c
+    group by c.district, c.handling_department
+)
+
+select
+    s.district,
+    s.handling_department,
+    r.name_zh,
+    r.definition_zh,
+    r.numerator,
+    r.denominator,
+    r.without_zh
+from summed as s
+cross join
+    lateral (
+        values
+        (
+            1,
+            '满意率（含默认）',
+            '评价等级为非常满意、满意或基本满意的有效评价 ÷ 全部有效评价（含系统默认评价），按评价时间统计',
+            s.effective_positive,
+            s.effective,
+            '无数据'
+        ),
+        (
+            2,
+            '满意率（不含默认）',
+            '评价等级为非常满意、满意或基本满意的本人有效评价 ÷ 全部本人有效评价（不含系统默认评价），按评价时间统计',
+            s.own_positive,
+            s.own,
+            '无数据'
+        ),
+        (
+            3,
+            '主动评价率',
+            '已有本人有效评价的可评价办件服务 ÷ 全部可评价办件服务，按办结时间统计',
+            s.evaluable_own,
+            s.evaluable,
+            '无数据'
+        ),
+        (
+            4,
+            '评价率',
+            '已有有效评价（本人或系统默认）的可评价办件服务 ÷ 全部可评价办件服务，按办结时间统计',
+            s.evaluable_any,
+            s.evaluable,
+            '无数据'
+        ),
+        (
+            5,
+            '日清率',
+            '分母中当日24时及之前已由本人评价的 ÷ 当日办结且工作清单截止时未评（截止后办结的，当日24时未评）的可评价办件服务',
+            s.day_cleared,
+            s.day_unrated,
+            '无数据'
+        ),
+        (
+            6,
+            '实名差评回访整改率',
+            '回访和整改均按期完成的 ÷ 整改到期的实名差评，按整改到期日统计',
+            s.bad_called_and_rectified,
+            s.bad_due,
+            '无差评'
+        ),
+        (
+            7,
+            '按期整改率',
+            '整改按期完成的 ÷ 整改到期的实名差评，按整改到期日统计',
+            s.bad_rectified,
+            s.bad_due,
+            '无差评'
+        )
+    ) as r (place, name_zh, definition_zh, numerator, denominator, without_zh)
+order by s.district nulls last, s.handling_department nulls last, r.place

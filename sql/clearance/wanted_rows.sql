@@ -1,0 +1,39 @@
+-- The rows of a list, among `services`: who is unrated at its cut-off, in which section, and since when it stands
+-- there, against yesterday's list. `last_before` is the last trunk list of an earlier day.
+create temp table wanted on commit drop as
+select
+    s.record_key,
+    s.version_no,
+    s.place_id,
+    s.finished_at,
+    case when s.default_at <= %(cutoff_at)s then s.default_at end as default_at,
+    coalesce(y.since_day, %(day)s::date) as since_day,
+    case
+        when y.record_key is not null then y.is_reopened
+        else
+            %(last_before)s::bigint is not null
+            and (
+                exists (
+                    select from clearance.entry as e
+                    where e.record_key = s.record_key and e.first_list <= %(last_before)s
+                )
+                or exists (
+                    select from clearance.correction as c
+                    inner join clearance.list as l on c.list_id = l.list_id
+                    where c.record_key = s.record_key and c.change <> 'removed' and l.day < %(day)s
+                )
+            )
+    end as is_reopened
+from {services} as s
+left join
+    clearance.rows_of(
+        %(yesterday_base)s::bigint, %(yesterday_day)s::date, %(yesterday_kind)s::text, %(yesterday_version)s::integer
+    ) as y
+    on s.record_key = y.record_key
+where
+    s.finished_at >= %(oldest_finish)s and s.finished_at <= %(cutoff_at)s
+    and (s.rated_at is null or s.rated_at > %(cutoff_at)s)
+    and not exists (
+        select from clearance.archived as a
+        where a.record_key = s.record_key and a.cutoff_at <= %(cutoff_at)s
+    )

@@ -1,0 +1,49 @@
+"""Days of cases and evaluations on the whole road, with dirt in the rows and faults on the way.
+
+Thirty days of it, with a system that is down, are in test_clearance_nights.py.
+"""
+
+Thirty of them: test_clearance_nights.
+"""
+
+from pathlib import Path
+
+import pytest
+from tests.nights.comparison import newest_batch
+from tests.nights.harness import settings_of, surroundings
+from tests.nights.service_comparison import differences
+
+from simulator.faults import Faults
+from simulator.publish import publish
+from simulator.service_sources import SERVICE_SYSTEMS
+from simulator.services import Collection, ServiceCity
+from zhengku.errors import DeliveryUnavailable
+from zhengku.road import Road
+
+SEED = 26
+
+
+def collect_and_load(collection: Collection, road: Road) -> None:
+    run_id = f"collection-{collection.number}"
+    for department in dict.fromkeys(system.department for system in SERVICE_SYSTEMS):
+        for system in SERVICE_SYSTEMS:
+            if system.department != department:
+                continue
+            if system.name in collection.down:
+                with pytest.raises(DeliveryUnavailable):
+                    road.collect(department, system.feed, run_id)
+            else:
+                road.collect(department, system.feed, run_id)
+        road.load_run(department, run_id, last_try=False)
+
+
+def test_two_days_of_cases_and_evaluations_end_as_the_truth_says(
+    tmp_path: Path, database_url: str, server_url: str
+) -> None:
+    with surroundings(tmp_path / "city", [server_url], SERVICE_SYSTEMS, Faults(0.05, SEED)) as around:
+        road = Road(settings_of(tmp_path, database_url, around.environment))
+        for collection in ServiceCity(SEED, 10, days=2).collections():
+            publish(collection.night, around.places)
+            before = newest_batch(database_url)
+            collect_and_load(collection, road)
+            assert differences(database_url, collection, before) == [], f"collection {collection.number}"
