@@ -48,7 +48,7 @@ insert into store.service_case (
 )
 select
     '4207' || lpad(n::text, 14, '0') || '|1', '4207' || lpad(n::text, 14, '0'), '1',
-    '42070' || n %% 800, '虚构事项第' || n %% 800 || '号', 'instant', 'finished', 'no', 'window',
+    '42070' || n %% 200, '虚构事项第' || n %% 200 || '号', 'instant', 'finished', 'no', 'window',
     '张' || chr((19968 + n %% 5000)::integer) || '某', '1' || lpad((3800000000 + n %% 99999999)::text, 10, '0'),
     finished_at - interval '20 minutes', finished_at,
     (array['echeng', 'huarong', 'liangzihu', 'gedian', 'linkong'])[1 + n %% 5],

@@ -205,9 +205,10 @@ class AirflowApi:
         """Let the scheduler run the DAG."""
         self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
 
-    def trigger(self, dag_id: str, run_id: str) -> None:
-        """Ask for a run of a DAG."""
-        self._call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None, "dag_run_id": run_id})
+    def trigger(self, dag_id: str, run_id: str, logical_date: datetime | None = None) -> None:
+        """Ask for a run of a DAG, as the one of a moment where it is given."""
+        moment = logical_date.isoformat() if logical_date else None
+        self._call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": moment, "dag_run_id": run_id})
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return `queued`, `running`, `success` or `failed`."""

@@ -1,7 +1,7 @@
 -- A list that is published late: how its rows differ from those of the trunk list before its day. Returns its counts.
 with base as (
     select r.*
-    from clearance.rows_of(%(base_list)s::bigint, null, null, null) as r
+    from clearance.rows_of(%(base_list)s::bigint, null) as r
 ),
 
 difference as (

@@ -16,26 +16,15 @@ with written as (
         coalesce(
             d.is_reopened,
             y.is_reopened,
-            %(last_before)s::bigint is not null
-            and (
-                exists (
-                    select from clearance.entry as e
-                    where e.record_key = d.record_key and e.first_list <= %(last_before)s
-                )
-                or exists (
-                    select from clearance.correction as c
-                    inner join clearance.list as l on c.list_id = l.list_id
-                    where c.record_key = d.record_key and c.change <> 'removed' and l.day < %(day)s
-                )
+            exists (
+                select
+                from clearance.listings_before(d.record_key, %(last_before)s::bigint, %(day)s::date)
             )
         )
     from difference as d
     left join
-        clearance.rows_of(
-            %(yesterday_base)s::bigint,
-            %(yesterday_day)s::date,
-            %(yesterday_kind)s::text,
-            %(yesterday_version)s::integer
+        lateral clearance.row_of(
+            d.record_key, %(yesterday_base)s::bigint, %(yesterday_corrections)s::bigint[]
         ) as y
         on d.record_key = y.record_key
     where d.list_id = %(corrected_list)s

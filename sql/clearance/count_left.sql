@@ -5,35 +5,23 @@ with moved as (
     from clearance.entry
     where until_list > %(yesterday_base)s and until_list <= %(base_list)s
     union
-    select c.record_key
-    from clearance.correction as c
-    inner join clearance.list as l on c.list_id = l.list_id
-    where (l.day, l.kind) in ((%(yesterday_day)s, %(yesterday_kind)s), (%(day)s, %(kind)s))
+    select record_key
+    from clearance.correction
+    where list_id = any(%(yesterday_corrections)s::bigint[] || %(corrections)s::bigint[])
 ),
 
 left_behind as (
     select m.record_key
     from moved as m
-    where
-        exists (
-            select
-            from
-                clearance.rows_of(
-                    %(yesterday_base)s::bigint,
-                    %(yesterday_day)s::date,
-                    %(yesterday_kind)s::text,
-                    %(yesterday_version)s::integer
-                ) as y
-            where y.record_key = m.record_key
-        )
-        and not exists (
-            select
-            from
-                clearance.rows_of(
-                    %(base_list)s::bigint, %(day)s::date, %(kind)s::text, %(version)s::integer
-                ) as r
-            where r.record_key = m.record_key
-        )
+    inner join
+        lateral clearance.row_of(
+            m.record_key, %(yesterday_base)s::bigint, %(yesterday_corrections)s::bigint[]
+        ) as y
+        on m.record_key = y.record_key
+    left join
+        lateral clearance.row_of(m.record_key, %(base_list)s::bigint, %(corrections)s::bigint[]) as r
+        on m.record_key = r.record_key
+    where r.record_key is null
 ),
 
 reason as (

@@ -1,7 +1,6 @@
 -- How many rows of a list the same filters leave as in list_rows.sql.
 select count(*)
-from
-    clearance.rows_of(%(base_list)s::bigint, %(day)s::date, %(kind)s::text, %(version)s::integer) as r
+from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r
 inner join clearance.place as p on r.place_id = p.place_id
 where
     (%(districts)s::text[] is null or p.district = any(%(districts)s))

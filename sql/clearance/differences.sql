@@ -13,10 +13,9 @@ corrected as (
         t.list_id as target_list,
         k.*
     from target as t
-    inner join clearance.list as l on t.day = l.day and t.kind = l.kind and t.version >= l.version
-    inner join clearance.correction as k on l.list_id = k.list_id
+    inner join clearance.correction as k on k.list_id = any(t.corrections)
     inner join candidate as c on k.record_key = c.record_key
-    order by t.list_id asc, k.record_key asc, l.version desc
+    order by t.list_id asc, k.record_key asc, k.list_id desc
 ),
 
 listed as (
@@ -30,7 +29,15 @@ listed as (
         e.since_day,
         e.is_reopened
     from candidate as c
-    inner join clearance.entry as e on c.record_key = e.record_key
+    -- By key, however many there are: the planner would rather read all entries.
+    cross join
+        lateral (
+            select s.*
+            from clearance.entry as s
+            where s.record_key = c.record_key
+            order by s.first_list
+            offset 0
+        ) as e
     inner join target as t on e.first_list <= t.base_list and (e.until_list is null or e.until_list > t.base_list)
     where
         not exists (

@@ -7,8 +7,7 @@ with counted as (
         count(*) filter (where r.since_day = %(day)s and not r.is_reopened) as new,
         count(*) filter (where r.since_day < %(day)s) as carried_over,
         count(*) filter (where r.since_day = %(day)s and r.is_reopened) as reopened
-    from
-        clearance.rows_of(%(base_list)s::bigint, %(day)s::date, %(kind)s::text, %(version)s::integer) as r
+    from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r
     group by r.place_id
 )
 

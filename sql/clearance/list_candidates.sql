@@ -2,8 +2,7 @@
 create temp table candidate on commit drop as
 with named as (
     select r.record_key
-    from
-        clearance.rows_of(%(base_list)s::bigint, %(day)s::date, %(kind)s::text, %(version)s::integer) as r
+    from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r
     union
     select s.record_key
     from clearance.service as s

@@ -3,5 +3,4 @@ select
     r.*,
     null::text as change,
     null::timestamptz as rated_at
-from
-    clearance.rows_of(%(base_list)s::bigint, %(day)s::date, %(kind)s::text, %(version)s::integer) as r
+from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r

@@ -5,8 +5,7 @@ with listed as (
         r.record_key,
         r.finished_at,
         case when r.default_at is null then 'unrated' else 'default_rated' end as section
-    from
-        clearance.rows_of(%(base_list)s::bigint, %(day)s::date, %(kind)s::text, %(version)s::integer) as r
+    from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r
 ),
 
 unrated as (

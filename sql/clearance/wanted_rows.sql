@@ -12,24 +12,13 @@ select
         when y.record_key is not null then y.is_reopened
         else
             %(last_before)s::bigint is not null
-            and (
-                exists (
-                    select from clearance.entry as e
-                    where e.record_key = s.record_key and e.first_list <= %(last_before)s
-                )
-                or exists (
-                    select from clearance.correction as c
-                    inner join clearance.list as l on c.list_id = l.list_id
-                    where c.record_key = s.record_key and c.change <> 'removed' and l.day < %(day)s
-                )
+            and exists (
+                select
+                from clearance.listings_before(s.record_key, %(last_before)s::bigint, %(day)s::date)
             )
     end as is_reopened
 from {services} as s
-left join
-    clearance.rows_of(
-        %(yesterday_base)s::bigint, %(yesterday_day)s::date, %(yesterday_kind)s::text, %(yesterday_version)s::integer
-    ) as y
-    on s.record_key = y.record_key
+left join lateral {yesterday} as y on s.record_key = y.record_key
 where
     s.finished_at >= %(oldest_finish)s and s.finished_at <= %(cutoff_at)s
     and (s.rated_at is null or s.rated_at > %(cutoff_at)s)

@@ -1,7 +1,8 @@
--- What a list held, from what is kept of it. The planner inlines it; so the facts of the list come as arguments, from
--- which it sees how much of the trunk is meant.
+-- What a list held, from what is kept of it: the trunk list `base` (null for none), and over it the differences of the
+-- versions `corrections`, the latest of which counts. The planner inlines these functions; what is known of the list
+-- comes as arguments, so that it sees how much of the trunk is meant.
 
-create or replace function clearance.rows_of(base bigint, list_day date, list_kind text, list_version integer)
+create or replace function clearance.rows_of(base bigint, corrections bigint[])
 returns table (
     record_key text,
     version_no integer,
@@ -16,9 +17,8 @@ as $$
     with correction as (
         select distinct on (c.record_key) c.*
         from clearance.correction as c
-        inner join clearance.list as l on l.list_id = c.list_id
-        where l.day = list_day and l.kind = list_kind and l.version <= list_version
-        order by c.record_key, l.version desc
+        where c.list_id = any(corrections)
+        order by c.record_key, c.list_id desc
     )
     select e.record_key, e.version_no, e.place_id, e.finished_at, e.default_at, e.since_day, e.is_reopened
     from clearance.entry as e
@@ -29,4 +29,65 @@ as $$
     select c.record_key, c.version_no, c.place_id, c.finished_at, c.default_at, c.since_day, c.is_reopened
     from correction as c
     where c.change <> 'removed'
+$$;
+
+-- The same for one record, by its key: none or one row. To look up thousands among a million.
+create or replace function clearance.row_of(key text, base bigint, corrections bigint[])
+returns table (
+    record_key text,
+    version_no integer,
+    place_id integer,
+    finished_at timestamptz,
+    default_at timestamptz,
+    since_day date,
+    is_reopened boolean
+)
+language sql stable parallel safe
+as $$
+    select r.record_key, r.version_no, r.place_id, r.finished_at, r.default_at, r.since_day, r.is_reopened
+    from (
+        (
+            select
+                c.record_key, c.version_no, c.place_id, c.finished_at, c.default_at, c.since_day, c.is_reopened,
+                c.change <> 'removed' as is_listed, 1 as place
+            from clearance.correction as c
+            where c.record_key = key and c.list_id = any(corrections)
+            order by c.list_id desc
+            limit 1
+        )
+        union all
+        select
+            e.record_key, e.version_no, e.place_id, e.finished_at, e.default_at, e.since_day, e.is_reopened,
+            true as is_listed, 2 as place
+        from clearance.entry as e
+        where e.record_key = key and e.first_list <= base and (e.until_list is null or e.until_list > base)
+        order by place
+        limit 1
+    ) as r
+    where r.is_listed
+$$;
+
+-- A list of a day before one that a record was on, in any version; `last_before` is the last trunk list of such a day.
+-- The limits keep it a look-up by key: without them an exists is answered by hashing every entry there is.
+create or replace function clearance.listings_before(key text, last_before bigint, list_day date)
+returns table (list_id bigint)
+language sql stable parallel safe
+as $$
+    (
+        select e.first_list as list_id
+        from clearance.entry as e
+        where e.record_key = key and e.first_list <= last_before
+        order by e.first_list
+        limit 1
+    )
+    union all
+    (
+        select c.list_id
+        from clearance.correction as c
+        inner join clearance.list as l on l.list_id = c.list_id
+        where c.record_key = key and c.change <> 'removed' and l.day < list_day
+        order by c.list_id
+        limit 1
+    )
+    limit 1
 $$;

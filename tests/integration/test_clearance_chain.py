@@ -74,7 +74,7 @@ def check(store: Store, truth: Lists) -> None:
             }, (on, kind, version)
             check_counts(found, kept, version)
             since = store.query(
-                "select record_key, since_day from clearance.list l, clearance.rows_of(base_list, day, kind, version)"
+                "select record_key, since_day from clearance.list l, clearance.rows_of(base_list, corrections)"
                 " where list_id = %s",
                 found.list_id,
             )

@@ -1,8 +1,5 @@
 """Days of cases and evaluations on the whole road, with dirt in the rows and faults on the way.
 
-Thirty days of it, with a system that is down, are in test_clearance_nights.py.
-"""
-
 Thirty of them: test_clearance_nights.
 """
 

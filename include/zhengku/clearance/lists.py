@@ -244,6 +244,7 @@ class KeptList:
     published_at: datetime
     is_trunk: bool
     base_list: int | None
+    corrections: list[int]
     yesterday_list: int | None
     oldest_finish: datetime
     calendar_id: int
@@ -296,7 +297,7 @@ class KeptList:
     @property
     def members(self) -> dict[str, Any]:
         """The parameters by which a statement finds the rows of this version."""
-        return {"base_list": self.base_list, "day": self.day, "kind": self.kind, "version": self.version}
+        return {"base_list": self.base_list, "corrections": self.corrections, "day": self.day}
 
 
 def kept_list(connection: Connection, name: str, values: Mapping[str, Any]) -> KeptList | None:

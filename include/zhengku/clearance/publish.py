@@ -127,6 +127,8 @@ class DailyClearance:
         Runs in the caller's transaction, alone. Services that no batch touched are not looked at.
         """
         connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance', 0))")
+        # Thousands of keys are looked up among millions: by the index, which is in memory or on a fast disk.
+        connection.execute("set local random_page_cost = 1.1")
         calendar_id, is_other_basis = self._keep_basis(connection, now or datetime.now(tz=CITY_TIME_ZONE))
         found = connection.execute(statement("clearance/has_services")).fetchone()
         is_first = found is not None and not found[0]
@@ -211,10 +213,12 @@ class DailyClearance:
         return versions
 
     def _next_version(self, connection: Connection, kept: KeptList, now: datetime) -> PublishedList:
+        against = self._against(connection, kept.day)
         values = {
             **vars(kept),
-            **self._against(connection, kept.day),
+            **against,
             "corrected_list": kept.list_id,
+            "corrections": [*kept.corrections, against["list_id"]],
             "version": kept.version + 1,
             "published_at": now,
             "is_trunk": False,
@@ -240,6 +244,7 @@ class DailyClearance:
             "published_at": now,
             "is_trunk": not is_late,
             "base_list": against["list_id"] if not is_late else before.list_id if before else None,
+            "corrections": [against["list_id"]] if is_late else [],
             "oldest_finish": _oldest_finish(calendar, day, self.config.archive_after_working_days),
             "calendar_id": _keep_calendar(connection, calendar),
             "calendar_note": calendar.note_zh(day, self.config.longest_term_working_days),
@@ -250,12 +255,15 @@ class DailyClearance:
         self._enter(connection, values)
         if is_late:
             connection.execute(statement("clearance/record_compared"))
-            self._make(connection, "wanted", _of("clearance/wanted_rows", _ALL_SERVICES), values)
+            self._make(connection, "wanted", _wanted_rows(_ALL_SERVICES), values)
             return self._complete(connection, {**values, **_one(connection, "clearance/branch_off", values)})
         services = self._candidates(connection, before, values)
         values["archived_total"] += connection.execute(_of("clearance/archive", services), values).rowcount
-        self._make(connection, "wanted", _of("clearance/wanted_rows", services), values)
-        moved = _row(connection, _of("clearance/advance_trunk", services), values)
+        self._make(connection, "wanted", _wanted_rows(services), values)
+        standing = "standing_all" if services is _ALL_SERVICES else "standing_candidates"
+        ending = statement("clearance/ending_rows").format(standing=statement(f"clearance/{standing}"))
+        self._make(connection, "ending", ending, {})
+        moved = _one(connection, "clearance/advance_trunk", values)
         states = {name: count + moved[name] for name, count in _counted_from(before, day).items()}
         connection.execute(statement("clearance/forget_touched"))
         return self._complete(connection, {**values, **states})
@@ -290,9 +298,8 @@ class DailyClearance:
             "last_before": position["last_before"],
             "yesterday_list": yesterday and yesterday.list_id,
             "yesterday_base": yesterday and yesterday.base_list,
+            "yesterday_corrections": yesterday.corrections if yesterday else [],
             "yesterday_day": yesterday and yesterday.day,
-            "yesterday_kind": yesterday and yesterday.kind,
-            "yesterday_version": yesterday and yesterday.version,
         }
 
     def _enter(self, connection: Connection, values: Mapping[str, Any]) -> None:
@@ -348,15 +355,25 @@ class DailyClearance:
 
     @staticmethod
     def _make(connection: Connection, table: str, query: sql.SQL | sql.Composed, values: Mapping[str, Any]) -> None:
-        """Make a table of this transaction anew, with statistics."""
+        """Make a table of this transaction anew, and let the planner know how many rows it has."""
         name = sql.Identifier("pg_temp", table)
         connection.execute(sql.SQL("drop table if exists {}").format(name))
         connection.execute(query, values)
-        connection.execute(sql.SQL("analyze {}").format(name))
+        connection.execute(sql.SQL("analyze {} (record_key)").format(name))
 
 
 def _of(name: str, services: sql.Composable) -> sql.Composed:
     return statement(name).format(services=services)
+
+
+def _wanted_rows(services: sql.Composable) -> sql.Composed:
+    """Return the statement for the rows of a list; among all services yesterday's rows are joined as a whole."""
+    yesterday = "%(yesterday_base)s::bigint, %(yesterday_corrections)s::bigint[]"
+    if services is _ALL_SERVICES:
+        rows = f"clearance.rows_of({yesterday})"
+    else:
+        rows = f"clearance.row_of(s.record_key, {yesterday})"
+    return statement("clearance/wanted_rows").format(services=services, yesterday=sql.SQL(rows))
 
 
 def _one(connection: Connection, name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,7 @@ create table clearance.list (
     published_at timestamptz not null,
     is_trunk boolean not null,
     base_list bigint references clearance.list,
+    corrections bigint[] not null,
     yesterday_list bigint references clearance.list,
     oldest_finish timestamptz not null,
     calendar_id integer not null references clearance.calendar,
@@ -117,6 +118,7 @@ create table clearance.list (
 comment on table clearance.list is '日清清单：每日每种每版一行，发布后不再改动';
 comment on column clearance.list.is_trunk is '主线：按发布先后的各日首版';
 comment on column clearance.list.base_list is '本版以哪张主线清单为底，主线清单为其自身，之前没有主线清单时为空';
+comment on column clearance.list.corrections is '在底单之上依次叠加差异的各版，见 clearance.correction';
 comment on column clearance.list.yesterday_list is '判断结转、重现所对照的上一日终版清单版本';
 comment on column clearance.list.oldest_finish is '办结早于此时刻的已超过留单期限，不再列出';
 comment on column clearance.list.archived_total is '截至本单累计因超期未评而归档的办件服务';
@@ -155,7 +157,7 @@ create table clearance.correction (
     primary key (list_id, record_key)
 );
 comment on table clearance.correction is '后续版本相对前一版的差异；补发清单相对其底单的差异。removed 行留有移除前的内容';
-create index correction_record on clearance.correction (record_key);
+create index correction_record on clearance.correction (record_key, list_id);
 
 create table clearance.archived (
     record_key text collate "C" primary key,
