@@ -106,7 +106,7 @@ class MadeUpCity:
         begun = json.loads(record.read_text(encoding="ascii")) if record.is_file() else {}
         same = (begun.get("rows"), begun.get("seed")) == (rows, seed)
         number = begun["nights"] + 1 if same else 1
-        *_, night = City(seed, rows, nights=number).nights()
+        *_, night = City(seed, rows, nights=number, mishaps=False).nights()
         services = ServiceCity(seed, max(SMALLEST, rows // _ROWS_TO_A_CASE), days=(number + 1) // 2, outage=False)
         night = with_services(night, next(islice(services.collections(), number - 1, None)))
         publish(night, self.places)

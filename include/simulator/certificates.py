@@ -71,6 +71,22 @@ NUMBER_IS_HOLDER_CODE = frozenset(
 IDENTITY_ONLY = NUMBER_IS_HOLDER_CODE | {"disability_certificate", "social_security_card"}
 """Types whose holders' codes are identity numbers or credit codes and nothing else."""
 
+EXPECTED_HOLDER: Mapping[str, tuple[str, str]] = {
+    "resident_identity_card": ("111", "resident_identity_card.holder_code_type.expected"),
+    **dict.fromkeys(
+        (
+            "public_institution_legal_person_certificate",
+            "social_organisation_registration_certificate",
+            "private_non_enterprise_unit_registration_certificate",
+        ),
+        ("001", "legal_person_registration.holder_code_type.expected"),
+    ),
+}
+"""Types whose holders can have no other kind of code than this, and the rule that warns of one."""
+
+_FOREIGN = {"person": ("001", "099"), "organization": ("111", "516")}
+"""Kinds of codes that holders of such types cannot have."""
+
 _OTHER_TYPES = (
     ("城镇污水排入排水管网许可证", "organization"),
     ("户外广告设置许可证", "organization"),
@@ -85,13 +101,15 @@ class Certificate:
     """A certificate in canonical words: standard fields (dates in ISO form), extra fields, and its district in words.
 
     `number` is its serial in the department; `district_form` is what the department writes for the district.
+    `warnings` are the rules that it breaks and that only warn: it was issued so.
     """
 
     license_type: str
     number: int
     fields: Mapping[str, str]
     extension: Mapping[str, str]
-    district_form: str
+    district_form: str | None
+    warnings: frozenset[str] = frozenset()
 
     def key(self, names: tuple[str, ...]) -> str:
         """Return the certificate's key: the values of `names`, joined by a bar."""
@@ -164,21 +182,37 @@ class Office:
         }
         if valid_to is not None:
             fields["valid_to"] = valid_to.isoformat()
-        if self.sheet.code is None and self.license_type != "other_certificate" and serial % 2:
+        without_code = self.sheet.code is None and self.license_type != "other_certificate" and serial % 2 == 1
+        if without_code:
             del fields["license_type_code"]
         fields = {name: value for name, value in fields.items() if name in self.known} | self.constants
+        warnings = self._warnings(code_type, ends=valid_to is not None, without_code=without_code)
         extension = _extras(self.license_type, serial, day, valid_to, holder, code, number)
-        return Certificate(self.license_type, serial, fields, extension, form)
+        return Certificate(self.license_type, serial, fields, extension, form, warnings)
+
+    def _warnings(self, code_type: str, *, ends: bool, without_code: bool) -> frozenset[str]:
+        """Return the rules that warn of what the type does not provide for, where the feed tells of it."""
+        warnings = set()
+        if code_type in _FOREIGN.get(self.sheet.holder, ()):
+            warnings.add("certificate.holder_code_type.of_license_type")
+        if self.license_type in EXPECTED_HOLDER and code_type != EXPECTED_HOLDER[self.license_type][0]:
+            warnings.add(EXPECTED_HOLDER[self.license_type][1])
+        if self.sheet.validity == "permanent" and ends and "valid_to" in self.known:
+            warnings.add("certificate.valid_to.permanent")
+        if without_code and "license_type_code" in self.known:
+            warnings.add("certificate.license_type_code.present")
+        return frozenset(warnings)
 
     def amended(self, certificate: Certificate) -> Certificate:
         """Return the certificate after a change that its department made: another district, or cancelled."""
         chance = self.chance
-        others = [(key, form) for key, form in self.forms if key != certificate.fields["district"]]
+        others = [(key, form) for key, form in self.forms if key != certificate.fields.get("district")]
         district, form = chance.choice(others)
         fields = {**certificate.fields, "district": district}
         if "status" in fields and chance.random() < 0.3:
             fields["status"] = "cancelled" if fields["status"] != "cancelled" else "valid"
-        return replace(certificate, fields=fields, district_form=form)
+        warnings = certificate.warnings - {"certificate.district.present", "certificate.district.known"}
+        return replace(certificate, fields=fields, district_form=form, warnings=warnings)
 
     def _status(self, serial: int, valid_to: date | None) -> str:
         # Some departments have no word for what has expired, and leave such certificates as they were.
@@ -298,7 +332,7 @@ def _number(license_type: str, serial: int, year: int, holder_code: str) -> str:
         case "public_place_hygiene_permit":
             return f"鄂州卫公证字[{year}]第{six}号"
         case "medical_institution_practice_license":
-            return f"PDYXN{serial:05d}42070411D1102"
+            return f"PDY{serial:06d}42070411D1102"
         case "road_transport_business_license" | "road_dangerous_goods_transport_license":
             return f"鄂交运管许可鄂州字{twelve}号"
         case "water_abstraction_permit":

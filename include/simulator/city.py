@@ -5,33 +5,63 @@ how it is written, and with which dirt, comes after.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 from simulator.certificates import Certificate, Office
-from simulator.dirt import Broken, applicable, soil, write
-from simulator.model import Fate, FilePlace, HttpPlace, Night, NightDelivery, SourceRow, SourceSystem, Value
+from simulator.dirt import Broken, Written, applicable, no_holder, soil, write
+from simulator.model import (
+    Fate,
+    FilePlace,
+    HttpPlace,
+    Night,
+    NightDelivery,
+    RowTruth,
+    SourceRow,
+    SourceSystem,
+    TablePlace,
+    Value,
+)
+from simulator.oddities import ODDITIES
 from simulator.sources import DIALECTS, SAME_COLUMN, SYSTEMS
-from simulator.truth import Content, Decided, Store, as_time
+from simulator.truth import HOLDING, SHARES_ASKED_FROM, UNDATED, Content, Decided, Store, as_time, batch_rules
 
 Operation = Literal["insert", "update", "delete"]
+Mishap = Literal["shrunk", "swollen", "spoilt"]
 
 SMALLEST = 40
 """Rows of a feed below which not every kind of row fits."""
 
+NIGHTS_FOR_ALL = 5
+"""Nights within which each feed has every kind of broken and of odd row that it can have."""
+
+MISHAPS: Mapping[tuple[str, int], Mishap] = {
+    ("public_security.residence_permit", 3): "spoilt",
+    ("medical_insurance.medical_insurance_e_voucher", 3): "shrunk",
+    ("medical_insurance.medical_insurance_e_voucher", 5): "swollen",
+}
+"""What goes wrong with a delivery as a whole, by system and night.
+
+An export loses a column, and is put right in its place by the next night; of a register only a part is shown; or it has
+more than twice as many rows as the night before, which is no reason to hold it.
+"""
+
 _SOILED = 0.4
 _BROKEN = 0.06
+_UNDATED_NIGHT = 2
+"""The night that brings rows without a time."""
 
 
 class City:
     """The whole city: the same arguments give the same bytes.
 
     `rows_per_feed` certificates are there on the first night, a tenth of it is new on every night after. `first_day`
-    and the `nights - 1` days behind it lie in the past: the stamps of the rows are of these days.
+    and the `nights - 1` days behind it lie in the past: the stamps of the rows are of these days. With `mishaps`, a
+    delivery is wrong as a whole now and then; see `MISHAPS`.
     """
 
     def __init__(
@@ -41,6 +71,8 @@ class City:
         first_day: date = date(2026, 1, 5),
         nights: int = 5,
         systems: Sequence[SourceSystem] = SYSTEMS,
+        *,
+        mishaps: bool = True,
     ) -> None:
         if rows_per_feed < SMALLEST:
             raise ValueError(f"expected at least {SMALLEST} rows a feed to hold every kind of row, got {rows_per_feed}")
@@ -51,13 +83,17 @@ class City:
         self.first_day = first_day
         self.number_of_nights = nights
         self.systems = tuple(systems)
+        self.mishaps = MISHAPS if mishaps else {}
 
     def nights(self) -> Iterator[Night]:
         """Let the nights pass, one after the other."""
         registers = [_register(self.seed, system, self.rows_per_feed, self.first_day) for system in self.systems]
         for number in range(1, self.number_of_nights + 1):
             day = self.first_day + timedelta(days=number - 1)
-            yield Night(number, day, tuple(register.night(number, day) for register in registers))
+            deliveries = (
+                register.night(number, day, self.mishaps.get((register.system.name, number))) for register in registers
+            )
+            yield Night(number, day, tuple(deliveries))
 
 
 def write_truth(night: Night, folder: Path) -> None:
@@ -73,8 +109,7 @@ def write_truth(night: Night, folder: Path) -> None:
         name = delivery.system.name
         _write_lines(place / f"{name}.rows.jsonl", [asdict(row) for row in delivery.rows])
         _write_lines(place / f"{name}.stored.jsonl", [asdict(row) for row in delivery.stored])
-        fates = {fate: 0 for fate in ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate")}
-        fates["quarantined"] = 0
+        fates = dict.fromkeys(get_args(Fate), 0)
         for row in delivery.rows:
             fates[row.fate] += 1
         summary.append(
@@ -87,6 +122,8 @@ def write_truth(night: Night, folder: Path) -> None:
                 "stored": len(delivery.stored),
                 "removed": sum(row.removal is not None for row in delivery.stored),
                 "compared": delivery.compared,
+                "held": delivery.held,
+                "batch_rules": delivery.batch_rules,
                 "watermark": as_time(delivery.watermark) if delivery.watermark else None,
                 "file_name": delivery.file_name,
             }
@@ -117,18 +154,34 @@ class _Register:
         self.office = Office(system.department, system.license_type, self.chance, first_day - timedelta(days=5))
         self.key_names = self.office.sheet.key
         self.store = Store(system.license_type)
-        self.live: dict[str, tuple[Certificate, datetime]] = {}
+        # Each with the time of its last change, where it bears one.
+        self.live: dict[str, tuple[Certificate, datetime | None]] = {}
         self.touched: set[str] = set()
+        self.odd: set[str] = set()
         self.rows_made = 0
-        self.breaks_made = 0
+        self.loaded_before: int | None = None
         samples = [self.office.issue() for _ in range(30)]
+        # Of these and the next, the one whose turn it is comes first.
         self.breaks = applicable(
             system, {certificate.fields["holder_code_type"]: certificate for certificate in samples}
         )
+        plain = [certificate for certificate in samples if not certificate.warnings]
+        self.oddities = [odd for odd in ODDITIES if any(odd(system, certificate) for certificate in plain)]
+        self.breaks_a_night = max(3, -(-len(self.breaks) // NIGHTS_FOR_ALL))
+        self.oddities_a_night = -(-len(self.oddities) // NIGHTS_FOR_ALL)
 
-    def night(self, number: int, day: date) -> NightDelivery:
+    def night(self, number: int, day: date, mishap: Mishap | None = None) -> NightDelivery:
         """Let one night pass."""
         raise NotImplementedError
+
+    def collect(self, rows: Sequence[Decided]) -> tuple[list[RowTruth], tuple[str, ...], bool]:
+        """Collect rows; return what becomes of each, the rules that they fail as a whole, and whether they are held."""
+        failed = batch_rules(rows, self.loaded_before)
+        if not HOLDING.isdisjoint(failed):
+            return [row.truth("held") for row in rows], failed, True
+        if self.system.place.whole:
+            self.loaded_before = len(rows)
+        return self.store.collect(rows), failed, False
 
     def issue(self) -> Certificate:
         return self.office.issue()
@@ -136,9 +189,20 @@ class _Register:
     def key(self, certificate: Certificate) -> str:
         return certificate.key(self.key_names)
 
-    def take(self, count: int) -> list[str]:
+    def issue_odd(self) -> Certificate:
+        """Issue a certificate that is odd in the way whose turn it is."""
+        odd = self.oddities.pop(0)
+        self.oddities.append(odd)
+        while True:
+            certificate = self.issue()
+            made = None if certificate.warnings else odd(self.system, certificate)
+            if made is not None:
+                self.odd.add(self.key(made))
+                return made
+
+    def take(self, count: int, *, with_odd: bool = True) -> list[str]:
         """Choose certificates that live and were not touched this night; they count as touched from now on."""
-        candidates = [key for key in self.live if key not in self.touched]
+        candidates = [key for key in self.live if key not in self.touched and (with_odd or key not in self.odd)]
         chosen = self.chance.sample(candidates, min(count, len(candidates)))
         self.touched.update(chosen)
         return chosen
@@ -152,26 +216,44 @@ class _Register:
         written.values["operation"] = operation
         if self.chance.random() < _SOILED:
             soil(self.system, written, certificate, self.chance)
-        content = self.content(certificate, at)
-        return Decided(
-            self.row(written.columns(self.system), at, night), self.key(certificate), version, content, intent
-        )
+        row = self.row(written.columns(self.system), at, night)
+        warnings = certificate.warnings
+        if at is None and self.system.time_column is not None:
+            warnings |= {"certificate.source_updated_at.present"}
+        return Decided(row, self.key(certificate), version, self.content(certificate, at), intent, warnings=warnings)
 
     def broken_row(
         self, certificate: Certificate, at: datetime | None, night: int, version: datetime, intent: Fate,
-        operation: str | None = None, whole: bool = False,
+        operation: str | None = None, fits: Callable[[Broken], bool] | None = None,
     ) -> Decided:  # fmt: skip
-        """Write a row that must be quarantined, in each way in turn; with `whole` it keeps its certificate's key."""
-        while True:
-            how = self.breaks[self.breaks_made % len(self.breaks)]
-            self.breaks_made += 1
+        """Write a row that must be quarantined: of the ways that fit, in the one whose turn it is.
+
+        Raises `RuntimeError` when there is none.
+        """
+        for place, how in enumerate(self.breaks):
             written = write(self.system, certificate, at)
             written.values["operation"] = operation
-            broken: Broken | None = how(self.system, certificate, written, self.chance)
-            if broken is not None and (not whole or broken.key == self.key(certificate)):
-                break
+            broken = how(self.system, certificate, written, self.chance)
+            if broken is not None and (fits is None or fits(broken)):
+                self.breaks.append(self.breaks.pop(place))
+                return self.decided(certificate, written, broken, at, night, version, intent)
+        raise RuntimeError(f"{self.system.name}: no way to break certificate {certificate.number} fits")
+
+    def decided(
+        self, certificate: Certificate, written: Written, broken: Broken, at: datetime | None, night: int,
+        version: datetime, intent: Fate,
+    ) -> Decided:  # fmt: skip
         row = self.row(written.columns(self.system), at, night)
-        return Decided(row, broken.key, version, None, intent, rules=broken.rules, torn=broken.torn)
+        return Decided(
+            row,
+            broken.key,
+            version,
+            None,
+            intent,
+            rules=broken.rules,
+            warnings=broken.warnings(certificate),
+            torn=broken.torn,
+        )
 
     def content(self, certificate: Certificate, at: datetime | None) -> Content:
         fields = dict(certificate.fields)
@@ -203,23 +285,25 @@ class _LogRegister(_Register):
         self.watermark: datetime | None = None
         self.deleted: list[Certificate] = []
         self.wrong: list[Certificate] = []
+        # What stands in the place of wrong rows from the next night on, by their row ids.
+        self.repaired: dict[str, Decided] = {}
         self.operations = DIALECTS[system.department].operations
 
-    def night(self, number: int, day: date) -> NightDelivery:
-        added = self._first(day) if number == 1 else self._later(number, day)
+    def night(self, number: int, day: date, mishap: Mishap | None = None) -> NightDelivery:
+        self.log = [self.repaired.pop(decided.row.row_id, decided) for decided in self.log]
+        added = self._first(day) if number == 1 else self._later(number, day, mishap)
         self.log += added
-        self.log.sort(key=lambda decided: (decided.row.changed_at, decided.row.row_id))
-        start = None
+        # Rows without a time come last.
+        self.log.sort(key=lambda d: (d.row.changed_at is None, d.row.changed_at or UNDATED, d.row.row_id))
+        start = UNDATED
         if self.watermark is not None:
             start = self.watermark - timedelta(minutes=self.system.overlap_minutes)
-        read = [
-            decided
-            for decided in self.log
-            if start is None or (decided.row.changed_at is not None and decided.row.changed_at >= start)
-        ]
-        truths = self.store.collect(read)
-        stamps = [decided.row.changed_at for decided in read if decided.row.changed_at is not None]
-        self.watermark = max(stamps if self.watermark is None else [self.watermark, *stamps])
+        # They are read every night: nobody can tell when they changed.
+        read = [d for d in self.log if d.row.changed_at is None or d.row.changed_at >= start]
+        truths, failed, held = self.collect(read)
+        if not held:
+            stamps = [decided.row.changed_at for decided in read if decided.row.changed_at is not None]
+            self.watermark = max(stamps if self.watermark is None else [self.watermark, *stamps])
         return NightDelivery(
             self.system,
             [decided.row for decided in self.log],
@@ -227,6 +311,7 @@ class _LogRegister(_Register):
             truths,
             self.store.truths(),
             self.watermark,
+            batch_rules=failed,
         )
 
     def _add(
@@ -261,7 +346,7 @@ class _LogRegister(_Register):
     def _first(self, day: date) -> list[Decided]:
         """The whole stock: most of it was last changed before the first day."""
         added = []
-        broken = max(3, int(self.size * _BROKEN))
+        broken = max(self.breaks_a_night, int(self.size * _BROKEN))
         repeated = max(2, self.size // 40)
         for place in range(self.size):
             certificate = self.issue()
@@ -280,6 +365,9 @@ class _LogRegister(_Register):
             gone = self.issue()
             at = self._before(day, self.size + broken)
             added.append(self._delete(gone, at, 1, "deleted"))
+        for place in range(self.oddities_a_night):
+            at = self._before(day, self.size + broken + 1 + place)
+            added.append(self._add(self.issue_odd(), at, 1, "inserted"))
         # What the next night's latecomer is older than.
         key = next(iter(self.live))
         added.append(self._amend(key, datetime.combine(day, time(20)), 1, "inserted"))
@@ -301,7 +389,7 @@ class _LogRegister(_Register):
         span = (day - date(2019, 2, 1)).days - 2
         return datetime(2019, 2, 1, 8) + timedelta(days=place * 37 % span, seconds=place % 36_000)
 
-    def _later(self, number: int, day: date) -> list[Decided]:
+    def _later(self, number: int, day: date, mishap: Mishap | None) -> list[Decided]:
         assert self.watermark is not None
         chance, size = self.chance, self.size
         moments = self._moments(day)
@@ -317,16 +405,17 @@ class _LogRegister(_Register):
             # The overlap reads the newer row again, so the older one loses against it there.
             added.append(self.clean_row(older, late, number, late, "duplicate", self.operations.get("update")))
             late -= timedelta(seconds=1)
+            word, key = self.operations.get("update"), recent[0]
             added.append(
-                self.broken_row(
-                    certificate, late, number, late, "superseded", self.operations.get("update"), whole=True
-                )
+                self.broken_row(certificate, late, number, late, "superseded", word, lambda broken: broken.key == key)
             )
         for _ in range(max(1, size // 100)):
             late = last - timedelta(seconds=chance.randrange(60, self.system.overlap_minutes * 60 - 60))
             added.append(self._add(self.issue(), late, number, "inserted"))
         for _ in range(max(3, size // 10)):
             added.append(self._add(self.issue(), next(moments), number, "inserted"))
+        for _ in range(self.oddities_a_night):
+            added.append(self._add(self.issue_odd(), next(moments), number, "inserted"))
         for place, key in enumerate(self.take(max(3, size // 10))):
             if place % 5 == 0:
                 added.append(self._amend(key, next(moments), number, "duplicate"))
@@ -335,19 +424,57 @@ class _LogRegister(_Register):
             # The department mended what was returned to it.
             added.append(self._add(certificate, next(moments), number, "inserted"))
         self.wrong = self.wrong[len(self.wrong) // 2 :]
-        for _ in range(max(3, int(size * _BROKEN / 4))):
+        for _ in range(max(self.breaks_a_night, int(size * _BROKEN / 4))):
             certificate = self.issue()
             self.wrong.append(certificate)
             at = next(moments)
             added.append(self.broken_row(certificate, at, number, at, "quarantined", self.operations.get("insert")))
-        for key in self.take(2):
+        for key in self.take(2, with_odd=False):
             certificate, _ = self.live[key]
             at = next(moments)
             added.append(self.broken_row(certificate, at, number, at, "quarantined", self.operations.get("update")))
         if self.operations:
             added += self._deletions(number, moments)
-        key = self.take(1)[0]
+        if mishap == "spoilt":
+            added += self._spoilt(number, moments)
+        if number == _UNDATED_NIGHT and isinstance(self.system.place, TablePlace):
+            added += self._undated(number)
+        key = self.take(1, with_odd=False)[0]
         added.append(self._amend(key, datetime.combine(day, time(20)), number, "updated"))
+        return added
+
+    def _spoilt(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
+        """Return many new rows, two in five without a holder; the next night finds these put right in their place."""
+        added = []
+        for place in range(SHARES_ASKED_FROM + self.size):
+            certificate, at = self.issue(), next(moments)
+            right = self._add(certificate, at, number, "inserted")
+            if place % 5 > 1:
+                added.append(right)
+                continue
+            written = write(self.system, certificate, at)
+            written.values["operation"] = self.operations.get("insert")
+            broken = no_holder(self.system, certificate, written, self.chance)
+            wrong = self.decided(certificate, written, broken, at, number, at, "held")
+            added.append(wrong)
+            values = self._with_marks(wrong.row, right.row.values)
+            row = replace(right.row, row_id=wrong.row.row_id, values=values)
+            self.repaired[row.row_id] = replace(right, row=row)
+        return added
+
+    def _undated(self, number: int) -> list[Decided]:
+        """Return a new certificate and a deletion, both without a time; a deletion cannot do without."""
+        certificate = self.issue()
+        self.live[self.key(certificate)] = (certificate, None)
+        self.touched.add(self.key(certificate))
+        word = self.operations.get("insert")
+        added = [self.clean_row(certificate, None, number, UNDATED, "inserted", word)]
+        if "delete" in self.operations:
+            certificate, _ = self.live[self.take(1)[0]]
+            word = self.operations["delete"]
+            deletion = self.clean_row(certificate, None, number, UNDATED, "quarantined", word)
+            rules = ("certificate.source_updated_at.of_delete",)
+            added.append(replace(deletion, removes=True, content=None, rules=rules))
         return added
 
     def _deletions(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
@@ -381,23 +508,25 @@ class _FileRegister(_Register):
         self.gone: list[Certificate] = []
         self.wrong: list[Certificate] = []
 
-    def night(self, number: int, day: date) -> NightDelivery:
+    def night(self, number: int, day: date, mishap: Mishap | None = None) -> NightDelivery:
         if not self.whole or isinstance(self.system.place, FilePlace):
             self.rows_made = 0
         moments = _LogRegister._moments(day)
-        intents = self._changes(number, day, moments)
-        rows = self._rows(number, day, moments, intents)
-        truths = self.store.collect(rows)
-        compared = self.store.compare(rows) if self.whole else True
+        intents = self._changes(number, day, moments, mishap)
+        rows = self._rows(number, moments, intents)
+        if mishap == "shrunk":
+            rows = rows[: len(rows) // 3]
+        truths, failed, held = self.collect(rows)
+        compared = not self.whole or (not held and self.store.compare(rows))
         place = self.system.place
         name = None
         if isinstance(place, FilePlace):
             ending = "xlsx" if place.form == "xlsx" else "csv"
             name = f"{self.office.sheet.name}_{day}.{ending}"
         shown = [decided.row for decided in rows]
-        return NightDelivery(self.system, shown, shown, truths, self.store.truths(), None, name, compared)
+        return NightDelivery(self.system, shown, shown, truths, self.store.truths(), None, name, compared, failed)
 
-    def _changes(self, number: int, day: date, moments: Iterator[datetime]) -> dict[str, Fate]:
+    def _changes(self, number: int, day: date, moments: Iterator[datetime], mishap: Mishap | None) -> dict[str, Fate]:
         """Let the certificates change; return what must become of those that the night's file tells of."""
         size = self.size
         self.touched = set()
@@ -407,8 +536,9 @@ class _FileRegister(_Register):
                 certificate = self.issue()
                 span = (day - date(2019, 2, 1)).days - 2
                 at = datetime(2019, 2, 1, 8) + timedelta(days=place * 37 % span, seconds=place % 36_000)
-                self.live[self.key(certificate)] = (certificate, at)
-                intents[self.key(certificate)] = "inserted"
+                self._bring(certificate, at, intents)
+            for _ in range(self.oddities_a_night):
+                self._bring(self.issue_odd(), next(moments), intents)
             return intents
         if self.whole:
             for key in self.live:
@@ -431,27 +561,36 @@ class _FileRegister(_Register):
             self.live[key] = (self.office.amended(certificate), next(moments))
             intents[key] = "updated"
         mended, self.wrong = self.wrong[: len(self.wrong) // 2], self.wrong[len(self.wrong) // 2 :]
-        for certificate in [*mended, *(self.issue() for _ in range(max(3, size // 20)))]:
-            self.live[self.key(certificate)] = (certificate, next(moments))
-            intents[self.key(certificate)] = "inserted"
+        new = max(3, size // 20) + (13 * len(self.live) // 10 if mishap == "swollen" else 0)
+        for certificate in [*mended, *(self.issue() for _ in range(new))]:
+            self._bring(certificate, next(moments), intents)
+        for _ in range(self.oddities_a_night):
+            self._bring(self.issue_odd(), next(moments), intents)
+        if number == _UNDATED_NIGHT:
+            self._bring(self.issue(), None, intents)
         return intents
 
-    def _rows(self, number: int, day: date, moments: Iterator[datetime], intents: dict[str, Fate]) -> list[Decided]:
+    def _bring(self, certificate: Certificate, at: datetime | None, intents: dict[str, Fate]) -> None:
+        self.live[self.key(certificate)] = (certificate, at)
+        intents[self.key(certificate)] = "inserted"
+
+    def _rows(self, number: int, moments: Iterator[datetime], intents: dict[str, Fate]) -> list[Decided]:
         chance = self.chance
         timed = self.system.time_column is not None
         # Without a time of its own, a delivery is newer than all that came before.
         landed = datetime(9000, 1, 1) + timedelta(days=number)
-        planned: list[tuple[Certificate, datetime, Fate, bool]] = []
+        planned: list[tuple[Certificate, datetime | None, Fate, bool]] = []
         keys = list(intents)
         chance.shuffle(keys)
-        repeated = set(keys[: max(2, len(keys) // 40)])
-        wrong = [self.issue() for _ in range(max(3, int(len(keys) * _BROKEN)))]
-        known = [key for key in keys if intents[key] in ("unchanged",) and key not in repeated][:2] if timed else []
+        dated = [key for key in keys if self.live[key][1] is not None]
+        repeated = set(dated[: max(2, len(keys) // 40)])
+        wrong = [self.issue() for _ in range(max(self.breaks_a_night, int(len(keys) * _BROKEN)))]
+        known = [key for key in dated if intents[key] == "unchanged" and key not in repeated][:2] if timed else []
         for key in keys:
             certificate, at = self.live[key]
-            if key in repeated:
+            if at is not None and key in repeated:
                 planned.append((self.office.amended(certificate), at - timedelta(minutes=1), "duplicate", False))
-            if key in known:
+            if at is not None and key in known:
                 older = self.office.amended(certificate)
                 planned.append((older, at - timedelta(days=1), "superseded", False))
                 continue
@@ -463,13 +602,18 @@ class _FileRegister(_Register):
         rows = []
         for certificate, at, intent, is_wrong in planned:
             stamp = at if timed else None
-            version = at if timed else landed
+            version = (at or UNDATED) if timed else landed
             if not is_wrong:
                 rows.append(self.clean_row(certificate, stamp, number, version, intent))
                 continue
             # A row without a key keeps a whole register from being compared: on some nights only.
-            decided = self.broken_row(certificate, stamp, number, version, intent, whole=self.whole and number % 4 != 0)
+            fits = _keeps_comparable if self.whole and number % 4 != 0 else None
+            decided = self.broken_row(certificate, stamp, number, version, intent, fits=fits)
             if any(rule.startswith("certificate.source_updated_at") for rule in decided.rules):
                 decided = replace(decided, version=landed)
             rows.append(decided)
         return rows
+
+
+def _keeps_comparable(broken: Broken) -> bool:
+    return broken.key is not None and not broken.torn

@@ -1,8 +1,8 @@
 """How a certificate is written by its department, untidily or wrongly.
 
 Whoever calls has decided the row's fate before: `write` and `soil` leave the certificate as it is, `BREAKS` are the
-ways to make a row that must be quarantined, each with all critical rules that it fails. Rule ids are the simulator's
-own account of what a right pipeline asks.
+ways to make a row that must be quarantined, each with all critical rules that it fails, and what it changes in the
+warnings. Rule ids are the simulator's own account of what a right pipeline asks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,10 @@ from random import Random
 from typing import Final
 
 from simulator.business_licenses import credit_code
-from simulator.certificates import BODIES, Certificate
+from simulator.certificates import BODIES, EXPECTED_HOLDER, Certificate
 from simulator.model import FilePlace, HttpPlace, SourceSystem, TablePlace, Value
 from simulator.numbers import identity_number
+from simulator.oddities import FIXED_NUMBER, odd_number, of_number_told_once, of_odd_number, of_other_holder_code
 from simulator.sources import DIALECTS, SAME_COLUMN, TYPES, DateForm, columns_of
 
 DATES: Final = frozenset({"issue_date", "valid_from", "valid_to"})
@@ -68,6 +69,8 @@ def write(system: SourceSystem, certificate: Certificate, changed_at: datetime |
         value = certificate.fields.get(name)
         if name == "source_updated_at":
             values[name] = as_stamp(system, changed_at)
+        elif name == "district":
+            values[name] = certificate.district_form
         elif value is None:
             values[name] = None
         elif name in DATES:
@@ -75,9 +78,8 @@ def write(system: SourceSystem, certificate: Certificate, changed_at: datetime |
         elif name == "status":
             values[name] = dialect.statuses[value]
         elif name == "holder_code_type":
-            values[name] = dialect.holder_types[value]
-        elif name == "district":
-            values[name] = certificate.district_form
+            # One that nobody knows is sent as it is.
+            values[name] = dialect.holder_types.get(value, value)
         else:
             values[name] = value
     for name, text in certificate.extension.items():
@@ -139,11 +141,20 @@ def _soiled_text(name: str, text: str, chance: Random) -> str:
 
 @dataclass(frozen=True)
 class Broken:
-    """What a break did: the rules that the row fails and its key; `torn` is a row that is no record at all."""
+    """What a break did: the critical rules that the row fails and its key; `torn` is a row that is no record at all.
+
+    `warns` are rules that only warn and that it fails too, `quiets` those that its certificate failed and it does not.
+    """
 
     rules: tuple[str, ...]
     key: str | None
     torn: bool = False
+    warns: frozenset[str] = frozenset()
+    quiets: frozenset[str] = frozenset()
+
+    def warnings(self, certificate: Certificate) -> frozenset[str]:
+        """Return the rules that only warn and that the row fails."""
+        return frozenset() if self.torn else (certificate.warnings - self.quiets) | self.warns
 
 
 Break = Callable[[SourceSystem, Certificate, Written, Random], Broken | None]
@@ -177,18 +188,18 @@ _REGISTERED = {
         "private_non_enterprise_unit_registration_certificate",
     )
 }
-_FIXED_NUMBER = frozenset(
-    {
-        "resident_identity_card", "motor_vehicle_driving_license", "medical_certificate_of_birth",
-        "disability_certificate", "pollutant_discharge_permit", "food_business_license", "food_production_license",
-        "business_license", "public_institution_legal_person_certificate",
-    }
-)  # fmt: skip
-"""Types with a critical rule for the form of the number."""
+_ODD_KIND = frozenset({"certificate.holder_code_type.of_license_type", *(rule for _, rule in EXPECTED_HOLDER.values())})
+"""Rules that warn of a kind of holder's code that the type does not provide for."""
 
 
 def _holder_column(system: SourceSystem) -> str:
     return SAME_COLUMN.get(system.license_type, {}).get("holder_code", "holder_code")
+
+
+def _of_other_holder(system: SourceSystem) -> frozenset[str]:
+    """Return the rule that warns when the holder is no longer the one among the extra fields."""
+    told_twice = system.license_type == "road_transport_business_license"
+    return frozenset({"road_transport_business_license.name.is_holder"} if told_twice else ())
 
 
 def _wrong_check_character(
@@ -206,10 +217,12 @@ def _wrong_check_character(
     if system.license_type in _HOLDER_IS_NUMBER and (kind == "111" or system.license_type == "social_security_card"):
         rules.append(_HOLDER_IS_NUMBER[system.license_type])
     changed = {"holder_code": wrong, **({"certificate_number": wrong} if column == "certificate_number" else {})}
-    return Broken(tuple(rules), _key(system, certificate, **changed))
+    warns = of_other_holder_code(system.license_type, kind)
+    return Broken(tuple(rules), _key(system, certificate, **changed), warns=warns)
 
 
-def _no_holder(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+def no_holder(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken:
+    """Leave out the holder, whom every row must name."""
     written.values["holder"] = chance.choice((None, *_NOTHING))
     return Broken(("certificate.holder.present",), _key(system, certificate))
 
@@ -233,14 +246,28 @@ def _no_number(system: SourceSystem, certificate: Certificate, written: Written,
     return Broken(tuple(rules), None)
 
 
-def _value(name: str, wrong: str | None, rule: str) -> Break:
-    """Return a break that sets one field, which is no part of a key, to a wrong value."""
+def _value(
+    name: str, wrong: str | None, rule: str, *, warns: Mapping[str, str] | None = None, quiets: str | None = None
+) -> Break:
+    """Return a break that sets one field, which is no part of a key, to a wrong value.
+
+    `warns` gives the fields whose values make the row fail a further rule, one that warns.
+    """
 
     def broken(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
         if not _delivers(system, name):
             return None
         written.values[name] = wrong
-        return Broken((rule,), _key(system, certificate))
+        return Broken(
+            (rule,),
+            _key(system, certificate),
+            warns=frozenset(
+                warning
+                for other, warning in (warns or {}).items()
+                if _delivers(system, other) and other in certificate.fields
+            ),
+            quiets=frozenset({quiets} if quiets else ()),
+        )
 
     return broken
 
@@ -251,7 +278,11 @@ def _end_before_begin(
     if not _delivers(system, "valid_from", "valid_to"):
         return None
     written.values["valid_to"] = "2000-01-01"
-    return Broken(("certificate.valid_to.not_before_valid_from",), _key(system, certificate))
+    warns = {"certificate.valid_to.not_before_issue_date"}
+    if TYPES[system.department][system.license_type].validity == "permanent":
+        warns.add("certificate.valid_to.permanent")
+    rules = ("certificate.valid_to.not_before_valid_from",)
+    return Broken(rules, _key(system, certificate), warns=frozenset(warns))
 
 
 def _wrong_identifier(
@@ -287,14 +318,15 @@ def _unknown_holder_type(
     if not _delivers(system, "holder_code_type") or all(theirs == ours for ours, theirs in own.items()):
         return None
     written.values["holder_code_type"] = "Z9"
-    return Broken(("certificate.codes.mapped",), _key(system, certificate))
+    warns = frozenset({"certificate.holder_code_type.present"})
+    return Broken(("certificate.codes.mapped",), _key(system, certificate), warns=warns, quiets=_ODD_KIND)
 
 
 def _unreadable_holder(
     system: SourceSystem, certificate: Certificate, written: Written, chance: Random
 ) -> Broken | None:
     written.values["holder"] = certificate.fields["holder"][:1] + "\ufffd某"
-    return Broken(("certificate.holder.readable",), _key(system, certificate))
+    return Broken(("certificate.holder.readable",), _key(system, certificate), warns=_of_other_holder(system))
 
 
 def _swapped(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
@@ -306,10 +338,15 @@ def _swapped(system: SourceSystem, certificate: Certificate, written: Written, c
     rules = ["certificate.holder.not_a_code", _CHECK_RULE[fields["holder_code_type"]]]
     if system.license_type in _REGISTERED and fields["holder_code_type"] == "001":
         rules.append(_REGISTERED[system.license_type])
+    warns = {*_of_other_holder(system), *of_other_holder_code(system.license_type, fields["holder_code_type"])}
+    if fields["holder_code_type"] == "111":
+        warns.add("certificate.holder_code.identity_number_province")
+    if system.license_type == "business_license":
+        warns.add("business_license.certificate_number.market_entity")
     changed = {"holder_code": fields["holder"]}
     if column == "certificate_number":
         changed["certificate_number"] = fields["holder"]
-    return Broken(tuple(rules), _key(system, certificate, **changed))
+    return Broken(tuple(rules), _key(system, certificate, **changed), warns=frozenset(warns))
 
 
 def _unknown_operation(
@@ -329,21 +366,38 @@ def _nul(system: SourceSystem, certificate: Certificate, written: Written, chanc
 
 
 def _number_too_long(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
-    if system.license_type in _FIXED_NUMBER or isinstance(system.place, TablePlace):
+    if isinstance(system.place, TablePlace):
         return None
-    number = certificate.fields["certificate_number"] + "9" * 201
-    written.values["certificate_number"] = number
-    return Broken(("certificate.record_key.length",), _key(system, certificate, certificate_number=number))
+    rules = ("certificate.record_key.length",)
+    return _odd_number(system, certificate, written, "长" * 201, rules, "certificate.certificate_number.length")
 
 
 def _unreadable_number(
     system: SourceSystem, certificate: Certificate, written: Written, chance: Random
 ) -> Broken | None:
-    if system.license_type in _FIXED_NUMBER:
+    return _odd_number(system, certificate, written, "\ufffd", ("certificate.certificate_number.readable",))
+
+
+def _odd_number(
+    system: SourceSystem,
+    certificate: Certificate,
+    written: Written,
+    behind: str,
+    rules: tuple[str, ...],
+    *warns: str,
+) -> Broken | None:
+    """Write a number of no form with something behind it, where no form is asked for."""
+    license_type = system.license_type
+    if license_type in FIXED_NUMBER:
         return None
-    number = certificate.fields["certificate_number"] + "\ufffd"
+    number = odd_number(certificate) + behind
     written.values["certificate_number"] = number
-    return Broken(("certificate.certificate_number.readable",), _key(system, certificate, certificate_number=number))
+    of_number = of_odd_number(license_type, certificate.fields["holder_code_type"])
+    return Broken(
+        rules,
+        _key(system, certificate, certificate_number=number),
+        warns=of_number | of_number_told_once(license_type) | set(warns),
+    )
 
 
 def _holder_code_too_long(
@@ -368,15 +422,25 @@ def _file_time(wrong: str, rule: str) -> Break:
     return broken
 
 
-def _number_of(license_type: str, rule: str, number: Callable[[Certificate], str]) -> Break:
-    """Return a break of one type's number, with the one rule that it fails."""
+def _number_of(
+    license_type: str, rule: str, number: Callable[[Certificate], str], holder_code_type: str | None = None
+) -> Break:
+    """Return a break of one type's number, with the one critical rule that it fails.
+
+    With `holder_code_type`, the rule is asked where the holder's code is of that kind.
+    """
 
     def broken(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
-        if system.license_type != license_type:
+        kind = certificate.fields["holder_code_type"]
+        if system.license_type != license_type or (holder_code_type is not None and kind != holder_code_type):
             return None
         wrong = number(certificate)
         written.values["certificate_number"] = wrong
-        return Broken((f"{license_type}.{rule}",), _key(system, certificate, certificate_number=wrong))
+        warns = of_number_told_once(license_type)
+        if not wrong.startswith(certificate.fields["holder_code"]):
+            warns |= of_other_holder_code(license_type, kind)
+        rules = (f"{license_type}.{rule}",)
+        return Broken(rules, _key(system, certificate, certificate_number=wrong), warns=warns)
 
     return broken
 
@@ -412,12 +476,13 @@ def _other_registering_authority(
     column = _holder_column(system)
     written.values[column] = code
     changed = {"holder_code": code, **({"certificate_number": code} if column == "certificate_number" else {})}
-    return Broken((_REGISTERED[system.license_type],), _key(system, certificate, **changed))
+    warns = of_other_holder_code(system.license_type, "001")
+    return Broken((_REGISTERED[system.license_type],), _key(system, certificate, **changed), warns=warns)
 
 
 BREAKS: Sequence[Break] = (
     _wrong_check_character,
-    _no_holder,
+    no_holder,
     _no_number,
     _value("issue_date", "2021-02-30", "certificate.issue_date.parseable"),
     _number_of("food_business_license", "certificate_number.check_digit", _other_check_digit),
@@ -444,8 +509,8 @@ BREAKS: Sequence[Break] = (
         "certificate_number.not_filing",
         lambda certificate: certificate.fields["certificate_number"].replace("经营许", "经营备"),
     ),
-    _number_of("resident_identity_card", "certificate_number.is_holder_code", _other_identity_number),
-    _number_of("motor_vehicle_driving_license", "certificate_number.is_holder_code", _other_identity_number),
+    _number_of("resident_identity_card", "certificate_number.is_holder_code", _other_identity_number, "111"),
+    _number_of("motor_vehicle_driving_license", "certificate_number.is_holder_code", _other_identity_number, "111"),
     _other_social_security_number,
     _other_registering_authority,
     _wrong_identifier,
@@ -457,13 +522,23 @@ BREAKS: Sequence[Break] = (
     _unknown_holder_type,
     _unknown_operation,
     _nul,
-    _value("issue_date", "2098-07-01", "certificate.issue_date.not_future"),
+    _value(
+        "issue_date",
+        "2098-07-01",
+        "certificate.issue_date.not_future",
+        warns={"valid_to": "certificate.valid_to.not_before_issue_date"},
+    ),
     _no_holder_code,
-    _value("valid_to", "二〇二八年底", "certificate.valid_to.parseable"),
+    _value("valid_to", "二〇二八年底", "certificate.valid_to.parseable", quiets="certificate.valid_to.permanent"),
     _value("issue_date", None, "certificate.issue_date.present"),
     _unreadable_holder,
     _value("valid_from", "2021-13-01", "certificate.valid_from.parseable"),
-    _value("issue_date", "1949-09-30", "certificate.issue_date.not_before_1949"),
+    _value(
+        "issue_date",
+        "1949-09-30",
+        "certificate.issue_date.not_before_1949",
+        warns={"valid_from": "certificate.valid_from.not_long_after_issue_date"},
+    ),
     _number_too_long,
     _unreadable_number,
     _holder_code_too_long,

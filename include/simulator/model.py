@@ -12,7 +12,7 @@ from typing import Literal
 Value = str | int | float | datetime | None
 """A delivered value; a `datetime` (naive, Asia/Shanghai) only in a table's column of times."""
 
-Fate = Literal["inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined"]
+Fate = Literal["inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held"]
 """What becomes of a row in the collection of one night, in the words of the balance."""
 
 
@@ -131,7 +131,8 @@ class SourceSystem:
 class SourceRow:
     """A row as the system holds it, dirt included: every column of the system has a value, or None.
 
-    `changed_at` is the stamp that the time column shows (naive, Asia/Shanghai), None where there is no such column.
+    `changed_at` is the stamp that the time column shows (naive, Asia/Shanghai), None where there is no such column or
+    nothing in it.
     `committed_night` is the first night (from 1) that can see the row: later than its stamp when it came late.
     `row_id` is text of digits, padded so that its order is that of the numbers.
     """
@@ -144,12 +145,16 @@ class SourceRow:
 
 @dataclass(frozen=True)
 class RowTruth:
-    """What must become of one row that is read this night; `rules` are all critical rules that it fails."""
+    """What must become of one row that is read this night.
+
+    `rules` are all critical rules that it fails, `warnings` all others.
+    """
 
     row_id: str
     fate: Fate
     record_key: str | None
     rules: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,8 @@ class NightDelivery:
     `rows_now` is the whole table that an interface or a database shows, in its order, and the content of a file;
     `added` are the rows new since the night before. `rows` says what becomes of each row read, `stored` what the store
     holds of the feed afterwards. `compared` is False where a whole register has a row without a key.
+    `batch_rules` are the rules for a delivery as a whole that this one fails; one of them is critical where it is
+    `held`: all its rows wait then, and store and watermark stay as they were.
     """
 
     system: SourceSystem
@@ -184,6 +191,12 @@ class NightDelivery:
     watermark: datetime | None = None
     file_name: str | None = None
     compared: bool = True
+    batch_rules: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether the delivery waits for a person to decide."""
+        return any(row.fate == "held" for row in self.rows)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,13 @@ def identity_number(number: int) -> str:
     # Neighbours are born on days far apart; 7919 has no factor in common with the days.
     born = _BORN + timedelta(days=place * 7919 % _BORN_DAYS)
     digits = f"{_DIVISIONS[division]}{born:%Y%m%d}{rest % 1000:03d}"
+    return digits + identity_check(digits)
+
+
+def identity_check(digits: str) -> str:
+    """Return the check character of the first 17 digits of an identity number (ISO 7064 MOD 11-2)."""
     total = sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))
-    return digits + "10X98765432"[total % 11]
+    return "10X98765432"[total % 11]
 
 
 def permit_number(number: int) -> str:

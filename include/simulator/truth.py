@@ -6,9 +6,15 @@ It goes by what was decided about a row (its key, its version, the rules that it
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from simulator.model import Fate, RowTruth, SourceRow, StoredTruth
+
+UNDATED: Final = datetime(1900, 1, 1)
+"""Version of a row without a time, where times decide: older than any other."""
+
+SHARES_ASKED_FROM: Final = 200
+"""Rows of a delivery below which nobody asks what share of it is wrong."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class Decided:
     """A row and what was decided about it before it was written.
 
     `version` orders the rows of one certificate; `intent` is the fate that it was made for on the first night that
-    reads it, None where several rows were made for one collection. `torn` is no record at all.
+    reads it, None where several rows were made for one collection. `rules` are the critical rules that it fails,
+    `warnings` the others. `torn` is no record at all.
     """
 
     row: SourceRow
@@ -35,7 +42,14 @@ class Decided:
     intent: Fate | None = None
     removes: bool = False
     rules: tuple[str, ...] = ()
+    warnings: frozenset[str] = frozenset()
     torn: bool = False
+
+    def truth(self, fate: Fate) -> RowTruth:
+        """Return what becomes of the row, with the rules that it fails."""
+        # Rows that delete a certificate carry little but its key, and are asked for no more.
+        warnings = () if self.removes else tuple(sorted(self.warnings))
+        return RowTruth(self.row.row_id, fate, self.key, self.rules, warnings)
 
 
 @dataclass(frozen=True)
@@ -61,8 +75,7 @@ class Store:
         truths, winners = [], []
         for place, row in enumerate(rows):
             fate = self._fate(row, row.key is not None and newest.get(row.key) == (row.version, place))
-            rules = row.rules if fate == "quarantined" else ()
-            truths.append(RowTruth(row.row.row_id, fate, row.key, rules))
+            truths.append(row.truth(fate))
             if fate in ("inserted", "updated", "deleted"):
                 winners.append((row, fate))
         for row, _ in winners:
@@ -72,7 +85,8 @@ class Store:
     def _fate(self, row: Decided, is_newest: bool) -> Fate:
         stored = self._certificates.get(row.key) if row.key is not None else None
         if row.rules:
-            is_older = stored is not None and not row.torn and stored.version > row.version
+            # Nobody knows how old a row without a time is.
+            is_older = stored is not None and not row.torn and UNDATED < row.version < stored.version
             return "superseded" if is_older else "quarantined"
         if not is_newest:
             return "duplicate"
@@ -116,6 +130,31 @@ class Store:
             )
             for key, stored in sorted(self._certificates.items())
         ]
+
+
+def batch_rules(rows: Sequence[Decided], loaded_before: int | None) -> tuple[str, ...]:
+    """Return the rules for a delivery as a whole that these rows fail.
+
+    `loaded_before` is how many rows the whole register had that was loaded last; None where there is none, or where a
+    delivery is no whole register.
+    """
+    failed = []
+    wrong = sum(bool(row.rules) for row in rows)
+    if len(rows) >= SHARES_ASKED_FROM:
+        if 5 * wrong > len(rows):
+            failed.append("batch.quarantined_share.at_most_a_fifth")
+        if 20 * wrong > len(rows):
+            failed.append("batch.quarantined_share.notable")
+    if loaded_before is not None:
+        if 2 * len(rows) < loaded_before:
+            failed.append("batch.volume.not_shrunk")
+        if len(rows) > 2 * loaded_before:
+            failed.append("batch.volume.not_swollen")
+    return tuple(failed)
+
+
+HOLDING: Final = frozenset({"batch.quarantined_share.at_most_a_fifth", "batch.volume.not_shrunk"})
+"""Rules for a delivery as a whole that are critical: it is held."""
 
 
 def as_time(at: datetime) -> str:

@@ -322,9 +322,7 @@ def quarantine(
 
 def _masked(row: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     feed = catalog.feed(row["department"], row["feed"])
-    kept = {
-        name: value for name, value in row.items() if name not in ("record_key", "payload_bytes", "fingerprint")
-    }
+    kept = {name: value for name, value in row.items() if name not in ("record_key", "payload_bytes", "fingerprint")}
     kept["payload"] = None if row["payload"] is None else mask_payload(row["payload"], feed, catalog)
     return kept
 

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from simulator.model import FilePlace, Night, NightDelivery
 
-FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined")
+FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
 BOOKKEEPING = {
     "license_type", "record_key", "district_delivered", "extension", "version_at", "version_no", "row_hash",
     "row_no", "department", "feed", "batch_id", "loaded_at", "removed_at", "removal",
@@ -21,8 +21,8 @@ BOOKKEEPING = {
 def differences(url: str, night: Night, batches_before: int, *, counts: bool = True) -> list[str]:
     """Return what is not as the truth says, a line each; `batches_before` is the newest batch before the night.
 
-    Without `counts`, what each batch did is not compared: where a run was killed, the rows may have come more than
-    once, as unchanged ones.
+    Without `counts`, what each batch did, and which rules its rows failed, is not compared: where a run was killed, the
+    rows may have come more than once, as unchanged ones.
     """
     found: list[str] = []
     with psycopg.connect(url.replace("+psycopg", ""), row_factory=dict_row) as connection:
@@ -32,6 +32,8 @@ def differences(url: str, night: Night, batches_before: int, *, counts: bool = T
             batches = _batches(connection, delivery, batches_before)
             if counts:
                 found += [f"{name}: {line}" for line in _counts(delivery, batches)]
+                found += [f"{name}: {line}" for line in _rules(connection, delivery, batches)]
+            found += [f"{name}: {line}" for line in _watermark(connection, delivery)]
             found += [f"{name}: {line}" for line in _store(connection, delivery)]
             found += [f"{name}: {line}" for line in _quarantine(connection, delivery, batches)]
         found += [
@@ -64,9 +66,10 @@ def _batches(
 
 
 def _counts(delivery: NightDelivery, batches: Sequence[dict[str, Any]]) -> Iterable[str]:
-    if [batch["status"] for batch in batches] != ["loaded"]:
+    status = "held" if delivery.held else "loaded"
+    if [batch["status"] for batch in batches] != [status]:
         states = [(batch["batch_id"], batch["status"], batch["detail"]) for batch in batches]
-        yield f"expected one loaded batch, got {states}"
+        yield f"expected one {status} batch, got {states}"
         return
     [batch] = batches
     expected = Counter(row.fate for row in delivery.rows)
@@ -78,6 +81,33 @@ def _counts(delivery: NightDelivery, batches: Sequence[dict[str, Any]]) -> Itera
     whole = getattr(delivery.system.place, "whole", False)
     if whole and (batch["compared"] == "compared") != delivery.compared:
         yield f"expected compared {delivery.compared}, got {batch['compared']}"
+
+
+def _rules(
+    connection: psycopg.Connection[dict[str, Any]], delivery: NightDelivery, batches: Sequence[dict[str, Any]]
+) -> Iterable[str]:
+    """Compare how many rows failed each rule; the warnings too where the truth tells them, of certificates."""
+    results = connection.execute(
+        "select rule_id, sum(failed_rows)::int as failed_rows from ledger.rule_result"
+        " where batch_id = any(%s) and failed_rows > 0 and (severity = 'critical' or %s) group by rule_id",
+        ([batch["batch_id"] for batch in batches], delivery.system.dataset == "certificate"),
+    )
+    got = {result["rule_id"]: result["failed_rows"] for result in results}
+    expected = Counter(rule for row in delivery.rows for rule in (*row.rules, *row.warnings))
+    expected.update(delivery.batch_rules)
+    for rule in sorted(got.keys() | expected.keys()):
+        if got.get(rule, 0) != expected[rule]:
+            yield f"{rule}: {expected[rule]} rows must fail it, {got.get(rule, 0)} did"
+
+
+def _watermark(connection: psycopg.Connection[dict[str, Any]], delivery: NightDelivery) -> Iterable[str]:
+    row = connection.execute(
+        "select position_at::timestamp from ledger.watermark where department = %s and feed = %s",
+        (delivery.system.department, delivery.system.feed),
+    ).fetchone()
+    got = row and row["position_at"]
+    if got != delivery.watermark:
+        yield f"the watermark must stand at {delivery.watermark}, got {got}"
 
 
 def _store(connection: psycopg.Connection[dict[str, Any]], delivery: NightDelivery) -> Iterable[str]:
