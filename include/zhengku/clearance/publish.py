@@ -109,17 +109,20 @@ class DailyClearance:
             )
         with self._alone(now) as connection:
             newest = kept_list(connection, "newest_list", {})
-            reference = max(day, newest.day) if newest else day
+            finals = self._final_lists(connection, max(day, newest.day) if newest else day)
             self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
-            self._correct(connection, self._final_lists(connection, reference), now)
+            self._correct(connection, finals, now)
             existing = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": None})
             if existing is None:
                 return self._first_version(connection, day, kind, now)
             connection.execute(statement("clearance/record_compared"))
-            values = {**existing.members, "cutoff_at": existing.cutoff_at, "oldest_finish": existing.oldest_finish}
-            self._make(connection, "candidate", statement("clearance/list_candidates"), values)
-            corrected = self._correct(connection, [existing], now)
-            return corrected[0] if corrected else existing.published
+            if (day, kind) not in {(final.day, final.kind) for final in finals}:
+                # What changed since it was last compared with the facts is not known any more.
+                values = {**existing.members, "cutoff_at": existing.cutoff_at, "oldest_finish": existing.oldest_finish}
+                self._make(connection, "candidate", statement("clearance/list_candidates"), values)
+                corrected = self._correct(connection, [existing], now)
+                return corrected[0] if corrected else existing.published
+            return existing.published
 
     def refresh(self, connection: Connection, now: datetime | None = None) -> int:
         """Take the loaded batches that are not in it yet into the kept state; return how many services changed.
