@@ -9,10 +9,10 @@ from typing import Any
 from airflow.sdk import (
     DAG,
     Asset,
+    AsyncCallback,
     DeadlineAlert,
     DeadlineReference,
     MultipleCronTriggerTimetable,
-    SyncCallback,
     get_current_context,
     task,
 )
@@ -20,7 +20,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from clearance_notices import (
     MAIL_CONNECTION,
     ROBOT_CONNECTION,
-    Notice,
     find_connection,
     list_is_late,
     publication,
@@ -67,7 +66,7 @@ def by_the_clock(doc: str | None) -> DAG:
         deadline=DeadlineAlert(
             reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
             interval=LATE_AFTER,
-            callback=SyncCallback(list_is_late),
+            callback=AsyncCallback(list_is_late),
             name="清单未按时发布",
         ),
     )
@@ -125,12 +124,14 @@ def _clearance_dag(
     @task
     def notify_by_mail(names: list[ListName]) -> int:
         """Mail that the lists are out; return to how many addresses."""
-        return send_mail(_notice(MAIL_CONNECTION, names))
+        connection = _connection(MAIL_CONNECTION, names)
+        return send_mail(publication(names), connection)
 
     @task
     def notify_by_robot(names: list[ListName]) -> None:
         """Let the robot of 企业微信 or 钉钉 say that the lists are out."""
-        send_to_robot(_notice(ROBOT_CONNECTION, names))
+        connection = _connection(ROBOT_CONNECTION, names)
+        send_to_robot(publication(names), connection)
 
     with DAG(
         dag_id=dag_id,
@@ -184,7 +185,9 @@ def _or_skip(names: list[ListName]) -> list[ListName]:
     return names
 
 
-def _notice(connection: str, names: list[ListName]) -> Notice:
-    if find_connection(connection) is None:
-        raise AirflowSkipException(f"{connection} is not set up: docs/runbooks/daily-clearance.md says how")
-    return publication([(day, kind, version) for day, kind, version in _or_skip(names)])
+def _connection(name: str, names: list[ListName]) -> Any:
+    connection = find_connection(name)
+    if connection is None:
+        raise AirflowSkipException(f"{name} is not set up: docs/runbooks/daily-clearance.md says how")
+    _or_skip(names)
+    return connection

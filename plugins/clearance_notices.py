@@ -4,6 +4,7 @@ Each way is set up by a connection of Airflow; without it nothing is sent. No me
 is needed of Airflow is imported where it is used: every process of Airflow imports this file.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -156,28 +157,42 @@ def find_connection(name: str) -> Any | None:
         return None
 
 
-def send_mail(notice: Notice) -> int:
-    """Send a message to the addresses that the connection's extra names as `to`; return how many they are.
+async def _find_connection(name: str) -> Any | None:
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return await BaseHook.aget_connection(name)
+    except AirflowNotFoundException:
+        return None
+
+
+def send_mail(notice: Notice, connection: Any) -> int:
+    """Send a message to the addresses that the extra of `zhengku_smtp` names as `to`; return how many they are.
 
     Raises `ConfigurationError` when it names none, and what the server says.
     """
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
-    connection = find_connection(MAIL_CONNECTION)
-    to = connection.extra_dejson.get("to") if connection is not None else None
-    receivers = [part.strip() for part in (to.split(",") if isinstance(to, str) else to or ()) if part.strip()]
+    mail = _mail(notice, connection)
+    with SmtpHook(smtp_conn_id=MAIL_CONNECTION) as hook:
+        hook.send_email_smtp(**mail)
+    return len(mail["to"])
+
+
+def _mail(notice: Notice, connection: Any) -> dict[str, Any]:
+    to = connection.extra_dejson.get("to") or ()
+    receivers = [part.strip() for part in (to.split(",") if isinstance(to, str) else to) if part.strip()]
     if not receivers:
         raise ConfigurationError(
             f'The connection {MAIL_CONNECTION} names nobody to write to: expected "to" in its extra, as one text with '
             "commas or as a list."
         )
-    with SmtpHook(smtp_conn_id=MAIL_CONNECTION) as hook:
-        hook.send_email_smtp(to=receivers, subject=notice.title, html_content=notice.html())
-    return len(receivers)
+    return {"to": receivers, "subject": notice.title, "html_content": notice.html()}
 
 
-def send_to_robot(notice: Notice, now: float | None = None) -> None:
-    """Send a message to the robot of the connection.
+def send_to_robot(notice: Notice, connection: Any, now: float | None = None) -> None:
+    """Send a message to the robot that `zhengku_webhook` names.
 
     Host is the robot's address without its key, password the key (`key` of 企业微信, `access_token` of 钉钉); extra
     says `form`, `wecom` or `dingtalk`, and for 钉钉 the `secret` that it signs with, if it was given one. Raises
@@ -186,10 +201,9 @@ def send_to_robot(notice: Notice, now: float | None = None) -> None:
     """
     import requests
 
-    connection = find_connection(ROBOT_CONNECTION)
-    address = (connection.host or "") if connection is not None else ""
-    form = connection.extra_dejson.get("form") if connection is not None else None
-    if connection is None or not connection.password or form not in ROBOT_BYTES or not address.startswith("http"):
+    address = connection.host or ""
+    form = connection.extra_dejson.get("form")
+    if not connection.password or form not in ROBOT_BYTES or not address.startswith("http"):
         raise ConfigurationError(
             f"The connection {ROBOT_CONNECTION} is incomplete: expected the robot's address (https://…) as host, its "
             'key as password, and "form" in its extra, wecom or dingtalk.'
@@ -228,35 +242,50 @@ def _signature(secret: str, now: float) -> dict[str, str]:
 # ---- when a list is late
 
 
-def list_is_late(context: dict[str, Any]) -> None:
+async def list_is_late(context: dict[str, Any]) -> None:
     """Send that the list of a run is not out, by all ways that are set up; called when its deadline has passed.
 
-    A run that failed although the list came out is not told of: its tasks are red.
+    In the triggerer: what Airflow 3.3 calls by its executor may read no connection that is kept in its database
+    (https://github.com/apache/airflow/pull/66141). A run that failed although the list came out is not told of: its
+    tasks are red.
     """
     log = logging.getLogger(__name__)
     run = context["dag_run"]
     moment = datetime.fromisoformat(run["logical_date"] or run["run_after"])
-    due = expected_list(moment)
+    due = await asyncio.to_thread(expected_list, moment)
     if due is None:
         log.info("no list is due at %s", moment)
         return
     day, kind = due
-    why = _why_late(day, kind)
+    why = await asyncio.to_thread(_why_late, day, kind)
     if why is None:
         log.info("the %s list of %s is out", kind, day)
         return
     log.error("The %s list of %s is late: %s", kind, day, why)
+    notice = delay(day, kind, why)
     failed = []
-    for name, send in ((MAIL_CONNECTION, send_mail), (ROBOT_CONNECTION, send_to_robot)):
-        if find_connection(name) is None:
-            log.warning("%s is not set up: nobody is told by it", name)
-            continue
+    for name, send in ((MAIL_CONNECTION, _mail_late), (ROBOT_CONNECTION, _robot_late)):
         try:
-            send(delay(day, kind, why))
+            connection = await _find_connection(name)
+            if connection is None:
+                log.warning("%s is not set up: nobody is told by it", name)
+            else:
+                await send(notice, connection)
         except Exception as error:  # noqa: BLE001  # The other way may work.
             failed.append(f"{name}: {error}")
     if failed:
         raise NoticeFailed("; ".join(failed))
+
+
+async def _mail_late(notice: Notice, connection: Any) -> None:
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    async with SmtpHook(smtp_conn_id=MAIL_CONNECTION) as hook:
+        await hook.asend_email_smtp(**_mail(notice, connection))
+
+
+async def _robot_late(notice: Notice, connection: Any) -> None:
+    await asyncio.to_thread(send_to_robot, notice, connection)
 
 
 def _why_late(day: date, kind: str) -> str | None:

@@ -566,7 +566,7 @@ class _FileRegister(_Register):
             self._bring(certificate, next(moments), intents)
         for _ in range(self.oddities_a_night):
             self._bring(self.issue_odd(), next(moments), intents)
-        if number == _UNDATED_NIGHT:
+        if number == _UNDATED_NIGHT and self.system.time_column is not None:
             self._bring(self.issue(), None, intents)
         return intents
 

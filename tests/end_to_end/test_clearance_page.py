@@ -22,7 +22,7 @@ from zhengku.settings import CITY_TIME_ZONE, project_home
 
 pytestmark = pytest.mark.slow
 
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "worker-1")
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "worker-1")
 DAG = "daily_clearance_cutoff"
 RUN_SECONDS = 300.0
 PAGE = "/zhengku/clearance/"

@@ -1,5 +1,6 @@
 """Telling people that a list is out: against a mail server and a robot of our own on this machine."""
 
+import asyncio
 import base64
 import email
 import email.header
@@ -173,10 +174,10 @@ def test_message_has_counts_by_district_stale_sources_and_link_and_nothing_of_a_
 
 
 def test_mail_reaches_everybody_of_the_connection(store, mail_server, monkeypatch):
-    from clearance_notices import publication, send_mail
+    from clearance_notices import find_connection, publication, send_mail
 
     set_up_mail(monkeypatch, mail_server, to="a@example.cn, b@example.cn")
-    assert send_mail(publication(NAMES)) == 2
+    assert send_mail(publication(NAMES), find_connection("zhengku_smtp")) == 2
     [(receivers, message)] = mail_server.taken
     assert receivers == ["a@example.cn", "b@example.cn"]
     assert message["From"] == "zhengku@example.cn"
@@ -188,22 +189,22 @@ def test_mail_reaches_everybody_of_the_connection(store, mail_server, monkeypatc
 
 
 def test_mail_to_nobody_and_mail_that_is_refused_are_errors(store, mail_server, monkeypatch):
-    from clearance_notices import publication, send_mail
+    from clearance_notices import find_connection, publication, send_mail
 
     set_up_mail(monkeypatch, mail_server)
     with pytest.raises(ConfigurationError, match='"to" in its extra'):
-        send_mail(publication(NAMES))
+        send_mail(publication(NAMES), find_connection("zhengku_smtp"))
     set_up_mail(monkeypatch, mail_server, to=["a@example.cn"])
     mail_server.refuses = True
     with pytest.raises(Exception, match="554"):
-        send_mail(publication(NAMES))
+        send_mail(publication(NAMES), find_connection("zhengku_smtp"))
 
 
 def test_robot_of_wecom_gets_markdown_and_the_key(store, robot, monkeypatch):
-    from clearance_notices import publication, send_to_robot
+    from clearance_notices import find_connection, publication, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="wecom")
-    send_to_robot(publication(NAMES))
+    send_to_robot(publication(NAMES), find_connection("zhengku_webhook"))
     [(path, body)] = robot.taken
     assert parse_qs(urlsplit(path).query) == {"key": ["the-robots-key"]}
     assert body["msgtype"] == "markdown"
@@ -213,10 +214,10 @@ def test_robot_of_wecom_gets_markdown_and_the_key(store, robot, monkeypatch):
 
 
 def test_robot_of_dingtalk_gets_a_signed_message(store, robot, monkeypatch):
-    from clearance_notices import publication, send_to_robot
+    from clearance_notices import find_connection, publication, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="dingtalk", secret="SEC0123")
-    send_to_robot(publication(NAMES), now=1_770_000_000.5)
+    send_to_robot(publication(NAMES), find_connection("zhengku_webhook"), now=1_770_000_000.5)
     [(path, body)] = robot.taken
     signed = hmac.new(b"SEC0123", b"1770000000500\nSEC0123", hashlib.sha256).digest()
     assert parse_qs(urlsplit(path).query) == {
@@ -238,18 +239,18 @@ def test_robot_of_dingtalk_gets_a_signed_message(store, robot, monkeypatch):
     ],
 )
 def test_robot_that_refuses_is_an_error_without_its_key(store, robot, monkeypatch, status, answer, told):
-    from clearance_notices import NoticeFailed, publication, send_to_robot
+    from clearance_notices import NoticeFailed, find_connection, publication, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="wecom")
     robot.status, robot.answer = status, answer
     with pytest.raises(NoticeFailed, match=told) as caught:
-        send_to_robot(publication(NAMES))
+        send_to_robot(publication(NAMES), find_connection("zhengku_webhook"))
     assert "the-robots-key" not in str(caught.value)
     assert len(robot.taken) == 1
 
 
 def test_robot_that_is_away_is_an_error_without_its_key(store, robot, monkeypatch):
-    from clearance_notices import NoticeFailed, publication, send_to_robot
+    from clearance_notices import NoticeFailed, find_connection, publication, send_to_robot
 
     connection = {
         "conn_type": "http",
@@ -259,17 +260,17 @@ def test_robot_that_is_away_is_an_error_without_its_key(store, robot, monkeypatc
     }
     monkeypatch.setenv("AIRFLOW_CONN_ZHENGKU_WEBHOOK", json.dumps(connection))
     with pytest.raises(NoticeFailed, match="cannot be reached") as caught:
-        send_to_robot(publication(NAMES))
+        send_to_robot(publication(NAMES), find_connection("zhengku_webhook"))
     assert "k-e-y" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
 def test_robot_of_an_unknown_form_is_told(store, robot, monkeypatch):
-    from clearance_notices import publication, send_to_robot
+    from clearance_notices import find_connection, publication, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="feishu")
     with pytest.raises(ConfigurationError, match="wecom or dingtalk"):
-        send_to_robot(publication(NAMES))
+        send_to_robot(publication(NAMES), find_connection("zhengku_webhook"))
 
 
 def test_long_message_is_cut_between_lines_and_keeps_its_link():
@@ -296,14 +297,14 @@ def test_late_list_is_told_of_by_both_ways_even_when_one_fails(store, mail_serve
 
     set_up_mail(monkeypatch, mail_server, to="a@example.cn")
     set_up_robot(monkeypatch, robot, form="wecom")
-    list_is_late(Run("03-03 06:00"))
+    asyncio.run(list_is_late(Run("03-03 06:00")))
     assert (mail_server.taken, robot.taken) == ([], [])
-    list_is_late(Run("03-03 16:50"))
+    asyncio.run(list_is_late(Run("03-03 16:50")))
     assert len(mail_server.taken) == len(robot.taken) == 1
     assert "日清清单未按时发布：2026-03-03 工作清单" in robot.taken[0][1]["markdown"]["content"]
     mail_server.refuses = True
     with pytest.raises(NoticeFailed, match=r"zhengku_smtp: .*554"):
-        list_is_late(Run("03-03 16:50"))
+        asyncio.run(list_is_late(Run("03-03 16:50")))
     assert len(robot.taken) == 2
 
 
@@ -312,7 +313,7 @@ def test_late_list_is_told_of_when_the_store_cannot_be_asked(store, robot, monke
 
     set_up_robot(monkeypatch, robot, form="wecom")
     monkeypatch.setenv("ZHENGKU_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
-    list_is_late(Run("03-03 06:00"))
+    asyncio.run(list_is_late(Run("03-03 06:00")))
     assert "清单库无法读取" in robot.taken[0][1]["markdown"]["content"]
 
 
@@ -320,4 +321,4 @@ def test_nothing_is_sent_where_nothing_is_set_up(store):
     from clearance_notices import find_connection, list_is_late
 
     assert find_connection("zhengku_smtp") is None
-    list_is_late(Run("03-03 16:50"))
+    asyncio.run(list_is_late(Run("03-03 16:50")))
