@@ -1,6 +1,7 @@
 """Debian's Chromium without a window, led by the DevTools protocol through a pipe: no driver, no port, no package."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -24,8 +25,9 @@ class Browser:
         assert CHROMIUM is not None
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # It takes commands at 3 and answers at 4.
-        line = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+        # It takes commands at 3 and answers at 4; the ends must not be in each other's way there.
+        numbers = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser)]
+        line = f'exec "$0" "$@" 3<&{numbers[0]} 4>&{numbers[1]}'
         flags = [
             "--headless=new",
             "--remote-debugging-pipe",
@@ -40,16 +42,16 @@ class Browser:
             f"--user-data-dir={profile}",
         ]
         self._process = subprocess.Popen(
-            ["sh", "-c", line, CHROMIUM, *flags, "about:blank"],
-            pass_fds=(to_browser, from_browser),
+            ["bash", "-c", line, CHROMIUM, *flags, "about:blank"],
+            pass_fds=numbers,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             env={**os.environ, "HOME": str(profile), "LANGUAGE": "zh_CN"},
         )
-        os.close(to_browser)
-        os.close(from_browser)
+        for end in (to_browser, from_browser, *numbers):
+            os.close(end)
         self._buffer = b""
         self._number = 0
         self._session: str | None = None
@@ -99,7 +101,8 @@ class Browser:
                 last: object = error
             else:
                 last = value
-            if value:
+            # An element comes as an empty object.
+            if value not in (None, False, ""):
                 return value
             assert time.monotonic() < deadline, f"never true: {expression} ({last}) at {self.value('location.href')}"
             time.sleep(0.1)

@@ -20,6 +20,7 @@ from rich.text import Text
 from zhengku import __version__, ledger
 from zhengku.catalog import Catalog, Problem, check_catalog, department_schema, load_catalog
 from zhengku.catalog.department import Watermark
+from zhengku.clearance_cli import clearance_app
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
@@ -42,6 +43,7 @@ feeds_app = typer.Typer(no_args_is_help=True, help="What departments deliver.")
 departments_app = typer.Typer(no_args_is_help=True, help="The departments.")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(departments_app, name="departments")
+app.add_typer(clearance_app, name="clearance")
 
 out = Console()
 err = Console(stderr=True)

@@ -1,5 +1,6 @@
 -- What the rates are made of, for the days given, each with the working cut-off of that day: by district, handling
--- department and service item of the service, blank where the service is not known. sum_rates.sql divides.
+-- department and service item of the service, blank where the service is not known. sum_rates.sql divides. Cases are
+-- looked up by key: those of a day lie together, and the planner would rather read all there are.
 with day as (
     select
         d.day,
@@ -20,7 +21,15 @@ evaluated as (
         coalesce(e.level in ('very_satisfied', 'satisfied', 'basically_satisfied'), false) as is_positive
     from day as d
     inner join store.evaluation as e on d.starts_at <= e.evaluated_at and d.ends_at > e.evaluated_at
-    left join store.service_case as c on e.case_number || '|' || e.service_number = c.record_key
+    left join
+        lateral (
+            select s.*
+            from store.service_case as s
+            where s.record_key = e.case_number || '|' || e.service_number
+            order by s.record_key
+            limit 1
+        ) as c
+        on true
     where e.is_effective = 'yes' and e.removal is null
 ),
 
@@ -55,7 +64,14 @@ finished as (
         coalesce(s.rated_at <= d.ends_at, false) as is_cleared
     from day as d
     inner join clearance.service as s on d.starts_at <= s.finished_at and d.ends_at > s.finished_at
-    inner join store.service_case as c on s.record_key = c.record_key
+    cross join
+        lateral (
+            select k.*
+            from store.service_case as k
+            where k.record_key = s.record_key
+            order by k.record_key
+            limit 1
+        ) as c
 ),
 
 finished_count as (

@@ -19,6 +19,24 @@ with chosen as (
     where
         r.day between %(first_day)s and %(last_day)s
         and (%(districts)s::text[] is null or r.district = any(%(districts)s))
+    union all
+    -- The city has its rates on days without any count too.
+    select
+        0 as effective,
+        0 as effective_positive,
+        0 as own,
+        0 as own_positive,
+        0 as evaluable,
+        0 as evaluable_own,
+        0 as evaluable_any,
+        0 as day_unrated,
+        0 as day_cleared,
+        0 as bad_due,
+        0 as bad_rectified,
+        0 as bad_called_and_rectified,
+        null as district,
+        null as handling_department
+    where %(by)s = 'city'
 ),
 
 summed as (

@@ -37,7 +37,7 @@ def drop(stack: SmallCity) -> Path:
         stack,
         "zhengku",
         "truncate store.certificate, store.certificate_history, quarantine.problem_row,"
-        " ledger.rule_result, ledger.watermark, ledger.batch",
+        " ledger.rule_result, ledger.watermark, ledger.batch cascade",
     )
     return folder
 

@@ -146,7 +146,7 @@ class DailyClearance:
             if not is_first:
                 self._make(connection, "touched_key", statement("clearance/touched_keys"), values)
                 scope = sql.SQL("c.record_key in (select t.record_key from touched_key as t)")
-            self._make(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {})
+            self._make(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {}, "")
             connection.execute(statement("clearance/add_places"))
             self._make(connection, "changed", statement("clearance/changed_services"), {})
             changed = connection.execute(statement("clearance/write_services")).rowcount
@@ -357,12 +357,18 @@ class DailyClearance:
         return calendar_id, connection.execute(statement("clearance/keep_basis"), values).fetchone() is not None
 
     @staticmethod
-    def _make(connection: Connection, table: str, query: sql.SQL | sql.Composed, values: Mapping[str, Any]) -> None:
+    def _make(
+        connection: Connection,
+        table: str,
+        query: sql.SQL | sql.Composed,
+        values: Mapping[str, Any],
+        analyzed: str = "(record_key)",
+    ) -> None:
         """Make a table of this transaction anew, and let the planner know how many rows it has."""
         name = sql.Identifier("pg_temp", table)
         connection.execute(sql.SQL("drop table if exists {}").format(name))
         connection.execute(query, values)
-        connection.execute(sql.SQL("analyze {} (record_key)").format(name))
+        connection.execute(sql.SQL("analyze {} {}").format(name, sql.SQL(analyzed)))
 
 
 def _of(name: str, services: sql.Composable) -> sql.Composed:

@@ -1,0 +1,109 @@
+"""Which role sees what of the daily lists, and where the roles come from."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from local_stack import roles
+from local_stack.airflow import USERS
+from local_stack.cluster import ROLES
+from zhengku.catalog import load_catalog
+from zhengku.clearance.roles import Access, access_of, hall_role
+from zhengku.settings import project_home
+
+DISTRICTS = load_catalog(project_home() / "include" / "catalog").districts
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (set(), None),
+        ({"Viewer", "Op", "User", "Public"}, None),
+        ({"Section", "admin", "hall", "hall_", "hall_nowhere"}, None),
+        ({"section"}, Access("li", None, may_see_suspicious=True, may_reveal=True)),
+        ({"Admin"}, Access("li", None, may_see_suspicious=True, may_reveal=False)),
+        ({"Admin", "section"}, Access("li", None, may_see_suspicious=True, may_reveal=True)),
+        ({"hall_echeng"}, Access("li", frozenset({"echeng"}), may_see_suspicious=False, may_reveal=True)),
+        ({"hall_ezhou"}, Access("li", frozenset({"ezhou"}), may_see_suspicious=False, may_reveal=True)),
+        (
+            {"hall_echeng", "hall_gedian", "Viewer"},
+            Access("li", frozenset({"echeng", "gedian"}), may_see_suspicious=False, may_reveal=True),
+        ),
+    ],
+)
+def test_roles_say_what_may_be_seen(names, expected):
+    assert access_of("li", names, DISTRICTS) == expected
+
+
+def test_hall_covers_its_district_and_no_row_without_one():
+    access = access_of("li", {"hall_echeng"}, DISTRICTS)
+    assert access is not None
+    assert [access.covers(district) for district in ("echeng", "huarong", "", None)] == [True, False, False, False]
+    whole = access_of("li", {"section"}, DISTRICTS)
+    assert whole is not None
+    assert whole.covers(None)
+
+
+def test_roles_that_are_imported_are_those_of_the_districts_and_may_do_nothing_but_reach_the_page(capsys):
+    roles.main()
+    entries = json.loads(capsys.readouterr().out)
+    assert {entry["name"] for entry in entries} == {"section", *(hall_role(district) for district in DISTRICTS)}
+    allowed = {(entry["resource"], action) for entry in entries for action in entry["action"].split(",")}
+    assert allowed == {
+        ("Website", "can_read"),
+        ("Plugins", "can_read"),
+        ("My Profile", "can_read"),
+        ("My Profile", "can_edit"),
+        ("My Password", "can_read"),
+        ("My Password", "can_edit"),
+    }
+
+
+def test_logins_for_trying_out_have_roles_that_there_are(capsys):
+    assert ROLES.keys() == USERS.keys()
+    roles.main()
+    there = {entry["name"] for entry in json.loads(capsys.readouterr().out)} | {"Admin", "Viewer"}
+    assert set(ROLES.values()) <= there
+
+
+@pytest.fixture
+def access(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(project_home() / "plugins"))
+    import clearance_access
+
+    return clearance_access
+
+
+def simple_user(login: str, role: str | None) -> Any:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    return SimpleAuthManagerUser(username=login, role=role)
+
+
+@pytest.mark.parametrize(
+    ("login", "role", "expected"),
+    [
+        ("anybody", "ADMIN", {"Admin"}),
+        ("anybody", "admin", {"Admin"}),
+        ("anybody", "OP", {"section"}),
+        ("anybody", "VIEWER", set()),
+        ("anybody", "USER", set()),
+        ("anybody", None, set()),
+        ("hall_echeng", "VIEWER", {"hall_echeng"}),
+        ("Admin", "VIEWER", set()),
+        ("section", "VIEWER", set()),
+    ],
+)
+def test_simple_logins_stand_for_roles(access, monkeypatch, login, role, expected):
+    monkeypatch.setattr(access, "is_for_demos", lambda: True)
+    assert access.role_names(simple_user(login, role)) == expected
+
+
+def test_logins_of_fab_have_the_roles_that_they_were_given(access, monkeypatch):
+    monkeypatch.setattr(access, "is_for_demos", lambda: False)
+    user = SimpleNamespace(roles=[SimpleNamespace(name="hall_echeng"), SimpleNamespace(name="Viewer")])
+    assert access.role_names(user) == {"hall_echeng", "Viewer"}
+    # A name is no role, and neither is one of an unknown auth manager.
+    assert access.role_names(simple_user("hall_echeng", "ADMIN")) == frozenset()
