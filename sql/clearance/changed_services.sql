@@ -6,6 +6,7 @@ select
     r.service_number,
     r.version_no,
     p.place_id,
+    r.service_item_code,
     r.finished_at,
     r.rated_at,
     r.default_at,

@@ -1,6 +1,5 @@
 -- What the rates are made of, for the days given, each with the working cut-off of that day: by district, handling
--- department and service item of the service, blank where the service is not known. sum_rates.sql divides. Cases are
--- looked up by key: those of a day lie together, and the planner would rather read all there are.
+-- department and service item of the service, blank where the service is not known. sum_rates.sql divides.
 with day as (
     select
         d.day,
@@ -14,22 +13,15 @@ with day as (
 evaluated as (
     select
         d.day,
-        c.district,
-        c.handling_department,
-        c.service_item_code,
+        s.service_item_code,
+        nullif(p.district, '') as district,
+        nullif(p.handling_department, '') as handling_department,
         coalesce(e.is_default, '') <> 'yes' as is_own,
         coalesce(e.level in ('very_satisfied', 'satisfied', 'basically_satisfied'), false) as is_positive
     from day as d
     inner join store.evaluation as e on d.starts_at <= e.evaluated_at and d.ends_at > e.evaluated_at
-    left join
-        lateral (
-            select s.*
-            from store.service_case as s
-            where s.record_key = e.case_number || '|' || e.service_number
-            order by s.record_key
-            limit 1
-        ) as c
-        on true
+    left join clearance.service as s on e.case_number || '|' || e.service_number = s.record_key
+    left join clearance.place as p on s.place_id = p.place_id
     where e.is_effective = 'yes' and e.removal is null
 ),
 
@@ -52,9 +44,9 @@ evaluated_count as (
 finished as (
     select
         d.day,
-        c.district,
-        c.handling_department,
-        c.service_item_code,
+        s.service_item_code,
+        nullif(p.district, '') as district,
+        nullif(p.handling_department, '') as handling_department,
         s.rated_at is not null as is_own,
         s.rated_at is not null or s.default_at is not null as is_any,
         coalesce(
@@ -64,14 +56,7 @@ finished as (
         coalesce(s.rated_at <= d.ends_at, false) as is_cleared
     from day as d
     inner join clearance.service as s on d.starts_at <= s.finished_at and d.ends_at > s.finished_at
-    cross join
-        lateral (
-            select k.*
-            from store.service_case as k
-            where k.record_key = s.record_key
-            order by k.record_key
-            limit 1
-        ) as c
+    inner join clearance.place as p on s.place_id = p.place_id
 ),
 
 finished_count as (
@@ -93,9 +78,9 @@ finished_count as (
 bad as (
     select
         d.day,
-        c.district,
-        c.handling_department,
-        c.service_item_code,
+        s.service_item_code,
+        nullif(p.district, '') as district,
+        nullif(p.handling_department, '') as handling_department,
         coalesce(e.rectified_at <= d.ends_at, false) as is_rectified,
         coalesce(e.called_back_at <= (call.day + 1)::timestamp at time zone 'Asia/Shanghai', false) as is_called
     from day as d
@@ -114,7 +99,8 @@ bad as (
             e.evaluated_at >= made.day::timestamp at time zone 'Asia/Shanghai'
             and e.evaluated_at < (made.day + 1)::timestamp at time zone 'Asia/Shanghai'
             and e.level in ('dissatisfied', 'very_dissatisfied') and e.is_effective = 'yes'
-    left join store.service_case as c on e.case_number || '|' || e.service_number = c.record_key
+    left join clearance.service as s on e.case_number || '|' || e.service_number = s.record_key
+    left join clearance.place as p on s.place_id = p.place_id
     where e.removal is null and e.is_real_name = 'yes' and coalesce(e.is_default, '') <> 'yes'
 ),
 

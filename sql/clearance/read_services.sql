@@ -6,6 +6,7 @@ select
     c.case_number,
     c.service_number,
     c.version_no,
+    c.service_item_code,
     coalesce(c.district, '') as district,
     coalesce(c.handling_department, '') as handling_department,
     coalesce(c.hall, '') as hall,

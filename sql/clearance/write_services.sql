@@ -1,9 +1,10 @@
 -- In the order of the key: so many are written fastest.
-insert into clearance.service (record_key, version_no, place_id, finished_at, rated_at, default_at)
+insert into clearance.service (record_key, version_no, place_id, service_item_code, finished_at, rated_at, default_at)
 select
     c.record_key,
     c.version_no,
     c.place_id,
+    c.service_item_code,
     c.finished_at,
     c.rated_at,
     c.default_at
@@ -14,6 +15,7 @@ do update
     set
         version_no = excluded.version_no,
         place_id = excluded.place_id,
+        service_item_code = excluded.service_item_code,
         finished_at = excluded.finished_at,
         rated_at = excluded.rated_at,
         default_at = excluded.default_at

@@ -52,6 +52,7 @@ def checkout(tmp_path: Path) -> Path:
     for file in (
         "pyproject.toml",
         "tests/conftest.py",
+        "tests/small_city.py",
         "tests/departments/conftest.py",
         "tests/departments/harness.py",
     ):

@@ -60,6 +60,7 @@ create table clearance.service (
     record_key text collate "C" primary key,
     version_no integer not null,
     place_id integer not null,
+    service_item_code text collate "C",
     finished_at timestamptz,
     rated_at timestamptz,
     default_at timestamptz
