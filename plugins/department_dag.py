@@ -94,7 +94,7 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         totals: dict[str, dict[str, int]] = {}
         for batch in batches:
             if batch.status == "loaded":
-                counted = totals.setdefault(batch.license_type or batch.dataset, dict.fromkeys(batch.counts(), 0))
+                counted = totals.setdefault(batch.subject, dict.fromkeys(batch.counts(), 0))
                 for outcome, count in batch.counts().items():
                     counted[outcome] += count
         for subject, counted in totals.items():

@@ -70,6 +70,11 @@ class Batch:
     finished_at: datetime | None
 
     @property
+    def subject(self) -> str:
+        """What its rows are: the license type of certificates, else the data set."""
+        return self.license_type or self.dataset
+
+    @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.status in FINISHED

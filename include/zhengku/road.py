@@ -303,7 +303,7 @@ class Road:
             )
             if batch.status != "landed" or again:
                 return batch
-            if (repeated := repeat(connection, batch, self.catalog)) is not None:
+            if (repeated := repeat(connection, batch)) is not None:
                 log.info(
                     "Batch %d: %s is the delivery of batch %d.",
                     batch.batch_id,

@@ -55,7 +55,7 @@ def load(
     assert batch.fetched is not None
     assert batch.staged is not None
     table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
-    _alone(connection, table)
+    _alone(connection, batch)
     use_batch_schema(connection, batch.batch_id)
     values: dict[str, Any] = {
         **_feed(batch),
@@ -145,13 +145,13 @@ def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason
     )
 
 
-def repeat(connection: psycopg.Connection[Any], batch: Batch, catalog: Catalog) -> Batch | None:
+def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     """Close a batch whose file was loaded before and whose rows nothing has touched since; None when it is no such.
 
     Its rows are unchanged, or what they were the first time. While an older delivery waits it is no such either: only
     on the whole road are its rows confirmed, and outlive what may still be loaded.
     """
-    _alone(connection, StoreTable.of(batch, catalog.standard_fields(batch.dataset)))
+    _alone(connection, batch)
     if _older_one_waits(connection, batch):
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
@@ -196,9 +196,11 @@ def _feed(batch: Batch) -> dict[str, Any]:
     return {"department": batch.department, "feed": batch.feed}
 
 
-def _alone(connection: psycopg.Connection[Any], table: StoreTable) -> None:
+def _alone(connection: psycopg.Connection[Any], batch: Batch) -> None:
     """Wait until no other transaction loads the same license type, or the same other data set."""
-    connection.execute("select pg_advisory_xact_lock(hashtextextended(%(name)s, 0))", {"name": table.lock_name})
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended('zhengku.load.' || %(subject)s, 0))", {"subject": batch.subject}
+    )
 
 
 def _expect(batch: Batch, what: str, result: psycopg.Cursor[Any], expected: int) -> None:

@@ -22,11 +22,6 @@ class StoreTable:
         return cls(batch.dataset, batch.license_type, tuple(fields))
 
     @property
-    def lock_name(self) -> str:
-        """What no two transactions load at once."""
-        return f"zhengku.load.{self.license_type or self.dataset}"
-
-    @property
     def names(self) -> dict[str, sql.Composable]:
         """Return what stands for the names in braces in the statements of `sql/load`."""
         store = sql.Identifier("store", self.dataset)
