@@ -26,8 +26,8 @@ _CODES: Final = frozenset(
     }
 )  # fmt: skip
 _NAMES: Final = frozenset({"certificate_name", "license_type_name", "issuing_authority", "holder", "service_item_name"})
-_WIDE: Final = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
-_NOTHING: Final = ("NULL", "N/A", " ", "null", "-")
+WIDE: Final = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+NOTHING: Final = ("NULL", "N/A", " ", "null", "-")
 _ENDLESS: Final = ("长期", "永久", "2099-12-31", "9999-12-31", "长期有效")
 _SPREADSHEET_BEGIN: Final = date(1899, 12, 30)
 TIME_FORM: Final = "%Y-%m-%d %H:%M:%S"
@@ -112,11 +112,11 @@ def soil(system: SourceSystem, written: Written, certificate: Certificate, chanc
             if name == "valid_to":
                 values[name] = chance.choice(_ENDLESS)
             elif name in ("valid_from", "validity", "certificate_identifier"):
-                values[name] = chance.choice(_NOTHING)
+                values[name] = chance.choice(NOTHING)
         elif name in DATES:
             values[name] = _soiled_date(date.fromisoformat(certificate.fields[name]), chance)
         elif isinstance(value, str):
-            values[name] = _soiled_text(name, value, chance)
+            values[name] = soiled_text(value, chance, is_code=name in _CODES, is_name=name in _NAMES)
 
 
 def _soiled_date(day: date, chance: Random) -> str:
@@ -126,15 +126,16 @@ def _soiled_date(day: date, chance: Random) -> str:
     if how == 0:
         return f" {text}　"
     if how == 1 and form != "iso_time":
-        return text.translate(_WIDE)
+        return text.translate(WIDE)
     return f"{text} 8:30:00" if how == 2 and form == "slash" else text
 
 
-def _soiled_text(name: str, text: str, chance: Random) -> str:
+def soiled_text(text: str, chance: Random, *, is_code: bool, is_name: bool) -> str:
+    """Write a text untidily: in full-width form or small letters where that is cleaned, else with blanks around it."""
     how = chance.randrange(3)
-    if how == 1 and name in _CODES | _NAMES:
-        return text.translate(_WIDE)
-    if how == 2 and name in _CODES:
+    if how == 1 and (is_code or is_name):
+        return text.translate(WIDE)
+    if how == 2 and is_code:
         return text.lower()
     return chance.choice((f" {text}", f"{text} ", f"　{text}\t", f"\u00a0{text}"))
 
@@ -223,7 +224,7 @@ def _wrong_check_character(
 
 def no_holder(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken:
     """Leave out the holder, whom every row must name."""
-    written.values["holder"] = chance.choice((None, *_NOTHING))
+    written.values["holder"] = chance.choice((None, *NOTHING))
     return Broken(("certificate.holder.present",), _key(system, certificate))
 
 
@@ -239,7 +240,7 @@ def _no_holder_code(system: SourceSystem, certificate: Certificate, written: Wri
 def _no_number(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
     if system.license_type in _HOLDER_IS_NUMBER:
         return None
-    written.values["certificate_number"] = chance.choice((None, *_NOTHING))
+    written.values["certificate_number"] = chance.choice((None, *NOTHING))
     rules = ["certificate.record_key.present", "certificate.certificate_number.present"]
     if _holder_column(system) == "certificate_number":
         rules.append("certificate.holder_code.present")

@@ -10,7 +10,7 @@ from datetime import datetime
 from random import Random
 from typing import Final
 
-from simulator.dirt import TIME_FORM, Written, as_stamp
+from simulator.dirt import NOTHING, TIME_FORM, WIDE, Written, as_stamp, soiled_text
 from simulator.model import HttpPlace, SourceSystem, TablePlace
 from simulator.service_records import Evaluation, Record, ServiceCase, dialect_of, district_form
 from simulator.service_sources import KEYS, TimeForm
@@ -23,8 +23,6 @@ _CODES: Final = frozenset(
     }
 )  # fmt: skip
 _NAMES: Final = frozenset({"service_item_name", "applicant", "handling_department", "hall", "window", "handler"})
-_WIDE: Final = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
-_NOTHING: Final = ("NULL", "N/A", " ", "null", "-")
 
 UNDATED: Final = datetime(9000, 1, 1)
 """Stands for the version of a row whose time nobody can tell: what is wrong with it is never out of date."""
@@ -84,13 +82,14 @@ def soil(written: Written, record: Record, chance: Random) -> None:
         if name in ("source_updated_at", "operation"):
             continue
         if value is None:
-            values[name] = chance.choice(_NOTHING)
+            values[name] = chance.choice(NOTHING)
         elif name in TIMES:
             values[name] = _soiled_moment(getattr(record, name), chance)
         elif isinstance(value, int):
             values[name] = f" {value}"
         elif isinstance(value, str):
-            values[name] = _soiled_text(name if name not in dialect.codes else "case_number", value, chance)
+            is_code = name in _CODES or name in dialect.codes
+            values[name] = soiled_text(value, chance, is_code=is_code, is_name=name in _NAMES)
 
 
 def _soiled_moment(at: datetime, chance: Random) -> str:
@@ -99,16 +98,7 @@ def _soiled_moment(at: datetime, chance: Random) -> str:
     how = chance.randrange(3)
     if how == 0:
         return f" {text}　"
-    return text.translate(_WIDE) if how == 1 else text
-
-
-def _soiled_text(name: str, text: str, chance: Random) -> str:
-    how = chance.randrange(3)
-    if how == 1 and name in _CODES | _NAMES:
-        return text.translate(_WIDE)
-    if how == 2 and name in _CODES:
-        return text.lower()
-    return chance.choice((f" {text}", f"{text} ", f"　{text}\t", f"\u00a0{text}"))
+    return text.translate(WIDE) if how == 1 else text
 
 
 @dataclass(frozen=True)
@@ -145,7 +135,7 @@ def _without(name: str, *rules: str) -> Break:
     def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
         if name not in written.values:
             return None
-        written.values[name] = chance.choice((None, *_NOTHING))
+        written.values[name] = chance.choice((None, *NOTHING))
         in_key = name in KEYS[record.dataset]
         failed = (*(("record_key.present",) if in_key else ()), *rules)
         return Broken(tuple(_rule(record, rule) for rule in failed), None if in_key else record.key)
@@ -170,14 +160,14 @@ def _no_default(system: SourceSystem, record: Record, written: Written, chance: 
         return None
     # Where the channel tells it, nobody knows without the channel.
     column = dialect_of(record).told_by.get("is_default", "is_default")
-    written.values[column] = chance.choice((None, *_NOTHING))
+    written.values[column] = chance.choice((None, *NOTHING))
     return Broken((_rule(record, "is_default.present"),), record.key)
 
 
 def _no_finish(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
     if not isinstance(record, ServiceCase) or record.case_state != "finished":
         return None
-    written.values["finished_at"] = chance.choice((None, *_NOTHING))
+    written.values["finished_at"] = chance.choice((None, *NOTHING))
     return Broken((_rule(record, "finished_at.present_if_finished"),), record.key)
 
 
