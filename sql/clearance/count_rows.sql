@@ -7,8 +7,4 @@ where
     and (%(handling_department)s::text is null or p.handling_department = %(handling_department)s)
     and (%(hall)s::text is null or p.hall = %(hall)s)
     and (%(section)s::text is null or (r.default_at is null) = (%(section)s = 'unrated'))
-    and (
-        %(state)s::text is null
-        or %(state)s
-        = case when r.since_day < %(day)s then 'carried_over' when r.is_reopened then 'reopened' else 'new' end
-    )
+    and (%(state)s::text is null or clearance.state_of(r.since_day, r.is_reopened, %(day)s) = %(state)s)

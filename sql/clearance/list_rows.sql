@@ -29,17 +29,13 @@ page as (
         p."window",
         p.handler,
         case when r.default_at is null then 'unrated' else 'default_rated' end as section,
-        case when r.since_day < %(day)s then 'carried_over' when r.is_reopened then 'reopened' else 'new' end as state
+        clearance.state_of(r.since_day, r.is_reopened, %(day)s) as state
     from ({listed}) as r
     inner join place as p on r.place_id = p.place_id
     where
         (%(record_key)s::text is null or r.record_key = %(record_key)s)
         and (%(section)s::text is null or (r.default_at is null) = (%(section)s = 'unrated'))
-        and (
-            %(state)s::text is null
-            or %(state)s
-            = case when r.since_day < %(day)s then 'carried_over' when r.is_reopened then 'reopened' else 'new' end
-        )
+        and (%(state)s::text is null or clearance.state_of(r.since_day, r.is_reopened, %(day)s) = %(state)s)
     order by p.position, r.finished_at, r.record_key
     limit %(limit)s offset %(skipped)s
 )

@@ -1,4 +1,5 @@
--- The rates of a span of days, each as two sums with its definition; `by` groups them: city, district or department.
+-- The rates of a span of days, each as two sums with its definition; `by` groups them: city, day (of the city),
+-- district or department.
 with chosen as (
     select
         r.effective,
@@ -13,7 +14,8 @@ with chosen as (
         r.bad_due,
         r.bad_rectified,
         r.bad_called_and_rectified,
-        case when %(by)s::text <> 'city' then r.district end as district,
+        case when %(by)s::text = 'day' then r.day end as day,
+        case when %(by)s in ('district', 'department') then r.district end as district,
         case when %(by)s = 'department' then r.handling_department end as handling_department
     from clearance.rate_count as r
     where
@@ -34,13 +36,21 @@ with chosen as (
         0 as bad_due,
         0 as bad_rectified,
         0 as bad_called_and_rectified,
+        case when %(by)s = 'day' then span.day::date end as day,
         null as district,
         null as handling_department
-    where %(by)s = 'city'
+    from
+        generate_series(
+            %(first_day)s::date,
+            case when %(by)s = 'day' then %(last_day)s::date else %(first_day)s::date end,
+            interval '1 day'
+        ) as span (day)
+    where %(by)s in ('city', 'day')
 ),
 
 summed as (
     select
+        c.day,
         c.district,
         c.handling_department,
         sum(c.effective)::bigint as effective,
@@ -56,10 +66,11 @@ summed as (
         sum(c.bad_rectified)::bigint as bad_rectified,
         sum(c.bad_called_and_rectified)::bigint as bad_called_and_rectified
     from chosen as c
-    group by c.district, c.handling_department
+    group by c.day, c.district, c.handling_department
 )
 
 select
+    s.day,
     s.district,
     s.handling_department,
     r.name_zh,
@@ -128,4 +139,4 @@ cross join
             '无差评'
         )
     ) as r (place, name_zh, definition_zh, numerator, denominator, without_zh)
-order by s.district nulls last, s.handling_department nulls last, r.place
+order by s.day, s.district nulls last, s.handling_department nulls last, r.place

@@ -67,6 +67,14 @@ as $$
     where r.is_listed
 $$;
 
+-- The state of a row on a list of a day.
+create or replace function clearance.state_of(since_day date, is_reopened boolean, list_day date)
+returns text
+language sql immutable parallel safe
+as $$
+    select case when since_day < list_day then 'carried_over' when is_reopened then 'reopened' else 'new' end
+$$;
+
 -- A list of a day before one that a record was on, in any version; `last_before` is the last trunk list of such a day.
 -- The limits keep it a look-up by key: without them an exists is answered by hashing every entry there is.
 create or replace function clearance.listings_before(key text, last_before bigint, list_day date)

@@ -152,6 +152,19 @@ def test_changed_facts_change_the_counts_of_their_days_alone(store):
     assert shares(store, "03-02")[OWN] == (0, 0)
 
 
+def test_rates_day_by_day_are_those_of_each_day_alone(store):
+    store.load(Case("A", at("03-02 10:00")), Case("B", at("03-04 10:00"), district="gedian"))
+    store.load(Evaluation("1", "A", at("03-04 12:00")), Evaluation("2", "B", at("03-04 12:00"), level="dissatisfied"))
+    store.clearance.refresh_rates()
+    for districts in (None, ["gedian"]):
+        found = lists.daily_rates(store.connection, day("03-01"), day("03-05"), districts)
+        assert list(found) == [day(f"03-0{number}") for number in range(1, 6)]
+        for on, rates in found.items():
+            [alone] = lists.rates(store.connection, store.catalog, on, on, districts=districts)
+            assert tuple(rates) == alone.rates
+    assert [rate.denominator for rate in found[day("03-04")]][:3] == [1, 1, 1]
+
+
 def test_groups_follow_the_service_of_an_evaluation(store):
     case = Case("A", at("03-02 10:00"))
     store.load(case, Evaluation("1", "A", at("03-03 12:00")), Evaluation("2", "X", at("03-03 12:00")))

@@ -233,7 +233,7 @@ class GroupRates:
 
 
 @dataclass(frozen=True)
-class KeptList:
+class KeptList(ListCounts):
     """All that the store keeps of a version of a list: `clearance.list`."""
 
     list_id: int
@@ -251,15 +251,6 @@ class KeptList:
     calendar_note: str | None
     archive_after_working_days: int
     deadline_working_days: int
-    unrated: int
-    default_rated: int
-    new: int
-    carried_over: int
-    reopened: int
-    cleared: int
-    withdrawn: int
-    archived: int
-    archived_total: int
     stale: list[dict[str, Any]]
 
     @property
@@ -272,17 +263,7 @@ class KeptList:
             version=self.version,
             cutoff_at=self.cutoff_at.astimezone(CITY_TIME_ZONE),
             published_at=self.published_at.astimezone(CITY_TIME_ZONE),
-            counts=ListCounts(
-                unrated=self.unrated,
-                default_rated=self.default_rated,
-                new=self.new,
-                carried_over=self.carried_over,
-                reopened=self.reopened,
-                cleared=self.cleared,
-                withdrawn=self.withdrawn,
-                archived=self.archived,
-                archived_total=self.archived_total,
-            ),
+            counts=ListCounts(**{count.name: getattr(self, count.name) for count in fields(ListCounts)}),
             stale=tuple(
                 StaleSource(
                     name=source["name"],
@@ -475,20 +456,9 @@ def rates(
 
     Groups without any count are left out, but for the city as a whole.
     """
-    values = {"first_day": first_day, "last_day": last_day, "by": by, "districts": _array(districts)}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(statement("clearance/sum_rates"), values).fetchall()
     groups: dict[tuple[str | None, str | None], list[Rate]] = {}
-    for row in found:
-        groups.setdefault((row["district"], row["handling_department"]), []).append(
-            Rate(
-                name_zh=row["name_zh"],
-                definition_zh=row["definition_zh"],
-                numerator=row["numerator"],
-                denominator=row["denominator"],
-                shown=_shown(row["numerator"], row["denominator"], row["without_zh"]),
-            )
-        )
+    for row in _summed(connection, first_day, last_day, by, districts):
+        groups.setdefault((row["district"], row["handling_department"]), []).append(_rate(row))
     return [
         GroupRates(
             district=district,
@@ -500,10 +470,38 @@ def rates(
     ]
 
 
-def _shown(numerator: int, denominator: int, without_zh: str) -> str:
-    if denominator == 0:
-        return without_zh
-    hundredths = numerator * 10_000 // denominator
+def daily_rates(
+    connection: Connection, first_day: date, last_day: date, districts: Collection[str] | None = None
+) -> dict[date, list[Rate]]:
+    """Return the rates of the city, or of `districts` together, for each day of a span, as counted last."""
+    days: dict[date, list[Rate]] = {}
+    for row in _summed(connection, first_day, last_day, "day", districts):
+        days.setdefault(row["day"], []).append(_rate(row))
+    return days
+
+
+def _summed(
+    connection: Connection, first_day: date, last_day: date, by: str, districts: Collection[str] | None
+) -> list[dict[str, Any]]:
+    values = {"first_day": first_day, "last_day": last_day, "by": by, "districts": _array(districts)}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement("clearance/sum_rates"), values).fetchall()
+
+
+def _rate(row: Mapping[str, Any]) -> Rate:
+    numerator, denominator = row["numerator"], row["denominator"]
+    return Rate(
+        name_zh=row["name_zh"],
+        definition_zh=row["definition_zh"],
+        numerator=numerator,
+        denominator=denominator,
+        shown=percentage(numerator, denominator) if denominator else row["without_zh"],
+    )
+
+
+def percentage(part: int, whole: int) -> str:
+    """Return a share of a whole that is not 0, cut after two places and never rounded up: `99.89%`."""
+    hundredths = part * 10_000 // whole
     return f"{hundredths // 100}.{hundredths % 100:02d}%"
 
 

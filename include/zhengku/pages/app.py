@@ -5,7 +5,7 @@ It knows nothing of Airflow: who is logged in, and what he may see, it is told (
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -24,10 +24,9 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from zhengku.catalog import CODES, Catalog, load_catalog
 from zhengku.clearance import lists
-from zhengku.clearance.config import KINDS
+from zhengku.clearance.config import KINDS, load_clearance
 from zhengku.clearance.delivery import remove_folder, workbook_file, workbook_name, write_part
 from zhengku.clearance.lists import Connection, GroupCount, PublishedList, Rate
-from zhengku.clearance.publish import DailyClearance
 from zhengku.clearance.roles import Access
 from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
 from zhengku.database import store_connection
@@ -226,15 +225,11 @@ def show_rates(request: Request, choice: Chosen) -> Response:
         last_day, days = choice.day or _today(), _span(request)
         first_day = last_day - timedelta(days=days - 1)
         catalog = _catalog(request)
-
-        def of(begin: date, end: date) -> Sequence[Rate]:
-            [*groups] = lists.rates(connection, catalog, begin, end, "city", choice.districts)
-            return groups[0].rates if groups else ()
-
-        span = of(first_day, last_day)
+        [city] = lists.rates(connection, catalog, first_day, last_day, "city", choice.districts)
+        span = city.rates
         course = {
-            day: {rate.name_zh: rate for rate in of(day, day)}
-            for day in (first_day + timedelta(days=number) for number in range(days))
+            day: {rate.name_zh: rate for rate in rates}
+            for day, rates in lists.daily_rates(connection, first_day, last_day, choice.districts).items()
         }
         trends = [(rate, _trend(rate.name_zh, course)) for rate in span]
         by_department = choice.districts is not None and len(choice.districts) == 1
@@ -271,7 +266,7 @@ def show_suspicious(request: Request, choice: Chosen) -> Response:
             last_day=last_day,
             days=days,
             spans=SPANS,
-            numbers=DailyClearance(request.app.state.settings()).config,
+            numbers=load_clearance(request.app.state.settings().catalog_folder),
             suspicion_names=_SUSPICION_NAMES,
         )
 
@@ -502,10 +497,7 @@ def _by_name(names: Collection[str]) -> list[str]:
 
 def _trend(name: str, course: Mapping[date, Mapping[str, Rate]]) -> Markup:
     points = [
-        Point(day, rates[name].numerator, rates[name].denominator, rates[name].shown)
-        if name in rates
-        else Point(day, 0, 0, "")
-        for day, rates in course.items()
+        Point(day, rates[name].numerator, rates[name].denominator, rates[name].shown) for day, rates in course.items()
     ]
     return trend(name, points)
 

@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from zhengku.clearance.lists import Rate
+from zhengku.clearance.lists import Rate, percentage
 from zhengku.settings import CITY_TIME_ZONE
 
 _WEEKDAYS = "一二三四五六日"
@@ -48,7 +48,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=lambda value: f"{value:,}", day=_day, moment=_moment, share=_share, goal=_goal, standing=_standing
+        number=lambda value: f"{value:,}", day=_day, moment=_moment, share=percentage, goal=_goal, standing=_standing
     )
     return environment
 
@@ -63,11 +63,6 @@ def _moment(value: datetime, day: date | None = None, *, seconds: bool = False) 
     if day is not None and local.time() == time() and (local.date() - day).days == 1:
         return f"{day:%Y-%m-%d} 24:00"
     return f"{local:%Y-%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
-
-
-def _share(part: int, whole: int) -> str:
-    hundredths = part * 10_000 // whole
-    return f"{hundredths // 100}.{hundredths % 100:02d}%"
 
 
 def _goal(rate: Rate) -> str:
