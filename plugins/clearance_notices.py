@@ -102,9 +102,7 @@ def publication(list_ids: Sequence[tuple[str, str, int]]) -> Notice:
             )
             by_district: dict[str, list[int]] = {}
             for group in lists.group_counts(connection, published):
-                known = catalog.districts.get(group.district or "")
-                name = known.name if known else lists.NO_DISTRICT_ZH
-                sums = by_district.setdefault(name, [0, 0])
+                sums = by_district.setdefault(lists.district_name(catalog, group.district), [0, 0])
                 sums[0] += group.unrated
                 sums[1] += group.default_rated
             lines += [

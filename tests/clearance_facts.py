@@ -218,6 +218,7 @@ class Lists:
         self.calendar = calendar
         self.lists: dict[tuple[date, str], Kept] = {}
         self.archived: dict[str, datetime] = {}
+        self._shown: dict[date, list[tuple[date, str, int]]] = {}
 
     def unrated(self, store: Store, moment: datetime) -> dict[str, str]:
         """Key → section of every service that is unrated at a moment."""
@@ -255,6 +256,9 @@ class Lists:
         reference = max([on, *(kept.day for kept in self.lists.values())])
         first = reference - timedelta(days=self.config.correction_days)
         finals = [kept for (_, of_kind), kept in self.lists.items() if of_kind == "final" and kept.day >= first]
+        # How many versions of each list were out before the first list of the day.
+        if all(of_day != on for of_day, _ in self.lists):
+            self._shown[on] = [(kept.day, kept.kind, len(kept.versions)) for kept in self.lists.values()]
         for kept in sorted(finals, key=lambda kept: kept.day):
             self._correct(store, kept)
         if known is not None:
@@ -276,15 +280,18 @@ class Lists:
         self.lists[on, kind] = kept
         return kept
 
-    def _yesterday(self, on: date) -> Kept | None:
-        days = [of_day for of_day, kind in self.lists if kind == "final" and of_day < on]
-        return self.lists[max(days), "final"] if days else None
+    def _yesterday(self, on: date) -> dict[str, Listed]:
+        shown = {of_day: count for of_day, kind, count in self._shown[on] if kind == "final" and of_day < on}
+        return self.lists[max(shown), "final"].versions[shown[max(shown)] - 1] if shown else {}
 
     def _new_row(self, key: str, section: str, on: date) -> Listed:
         yesterday = self._yesterday(on)
-        if yesterday and key in yesterday.newest:
-            return Listed(section, "carried_over", yesterday.newest[key].since)
-        if any(key in rows for kept in self.lists.values() if kept.day < on for rows in kept.versions):
+        if key in yesterday:
+            return Listed(section, "carried_over", yesterday[key].since)
+        earlier = [
+            self.lists[of_day, of_kind].versions[:shown] for of_day, of_kind, shown in self._shown[on] if of_day < on
+        ]
+        if any(key in rows for versions in earlier for rows in versions):
             return Listed(section, "reopened", on)
         return Listed(section, "new", on)
 
@@ -308,7 +315,7 @@ class Lists:
     def _add(self, store: Store, kept: Kept, rows: dict[str, Listed]) -> None:
         yesterday = self._yesterday(kept.day)
         reasons = [0, 0, 0]
-        for key in (yesterday.newest if yesterday else {}).keys() - rows.keys():
+        for key in yesterday.keys() - rows.keys():
             is_archived = self.archived.get(key, kept.cutoff_at + timedelta(1)) <= kept.cutoff_at
             reasons[2 if is_archived else 0 if self._is_rated(store, key, kept.cutoff_at) else 1] += 1
         kept.versions.append(rows)

@@ -273,6 +273,7 @@ class Publisher:
         self.terms = terms or Terms()
         self.versions: dict[ListId, list[Version]] = {}
         self.archived: dict[str, ListId] = {}
+        self._shown: dict[date, tuple[Version, ...]] = {}
 
     def publish(self, day: date, kind: Kind, facts: Facts) -> Publication:
         """Correct the final lists of the last days by the facts, then publish the list of a day.
@@ -281,6 +282,8 @@ class Publisher:
         """
         if self.versions and _place((day, kind)) <= max(map(_place, self.versions)):
             raise ValueError(f"expected a list later than {max(self.versions, key=_place)}, got {(day, kind)}")
+        # What a day's lists are judged against was out before the first of them and the corrections made with it.
+        self._shown.setdefault(day, tuple(version for known in self.versions.values() for version in known))
         corrections = []
         first_day = day - timedelta(days=self.terms.correction_days)
         for earlier in sorted(d for d, k in self.versions if k == "final" and first_day <= d < day):
@@ -339,7 +342,7 @@ class Publisher:
     def _row(self, service: Service, section: Section, day: date) -> Row:
         assert service.finished_at is not None
         key = service.record_key
-        yesterday = self._yesterday(day)
+        yesterday = self.yesterday(day)
         state: RowState
         if yesterday is not None and key in yesterday.by_key:
             state, since = "carried_over", yesterday.by_key[key].since_day
@@ -364,7 +367,7 @@ class Publisher:
         ordered = tuple(sorted(rows, key=_order))
         keys = {row.record_key for row in ordered}
         at = cutoff(day, kind, self.terms)
-        yesterday = self._yesterday(day)
+        yesterday = self.yesterday(day)
         left = (set(yesterday.by_key) if yesterday else set()) - keys
         archived = {key for key, by in self.archived.items() if _place(by) <= _place((day, kind))}
         cleared = {key for key in left - archived if facts.is_rated(facts.services[key], own=True, until=at)}
@@ -381,13 +384,13 @@ class Publisher:
         )
         return Version(day, kind, number, ordered, counts)
 
-    def _yesterday(self, day: date) -> Version | None:
-        """Return the newest version of the final list of the last day before a day that has one."""
-        days = [d for d, kind in self.versions if kind == "final" and d < day]
-        return self.versions[max(days), "final"][-1] if days else None
+    def yesterday(self, day: date) -> Version | None:
+        """Return the last final list before a day, in the newest version that was shown before that day."""
+        finals = [version for version in self._shown[day] if version.kind == "final" and version.day < day]
+        return max(finals, key=lambda version: (version.day, version.number), default=None)
 
     def _was_listed_before(self, key: str, day: date) -> bool:
-        return any(key in version.by_key for (d, _), known in self.versions.items() if d < day for version in known)
+        return any(key in version.by_key for version in self._shown[day] if version.day < day)
 
     def _age(self, service: Service, day: date) -> int:
         assert service.finished_at is not None

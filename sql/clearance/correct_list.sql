@@ -1,5 +1,5 @@
--- The next version of a list, as its difference. A row that is added has the state it would have had. Returns by how
--- much each count changes.
+-- The next version of a list, as its difference. A row that is added has the state that it has against what was shown
+-- before the list's day. Returns by how much each count changes.
 with written as (
     insert into clearance.correction (
         list_id, record_key, change, version_no, place_id, finished_at, default_at, since_day, is_reopened
@@ -18,7 +18,9 @@ with written as (
             y.is_reopened,
             exists (
                 select
-                from clearance.listings_before(d.record_key, %(last_before)s::bigint, %(day)s::date)
+                from clearance.listings_before(
+                        d.record_key, %(last_before)s::bigint, %(day)s::date, %(last_shown)s::bigint
+                    )
             )
         )
     from difference as d

@@ -1,5 +1,6 @@
 -- The rows of a list, among `services`: who is unrated at its cut-off, in which section, and since when it stands
--- there, against yesterday's list. `last_before` is the last trunk list of an earlier day.
+-- there, against yesterday's list. `last_before` is the last trunk list of an earlier day, `last_shown` the newest
+-- list that was out before the first one of this day.
 create temp table wanted on commit drop as
 select
     s.record_key,
@@ -14,7 +15,9 @@ select
             %(last_before)s::bigint is not null
             and exists (
                 select
-                from clearance.listings_before(s.record_key, %(last_before)s::bigint, %(day)s::date)
+                from clearance.listings_before(
+                        s.record_key, %(last_before)s::bigint, %(day)s::date, %(last_shown)s::bigint
+                    )
             )
     end as is_reopened
 from {services} as s

@@ -75,9 +75,10 @@ as $$
     select case when since_day < list_day then 'carried_over' when is_reopened then 'reopened' else 'new' end
 $$;
 
--- A list of a day before one that a record was on, in any version; `last_before` is the last trunk list of such a day.
+-- A list of a day before one that a record was on, in any version up to the list `last_shown`; `last_before` is the
+-- last trunk list of such a day.
 -- The limits keep it a look-up by key: without them an exists is answered by hashing every entry there is.
-create or replace function clearance.listings_before(key text, last_before bigint, list_day date)
+create or replace function clearance.listings_before(key text, last_before bigint, list_day date, last_shown bigint)
 returns table (list_id bigint)
 language sql stable parallel safe
 as $$
@@ -93,7 +94,7 @@ as $$
         select c.list_id
         from clearance.correction as c
         inner join clearance.list as l on l.list_id = c.list_id
-        where c.record_key = key and c.change <> 'removed' and l.day < list_day
+        where c.record_key = key and c.change <> 'removed' and c.list_id <= last_shown and l.day < list_day
         order by c.list_id
         limit 1
     )

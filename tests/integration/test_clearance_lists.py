@@ -146,7 +146,7 @@ def test_evaluation_ruled_invalid_puts_the_row_back_also_on_the_final_lists_betw
     store.load(rating)
     assert short(store, publish(store, "03-03", "final")) == {}
     store.load(replace(rating, is_effective="no"))
-    assert short(store, publish(store, "03-04", "working")) == {"A": ("unrated", "carried_over")}
+    assert short(store, publish(store, "03-04", "working")) == {"A": ("unrated", "reopened")}
     [_, corrected] = lists.versions(store.connection, day("03-03"))
     [change] = lists.difference(store.connection, corrected)
     assert (change.change, change.record_key) == ("added", "A|1")
@@ -202,7 +202,7 @@ def test_corrections_go_back_the_configured_days_and_not_further(store):
     states = {
         on: short(store, lists.published(store.connection, day(on), "final")).get("A") for on in ("03-02", "03-03")
     }
-    assert states == {"03-02": ("unrated", "new"), "03-03": ("unrated", "carried_over")}
+    assert states == {"03-02": ("unrated", "new"), "03-03": ("unrated", "new")}
 
 
 def test_service_withdrawn_later_is_taken_off_final_lists_and_counted_where_they_are_too_old(store):
@@ -233,7 +233,7 @@ def test_unrated_service_is_archived_when_it_is_older_than_the_limit_and_stays_s
     store.load(replace(case, finished_at=at("04-09 10:00")))
     published = publish(store, "04-10", "final")
     assert set(short(store, published)) == {"B"}
-    assert (published.counts.archived_total, published.counts.archived) == (1, 0)
+    assert (published.counts.archived_total, published.counts.archived) == (1, 1)
     store.load(Evaluation("1", "A", at("04-11 10:00")))
     assert publish(store, "04-11", "final").counts.archived_total == 1
 

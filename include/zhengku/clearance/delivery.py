@@ -18,7 +18,7 @@ def place_name(catalog: Catalog, districts: Collection[str] | None) -> str:
     if districts is None:
         [city] = [district.name for district in catalog.districts.values() if district.parent is None]
         return city
-    return "、".join(lists.NO_DISTRICT_ZH if not key else catalog.districts[key].name for key in sorted(districts))
+    return "、".join(lists.district_name(catalog, key) for key in sorted(districts))
 
 
 def workbook_name(catalog: Catalog, published: PublishedList, districts: Collection[str] | None) -> str:

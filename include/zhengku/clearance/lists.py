@@ -246,6 +246,7 @@ class KeptList(ListCounts):
     base_list: int | None
     corrections: list[int]
     yesterday_list: int | None
+    last_shown: int
     oldest_finish: datetime
     calendar_id: int
     calendar_note: str | None
@@ -416,7 +417,7 @@ def bad_reviews(
         BadReview(
             **{
                 **row,
-                "district_name": _district_name(catalog, row["district"]),
+                "district_name": district_name(catalog, row["district"]),
                 "reason": None if row["reason"] is None else mask_text(row["reason"]),
             }
         )
@@ -462,7 +463,7 @@ def rates(
     return [
         GroupRates(
             district=district,
-            district_name=CITY_ZH if by == "city" else _district_name(catalog, district),
+            district_name=CITY_ZH if by == "city" else district_name(catalog, district),
             handling_department=department,
             rates=tuple(of_group),
         )
@@ -610,7 +611,7 @@ def _list_row(row: Mapping[str, Any], day: date, catalog: Catalog) -> ListRow:
         section=row["section"],
         state=row["state"],
         district=row["district"],
-        district_name=_district_name(catalog, row["district"]),
+        district_name=district_name(catalog, row["district"]),
         handling_department=row["handling_department"],
         hall=row["hall"],
         window=row["window"],
@@ -629,8 +630,9 @@ def _list_row(row: Mapping[str, Any], day: date, catalog: Catalog) -> ListRow:
     )
 
 
-def _district_name(catalog: Catalog, district: str | None) -> str:
-    if district is None:
+def district_name(catalog: Catalog, district: str | None) -> str:
+    """Return a district's name as it is shown; None, or "" as in a filter, stands for rows without one."""
+    if not district:
         return NO_DISTRICT_ZH
     known = catalog.districts.get(district)
     return known.name if known else district

@@ -108,13 +108,15 @@ class DailyClearance:
                 "Publish it then, or an earlier list."
             )
         with self._alone(now) as connection:
+            # What a list is judged against is what was out before it: not the corrections that are made with it.
+            newest_before = self._position(connection, day)["next_list"] - 1
             newest = kept_list(connection, "newest_list", {})
             finals = self._final_lists(connection, max(day, newest.day) if newest else day)
             self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
             self._correct(connection, finals, now)
             existing = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": None})
             if existing is None:
-                return self._first_version(connection, day, kind, now)
+                return self._first_version(connection, day, kind, now, newest_before)
             connection.execute(statement("clearance/record_compared"))
             if (day, kind) not in {(final.day, final.kind) for final in finals}:
                 # What changed since it was last compared with the facts is not known any more.
@@ -231,13 +233,15 @@ class DailyClearance:
         states = {name: getattr(kept, name) + moved[name] for name in _STATES}
         return self._complete(connection, {**values, **states})
 
-    def _first_version(self, connection: Connection, day: date, kind: ListKind, now: datetime) -> PublishedList:
+    def _first_version(
+        self, connection: Connection, day: date, kind: ListKind, now: datetime, newest_before: int
+    ) -> PublishedList:
         calendar = self.calendar(day)
         cutoff_at = self.config.cutoff(day, kind)
         before = kept_list(connection, "trunk_list", {"before": cutoff_at})
         last = kept_list(connection, "trunk_list", {"before": None})
         is_late = last is not None and last.list_id != (before.list_id if before else None)
-        against = self._against(connection, day)
+        against = self._against(connection, day, newest_before)
         values: dict[str, Any] = {
             **against,
             "day": day,
@@ -274,31 +278,33 @@ class DailyClearance:
     def _candidates(self, connection: Connection, before: KeptList | None, values: Mapping[str, Any]) -> sql.Composable:
         """Name the table of the services that may stand otherwise than on the trunk list before: few, or all.
 
-        All, when that list was not judged against the same final list and is not that list either: then the state of
-        any row may be another.
+        All, when that list is neither of the same day, and so judged against the same, nor yesterday's final list:
+        then the state of any row may be another.
         """
-        if before is None or not self._is_regular(connection, before, values):
+        is_regular = before is not None and (
+            before.day == values["day"] or (before.kind == "final" and before.day == values["yesterday_day"])
+        )
+        if before is None or not is_regular:
             return _ALL_SERVICES
         moments = {**values, "last_cutoff_at": before.cutoff_at, "last_oldest_finish": before.oldest_finish}
         self._make(connection, "candidate", statement("clearance/candidates"), moments)
         return _CANDIDATES
 
-    def _is_regular(self, connection: Connection, before: KeptList, values: Mapping[str, Any]) -> bool:
-        if before.day < values["day"]:
-            return before.kind == "final" and before.day == values["yesterday_day"]
-        if before.yesterday_list is None:
-            return values["yesterday_day"] is None
-        judged_by = kept_list(connection, "list_by_id", {"list_id": before.yesterday_list})
-        assert judged_by is not None
-        return bool(judged_by.day == values["yesterday_day"])
+    @staticmethod
+    def _position(connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
+        return _one(connection, "clearance/trunk_position", {"day": day, "newest_before": newest_before})
 
-    def _against(self, connection: Connection, day: date) -> dict[str, Any]:
-        """Return what a list of `day` is judged against, as parameters: yesterday's list; and the number it gets."""
-        yesterday = kept_list(connection, "yesterday_list", {"day": day})
-        position = _one(connection, "clearance/trunk_position", {"day": day})
+    def _against(self, connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
+        """Return what a list of `day` is judged against, as parameters: yesterday's list; and the number it gets.
+
+        All lists of a day are judged against the same; `newest_before` counts for the first of them.
+        """
+        position = self._position(connection, day, newest_before)
+        yesterday = kept_list(connection, "yesterday_list", {"day": day, **position})
         return {
             "list_id": position["next_list"],
             "last_before": position["last_before"],
+            "last_shown": position["last_shown"],
             "yesterday_list": yesterday and yesterday.list_id,
             "yesterday_base": yesterday and yesterday.base_list,
             "yesterday_corrections": yesterday.corrections if yesterday else [],

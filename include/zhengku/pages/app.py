@@ -379,7 +379,7 @@ class _View:
 
     def district_name(self, key: str | None) -> str:
         """Return the name of a district."""
-        return lists.NO_DISTRICT_ZH if not key else self.districts.get(key, key)
+        return lists.district_name(self.catalog, key)
 
     @property
     def chosen(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +10,8 @@ from rich.text import Text
 
 from zhengku import ledger
 from zhengku.catalog import Catalog, load_catalog
+from zhengku.clearance import lists
+from zhengku.clearance.lists import PublishedList
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
 from zhengku.report.run_report import BatchSection, report_path
@@ -71,6 +74,46 @@ def print_night(settings: Settings, run_ids: Collection[str], console: Console |
     console.print(f"The license store holds {stored:,} certificates of {types} types.")
     console.print(Text(f"Reports: {settings.report_folder}"), soft_wrap=True)
 
+
+def print_list(
+    settings: Settings, published: PublishedList, workbooks: Sequence[Path], console: Console | None = None
+) -> None:
+    """Print how many rows a list of unrated cases has, by district, and where its workbooks are."""
+    console = console or Console()
+    catalog = load_catalog(settings.catalog_folder)
+    with store_connection(settings.database_url) as connection:
+        groups = lists.group_counts(connection, published)
+    by_district: dict[str | None, Counter[str]] = {}
+    for group in groups:
+        by_district.setdefault(group.district, Counter()).update(
+            {name: getattr(group, name) for name in _LIST_HEADINGS}
+        )
+    table = Table(
+        f"unrated cases, {published.kind} list of {published.day}",
+        box=None,
+    )
+    for heading in _LIST_HEADINGS.values():
+        table.add_column(heading, justify="right")
+    for key, counts in by_district.items():
+        table.add_row(Text(lists.district_name(catalog, key)), *(f"{counts[heading]:,}" for heading in _LIST_HEADINGS))
+    total = published.counts
+    table.add_row("all", *(f"{getattr(total, heading):,}" for heading in _LIST_HEADINGS))
+    console.print(table)
+    console.print(f"{total.archived_total:,} cases that nobody rated for too long are archived and on no list.")
+    for source in published.stale:
+        console.print(Text(f"{source.title} was not read since the cut-off."))
+    if workbooks:
+        console.print(Text(f"Workbooks: {workbooks[0].parent}"), soft_wrap=True)
+
+
+_LIST_HEADINGS = {
+    "unrated": "unrated",
+    "default_rated": "by default",
+    "new": "new",
+    "carried_over": "carried",
+    "reopened": "reopened",
+}
+"""Short names of what a list counts."""
 
 _HEADINGS = {
     "fetched": "rows",
