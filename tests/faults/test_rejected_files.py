@@ -39,7 +39,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES[:3], *(pytest.param(rule, marks=pytest.mark.slow) for rule in RULES[3:])])
 def test_wrong_file_leaves_the_store_untouched_and_the_next_delivery_loads(installation, make_row, rule):
     installation.deliver_rows("1.csv", make_row(1))
     installation.run_one()

@@ -1,14 +1,12 @@
 """When lists are published, what they say of their sources, what two publishers at once do, and the command line."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
+from tests import command_line
 from tests.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store, at, day
 
 from zhengku.clearance import lists
@@ -122,18 +120,11 @@ def test_batches_loaded_in_any_order_are_each_taken_in_once(store):
     assert kept == {"A|1": at("03-02 11:00"), "B|1": None}
 
 
-def zhengku(store: Store, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("zhengku")), "clearance", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, **store.settings.environment, "COLUMNS": "300"},
-    )
+def zhengku(store: Store, *arguments: str) -> CompletedProcess[str]:
+    return command_line.zhengku(store.settings.environment, "clearance", *arguments)
 
 
-def printed(result: subprocess.CompletedProcess[str]) -> object:
+def printed(result: CompletedProcess[str]) -> object:
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 

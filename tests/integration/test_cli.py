@@ -8,11 +8,18 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
+from tests import command_line
+
+COMMAND = str(Path(sys.executable).with_name("zhengku"))
 
 
 def zhengku(installation, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return command_line.zhengku({**installation.settings.environment, **environment}, *arguments)
+
+
+def zhengku_process(installation, *enter: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(Path(sys.executable).with_name("zhengku")), *arguments],
+        enter,
         capture_output=True,
         text=True,
         check=False,
@@ -30,7 +37,7 @@ def one_line(result: subprocess.CompletedProcess[str]) -> str:
 
 def test_collect_shows_what_became_of_the_rows(installation, make_row):
     installation.deliver_rows("1.csv", make_row(1), make_row(2), make_row(3, 企业名称=""))
-    shown = zhengku(installation, "collect", "market_supervision")
+    shown = zhengku_process(installation, COMMAND, "collect", "market_supervision")
     assert shown.returncode == 0, shown.stderr
     assert "loaded" in shown.stdout
     report = Path(shown.stderr.split("Report: ")[1].strip())
@@ -121,12 +128,8 @@ def test_full_disk_keeps_nothing_of_the_delivery(installation, make_row, tmp_pat
     if probe.returncode:
         pytest.skip(f"no mount namespace can be made here: {probe.stderr.strip()}")
     installation.deliver_rows("1.csv", *(make_row(n) for n in range(2000)))
-    result = subprocess.run(
-        [*enter, str(Path(sys.executable).with_name("zhengku")), "collect", "market_supervision", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **installation.settings.environment, "ZHENGKU_LANDING_URL": str(landing)},
+    result = zhengku_process(
+        installation, *enter, COMMAND, "collect", "market_supervision", "--json", ZHENGKU_LANDING_URL=str(landing)
     )
     assert "no space left" in one_line(result)
     assert result.stdout == ""
@@ -136,21 +139,8 @@ def test_full_disk_keeps_nothing_of_the_delivery(installation, make_row, tmp_pat
 def test_file_larger_than_the_account_may_write(installation, make_row):
     """The same by a limit of the process, which every machine can set."""
     installation.deliver_rows("1.csv", *(make_row(n) for n in range(2000)))
-    result = subprocess.run(
-        [
-            "bash",
-            "-c",
-            'ulimit -f 8; exec "$@"',
-            "bash",
-            str(Path(sys.executable).with_name("zhengku")),
-            "collect",
-            "market_supervision",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **installation.settings.environment},
-    )
+    limited = ["bash", "-c", 'ulimit -f 8; exec "$@"', "bash"]
+    result = zhengku_process(installation, *limited, COMMAND, "collect", "market_supervision")
     assert "no space left" in one_line(result)
 
 

@@ -189,5 +189,6 @@ def walk(whole) -> None:
 BOOKKEEPING = {"version_no", "batch_id", "row_hash", "loaded_at", "removed_at", "removal"}
 
 
+@pytest.mark.slow
 def test_every_field_is_stored_replaced_and_kept(whole):
     walk(whole)

@@ -76,6 +76,7 @@ def test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known(exc
     assert exchange.query("select holder, version_no, removal from store.certificate_history") == [(name(1), 1, None)]
 
 
+@pytest.mark.slow
 def test_delete_that_comes_again_is_unchanged(exchange, make_row):
     exchange.deliver_operations(row(make_row, 1, "I", "1 08:00"))
     exchange.deliver_operations(row(make_row, 1, "D", "2 09:30"))
@@ -179,6 +180,7 @@ def test_problem_is_corrected_by_a_newer_row_of_the_same_delivery(exchange, make
     assert exchange.query("select status from quarantine.problem_row") == [("corrected",)]
 
 
+@pytest.mark.slow
 def test_problem_of_a_certificate_that_is_deleted_is_closed(exchange, make_row):
     exchange.deliver_operations(row(make_row, 1, "I", "1 08:00", 企业名称=""))
     exchange.deliver_operations(row(make_row, 1, "D", "2 08:00"))
@@ -208,6 +210,7 @@ def test_certificate_that_a_whole_register_no_longer_holds_is_marked(register, m
     assert {row[1] for row in removals(register)} == {None}
 
 
+@pytest.mark.slow
 def test_quarantined_row_has_not_disappeared(register, make_row):
     register.deliver_rows("a.csv", *(make_row(n) for n in range(3)))
     register.run_one()
@@ -216,6 +219,7 @@ def test_quarantined_row_has_not_disappeared(register, make_row):
     assert (batch.quarantined, batch.disappeared, batch.compared) == (1, 0, "compared")
 
 
+@pytest.mark.slow
 def test_register_with_a_row_without_key_marks_nothing_and_says_so(register, make_row):
     register.deliver_rows("a.csv", *(make_row(n) for n in range(3)))
     register.run_one()
@@ -227,6 +231,7 @@ def test_register_with_a_row_without_key_marks_nothing_and_says_so(register, mak
     assert {row[1] for row in removals(register)} == {None}
 
 
+@pytest.mark.slow
 def test_register_that_is_released_after_a_newer_one_marks_nothing(register, make_row):
     register.deliver_rows("a.csv", *(make_row(n) for n in range(2)))
     register.deliver_rows("b.csv", *(make_row(n) for n in range(3)), minutes_ago=30)
@@ -245,6 +250,7 @@ def test_another_feeds_certificates_do_not_disappear(register, make_row):
     assert register.run_one().disappeared == 0
 
 
+@pytest.mark.slow
 def test_report_tells_the_comparison_and_how_far_the_feed_was_read(register, make_row):
     register.deliver_rows("a.csv", *(make_row(n) for n in range(4)))
     register.run_one()
@@ -267,6 +273,7 @@ def names(installation) -> set[str]:
     return {holder for holder, _, _, _ in removals(installation)}
 
 
+@pytest.mark.slow
 def test_register_that_came_after_a_held_one_outlives_its_release(register, make_row):
     """It holds what is stored already, so it would be closed at once as a repeat, and leave no trace in the store."""
     right = register.deliver_rows("right.csv", *(make_row(n) for n in range(4)))
@@ -282,6 +289,7 @@ def test_register_that_came_after_a_held_one_outlives_its_release(register, make
     assert names(register) == {name(n) for n in range(4)}
 
 
+@pytest.mark.slow
 def test_register_that_came_behind_another_of_the_same_night_is_the_newest_word(register, make_row):
     right = register.deliver_rows("right.csv", *(make_row(n) for n in range(4)))
     register.run_one()
@@ -292,6 +300,7 @@ def test_register_that_came_behind_another_of_the_same_night_is_the_newest_word(
     assert names(register) == {name(n) for n in range(4)}
 
 
+@pytest.mark.slow
 def test_register_is_a_repeat_again_once_no_older_one_waits(register, make_row):
     right = register.deliver_rows("right.csv", *(make_row(n) for n in range(4)))
     register.run_one()
@@ -304,6 +313,7 @@ def test_register_is_a_repeat_again_once_no_older_one_waits(register, make_row):
     assert newest.repeats_batch_id is None
 
 
+@pytest.mark.slow
 def test_increment_that_came_before_a_held_one_is_closed_as_a_repeat(installation, make_row):
     """An increment that is sent once more is as old as it was: what is held came later, and will win by itself."""
     first = installation.deliver_rows("first.csv", make_row(1))

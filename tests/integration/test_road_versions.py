@@ -77,6 +77,7 @@ def collect_all(installation, run_id: str = "night") -> list[int]:
     return [batch.batch_id for batch in batches]
 
 
+@pytest.mark.slow
 def test_older_delivery_that_is_loaded_later_does_not_win(installation, make_row):
     """As when a held batch is released after the next delivery was loaded."""
     installation.deliver_rows("a.csv", make_row(1, 企业名称="鄂州市虚构旧名有限公司"), make_row(3))
@@ -102,6 +103,7 @@ def test_older_delivery_does_not_undo_what_a_later_one_confirmed(installation, m
     assert installation.road.load(older).superseded == 1
 
 
+@pytest.mark.slow
 def test_batches_of_a_run_that_died_are_loaded_by_the_next_one(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1))
     installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
@@ -127,6 +129,7 @@ def test_of_the_same_certificate_in_one_file_the_last_usable_row_counts(installa
     assert [row[0] for row in installation.store().values()] == ["鄂州市虚构乙有限公司"]
 
 
+@pytest.mark.slow
 def test_increment_that_is_sent_once_more_after_a_newer_one_does_not_win(installation, make_row):
     path = installation.deliver_rows("a.csv", make_row(1), make_row(2))
     installation.run_one()
@@ -141,6 +144,7 @@ def test_increment_that_is_sent_once_more_after_a_newer_one_does_not_win(install
     ]
 
 
+@pytest.mark.slow
 def test_whole_register_that_is_sent_once_more_counts_as_the_newest_word(installation, make_row, tmp_path):
     folder = tmp_path / "catalog"
     shutil.copytree(installation.settings.catalog_folder, folder)
@@ -157,6 +161,7 @@ def test_whole_register_that_is_sent_once_more_counts_as_the_newest_word(install
     assert [row[:2] for row in installation.store().values()] == [["鄂州市虚构第0001号商贸有限公司", 3]]
 
 
+@pytest.mark.slow
 def test_later_increment_does_not_stand_in_the_way_of_rows_that_it_did_not_hold(installation, make_row):
     """Tuesday's file waits while Wednesday's, which holds another row, is loaded."""
     installation.deliver_rows("mon.csv", make_row(1), make_row(2))
@@ -169,6 +174,7 @@ def test_later_increment_does_not_stand_in_the_way_of_rows_that_it_did_not_hold(
     assert (late.updated, late.superseded) == (1, 0)
 
 
+@pytest.mark.slow
 def test_resent_file_does_not_stand_in_the_way_of_an_update_of_the_same_night(installation, make_row):
     monday = installation.deliver_rows("mon.csv", make_row(1), make_row(2))
     installation.run_one()
@@ -202,6 +208,7 @@ def test_one_batch_that_fails_does_not_keep_the_others_from_loading(installation
         road.load_run("market_supervision", "night", ["gone"])
 
 
+@pytest.mark.slow
 def test_failure_that_may_pass_is_told_while_there_are_tries_left(installation, make_row, monkeypatch):
     installation.deliver_rows("a.csv", make_row(1))
     installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
@@ -230,6 +237,7 @@ def test_file_with_a_mended_manifest_is_collected_again(installation, make_row):
     ]
 
 
+@pytest.mark.slow
 def test_problem_stays_open_when_only_an_older_version_comes_again(installation, make_row):
     monday = installation.deliver_rows("mon.csv", make_row(1))
     installation.run_one()
@@ -267,6 +275,7 @@ def test_quarantined_row_keeps_its_payload_its_rules_and_its_line(installation, 
     assert payload["注册日期"] == "2020-02-30"
 
 
+@pytest.mark.slow
 def test_values_are_cleaned_before_they_are_compared(installation, make_row):
     code = make_row(1).split(",")[1]
     wide = "".join(chr(ord(char) + 0xFEE0) for char in code)

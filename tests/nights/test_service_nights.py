@@ -34,6 +34,7 @@ def collect_and_load(collection: Collection, road: Road) -> None:
         road.load_run(department, run_id, last_try=False)
 
 
+@pytest.mark.slow
 def test_two_days_of_cases_and_evaluations_end_as_the_truth_says(
     tmp_path: Path, database_url: str, server_url: str
 ) -> None:
