@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +12,10 @@ import psycopg
 from local_stack.processes import BackgroundProgram
 from simulator.city import City, write_truth
 from simulator.databases import create_database
-from simulator.model import TablePlace
+from simulator.model import Night, TablePlace
 from simulator.publish import HTTP_PORT_FILE, Places, connections, publish
 from simulator.service_sources import SERVICE_SYSTEMS
-from simulator.services import SMALLEST, ServiceCity, with_services
+from simulator.services import Collection, with_services
 from simulator.sources import SYSTEMS
 from zhengku.errors import ZhengkuError
 
@@ -26,8 +25,6 @@ FAULT_RATE = 0.03
 
 ALL_SYSTEMS = (*SYSTEMS, *SERVICE_SYSTEMS)
 """Those of certificates, and those of cases and evaluations."""
-
-_ROWS_TO_A_CASE = 10
 
 
 class DatabaseServer(Protocol):
@@ -96,23 +93,21 @@ class MadeUpCity:
             return {}
         return connections(self.places, ALL_SYSTEMS, host)
 
-    def pass_night(self, rows: int, seed: int) -> int:
-        """Let one more night pass in the systems, write its truth beside them, and return its number.
+    def pass_night(self, rows: int, seed: int) -> tuple[Night, Collection]:
+        """Let one more night pass in the systems, write its truth beside them, and return it.
 
-        `rows` are the certificates of a feed; for each ten of them a case finishes in a day, and of the two readings of
-        a day, each night has one. A city of other `rows` or another `seed` begins with its first night.
+        `rows` are the certificates of a feed; the collection says what its cases and evaluations are. A city of other
+        `rows` or another `seed` begins with its first night.
         """
         record = self._folder / "nights.json"
         begun = json.loads(record.read_text(encoding="ascii")) if record.is_file() else {}
         same = (begun.get("rows"), begun.get("seed")) == (rows, seed)
         number = begun["nights"] + 1 if same else 1
-        *_, night = City(seed, rows, nights=number, mishaps=False).nights()
-        services = ServiceCity(seed, max(SMALLEST, rows // _ROWS_TO_A_CASE), days=(number + 1) // 2, outage=False)
-        night = with_services(night, next(islice(services.collections(), number - 1, None)))
+        *_, (night, collection) = with_services(City(seed, rows, nights=number, mishaps=False))
         publish(night, self.places)
         write_truth(night, self._folder)
         record.write_text(json.dumps({"rows": rows, "seed": seed, "nights": number}), encoding="ascii")
-        return number
+        return night, collection
 
     @staticmethod
     def _departments_with_database() -> list[str]:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from local_stack.airflow import AirflowApi, TaskState
 from local_stack.stack import LocalStack, Progress
+from simulator import services
 from zhengku.catalog.catalog import department_files
 from zhengku.errors import ZhengkuError
 from zhengku.settings import CITY_TIME_ZONE, Settings
@@ -28,7 +29,7 @@ _FAILED_TASK_STATES = ("failed", "up_for_retry")
 
 
 def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int = SEED) -> None:
-    """Let a night pass in the made-up departments, run all their DAGs, and print what became of it.
+    """Let a night pass in the made-up departments, run their DAGs, and print what became of it and the list of cases.
 
     Run again, it is the next night. What the demo started it stops again. Raises `ZhengkuError` when a run does not
     succeed within `RUN_SECONDS`.
@@ -36,11 +37,12 @@ def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int 
     already = {name for name, runs in stack.running().items() if runs}
     try:
         stack.up(_COMPONENTS)
-        night = stack.city.pass_night(rows, seed)
-        progress(f"night {night} of the made-up city lies in {stack.city.places.folder}, its truth beside it")
+        night, collection = stack.city.pass_night(rows, seed)
+        progress(f"night {night.number} of the made-up city lies in {stack.city.places.folder}, its truth beside it")
         with stack.api() as api:
             runs = run_departments(stack, api, sorted(_departments(stack, api)), progress)
         _print_summary(stack, set(runs.values()))
+        _publish_list(stack, collection)
     finally:
         started = {name for name, runs in stack.running().items() if runs} - already
         if started:
@@ -132,6 +134,23 @@ def _print_summary(stack: LocalStack, run_ids: Collection[str]) -> None:
 
     os.environ.update(stack.environment())
     print_night(Settings.load(), run_ids)
+
+
+def _publish_list(stack: LocalStack, collection: services.Collection) -> None:
+    """Publish the list that the cases and evaluations are for: their days lie in the past, where no DAG looks."""
+    from zhengku.clearance.delivery import write_workbooks
+    from zhengku.clearance.publish import DailyClearance
+    from zhengku.database import store_connection
+    from zhengku.report.summary import print_list
+
+    settings = Settings.load()
+    now = datetime.now(CITY_TIME_ZONE)
+    clearance = DailyClearance(settings)
+    published = clearance.publish(collection.day, collection.kind, now)
+    clearance.refresh_rates(now)
+    with store_connection(settings.database_url) as connection:
+        workbooks = write_workbooks(connection, clearance.catalog, published, settings.report_folder)
+    print_list(settings, published, workbooks)
 
 
 def _complaint(stack: LocalStack, dag_id: str, run_id: str, task: TaskState) -> Iterator[str]:

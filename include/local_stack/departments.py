@@ -43,8 +43,8 @@ def main() -> None:
     city = MadeUpCity(folder, server, BackgroundProgram("simulator", folder, folder))
     if given.command == "night":
         city.make_places()
-        number = city.pass_night(given.rows, given.seed)
-        sys.stdout.write(f"night {number} has passed; its truth is in {folder / 'truth'}\n")
+        passed, _ = city.pass_night(given.rows, given.seed)
+        sys.stdout.write(f"night {passed.number} has passed; its truth is in {folder / 'truth'}\n")
         return
     found = city.connections(os.environ["SIMULATOR_HOST"])
     if not found:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from simulator.business_licenses import write_file_drop, write_register
 from simulator.city import City, write_truth
 from simulator.model import TablePlace
 from simulator.publish import Places, publish
-from simulator.sources import SYSTEMS
+from simulator.services import with_services
 
 
 def main() -> None:
@@ -58,12 +59,14 @@ def main() -> None:
 def let_nights_pass(given: argparse.Namespace) -> None:
     """Publish the nights one after the other, and write down the truth of each."""
     places = Places(given.folder, dict(entry.split("=", 1) for entry in given.database))
-    systems = [
-        system
-        for system in SYSTEMS
-        if not isinstance(system.place, TablePlace) or system.department in places.databases
-    ]
-    for night in City(given.seed, given.rows, given.first_day, given.nights, systems).nights():
+    city = City(given.seed, given.rows, given.first_day, given.nights)
+    for night, _ in with_services(city):
+        there = [
+            delivery
+            for delivery in night.deliveries
+            if not isinstance(delivery.system.place, TablePlace) or delivery.system.department in places.databases
+        ]
+        night = replace(night, deliveries=tuple(there))
         publish(night, places)
         write_truth(night, given.folder)
         rows = sum(len(delivery.rows) for delivery in night.deliveries)

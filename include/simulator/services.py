@@ -11,8 +11,9 @@ from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import Final, Literal
 
+from simulator.city import City
 from simulator.model import HttpPlace, Night, NightDelivery, SourceRow, SourceSystem, Value
-from simulator.service_dirt import BREAKS, soil, write
+from simulator.service_dirt import BREAKS, blur, soil, warnings, write
 from simulator.service_lives import Change, Lives, Occurrence
 from simulator.service_records import district_form, stored_fields, told_by_a_delete
 from simulator.service_sources import DIALECTS, SERVICE_SYSTEMS
@@ -29,6 +30,7 @@ DOWN: Final = "service_evaluation.evaluations"
 """The system that is down for a whole day: neither of the day's collections can read it."""
 
 _DOWN_AFTER: Final = 6
+_ROWS_TO_A_CASE: Final = 10
 _SOILED: Final = 0.4
 
 
@@ -92,8 +94,8 @@ class ServiceCity:
         """What came about, by its name; see `Lives`."""
         return self._lives.situations
 
-    def collections(self) -> Iterator[Collection]:
-        """Let the days pass, one collection after the other."""
+    def collections(self, first: int = 1) -> Iterator[Collection]:
+        """Let the days pass, one collection after the other; the `first` one reads what came before it, too."""
         registers = [_Register(self.seed, system, self._lives.changes) for system in self.systems]
         read_at: dict[str, datetime | None] = dict.fromkeys((system.name for system in self.systems), None)
         number = 0
@@ -101,6 +103,8 @@ class ServiceCity:
             down = frozenset({DOWN} if day == self.down_day else ())
             for kind, at in moments(day):
                 number += 1
+                if number < first:
+                    continue
                 deliveries = tuple(register.collect(number, at, down) for register in registers)
                 stale = {name: read_at[name] for name in sorted(down)}
                 read_at.update({name: at for name in read_at if name not in down})
@@ -119,9 +123,16 @@ def moments(day: date) -> tuple[tuple[Kind, datetime], ...]:
     )
 
 
-def with_services(night: Night, collection: Collection) -> Night:
-    """Return a night of the departments together with what the systems of cases and evaluations show."""
-    return replace(night, deliveries=(*night.deliveries, *collection.deliveries))
+def with_services(city: City) -> Iterator[tuple[Night, Collection]]:
+    """Let the nights of the departments pass together with the collections of cases and evaluations.
+
+    A case finishes in a day for each ten certificates that a feed has; of the two collections of a day, each night has
+    one. No system of theirs is down.
+    """
+    days = (city.number_of_nights + 1) // 2
+    services = ServiceCity(city.seed, max(SMALLEST, city.rows_per_feed // _ROWS_TO_A_CASE), days=days, outage=False)
+    for night, collection in zip(city.nights(), services.collections(), strict=False):
+        yield replace(night, deliveries=(*night.deliveries, *collection.deliveries)), collection
 
 
 class _Register:
@@ -183,12 +194,15 @@ class _Register:
         written = write(self.system, record, stamp)
         removes = change.what == "delete"
         only = None
+        blurred: frozenset[str] = frozenset()
         if removes and self.chance.random() < 0.5:
             # Many systems tell no more than what went.
             only = told_by_a_delete(record)
             written.values = {name: value if name in only else None for name, value in written.values.items()}
         elif self.chance.random() < _SOILED:
             soil(written, record, self.chance)
+        else:
+            blurred = blur(written, record, self.rows_made)
         written.values["operation"] = self.dialect.operations[change.what]
         fields = stored_fields(record, stamp, only)
         form = None if only else district_form(record)
@@ -198,6 +212,7 @@ class _Register:
             stamp,
             Content(fields, {}, form),
             removes=removes,
+            warnings=warnings(record) | blurred,
         )
 
     def _broken(self, change: Change, number: int) -> Decided:
@@ -220,6 +235,7 @@ class _Register:
             "quarantined" if change.what == "broken" else None,
             removes=broken.removes,
             rules=broken.rules,
+            warnings=frozenset() if broken.torn else warnings(record, broken.reads) | frozenset(broken.warns),
             torn=broken.torn,
         )
 

@@ -20,7 +20,7 @@ from local_stack.cluster import ADDED, DIFFERING, PROGRAMS, Cluster, read_servic
 from simulator.city import City
 from simulator.model import Night
 from simulator.publish import publish
-from simulator.services import SMALLEST, ServiceCity, with_services
+from simulator.services import with_services
 from zhengku.catalog.catalog import department_files
 from zhengku.settings import project_home
 
@@ -140,8 +140,7 @@ class LostTask:
 
 def begin_night(cluster: Cluster) -> tuple[Night, list[str]]:
     """Show a night at the departments' systems, and let Airflow run every department for it."""
-    [night] = City(7, ROWS, nights=1).nights()
-    night = with_services(night, next(ServiceCity(7, SMALLEST, days=1).collections()))
+    [(night, _)] = with_services(City(7, ROWS, nights=1))
     publish(night, cluster.city.places)
     with cluster.api() as api:
         assert api.import_errors() == {}
