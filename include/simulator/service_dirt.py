@@ -5,14 +5,14 @@ with all critical rules that it fails. Rule ids are the simulator's own account 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Final
 
 from simulator.dirt import NOTHING, TIME_FORM, WIDE, Written, as_stamp, soiled_text
 from simulator.model import HttpPlace, SourceSystem, TablePlace
-from simulator.service_records import Evaluation, Record, ServiceCase, dialect_of, district_form
+from simulator.service_records import BAD, NOWHERE, Evaluation, Record, ServiceCase, dialect_of, district_form
 from simulator.service_sources import KEYS, TimeForm
 
 TIMES: Final = frozenset({"accepted_at", "finished_at", "evaluated_at", "called_back_at", "rectified_at"})
@@ -23,6 +23,21 @@ _CODES: Final = frozenset(
     }
 )  # fmt: skip
 _NAMES: Final = frozenset({"service_item_name", "applicant", "handling_department", "hall", "window", "handler"})
+
+_EXPECTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "service_case": (
+        "case_kind", "service_item_code", "service_item_name", "applicant", "phone", "accepted_at",
+        "handling_department", "hall", "handler",
+    ),
+    "evaluation": ("is_real_name", "evaluation_channel"),
+}  # fmt: skip
+_NOT_BEFORE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "service_case": (("finished_at", "accepted_at"),),
+    "evaluation": (("called_back_at", "evaluated_at"), ("rectified_at", "evaluated_at")),
+}
+
+_BLURRED: Final = 23
+"""Of so many rows of a system, one may be blurred."""
 
 UNDATED: Final = datetime(9000, 1, 1)
 """Stands for the version of a row whose time nobody can tell: what is wrong with it is never out of date."""
@@ -92,6 +107,19 @@ def soil(written: Written, record: Record, chance: Random) -> None:
             values[name] = soiled_text(value, chance, is_code=is_code, is_name=name in _NAMES)
 
 
+def blur(written: Written, record: Record, number: int) -> frozenset[str]:
+    """Let some rows of evaluations tell of a call-back or a rectification that was not, at a time that nobody can read.
+
+    Returns the rules that the row fails for it, and that only warn.
+    """
+    if number % _BLURRED or not isinstance(record, Evaluation):
+        return frozenset()
+    names = [name for name in ("called_back_at", "rectified_at") if getattr(record, name) is None]
+    for name in names:
+        written.values[name] = "已处理"
+    return frozenset(_rule(record, f"{name}.parseable") for name in names)
+
+
 def _soiled_moment(at: datetime, chance: Random) -> str:
     form: TimeForm = chance.choice(("iso", "slash", "compact", "chinese"))
     text = as_moment(at, form)
@@ -106,7 +134,8 @@ class Broken:
     """What a break did: the rules that the row fails, its key, and the version that it shows.
 
     `torn` is a row that is no record at all, `removes` one that deletes. `version` is None where the row bears its time
-    as it should; a `timeless` row bears none, so that every reading of a table brings it.
+    as it should; a `timeless` row bears none, so that every reading of a table brings it. `reads` are the fields that
+    are not read as they are meant, None where nothing can be read, and `warns` rules that fail besides, and only warn.
     """
 
     rules: tuple[str, ...]
@@ -115,10 +144,37 @@ class Broken:
     removes: bool = False
     version: datetime | None = None
     timeless: bool = False
+    reads: Mapping[str, object] = field(default_factory=dict)
+    warns: tuple[str, ...] = ()
 
     def keeps(self, record: Record) -> bool:
         """Tell whether the row is still one of the record's, and bears its time."""
         return self.key == record.key and self.version is None
+
+
+def warnings(record: Record, reads: Mapping[str, object] | None = None) -> frozenset[str]:
+    """Return the rules that a record fails and that only warn, as its fields are meant, or else as `reads` says.
+
+    A value that is there but cannot be read is not missing: of a field in `reads` nothing is said to be missing.
+    """
+    reads = reads or {}
+    values = {**vars(record), **reads}
+    missing = [name for name in _EXPECTED[record.dataset] if values[name] is None and name not in reads]
+    failed = {f"{name}.present" for name in missing}
+    for name, other in _NOT_BEFORE[record.dataset]:
+        at, earliest = values[name], values[other]
+        if at is not None and earliest is not None and at < earliest:
+            failed.add(f"{name}.not_before_{other}")
+    if isinstance(record, ServiceCase):
+        if record.district is None:
+            failed.add("district.known")
+        elif record.district == NOWHERE:
+            failed.add("district.present")
+        if record.phone is not None and len(record.phone) != len("19900000001"):
+            failed.add("phone.form")
+    elif values["level"] in BAD and record.reason is None:
+        failed.add("reason.present_if_bad")
+    return frozenset(_rule(record, rule) for rule in failed)
 
 
 Break = Callable[[SourceSystem, Record, Written, Random], Broken | None]
@@ -138,19 +194,19 @@ def _without(name: str, *rules: str) -> Break:
         written.values[name] = chance.choice((None, *NOTHING))
         in_key = name in KEYS[record.dataset]
         failed = (*(("record_key.present",) if in_key else ()), *rules)
-        return Broken(tuple(_rule(record, rule) for rule in failed), None if in_key else record.key)
+        return Broken(tuple(_rule(record, rule) for rule in failed), None if in_key else record.key, reads={name: None})
 
     return broken
 
 
-def _with(name: str, wrong: str, rule: str) -> Break:
-    """Return a break that sets a value, which is no part of a key, to a wrong one."""
+def _with(name: str, wrong: str, rule: str, reads: datetime | None = None) -> Break:
+    """Return a break that sets a value, no part of a key, to a wrong one; `reads` is what can be read of it."""
 
     def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
         if name not in written.values:
             return None
         written.values[name] = wrong
-        return Broken((_rule(record, rule),), record.key)
+        return Broken((_rule(record, rule),), record.key, reads={name: reads})
 
     return broken
 
@@ -161,14 +217,15 @@ def _no_default(system: SourceSystem, record: Record, written: Written, chance: 
     # Where the channel tells it, nobody knows without the channel.
     column = dialect_of(record).told_by.get("is_default", "is_default")
     written.values[column] = chance.choice((None, *NOTHING))
-    return Broken((_rule(record, "is_default.present"),), record.key)
+    warns = () if column == "is_default" else (_rule(record, f"{column}.present"),)
+    return Broken((_rule(record, "is_default.present"),), record.key, warns=warns)
 
 
 def _no_finish(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
     if not isinstance(record, ServiceCase) or record.case_state != "finished":
         return None
     written.values["finished_at"] = chance.choice((None, *NOTHING))
-    return Broken((_rule(record, "finished_at.present_if_finished"),), record.key)
+    return Broken((_rule(record, "finished_at.present_if_finished"),), record.key, reads={"finished_at": None})
 
 
 def _unknown_operation(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
@@ -226,13 +283,13 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _with("case_kind", "9", "codes.mapped"),
         _unknown_operation,
         _delete_without_time,
-        _with("finished_at", "2098-07-01 10:00:00", "finished_at.not_future"),
+        _with("finished_at", "2098-07-01 10:00:00", "finished_at.not_future", datetime(2098, 7, 1, 10)),
         _without("service_number", "service_number.present"),
         _with("accepted_at", "二〇二五年九月", "accepted_at.parseable"),
         _with("case_state", "Z9", "codes.mapped"),
         _shown_time("昨天", "source_updated_at.parseable", UNDATED),
         _nul,
-        _with("accepted_at", "2098-07-01 10:00:00", "accepted_at.not_future"),
+        _with("accepted_at", "2098-07-01 10:00:00", "accepted_at.not_future", datetime(2098, 7, 1, 10)),
         _with("is_internal", "2", "codes.mapped"),
         _with("case_channel", "QT", "codes.mapped"),
         _shown_time("2098-01-01 00:00:00", "source_updated_at.not_future", datetime(2098, 1, 1)),
@@ -250,7 +307,7 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _unknown_operation,
         _with("evaluated_at", "2025-02-30 10:00:00", "evaluated_at.parseable"),
         _delete_without_time,
-        _with("evaluated_at", "2098-07-01 10:00:00", "evaluated_at.not_future"),
+        _with("evaluated_at", "2098-07-01 10:00:00", "evaluated_at.not_future", datetime(2098, 7, 1, 10)),
         # Without a known channel, one system does not know whether it was itself that evaluated.
         _with("evaluation_channel", "Z9", "codes.mapped"),
         _shown_time("昨天", "source_updated_at.parseable", UNDATED),

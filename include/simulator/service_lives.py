@@ -11,6 +11,7 @@ from random import Random
 from typing import Final, Literal
 
 from simulator.service_records import (
+    BAD,
     CaseFeed,
     Evaluation,
     EvaluationFeed,
@@ -34,6 +35,8 @@ RECTIFIED_WITHIN: Final = 15
 
 _TOLD: Final = timedelta(seconds=20)
 _STOCK_DAYS: Final = 20
+_ODD_EVALUATION: Final = 19
+"""Every so many evaluations, one is odd."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,9 @@ class Lives:
         evaluation = self.halls.evaluation(case, at, feed)
         if level is not None:
             evaluation = replace(evaluation, level=level, reason=reason(self.halls.evaluations))
+        elif evaluation.level not in BAD and self.halls.evaluations % _ODD_EVALUATION == 0:
+            # Somebody called back before there was anything to call back about.
+            evaluation = replace(evaluation, called_back_at=at - _TOLD, rectified_at=at - _TOLD)
         self.tell(evaluation, told_at or at + _TOLD)
         return evaluation
 
@@ -261,8 +267,11 @@ class Lives:
         self.note("ruled_invalid_much_later", case, at)
 
     def _evaluation_removed(self, day: date) -> None:
+        """One system and the other in turn take an evaluation back."""
         case = self.finish(day)
-        rated = self.rate(case, _finish(case) + timedelta(minutes=30))
+        by_terminal = len(self.situations.get("evaluation_removed", ())) % 2
+        feed: EvaluationFeed = "terminal_evaluations" if by_terminal else "evaluations"
+        rated = self.rate(case, _finish(case) + timedelta(minutes=30), feed=feed)
         at = self.at(working_days_after(day, 2), "09:00", "16:00")
         self.delete(rated, at)
         self.note("evaluation_removed", case, at)

@@ -5,7 +5,7 @@ and of Asia/Shanghai.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
 from typing import Final, Literal
@@ -28,6 +28,9 @@ _LEVELS: Final[tuple[Level, ...]] = (
     "very_dissatisfied",
 )
 BAD: Final = ("dissatisfied", "very_dissatisfied")
+NOWHERE: Final = ""
+"""The district of a case that says none."""
+
 OUTSIDE: Final = "湖北省虚构市"
 """A district that is none of the city's: the store keeps what was written, and no key."""
 
@@ -35,6 +38,24 @@ _SURNAMES: Final = "张王李赵陈杨黄周吴徐孙胡朱高林何郭马罗梁
 _TRADES: Final = ("商贸", "建材", "餐饮管理", "信息技术", "农业发展", "物流", "渔业", "装饰工程")
 _REASONS: Final = ("等候时间过长（虚构）", "材料要求前后不一（虚构）", "窗口无人（虚构）", "一次未告知清楚（虚构）")
 _WINDOWS: Final = 6
+_ODD_CASE: Final = 17
+_NAMELESS_EVALUATION: Final = 13
+"""Every so many cases, one is odd; of so many evaluations, one does not say whether it is somebody's."""
+
+_ODDITIES: Final[tuple[Mapping[str, object], ...]] = (
+    {"service_item_code": None},
+    {"service_item_name": None},
+    {"applicant": None},
+    {"phone": "19900000"},
+    {"case_kind": None},
+    {"handling_department": None},
+    {"hall": None},
+    {"handler": None},
+    {"district": NOWHERE},
+    {"accepted_at": None},
+    {"accepted_at": timedelta(minutes=20)},
+)
+"""What cases lack, or have of a wrong form; the last one was taken up so much after it finished."""
 
 _HANDLED: Final[Mapping[CaseFeed, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "service_cases": (
@@ -60,27 +81,28 @@ HALLS: Final[Mapping[str, str]] = {
 class ServiceCase:
     """One service of a case: what one evaluation is about.
 
-    `district` is a key of ours, or None for a place outside the city. `is_internal` is None where nobody says.
+    `district` is a key of ours, `NOWHERE`, or None for a place outside the city. Where nobody says it, `is_internal` is
+    None.
     """
 
     feed: CaseFeed
     case_number: str
     service_number: str
-    service_item_code: str
-    service_item_name: str
-    case_kind: Literal["instant", "promised"]
+    service_item_code: str | None
+    service_item_name: str | None
+    case_kind: Literal["instant", "promised"] | None
     case_state: State
     is_internal: Yes | None
     case_channel: Literal["window", "web", "app", "terminal"]
-    applicant: str
+    applicant: str | None
     phone: str | None
-    accepted_at: datetime
+    accepted_at: datetime | None
     finished_at: datetime | None
     district: str | None
-    handling_department: str
-    hall: str
+    handling_department: str | None
+    hall: str | None
     window: str
-    handler: str
+    handler: str | None
 
     dataset: Literal["service_case"] = "service_case"
 
@@ -102,7 +124,7 @@ class Evaluation:
     evaluation_channel: Literal["window", "terminal", "web", "app", "sms", "phone", "scan", "system"]
     is_default: Yes
     is_effective: Yes
-    is_real_name: Yes
+    is_real_name: Yes | None
     evaluated_at: datetime
     reason: str | None = None
     device: str | None = None
@@ -133,7 +155,7 @@ def dialect_of(record: Record) -> ServiceDialect:
 
 def district_form(record: Record) -> str | None:
     """Return how the system writes the record's district; None for a record without one."""
-    if isinstance(record, Evaluation):
+    if isinstance(record, Evaluation) or record.district == NOWHERE:
         return None
     if record.district is None:
         return OUTSIDE
@@ -150,7 +172,7 @@ def stored_fields(record: Record, changed_at: datetime, only: frozenset[str] | N
     fields = {}
     for name in sorted(told):
         value = changed_at if name == "source_updated_at" else getattr(record, name)
-        if value is not None:
+        if value is not None and value != NOWHERE:
             fields[name] = as_time(value) if isinstance(value, datetime) else str(value)
     return fields
 
@@ -169,7 +191,7 @@ class Halls:
         self.evaluations = 0
 
     def case(self, finished_at: datetime, feed: CaseFeed | None = None) -> ServiceCase:
-        """Return a finished case, of another applicant than all before it."""
+        """Return a finished case, of another applicant than all before it; now and then an odd one."""
         chance = self.chance
         self.cases += 1
         serial = self.cases
@@ -183,7 +205,7 @@ class Halls:
         if not instant:
             taken += timedelta(days=1 + chance.randrange(5))
         place = [name for known in _HANDLED.values() for name, _ in known].index(department)
-        return ServiceCase(
+        case = ServiceCase(
             feed=feed,
             case_number=case_number(feed, finished_at.date(), serial),
             service_number="1",
@@ -204,6 +226,14 @@ class Halls:
             window=f"综合窗口{window:02d}号",
             handler=handler(serial),
         )
+        number, is_plain = divmod(serial, _ODD_CASE)
+        if is_plain:
+            return case
+        odd = {
+            name: finished_at + value if isinstance(value, timedelta) else value
+            for name, value in _ODDITIES[number % len(_ODDITIES)].items()
+        }
+        return replace(case, **odd)  # type: ignore[arg-type]
 
     def evaluation(self, case: ServiceCase, at: datetime, feed: EvaluationFeed | None = None) -> Evaluation:
         """Return an evaluation of a case by the public, seldom a bad one.
@@ -219,9 +249,10 @@ class Halls:
         own_codes = sorted(set(DIALECTS[feed].codes["evaluation_channel"]) - {"system"})
         channel = chance.choice(own_codes)
         [level] = chance.choices(_LEVELS, (70, 20, 6, 2, 2))
-        hall = 1 + sorted(HALLS.values()).index(case.hall)
+        hall = 1 + sorted(HALLS.values()).index(case.hall) if case.hall else 0
         place = f"H{hall:02d}W{case.window[4:6]}"
         at_hall = feed == "terminal_evaluations" and channel != "sms"
+        is_real_name: Yes = "yes" if chance.random() < 0.6 else "no"
         return Evaluation(
             feed=feed,
             evaluation_number=f"{'ZD' if feed == 'terminal_evaluations' else 'PJ'}{at:%Y%m%d}{serial:07d}",
@@ -231,9 +262,9 @@ class Halls:
             evaluation_channel=channel,  # type: ignore[arg-type]
             is_default="no",
             is_effective="yes",
-            is_real_name="yes" if chance.random() < 0.6 else "no",
+            is_real_name=is_real_name if serial % _NAMELESS_EVALUATION else None,
             evaluated_at=at,
-            reason=_REASONS[serial % len(_REASONS)] if level in BAD else None,
+            reason=reason(serial) if level in BAD else None,
             device=f"{place}D1" if at_hall else None,
             evaluation_window=place if at_hall or channel == "window" else None,
         )
@@ -275,6 +306,6 @@ def handler(serial: int) -> str:
     return f"{_SURNAMES[serial % len(_SURNAMES)]}某"
 
 
-def reason(serial: int) -> str:
-    """Return the `serial`-th made-up reason of a bad review."""
-    return _REASONS[serial % len(_REASONS)]
+def reason(serial: int) -> str | None:
+    """Return the `serial`-th made-up reason of a bad review; not everybody gives one."""
+    return _REASONS[serial % len(_REASONS)] if serial % 5 else None

@@ -2,12 +2,13 @@
 
 The nights (tests/nights) compare every standard field, every extension field, and the fate of every row. So it is
 enough that the truth has a value for each mapped field, and a loaded row for each code and each form of a date. That
-the comparison then sees the loss is shown by switching off each part of the mapping of four feeds, one a transport.
+the comparison then sees the loss is shown by switching off each part of the mapping of six feeds.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from tests.nights.comparison import differences
 from tests.nights.harness import settings_of, surroundings
 
 from simulator.city import City
-from simulator.model import NightDelivery, RowTruth, SourceRow, SourceSystem
+from simulator.model import Night, NightDelivery, RowTruth, SourceRow, SourceSystem
 from simulator.publish import publish
+from simulator.service_sources import SERVICE_SYSTEMS
+from simulator.services import ServiceCity
 from simulator.sources import SYSTEMS
 from zhengku.catalog import Feed, FieldMapping, load_catalog
 from zhengku.errors import ZhengkuError
@@ -28,6 +31,14 @@ from zhengku.settings import project_home
 CATALOG = load_catalog(project_home() / "include" / "catalog")
 SEED, ROWS, NIGHTS = 51, 60, 5
 """Those of tests/nights/test_nights.py."""
+
+SERVICES = (27, 20)
+"""Seed and cases a day of tests/nights/test_clearance_nights.py."""
+
+EVERY_CODE = ServiceCity(31, 80, outage=False), 20
+"""A city of which the collection of this number, read first, has every code of every feed."""
+
+ALL_SYSTEMS = (*SYSTEMS, *SERVICE_SYSTEMS)
 
 LOADED = ("inserted", "updated", "deleted")
 FORMS = {
@@ -42,9 +53,12 @@ FORMS = {
 @pytest.fixture(scope="module")
 def deliveries() -> dict[str, list[NightDelivery]]:
     """Every feed's deliveries, night by night."""
-    found: dict[str, list[NightDelivery]] = {system.name: [] for system in SYSTEMS}
+    found: dict[str, list[NightDelivery]] = {system.name: [] for system in ALL_SYSTEMS}
     for night in City(SEED, ROWS, nights=NIGHTS).nights():
         for delivery in night.deliveries:
+            found[delivery.system.name].append(delivery)
+    for collection in ServiceCity(*SERVICES).collections():
+        for delivery in collection.deliveries:
             found[delivery.system.name].append(delivery)
     return found
 
@@ -84,7 +98,7 @@ def unproven(feed: Feed, deliveries: list[NightDelivery]) -> Iterator[str]:
         yield from (f"operation: no loaded row has {code}" for code in feed.operation.codes if code not in delivered)
 
 
-@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+@pytest.mark.parametrize("system", ALL_SYSTEMS, ids=lambda system: system.name)
 def test_every_part_of_a_mapping_bears_on_what_is_compared(
     system: SourceSystem, deliveries: dict[str, list[NightDelivery]]
 ) -> None:
@@ -97,8 +111,19 @@ FEEDS = (
     "disabled_persons.disability_certificate",
     "medical_insurance.medical_insurance_e_voucher",
     "emergency.hazardous_chemicals_business_license",
+    "service_evaluation.evaluations",
+    "unified_acceptance.self_built_cases",
 )
-"""A CSV, a spreadsheet, an interface, a table."""
+"""A CSV, a spreadsheet, an interface, a table; evaluations from an interface, cases from a table."""
+
+
+def first_night(system: SourceSystem) -> Night:
+    """What a system shows first."""
+    if system in SYSTEMS:
+        return next(City(SEED, ROWS, nights=1, systems=[system]).nights())
+    city, number = EVERY_CODE
+    night = next(city.collections(number)).night
+    return replace(night, deliveries=tuple(one for one in night.deliveries if one.system == system))
 
 
 def mutants(feed: Feed) -> Iterator[tuple[str, Feed]]:
@@ -136,8 +161,8 @@ def copied(feed: Feed, **changed: Any) -> Feed:
 def test_part_of_a_mapping_that_is_switched_off_is_noticed(
     name: str, tmp_path: Path, server_url: str, template_database: str
 ) -> None:
-    [system] = [system for system in SYSTEMS if system.name == name]
-    [night] = City(SEED, ROWS, nights=1, systems=[system]).nights()
+    [system] = [system for system in ALL_SYSTEMS if system.name == name]
+    night = first_night(system)
     with surroundings(tmp_path / "city", [server_url], [system]) as city:
         publish(night, city.places)
         shipped = CATALOG.feed(system.department, system.feed)
