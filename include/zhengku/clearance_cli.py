@@ -13,7 +13,7 @@ from rich.text import Text
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.clearance import lists
 from zhengku.clearance.config import ListKind
-from zhengku.clearance.lists import Connection, PublishedList
+from zhengku.clearance.lists import Connection, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.publish import DailyClearance
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
@@ -121,7 +121,7 @@ def rates(
     last_day: Annotated[
         str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day; yesterday when left out.")
     ] = None,
-    by: Annotated[Literal["city", "district", "department"], typer.Option(help="Grouped by.")] = "city",
+    by: Annotated[RateGroup, typer.Option(help="Grouped by.")] = "city",
     refresh: Annotated[bool, typer.Option("--refresh", help="Count what was loaded since first.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -139,18 +139,25 @@ def rates(
     if as_json:
         _print_json([asdict(group) for group in groups])
         return
-    table = Table("district", "department", "rate", "value", "of", "definition")
+    table = Table(by, "rate", "value", "of", "definition")
     for group in groups:
         for rate in group.rates:
             table.add_row(
-                Text(group.district_name),
-                Text(group.handling_department or ""),
+                Text(_group_name(group, by)),
                 Text(rate.name_zh),
                 Text(rate.shown),
                 f"{rate.numerator:,} / {rate.denominator:,}",
                 Text(rate.definition_zh),
             )
     out.print(table)
+
+
+def _group_name(group: GroupRates, by: RateGroup) -> str:
+    if by == "department":
+        return f"{group.district_name} {group.handling_department or ''}"
+    if by == "item":
+        return f"{group.service_item_code or ''} {group.service_item_name or ''}"
+    return group.district_name if group.day is None else f"{group.day:%Y-%m}" if by == "month" else f"{group.day}"
 
 
 @clearance_app.command()

@@ -1,26 +1,49 @@
 -- Who was on yesterday's list and is not on this one, and why: archived, rated, or no longer to be rated at all. Only
 -- who left the trunk between the two, or stands in a correction of either, can be among them.
-with moved as (
-    select record_key
-    from clearance.entry
-    where until_list > %(yesterday_base)s and until_list <= %(base_list)s
-    union
-    select record_key
-    from clearance.correction
-    where list_id = any(%(yesterday_corrections)s::bigint[] || %(corrections)s::bigint[])
-),
-
-left_behind as (
-    select m.record_key
-    from moved as m
+with left_behind as (
+    select e.record_key
+    from clearance.entry as e
+    -- With another content it may stand there still. The limits keep it look-ups by key, however many there are.
+    left join
+        lateral (
+            select n.first_list
+            from clearance.entry as n
+            where
+                n.record_key = e.record_key and n.first_list <= %(base_list)s
+                and (n.until_list is null or n.until_list > %(base_list)s)
+            order by n.first_list
+            limit 1
+        ) as still
+        on true
+    left join
+        lateral (
+            select c.list_id
+            from clearance.correction as c
+            where
+                c.record_key = e.record_key
+                and c.list_id = any(%(yesterday_corrections)s::bigint[] || %(corrections)s::bigint[])
+            order by c.list_id
+            limit 1
+        ) as corrected
+        on true
+    where
+        e.until_list > %(yesterday_base)s and e.until_list <= %(base_list)s and e.first_list <= %(yesterday_base)s
+        and still.first_list is null and corrected.list_id is null
+    union all
+    select c.record_key
+    from (
+        select distinct record_key
+        from clearance.correction
+        where list_id = any(%(yesterday_corrections)s::bigint[] || %(corrections)s::bigint[])
+    ) as c
     inner join
         lateral clearance.row_of(
-            m.record_key, %(yesterday_base)s::bigint, %(yesterday_corrections)s::bigint[]
+            c.record_key, %(yesterday_base)s::bigint, %(yesterday_corrections)s::bigint[]
         ) as y
-        on m.record_key = y.record_key
+        on c.record_key = y.record_key
     left join
-        lateral clearance.row_of(m.record_key, %(base_list)s::bigint, %(corrections)s::bigint[]) as r
-        on m.record_key = r.record_key
+        lateral clearance.row_of(c.record_key, %(base_list)s::bigint, %(corrections)s::bigint[]) as r
+        on c.record_key = r.record_key
     where r.record_key is null
 ),
 

@@ -7,6 +7,8 @@ select
     c.service_number,
     c.version_no,
     c.service_item_code,
+    c.service_item_name,
+    c.source_updated_at,
     coalesce(c.district, '') as district,
     coalesce(c.handling_department, '') as handling_department,
     coalesce(c.hall, '') as hall,

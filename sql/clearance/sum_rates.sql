@@ -1,5 +1,5 @@
--- The rates of a span of days, each as two sums with its definition; `by` groups them: city, day (of the city),
--- district or department.
+-- The rates of a span of days, each as two sums with its definition; `by` groups them: city, day or month (of the city;
+-- a month is its first day), district, department (in its district) or item (service item).
 with chosen as (
     select
         r.effective,
@@ -14,9 +14,10 @@ with chosen as (
         r.bad_due,
         r.bad_rectified,
         r.bad_called_and_rectified,
-        case when %(by)s::text = 'day' then r.day end as day,
+        case %(by)s::text when 'day' then r.day when 'month' then date_trunc('month', r.day)::date end as day,
         case when %(by)s in ('district', 'department') then r.district end as district,
-        case when %(by)s = 'department' then r.handling_department end as handling_department
+        case when %(by)s = 'department' then r.handling_department end as handling_department,
+        case when %(by)s = 'item' then r.service_item_code end as service_item_code
     from clearance.rate_count as r
     where
         r.day between %(first_day)s and %(last_day)s
@@ -36,16 +37,17 @@ with chosen as (
         0 as bad_due,
         0 as bad_rectified,
         0 as bad_called_and_rectified,
-        case when %(by)s = 'day' then span.day::date end as day,
+        case %(by)s when 'day' then span.day when 'month' then date_trunc('month', span.day) end::date as day,
         null as district,
-        null as handling_department
+        null as handling_department,
+        null as service_item_code
     from
         generate_series(
             %(first_day)s::date,
-            case when %(by)s = 'day' then %(last_day)s::date else %(first_day)s::date end,
+            case when %(by)s = 'city' then %(first_day)s::date else %(last_day)s::date end,
             interval '1 day'
         ) as span (day)
-    where %(by)s in ('city', 'day')
+    where %(by)s in ('city', 'day', 'month')
 ),
 
 summed as (
@@ -53,6 +55,7 @@ summed as (
         c.day,
         c.district,
         c.handling_department,
+        c.service_item_code,
         sum(c.effective)::bigint as effective,
         sum(c.effective_positive)::bigint as effective_positive,
         sum(c.own)::bigint as own,
@@ -66,19 +69,22 @@ summed as (
         sum(c.bad_rectified)::bigint as bad_rectified,
         sum(c.bad_called_and_rectified)::bigint as bad_called_and_rectified
     from chosen as c
-    group by c.day, c.district, c.handling_department
+    group by c.day, c.district, c.handling_department, c.service_item_code
 )
 
 select
     s.day,
     s.district,
     s.handling_department,
+    s.service_item_code,
+    i.service_item_name,
     r.name_zh,
     r.definition_zh,
     r.numerator,
     r.denominator,
     r.without_zh
 from summed as s
+left join clearance.service_item as i on s.service_item_code = i.service_item_code
 cross join
     lateral (
         values
@@ -139,4 +145,4 @@ cross join
             '无差评'
         )
     ) as r (place, name_zh, definition_zh, numerator, denominator, without_zh)
-order by s.day, s.district nulls last, s.handling_department nulls last, r.place
+order by s.day, s.district nulls last, s.handling_department nulls last, s.service_item_code nulls last, r.place

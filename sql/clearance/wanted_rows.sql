@@ -1,7 +1,6 @@
 -- The rows of a list, among `services`: who is unrated at its cut-off, in which section, and since when it stands
 -- there, against yesterday's list. `last_before` is the last trunk list of an earlier day, `last_shown` the newest
 -- list that was out before the first one of this day.
-create temp table wanted on commit drop as
 select
     s.record_key,
     s.version_no,

@@ -155,6 +155,7 @@ def collect_two(installation, make_row) -> list[int]:
     return [batch.batch_id for batch in batches]
 
 
+@pytest.mark.slow
 def test_batch_waits_for_a_landing_area_that_is_away_for_a_moment(installation, make_row):
     first, second = collect_two(installation, make_row)
     landing = folder_of(installation)

@@ -64,6 +64,7 @@ def test_message_names_the_missing_column_and_the_mend(installation, make_row):
     assert "mapping" in rejected.detail
 
 
+@pytest.mark.slow
 def test_folder_in_place_of_a_file_is_rejected(installation, make_row):
     (installation.drop / "1.csv").mkdir()
     assert installation.run_one().rule_id == "file.kind"
@@ -129,6 +130,7 @@ def test_drop_that_is_not_there_is_said_clearly(installation):
         installation.run()
 
 
+@pytest.mark.slow
 def test_file_that_is_still_being_written_is_left_for_the_next_try(installation, make_row):
     """Its size changes while the road waits for it to settle."""
     path = installation.deliver_rows("1.csv", make_row(1), minutes_ago=0)

@@ -97,6 +97,7 @@ def test_files_are_listed_oldest_first_and_land_untouched(server, landing):
         assert content.read() == b"old"
 
 
+@pytest.mark.slow
 def test_large_file_lands_whole_and_in_seconds(server, landing):
     content = os.urandom(1024) * (48 * 1024) + b"end"
     lay(server, "1.csv", content)

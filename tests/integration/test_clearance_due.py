@@ -42,6 +42,7 @@ def test_due_lists_are_published_once_and_oldest_first(store):
     assert names(store.clearance.publish_due(at("03-10 00:00"), only_if_fresh=False)) == [(9, "final")]
 
 
+@pytest.mark.slow
 def test_fresh_lists_wait_until_every_source_was_read_after_the_cutoff(store):
     store.clearance.publish_due(at("03-02 00:00"), only_if_fresh=False)
     read(store, "03-02 16:30", "03-02 16:29:59")

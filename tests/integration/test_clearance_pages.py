@@ -429,6 +429,25 @@ def test_bad_reviews_are_shown_masked_and_overdue_first(client):
     assert numbers(get(client, "li", "bad-reviews?day=2026-03-03").text) == []
 
 
+@pytest.mark.parametrize(
+    ("by", "shown"),
+    [
+        ("city", '<th scope="row">全市</th>'),
+        ("district", '<th scope="row">鄂城区</th>'),
+        ("department", "鄂州市公安局"),
+        ("item", "居住证申领"),
+        ("day", '<th scope="row">2026-03-03</th>'),
+        ("month", '<th scope="row">2026-03</th>'),
+    ],
+)
+def test_rates_are_grouped_as_one_chooses(client, by, shown):
+    text = get(client, "wang", f"rates?day=2026-03-03&days=7&by={by}").text
+    table = text[text.index("<tbody>") : text.index("</tbody>")]
+    assert shown in table
+    assert f'<option value="{by}" selected>' in text
+    get(client, "wang", "rates?by=window", 400)
+
+
 def test_rates_come_with_definition_counts_and_course(client):
     text = get(client, "wang", "rates?day=2026-03-03&days=7").text
     for name in ("满意率（含默认）", "主动评价率", "日清率", "实名差评回访整改率"):

@@ -157,12 +157,38 @@ def test_rates_day_by_day_are_those_of_each_day_alone(store):
     store.load(Evaluation("1", "A", at("03-04 12:00")), Evaluation("2", "B", at("03-04 12:00"), level="dissatisfied"))
     store.clearance.refresh_rates()
     for districts in (None, ["gedian"]):
-        found = lists.daily_rates(store.connection, day("03-01"), day("03-05"), districts)
+        found = {
+            group.day: list(group.rates)
+            for group in lists.rates(store.connection, store.catalog, day("03-01"), day("03-05"), "day", districts)
+        }
         assert list(found) == [day(f"03-0{number}") for number in range(1, 6)]
         for on, rates in found.items():
             [alone] = lists.rates(store.connection, store.catalog, on, on, districts=districts)
             assert tuple(rates) == alone.rates
     assert [rate.denominator for rate in found[day("03-04")]][:3] == [1, 1, 1]
+
+
+def test_rates_by_item_bear_its_newest_name_and_by_month_all_its_days(store):
+    case = Case("A", at("03-02 10:00"), service_item_code="1", service_item_name="旧名")
+    store.load(case, Case("B", at("03-31 10:00"), service_item_code="2", service_item_name=None))
+    store.load(replace(case, service_item_name="新名"), Case("C", at("04-01 10:00"), service_item_code=None))
+    store.load(Evaluation("1", "A", at("03-02 12:00")))
+    store.clearance.refresh_rates()
+    span = day("02-27"), day("04-02")
+    items = lists.rates(store.connection, store.catalog, *span, "item")
+    own = {group.service_item_code: group.rates[2] for group in items}
+    assert {code: (rate.numerator, rate.denominator) for code, rate in own.items()} == {
+        "1": (1, 1),
+        "2": (0, 1),
+        None: (0, 1),
+    }
+    assert [group.service_item_name for group in items] == ["新名", None, None]
+    months = lists.rates(store.connection, store.catalog, *span, "month")
+    assert [(group.day, group.rates[2].numerator, group.rates[2].denominator) for group in months] == [
+        (day("02-01"), 0, 0),
+        (day("03-01"), 1, 2),
+        (day("04-01"), 0, 1),
+    ]
 
 
 def test_groups_follow_the_service_of_an_evaluation(store):

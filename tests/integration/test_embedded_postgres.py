@@ -110,6 +110,7 @@ def test_values_of_a_failed_statement_do_not_reach_the_log(folder: Path) -> None
     assert "MADE-UP-420000" not in log
 
 
+@pytest.mark.slow
 def test_outlives_its_starter_and_is_stopped_by_another_process(folder: Path) -> None:
     call = (
         "import sys, pathlib; from local_stack.postgres import EmbeddedPostgres; "
@@ -136,6 +137,7 @@ def test_starts_again_after_it_was_killed(folder: Path) -> None:
     assert ask(server, "select count(*) from pg_database where datname = 'kept'") == 1
 
 
+@pytest.mark.slow
 def test_starts_although_its_old_number_now_means_another_program(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -156,6 +158,7 @@ def test_starts_although_its_old_number_now_means_another_program(folder: Path) 
             other.kill()
 
 
+@pytest.mark.slow
 def test_a_client_in_a_transaction_does_not_hold_up_the_stop(folder: Path) -> None:
     server = EmbeddedPostgres(folder)
     server.start()
@@ -167,6 +170,7 @@ def test_a_client_in_a_transaction_does_not_hold_up_the_stop(folder: Path) -> No
         assert not server.is_running()
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_heed_is_stopped_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local_stack.postgres.FAST_STOP_SECONDS", 0.2)
     server = EmbeddedPostgres(folder)
@@ -217,6 +221,7 @@ def test_root_starts_it_with_data_and_programs_in_a_folder_that_only_root_may_en
 
 
 @AS_ROOT
+@pytest.mark.slow
 def test_an_ordinary_account_starts_it_and_root_may_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = pwd.getpwnam("nobody")
     reachable = [
@@ -257,6 +262,7 @@ def test_an_ordinary_account_starts_it_and_root_may_take_over(monkeypatch: pytes
 
 
 @pytest.mark.skipif(not SYSTEM_BINARIES, reason="no other PostgreSQL is installed here")
+@pytest.mark.slow
 def test_an_installed_server_serves_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZHENGKU_POSTGRES_BIN", str(SYSTEM_BINARIES[0]))
     server = EmbeddedPostgres(folder)

@@ -151,6 +151,7 @@ def test_row_committed_late_with_an_older_time_is_loaded_by_the_next_run(road):
     assert road.watermark() == [("2024-05-01 08:00", ["1"])]
 
 
+@pytest.mark.slow
 def test_row_from_the_future_opens_no_hole_for_rows_that_come_after_it(road):
     road.write("I", 1, MORNING)
     road.write("I", 2, datetime(2062, 1, 1))
@@ -170,6 +171,7 @@ def test_column_that_is_gone_rejects_the_batch_and_leaves_the_watermark(road):
     assert road.watermark() == [("2024-05-01 08:00", ["1"])]
 
 
+@pytest.mark.slow
 def test_database_that_is_down_leaves_no_batch_and_the_next_run_catches_up(road):
     road.write("I", 1, MORNING)
     address = road.installation.settings.environment["ZHENGKU_CONN_MARKET_FRONT"]

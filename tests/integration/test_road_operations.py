@@ -86,6 +86,7 @@ def test_delete_that_comes_again_is_unchanged(exchange, make_row):
     assert exchange.store() == before
 
 
+@pytest.mark.slow
 def test_row_older_than_the_delete_does_not_bring_the_certificate_back(exchange, make_row):
     exchange.deliver_operations(row(make_row, 1, "I", "1 08:00"))
     exchange.deliver_operations(row(make_row, 1, "D", "3 09:30"))
@@ -107,6 +108,7 @@ def test_newer_row_brings_a_deleted_certificate_back(exchange, make_row):
     assert history == [(1, None), (2, "deleted")]
 
 
+@pytest.mark.slow
 def test_delete_that_comes_before_its_insert_wins_when_it_is_newer(exchange, make_row):
     first = exchange.deliver_operations(row(make_row, 1, "D", "2 09:30"))
     assert first.deleted == 1
@@ -142,6 +144,7 @@ def test_delete_without_key_and_unknown_operation_are_quarantined(exchange, make
     ]
 
 
+@pytest.mark.slow
 def test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later(exchange, make_row):
     exchange.deliver_operations(*(row(make_row, number, "I", "1 08:00") for number in range(1, 4)))
     exchange.deliver_operations(
@@ -160,6 +163,7 @@ def test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later
     assert {removal for _, removal, _, _ in removals(exchange)} == {None}
 
 
+@pytest.mark.slow
 def test_row_without_a_time_is_the_oldest_and_changes_nothing_night_after_night(exchange, make_row):
     batch = exchange.deliver_operations(f"{make_row(1)},I,", row(make_row, 1, "D", "2 09:30"), f"{make_row(2)},I,")
     assert (batch.deleted, batch.inserted, batch.duplicate) == (1, 1, 1)
@@ -169,6 +173,7 @@ def test_row_without_a_time_is_the_oldest_and_changes_nothing_night_after_night(
     assert removals(exchange)[0][1] == "deleted"
 
 
+@pytest.mark.slow
 def test_wrong_row_older_than_what_the_store_has_is_superseded(exchange, make_row):
     exchange.deliver_operations(row(make_row, 1, "I", "3 08:00"))
     batch = exchange.deliver_operations(row(make_row, 1, "U", "2 08:00", 企业名称=""))
@@ -242,6 +247,7 @@ def test_register_that_is_released_after_a_newer_one_marks_nothing(register, mak
     assert {row[1] for row in removals(register)} == {None}
 
 
+@pytest.mark.slow
 def test_another_feeds_certificates_do_not_disappear(register, make_row):
     register.deliver_rows("a.csv", *(make_row(n) for n in range(2)))
     register.run_one()

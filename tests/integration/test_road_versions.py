@@ -44,6 +44,7 @@ def test_identical_file_under_another_name_is_known_and_landed_once(installation
     assert second.landing_path == first.landing_path
 
 
+@pytest.mark.slow
 def test_redelivered_rows_that_go_the_whole_road_write_nothing(installation, make_row):
     installation.deliver_rows("a.csv", *(make_row(n) for n in range(5)), make_row(6, 企业名称=""))
     installation.run_one()
@@ -92,6 +93,7 @@ def test_older_delivery_that_is_loaded_later_does_not_win(installation, make_row
     }
 
 
+@pytest.mark.slow
 def test_older_delivery_does_not_undo_what_a_later_one_confirmed(installation, make_row):
     """The later delivery found its row unchanged and wrote nothing; the older one must still lose."""
     installation.deliver_rows("a.csv", make_row(1))
@@ -184,6 +186,7 @@ def test_resent_file_does_not_stand_in_the_way_of_an_update_of_the_same_night(in
     assert "鄂州市虚构改名有限公司" in {row[0] for row in installation.store().values()}
 
 
+@pytest.mark.slow
 def test_file_whose_landed_copy_was_lost_is_collected_again_and_others_load(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1))
     installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
@@ -224,6 +227,7 @@ def test_failure_that_may_pass_is_told_while_there_are_tries_left(installation, 
     assert [batch.status for batch in road.load_run("market_supervision", "night", last_try=False)] == ["loaded"] * 2
 
 
+@pytest.mark.slow
 def test_file_with_a_mended_manifest_is_collected_again(installation, make_row):
     path = installation.deliver_rows("a.csv", make_row(1))
     installation.deliver("a.csv.manifest.json", '{"rows": 7}')
@@ -248,6 +252,7 @@ def test_problem_stays_open_when_only_an_older_version_comes_again(installation,
     assert installation.query("select status from quarantine.problem_row") == [("open",)]
 
 
+@pytest.mark.slow
 def test_problem_is_corrected_by_a_later_delivery_that_passes(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1, 企业名称=""), make_row(2, 企业名称=""))
     first = installation.run_one()
@@ -373,6 +378,7 @@ def test_column_nobody_agreed_on_is_noticed(installation, make_row, header):
     assert (batch.status, batch.unknown_columns) == ("loaded", ["新列"])
 
 
+@pytest.mark.slow
 def test_run_is_concluded_with_what_did_not_come_to_its_end(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1))
     [batch_id] = collect_all(installation, "night")

@@ -151,7 +151,17 @@ def rate_differences(road: Road, collection: Collection) -> list[str]:
         for group in lists.rates(connection, road.catalog, days[0], collection.day, by="department"):
             place = (group.district or "", group.handling_department or "")
             got |= {(RATES[rate.name_zh], *place): (rate.numerator, rate.denominator) for rate in group.rates}
+        for group in lists.rates(connection, road.catalog, days[0], collection.day, by="item"):
+            item = group.service_item_code or ""
+            got |= {(RATES[rate.name_zh], "item", item): (rate.numerator, rate.denominator) for rate in group.rates}
+            assert not item or group.service_item_name
+        for group in lists.rates(connection, road.catalog, days[0], collection.day, by="month"):
+            got |= {
+                (RATES[rate.name_zh], "month", group.day): (rate.numerator, rate.denominator) for rate in group.rates
+            }
     wanted = {**summed(counts, "day"), **summed(counts, "district", "handling_department")}
+    wanted |= {(rate, "item", item): sums for (rate, item), sums in summed(counts, "service_item_code").items()}
+    wanted |= {(rate, "month", month): sums for (rate, month), sums in summed(counts, "month").items()}
     return [
         f"{key}: must be {wanted.get(key, (0, 0))}, is {got.get(key)}"
         for key in {**got, **wanted}

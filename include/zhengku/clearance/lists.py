@@ -25,6 +25,7 @@ Connection = psycopg.Connection[Any]
 
 Section = Literal["unrated", "default_rated"]
 State = Literal["new", "carried_over", "reopened"]
+RateGroup = Literal["city", "day", "month", "district", "department", "item"]
 
 NO_DISTRICT_ZH = "本市以外或未填区划"
 """Shown where a row has no district of the city."""
@@ -224,12 +225,18 @@ class Rate:
 
 @dataclass(frozen=True)
 class GroupRates:
-    """The rates of the city (both None), a district or a department in it."""
+    """The rates of the city, a district, a department in it, a service item, a day, or a month (its first day).
+
+    What it is not grouped by is None; a group may be that of rows without a district, department or item.
+    """
 
     district: str | None
     district_name: str
     handling_department: str | None
     rates: tuple[Rate, ...]
+    service_item_code: str | None = None
+    service_item_name: str | None = None
+    day: date | None = None
 
 
 @dataclass(frozen=True)
@@ -450,43 +457,30 @@ def rates(
     catalog: Catalog,
     first_day: date,
     last_day: date,
-    by: Literal["city", "district", "department"] = "city",
+    by: RateGroup = "city",
     districts: Collection[str] | None = None,
 ) -> list[GroupRates]:
-    """Return the rates of a span of days, as counted last: of the city, by district, or by department in each.
+    """Return the rates of a span of days, of the city or of `districts` together, as counted last, in groups.
 
-    Groups without any count are left out, but for the city as a whole.
+    Groups without any count are left out, but for the city as a whole, its days and its months.
     """
-    groups: dict[tuple[str | None, str | None], list[Rate]] = {}
-    for row in _summed(connection, first_day, last_day, by, districts):
-        groups.setdefault((row["district"], row["handling_department"]), []).append(_rate(row))
+    values = {"first_day": first_day, "last_day": last_day, "by": by, "districts": _array(districts)}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(statement("clearance/sum_rates"), values).fetchall()
+    groups: dict[tuple[Any, ...], list[Rate]] = {}
+    for row in found:
+        groups.setdefault(tuple(row[name] for name in _GROUPED_BY), []).append(_rate(row))
     return [
         GroupRates(
-            district=district,
-            district_name=CITY_ZH if by == "city" else district_name(catalog, district),
-            handling_department=department,
+            **dict(zip(_GROUPED_BY, key, strict=True)),
+            district_name=district_name(catalog, key[0]) if by in ("district", "department") else CITY_ZH,
             rates=tuple(of_group),
         )
-        for (district, department), of_group in groups.items()
+        for key, of_group in groups.items()
     ]
 
 
-def daily_rates(
-    connection: Connection, first_day: date, last_day: date, districts: Collection[str] | None = None
-) -> dict[date, list[Rate]]:
-    """Return the rates of the city, or of `districts` together, for each day of a span, as counted last."""
-    days: dict[date, list[Rate]] = {}
-    for row in _summed(connection, first_day, last_day, "day", districts):
-        days.setdefault(row["day"], []).append(_rate(row))
-    return days
-
-
-def _summed(
-    connection: Connection, first_day: date, last_day: date, by: str, districts: Collection[str] | None
-) -> list[dict[str, Any]]:
-    values = {"first_day": first_day, "last_day": last_day, "by": by, "districts": _array(districts)}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement("clearance/sum_rates"), values).fetchall()
+_GROUPED_BY = ("district", "handling_department", "service_item_code", "service_item_name", "day")
 
 
 def _rate(row: Mapping[str, Any]) -> Rate:
@@ -595,6 +589,8 @@ def _found(
         with connection.cursor(row_factory=dict_row) as cursor:
             yield from cursor.execute(query, values)
         return
+    # All rows are read: a plan that is quick for the first of a million takes minutes for the rest.
+    connection.execute("set local cursor_tuple_fraction = 1")
     # Two may be read at once.
     with connection.cursor(f"clearance_{next(_stream_numbers)}", row_factory=dict_row) as stream:
         stream.itersize = _STREAMED_ROWS

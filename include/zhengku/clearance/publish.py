@@ -112,11 +112,12 @@ class DailyClearance:
             newest_before = self._position(connection, day)["next_list"] - 1
             newest = kept_list(connection, "newest_list", {})
             finals = self._final_lists(connection, max(day, newest.day) if newest else day)
+            if published_list(connection, day, kind) is None:
+                return self._first_version(connection, day, kind, now, newest_before, finals)
             self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
             self._correct(connection, finals, now)
             existing = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": None})
-            if existing is None:
-                return self._first_version(connection, day, kind, now, newest_before)
+            assert existing is not None
             connection.execute(statement("clearance/record_compared"))
             if (day, kind) not in {(final.day, final.kind) for final in finals}:
                 # What changed since it was last compared with the facts is not known any more.
@@ -148,8 +149,9 @@ class DailyClearance:
             if not is_first:
                 self._make(connection, "touched_key", statement("clearance/touched_keys"), values)
                 scope = sql.SQL("c.record_key in (select t.record_key from touched_key as t)")
-            self._make(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {}, "")
+            self._make(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {})
             connection.execute(statement("clearance/add_places"))
+            connection.execute(statement("clearance/add_items"))
             self._make(connection, "changed", statement("clearance/changed_services"), {})
             changed = connection.execute(statement("clearance/write_services")).rowcount
             connection.execute(statement("clearance/touch_services"))
@@ -234,13 +236,35 @@ class DailyClearance:
         return self._complete(connection, {**values, **states})
 
     def _first_version(
-        self, connection: Connection, day: date, kind: ListKind, now: datetime, newest_before: int
+        self,
+        connection: Connection,
+        day: date,
+        kind: ListKind,
+        now: datetime,
+        newest_before: int,
+        finals: Sequence[KeptList],
     ) -> PublishedList:
+        """Correct the final lists that may still change, and publish a list that is not out yet."""
         calendar = self.calendar(day)
         cutoff_at = self.config.cutoff(day, kind)
         before = kept_list(connection, "trunk_list", {"before": cutoff_at})
         last = kept_list(connection, "trunk_list", {"before": None})
         is_late = last is not None and last.list_id != (before.list_id if before else None)
+        oldest_finish = _oldest_finish(calendar, day, self.config.archive_after_working_days)
+        services = _ALL_SERVICES
+        if before is not None and not is_late and self._goes_on(connection, before, day, newest_before):
+            # What may stand otherwise on this list is looked for once: all that changed since the last is among it.
+            moments = {
+                "last_cutoff_at": before.cutoff_at,
+                "cutoff_at": cutoff_at,
+                "last_oldest_finish": before.oldest_finish,
+                "oldest_finish": oldest_finish,
+            }
+            self._make(connection, "candidate", statement("clearance/candidates"), moments)
+            services = _CANDIDATES
+        else:
+            self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
+        self._correct(connection, finals, now)
         against = self._against(connection, day, newest_before)
         values: dict[str, Any] = {
             **against,
@@ -252,7 +276,7 @@ class DailyClearance:
             "is_trunk": not is_late,
             "base_list": against["list_id"] if not is_late else before.list_id if before else None,
             "corrections": [against["list_id"]] if is_late else [],
-            "oldest_finish": _oldest_finish(calendar, day, self.config.archive_after_working_days),
+            "oldest_finish": oldest_finish,
             "calendar_id": _keep_calendar(connection, calendar),
             "calendar_note": calendar.note_zh(day, self.config.longest_term_working_days),
             "archive_after_working_days": self.config.archive_after_working_days,
@@ -262,33 +286,48 @@ class DailyClearance:
         self._enter(connection, values)
         if is_late:
             connection.execute(statement("clearance/record_compared"))
-            self._make(connection, "wanted", _wanted_rows(_ALL_SERVICES), values)
+            self._make(connection, "wanted", _made_of(_wanted_rows(_ALL_SERVICES)), values)
             return self._complete(connection, {**values, **_one(connection, "clearance/branch_off", values)})
-        services = self._candidates(connection, before, values)
         values["archived_total"] += connection.execute(_of("clearance/archive", services), values).rowcount
-        self._make(connection, "wanted", _wanted_rows(services), values)
+        if before is None:
+            states = self._enter_first(connection, values)
+        else:
+            states = self._advance(connection, before, services, values)
+        connection.execute(statement("clearance/forget_touched"))
+        return self._complete(connection, {**values, **states})
+
+    def _advance(
+        self, connection: Connection, before: KeptList, services: sql.Composable, values: Mapping[str, Any]
+    ) -> dict[str, int]:
+        """Go on from a trunk list to the next: write who comes and who goes; return its counts by section and state."""
+        self._make(connection, "wanted", _made_of(_wanted_rows(services)), values)
         standing = "standing_all" if services is _ALL_SERVICES else "standing_candidates"
         ending = statement("clearance/ending_rows").format(standing=statement(f"clearance/{standing}"))
         self._make(connection, "ending", ending, {})
         moved = _one(connection, "clearance/advance_trunk", values)
-        states = {name: count + moved[name] for name, count in _counted_from(before, day).items()}
-        connection.execute(statement("clearance/forget_touched"))
-        return self._complete(connection, {**values, **states})
+        return {name: count + moved[name] for name, count in _counted_from(before, values["day"]).items()}
 
-    def _candidates(self, connection: Connection, before: KeptList | None, values: Mapping[str, Any]) -> sql.Composable:
-        """Name the table of the services that may stand otherwise than on the trunk list before: few, or all.
+    @staticmethod
+    def _enter_first(connection: Connection, values: Mapping[str, Any]) -> dict[str, int]:
+        """Write the rows of the first list there is, and return its counts by section and state."""
+        key = connection.execute(statement("clearance/entry_key")).fetchone()
+        assert key is not None
+        name, definition = sql.Identifier(key[0]), sql.SQL(key[1])
+        # Without its key a million rows are written in half the time; it is made of them afterwards.
+        connection.execute(sql.SQL("alter table clearance.entry drop constraint {}").format(name))
+        wanted = _wanted_rows(_ALL_SERVICES)
+        connection.execute(statement("clearance/first_rows").format(wanted=wanted), values)
+        connection.execute(sql.SQL("alter table clearance.entry add constraint {} {}").format(name, definition))
+        return {**dict.fromkeys(_STATES, 0), **_one(connection, "clearance/count_first", {})}
 
-        All, when that list is neither of the same day, and so judged against the same, nor yesterday's final list:
-        then the state of any row may be another.
+    def _goes_on(self, connection: Connection, before: KeptList, day: date, newest_before: int) -> bool:
+        """Whether few rows alone may stand otherwise on a list of `day` than on the trunk list before.
+
+        So it is when that list is of the same day, and thus judged against the same, or is yesterday's final list. Else
+        the state of any row may be another.
         """
-        is_regular = before is not None and (
-            before.day == values["day"] or (before.kind == "final" and before.day == values["yesterday_day"])
-        )
-        if before is None or not is_regular:
-            return _ALL_SERVICES
-        moments = {**values, "last_cutoff_at": before.cutoff_at, "last_oldest_finish": before.oldest_finish}
-        self._make(connection, "candidate", statement("clearance/candidates"), moments)
-        return _CANDIDATES
+        yesterday = self._against(connection, day, newest_before)["yesterday_day"]
+        return before.day == day or (before.kind == "final" and before.day == yesterday)
 
     @staticmethod
     def _position(connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
@@ -368,17 +407,21 @@ class DailyClearance:
         table: str,
         query: sql.SQL | sql.Composed,
         values: Mapping[str, Any],
-        analyzed: str = "(record_key)",
     ) -> None:
         """Make a table of this transaction anew, and let the planner know how many rows it has."""
         name = sql.Identifier("pg_temp", table)
         connection.execute(sql.SQL("drop table if exists {}").format(name))
         connection.execute(query, values)
-        connection.execute(sql.SQL("analyze {} {}").format(name, sql.SQL(analyzed)))
+        connection.execute(sql.SQL("analyze {} (record_key)").format(name))
 
 
 def _of(name: str, services: sql.Composable) -> sql.Composed:
     return statement(name).format(services=services)
+
+
+def _made_of(rows: sql.Composed) -> sql.Composed:
+    """Return the statement that keeps the rows of a list for this transaction."""
+    return sql.SQL("create temp table wanted on commit drop as {}").format(rows)
 
 
 def _wanted_rows(services: sql.Composable) -> sql.Composed:
@@ -402,10 +445,8 @@ def _row(connection: Connection, query: sql.SQL | sql.Composed, values: Mapping[
     return row
 
 
-def _counted_from(before: KeptList | None, day: date) -> dict[str, int]:
+def _counted_from(before: KeptList, day: date) -> dict[str, int]:
     """Return the counts of the trunk list before as they would be on a list of `day` with the same rows."""
-    if before is None:
-        return dict.fromkeys(_STATES, 0)
     if before.day == day:
         return {name: getattr(before, name) for name in _STATES}
     return {

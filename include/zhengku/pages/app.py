@@ -5,7 +5,7 @@ It knows nothing of Airflow: who is logged in, and what he may see, it is told (
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -26,7 +26,7 @@ from zhengku.catalog import CODES, Catalog, load_catalog
 from zhengku.clearance import lists
 from zhengku.clearance.config import KINDS, load_clearance
 from zhengku.clearance.delivery import remove_folder, workbook_file, workbook_name, write_part
-from zhengku.clearance.lists import Connection, GroupCount, PublishedList, Rate
+from zhengku.clearance.lists import Connection, GroupCount, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.roles import Access
 from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
 from zhengku.database import store_connection
@@ -40,7 +40,7 @@ from zhengku.settings import CITY_TIME_ZONE, Settings
 log = logging.getLogger(__name__)
 
 PAGE_ROWS = 100
-SPANS = (7, 30, 90)
+SPANS = (7, 30, 90, 366)
 """Days that rates and suspicious ratings may be asked for."""
 
 SHORTEST_REASON, LONGEST_REASON = 2, 200
@@ -49,6 +49,15 @@ _SUSPICION_NAMES = {
     "seconds_after_finishing": "办结后数秒内评价",
     "device_burst": "同一设备集中评价",
     "window_burst": "同一窗口集中评价",
+}
+
+_GROUP_NAMES: Mapping[RateGroup, str] = {
+    "city": "全市",
+    "district": "区划",
+    "department": "承办部门",
+    "item": "事项",
+    "day": "日",
+    "month": "月",
 }
 
 T = TypeVar("T")
@@ -227,21 +236,18 @@ def show_rates(request: Request, choice: Chosen) -> Response:
         catalog = _catalog(request)
         [city] = lists.rates(connection, catalog, first_day, last_day, "city", choice.districts)
         span = city.rates
-        course = {
-            day: {rate.name_zh: rate for rate in rates}
-            for day, rates in lists.daily_rates(connection, first_day, last_day, choice.districts).items()
-        }
-        trends = [(rate, _trend(rate.name_zh, course)) for rate in span]
-        by_department = choice.districts is not None and len(choice.districts) == 1
-        groups = lists.rates(
-            connection, catalog, first_day, last_day, "department" if by_department else "district", choice.districts
-        )
+        course = lists.rates(connection, catalog, first_day, last_day, "day", choice.districts)
+        trends = [(rate, _trend(place, course)) for place, rate in enumerate(span)]
+        is_one_district = choice.districts is not None and len(choice.districts) == 1
+        by = choice.by or ("department" if is_one_district else "district")
+        groups = lists.rates(connection, catalog, first_day, last_day, by, choice.districts)
         return view.page(
             "rates.html.j2",
             trends=trends,
             groups=groups,
             rate_names=[rate.name_zh for rate in span],
-            by_department=by_department,
+            by=by,
+            group_names=_GROUP_NAMES,
             first_day=first_day,
             last_day=last_day,
             days=days,
@@ -495,11 +501,14 @@ def _by_name(names: Collection[str]) -> list[str]:
     return sorted(names, key=lambda name: (name == "", name))
 
 
-def _trend(name: str, course: Mapping[date, Mapping[str, Rate]]) -> Markup:
-    points = [
-        Point(day, rates[name].numerator, rates[name].denominator, rates[name].shown) for day, rates in course.items()
-    ]
-    return trend(name, points)
+def _trend(place: int, course: Sequence[GroupRates]) -> Markup:
+    """Draw one of the rates, by its place among them, over the days."""
+    points = []
+    for group in course:
+        assert group.day is not None
+        rate = group.rates[place]
+        points.append(Point(group.day, rate.numerator, rate.denominator, rate.shown))
+    return trend(course[0].rates[place].name_zh, points)
 
 
 # ---- what goes wrong

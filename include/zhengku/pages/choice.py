@@ -8,12 +8,13 @@ from typing import Annotated, Any, get_args
 from fastapi import Depends, HTTPException, Request, status
 
 from zhengku.clearance.config import KINDS, ListKind
-from zhengku.clearance.lists import Section, State
+from zhengku.clearance.lists import RateGroup, Section, State
 from zhengku.clearance.roles import Access
 from zhengku.pages.host import Visitor
 
 SECTIONS = get_args(Section)
 STATES = get_args(State)
+RATE_GROUPS = get_args(RateGroup)
 
 NOWHERE = "none"
 """In an address: rows without a district of the city, or without a department or hall."""
@@ -34,6 +35,7 @@ class Choice:
     hall: str | None = None
     section: Section | None = None
     state: State | None = None
+    by: RateGroup | None = None
     page: int = 1
 
     @property
@@ -77,6 +79,7 @@ def read_choice(query: Mapping[str, str], access: Access, districts: Collection[
         hall=_text(query, "hall"),
         section=_one_of(query, "section", SECTIONS),
         state=_one_of(query, "state", STATES),
+        by=_one_of(query, "by", RATE_GROUPS),
         page=_number(query, "page") or 1,
     )
 

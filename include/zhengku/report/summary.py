@@ -88,10 +88,8 @@ def print_list(
         by_district.setdefault(group.district, Counter()).update(
             {name: getattr(group, name) for name in _LIST_HEADINGS}
         )
-    table = Table(
-        f"unrated cases, {published.kind} list of {published.day}",
-        box=None,
-    )
+    console.print(f"\nCases that nobody has rated, {published.kind} list of {published.day}:")
+    table = Table("district", box=None)
     for heading in _LIST_HEADINGS.values():
         table.add_column(heading, justify="right")
     for key, counts in by_district.items():

@@ -1,4 +1,4 @@
-"""Lists are judged against what was out before their day."""
+"""Lists are judged against what was out before their day; names of service items."""
 
 from pathlib import Path
 
