@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
 UV := $(VENV)/bin/uv
 # Four are enough: each test process starts a database server of its own.
-PYTEST := $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
+PYTEST := $(RUN) -m pytest -n auto --maxprocesses 4
 
 .PHONY: help
 help:  ## this list
@@ -60,11 +60,12 @@ cluster-status: $(INSTALLED)  ## tell which of them run
 
 .PHONY: test
 test: $(INSTALLED)  ## run the tests that take seconds
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) --dist loadfile -m "not slow"
 
 .PHONY: test-slow
 test-slow: $(INSTALLED)  ## run the tests that take minutes
-	@$(RUN) -m pytest -m slow
+	@status=0; $(PYTEST) --dist worksteal -m "slow and not alone" || status=1; \
+		$(RUN) -m pytest -m "slow and alone" || status=1; exit $$status
 
 .PHONY: lint
 lint: $(INSTALLED)  ## check style, types, SQL and the catalogue
@@ -81,10 +82,12 @@ format: $(INSTALLED)  ## mend style
 	@$(RUN) -m sqlfluff fix --disable-progress-bar sql
 
 .PHONY: bench
-bench: $(INSTALLED)  ## measure: a million rows into the store, HTTP and tables beside the plain way, a night by Airflow
+bench: $(INSTALLED)  ## measure: a million rows into the store, HTTP and tables beside the plain way, lists of five million cases, a night by Airflow
 	@$(RUN) -m benchmarks.first_load
 	@$(RUN) -m benchmarks.http_pages
 	@$(RUN) -m benchmarks.exchange_rows
+	@$(RUN) -m benchmarks.daily_clearance
+	@$(RUN) -m benchmarks.clearance_workbook
 	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints

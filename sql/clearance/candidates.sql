@@ -1,9 +1,12 @@
 -- The services that may stand otherwise on the next trunk list than on the last one: their facts changed, or a moment
--- or the limit of age lies between the two.
+-- or the limit of age lies between the two. `changed` are those of this transaction.
 create temp table candidate on commit drop as
 with moved as (
     select record_key
     from clearance.touched
+    union
+    select k.record_key
+    from ({changed}) as k
     union
     select record_key
     from clearance.service

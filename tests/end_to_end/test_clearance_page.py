@@ -20,7 +20,7 @@ from local_stack.stack import STORE_DATABASE
 from zhengku.clearance.config import load_clearance
 from zhengku.settings import CITY_TIME_ZONE, project_home
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "worker-1")
 DAG = "daily_clearance_cutoff"

@@ -18,7 +18,7 @@ from simulator.publish import publish
 from simulator.serve import HTTP_PORT_FILE, SFTP_PORT_FILE
 from simulator.sources import SYSTEMS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 DOWN = "government_services"
 DEPARTMENTS = (DOWN, "emergency", "human_resources", "tobacco")

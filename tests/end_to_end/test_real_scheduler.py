@@ -14,7 +14,7 @@ from local_stack.demo import run_departments
 from simulator.business_licenses import write_file_drop
 from zhengku.errors import ZhengkuError
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 DAG = "market_supervision"
 

@@ -34,7 +34,13 @@ KINDS = [
 
 # Where the row stands matters where a record may run on into the next line.
 @pytest.mark.parametrize(
-    ("kind", "place"), [*((kind, 1) for kind in KINDS), ("row.quote", 0), ("row.quote", 3), ("row.ragged", 3)]
+    ("kind", "place"),
+    [
+        (KINDS[0], 1),
+        ("row.quote", 0),
+        *(pytest.param(kind, 1, marks=pytest.mark.slow) for kind in KINDS[1:]),
+        *(pytest.param(kind, 3, marks=pytest.mark.slow) for kind in ("row.quote", "row.ragged")),
+    ],
 )
 def test_wrong_row_is_kept_with_its_bytes_and_its_neighbours_load(installation, make_row, header, kind, place):
     wrong = wrong_rows(make_row)[kind]

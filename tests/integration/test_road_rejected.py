@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from tests.integration.test_road_operations import written
 
+pytestmark = pytest.mark.slow
+
+
 NEW_NAME = "鄂州市虚构新名有限公司"
 
 
@@ -20,7 +23,7 @@ def rewrite(tmp_path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@pytest.fixture(params=["increments", pytest.param("snapshots", marks=pytest.mark.slow)])
+@pytest.fixture(params=["increments", "snapshots"])
 def rejected(request, installation, tmp_path, make_row, header):
     """A file was rejected for a column that our mapping called by another name; a later one was loaded."""
     written(installation, tmp_path, lambda text: text.replace("settle_seconds: 5", "settle_seconds: 4"))
@@ -89,7 +92,6 @@ def test_batch_that_the_same_run_rejected_is_named_once(rejected, tmp_path):
     assert found == sorted(set(found))
 
 
-@pytest.mark.slow
 def test_file_that_was_lost_and_is_collected_again_is_no_newer_for_that(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1))
     installation.deliver_rows("b.csv", make_row(1, 企业名称=NEW_NAME), minutes_ago=30)

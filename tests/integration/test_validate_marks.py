@@ -220,6 +220,7 @@ def test_every_rule_finds_the_row_that_only_it_rejects(
             assert (critical, warning) == ([], [rule_id])
 
 
+@pytest.mark.slow
 def test_boolean_results_find_the_same_rules_as_counts(database_url: str, connection: psycopg.Connection[Any]) -> None:
     fill_staged_table(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values(), GOOD, PERSON])
     counted = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS, result_format="BASIC")

@@ -13,7 +13,7 @@ from simulator.city import City
 from simulator.model import SourceSystem
 from simulator.sources import SYSTEMS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 KILLS = int(os.environ.get("ZHENGKU_TEST_KILLS", "50"))
 """How many kills must have happened, one for each seed from 1."""

@@ -188,6 +188,7 @@ BY_THE_CATALOGUE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule_id", "name", "changes"), BY_THE_CATALOGUE)
 def test_a_rule_by_the_catalogue_finds_the_row_that_only_it_rejects(
     database_url: str, connection: psycopg.Connection[Any], rule_id: str, name: str, changes: dict[str, Any]

@@ -107,15 +107,14 @@ class DailyClearance:
                 f"The {kind} list of {day} cannot be published before its cut-off at {cutoff_at:%Y-%m-%d %H:%M}. "
                 "Publish it then, or an earlier list."
             )
-        with self._alone(now) as connection:
+        with self._alone(now) as (connection, changed):
             # What a list is judged against is what was out before it: not the corrections that are made with it.
             newest_before = self._position(connection, day)["next_list"] - 1
             newest = kept_list(connection, "newest_list", {})
             finals = self._final_lists(connection, max(day, newest.day) if newest else day)
             if published_list(connection, day, kind) is None:
-                return self._first_version(connection, day, kind, now, newest_before, finals)
-            self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
-            self._correct(connection, finals, now)
+                return self._first_version(connection, day, kind, now, newest_before, finals, changed)
+            self._compare(connection, finals, now, changed)
             existing = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": None})
             assert existing is not None
             connection.execute(statement("clearance/record_compared"))
@@ -132,10 +131,17 @@ class DailyClearance:
 
         Runs in the caller's transaction, alone. Services that no batch touched are not looked at.
         """
+        changed = self._refresh(connection, now or datetime.now(tz=CITY_TIME_ZONE))
+        if changed:
+            connection.execute(statement("clearance/touch_services"))
+        return changed
+
+    def _refresh(self, connection: Connection, now: datetime) -> int:
+        """Do the same, but leave it to the caller to remember what was touched: the services of the table `changed`."""
         connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance', 0))")
         # Thousands of keys are looked up among millions: by the index, which is in memory or on a fast disk.
         connection.execute("set local random_page_cost = 1.1")
-        calendar_id, is_other_basis = self._keep_basis(connection, now or datetime.now(tz=CITY_TIME_ZONE))
+        calendar_id, is_other_basis = self._keep_basis(connection, now)
         found = connection.execute(statement("clearance/has_services")).fetchone()
         is_first = found is not None and not found[0]
         values: dict[str, Any] = {
@@ -154,7 +160,6 @@ class DailyClearance:
             connection.execute(statement("clearance/add_items"))
             self._make(connection, "changed", statement("clearance/changed_services"), {})
             changed = connection.execute(statement("clearance/write_services")).rowcount
-            connection.execute(statement("clearance/touch_services"))
             connection.execute(statement("clearance/record_applied"), values)
             log.info("%d batches of cases and evaluations: %d services changed", len(values["batches"]), changed)
         if is_first or is_other_basis:
@@ -166,7 +171,8 @@ class DailyClearance:
     def refresh_rates(self, now: datetime | None = None) -> int:
         """Count the rates of the days anew that loaded batches touched; return how many days."""
         now = now or datetime.now(tz=CITY_TIME_ZONE)
-        with self._alone(now) as connection:
+        with store_connection(self.settings.database_url) as connection:
+            self.refresh(connection, now)
             # Lists may be published while the counting takes its time.
             connection.commit()
             connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance.rates', 0))")
@@ -198,16 +204,25 @@ class DailyClearance:
             return cursor.execute(statement("clearance/verify_list"), values).fetchall()
 
     @contextmanager
-    def _alone(self, now: datetime) -> Iterator[Connection]:
-        """Open the store for a transaction that no other publishing shares, with the kept state up to date."""
+    def _alone(self, now: datetime) -> Iterator[tuple[Connection, int]]:
+        """Open the store for a transaction that no other publishing shares, with the kept state up to date.
+
+        Tells how many services changed, which are to be remembered as touched unless a trunk list takes them in.
+        """
         with store_connection(self.settings.database_url) as connection:
-            self.refresh(connection, now)
-            yield connection
+            yield connection, self._refresh(connection, now)
 
     def _final_lists(self, connection: Connection, reference: date) -> list[KeptList]:
         """Return the final lists that corrections may still change, oldest first; `reference` is the newest day."""
         first_day = date.fromordinal(reference.toordinal() - self.config.correction_days)
         return kept_lists(connection, "final_lists", {"first_day": first_day, "last_day": reference})
+
+    def _compare(self, connection: Connection, finals: Sequence[KeptList], now: datetime, changed: int) -> None:
+        """Correct final lists by what changed since they were compared; remember it for the next trunk list."""
+        if changed:
+            connection.execute(statement("clearance/touch_services"))
+        self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
+        self._correct(connection, finals, now)
 
     def _correct(self, connection: Connection, lists: Sequence[KeptList], now: datetime) -> list[PublishedList]:
         """Give each list that the candidates' facts contradict one more version; return these."""
@@ -243,6 +258,7 @@ class DailyClearance:
         now: datetime,
         newest_before: int,
         finals: Sequence[KeptList],
+        changed: int,
     ) -> PublishedList:
         """Correct the final lists that may still change, and publish a list that is not out yet."""
         calendar = self.calendar(day)
@@ -260,11 +276,12 @@ class DailyClearance:
                 "last_oldest_finish": before.oldest_finish,
                 "oldest_finish": oldest_finish,
             }
-            self._make(connection, "candidate", statement("clearance/candidates"), moments)
+            touched = statement("clearance/changed_keys" if changed else "clearance/no_keys")
+            self._make(connection, "candidate", statement("clearance/candidates").format(changed=touched), moments)
             services = _CANDIDATES
+            self._correct(connection, finals, now)
         else:
-            self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
-        self._correct(connection, finals, now)
+            self._compare(connection, finals, now, changed)
         against = self._against(connection, day, newest_before)
         values: dict[str, Any] = {
             **against,
