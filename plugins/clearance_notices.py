@@ -100,14 +100,9 @@ def publication(list_ids: Sequence[tuple[str, str, int]]) -> Notice:
                 f"新增 {counts.new:,}，结转 {counts.carried_over:,}，重现 {counts.reopened:,}；"
                 f"比上一日销号 {counts.cleared:,}"
             )
-            by_district: dict[str, list[int]] = {}
-            for group in lists.group_counts(connection, published):
-                sums = by_district.setdefault(lists.district_name(catalog, group.district), [0, 0])
-                sums[0] += group.unrated
-                sums[1] += group.default_rated
             lines += [
-                f"- {name}：未评 {unrated:,}，默认评价 {default_rated:,}"
-                for name, (unrated, default_rated) in by_district.items()
+                f"- {name}：未评 {rows['unrated']:,}，默认评价 {rows['default_rated']:,}"
+                for name, rows in lists.district_counts(connection, catalog, published).items()
             ]
             for source in published.stale:
                 read = f"最近读取 {_moment(source.read_at)}" if source.read_at else "从未读取"

@@ -41,8 +41,10 @@ def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int 
         progress(f"night {night.number} of the made-up city lies in {stack.city.places.folder}, its truth beside it")
         with stack.api() as api:
             runs = run_departments(stack, api, sorted(_departments(stack, api)), progress)
-        _print_summary(stack, set(runs.values()))
-        _publish_list(stack, collection)
+        os.environ.update(stack.environment())
+        settings = Settings.load()
+        _print_summary(settings, set(runs.values()))
+        _publish_list(settings, collection)
     finally:
         started = {name for name, runs in stack.running().items() if runs} - already
         if started:
@@ -129,21 +131,19 @@ def _begin_runs(api: AirflowApi, dag_ids: Collection[str]) -> dict[str, str]:
     return started
 
 
-def _print_summary(stack: LocalStack, run_ids: Collection[str]) -> None:
+def _print_summary(settings: Settings, run_ids: Collection[str]) -> None:
     from zhengku.report.summary import print_night
 
-    os.environ.update(stack.environment())
-    print_night(Settings.load(), run_ids)
+    print_night(settings, run_ids)
 
 
-def _publish_list(stack: LocalStack, collection: services.Collection) -> None:
+def _publish_list(settings: Settings, collection: services.Collection) -> None:
     """Publish the list that the cases and evaluations are for: their days lie in the past, where no DAG looks."""
     from zhengku.clearance.delivery import write_workbooks
     from zhengku.clearance.publish import DailyClearance
     from zhengku.database import store_connection
     from zhengku.report.summary import print_list
 
-    settings = Settings.load()
     now = datetime.now(CITY_TIME_ZONE)
     clearance = DailyClearance(settings)
     published = clearance.publish(collection.day, collection.kind, now)

@@ -17,10 +17,10 @@ from tests.conftest import temporary_database
 from tests.nights.comparison import differences
 from tests.nights.harness import settings_of, surroundings
 
+from local_stack.city import ALL_SYSTEMS
 from simulator.city import City
 from simulator.model import Night, NightDelivery, RowTruth, SourceRow, SourceSystem
 from simulator.publish import publish
-from simulator.service_sources import SERVICE_SYSTEMS
 from simulator.services import ServiceCity
 from simulator.sources import SYSTEMS
 from zhengku.catalog import Feed, FieldMapping, load_catalog
@@ -37,8 +37,6 @@ SERVICES = (27, 20)
 
 EVERY_CODE = ServiceCity(31, 80, outage=False), 20
 """A city of which the collection of this number, read first, has every code of every feed."""
-
-ALL_SYSTEMS = (*SYSTEMS, *SERVICE_SYSTEMS)
 
 LOADED = ("inserted", "updated", "deleted")
 FORMS = {

@@ -18,12 +18,12 @@ import pytest
 from stdnum.cn import uscc
 from stdnum.iso7064 import mod_11_2, mod_37_36
 
+from local_stack.city import ALL_SYSTEMS
 from simulator.certificates import DISTRICTS, Certificate, Office
 from simulator.city import MISHAPS, NIGHTS_FOR_ALL, City, write_truth
 from simulator.dirt import BREAKS, applicable, write
 from simulator.model import Fate, FilePlace, HttpPlace, Night, NightDelivery, SourceSystem, TablePlace
 from simulator.oddities import ODDITIES
-from simulator.service_sources import SERVICE_SYSTEMS
 from simulator.sources import SYSTEMS, TYPES
 from zhengku.catalog import load_catalog
 from zhengku.validate.suites import BATCH_SUITE, Severity, load_suites
@@ -328,7 +328,7 @@ def test_command_line_shows_the_systems_and_writes_the_truth(tmp_path: Path) -> 
     subprocess.run([*command, "--nights", "1"], check=True, capture_output=True)
     feeds = [json.loads(line) for line in (tmp_path / "truth" / "night-0001" / "feeds.jsonl").read_text().splitlines()]
     # Tables wait for a database.
-    assert len(feeds) == sum(not isinstance(system.place, TablePlace) for system in (*SYSTEMS, *SERVICE_SYSTEMS))
+    assert len(feeds) == sum(not isinstance(system.place, TablePlace) for system in ALL_SYSTEMS)
     assert all(feed["fetched"] == sum(feed["fates"].values()) > 0 for feed in feeds)
     [tobacco] = [feed for feed in feeds if feed["department"] == "tobacco"]
     assert list((tmp_path / "drop" / "tobacco").rglob(tobacco["file_name"]))

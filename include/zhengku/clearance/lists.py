@@ -4,6 +4,7 @@ Personal data leaves this module masked, but for `reveal_phone`. Moments carry t
 Asia/Shanghai. Districts are keys of the catalogue; None stands for a row without one, and as a filter for all rows.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
@@ -389,6 +390,18 @@ def group_counts(
     values = {**_kept(connection, published).members, "districts": _array(districts)}
     with connection.cursor(row_factory=class_row(GroupCount)) as cursor:
         return cursor.execute(statement("clearance/group_counts"), values).fetchall()
+
+
+def district_counts(connection: Connection, catalog: Catalog, published: PublishedList) -> dict[str, Counter[str]]:
+    """Return how many rows of a list each district has, by section and by state; in the list's order, by names."""
+    sums: dict[str, Counter[str]] = {}
+    for group in group_counts(connection, published):
+        of_district = sums.setdefault(district_name(catalog, group.district), Counter())
+        of_district.update({name: getattr(group, name) for name in _COUNTED})
+    return sums
+
+
+_COUNTED = ("unrated", "default_rated", "new", "carried_over", "reopened")
 
 
 def bad_reviews(

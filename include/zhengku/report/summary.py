@@ -82,18 +82,13 @@ def print_list(
     console = console or Console()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
-        groups = lists.group_counts(connection, published)
-    by_district: dict[str | None, Counter[str]] = {}
-    for group in groups:
-        by_district.setdefault(group.district, Counter()).update(
-            {name: getattr(group, name) for name in _LIST_HEADINGS}
-        )
+        by_district = lists.district_counts(connection, catalog, published)
     console.print(f"\nCases that nobody has rated, {published.kind} list of {published.day}:")
     table = Table("district", box=None)
     for heading in _LIST_HEADINGS.values():
         table.add_column(heading, justify="right")
-    for key, counts in by_district.items():
-        table.add_row(Text(lists.district_name(catalog, key)), *(f"{counts[heading]:,}" for heading in _LIST_HEADINGS))
+    for name, counts in by_district.items():
+        table.add_row(Text(name), *(f"{counts[heading]:,}" for heading in _LIST_HEADINGS))
     total = published.counts
     table.add_row("all", *(f"{getattr(total, heading):,}" for heading in _LIST_HEADINGS))
     console.print(table)
