@@ -68,12 +68,13 @@ test-slow: $(INSTALLED)  ## run the tests that take minutes
 		$(RUN) -m pytest -m "slow and alone" || status=1; exit $$status
 
 .PHONY: lint
-lint: $(INSTALLED)  ## check style, types, SQL and the catalogue
+lint: $(INSTALLED)  ## check style, types, SQL, the catalogue and the page of the rules
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
 	@$(RUN) -m mypy
 	@$(RUN) -m sqlfluff lint --disable-progress-bar sql
 	@$(VENV)/bin/zhengku catalog check
+	@$(VENV)/bin/zhengku rules page --check
 
 .PHONY: format
 format: $(INSTALLED)  ## mend style

@@ -31,6 +31,7 @@ from zhengku.profile.profile import profile
 from zhengku.report.run_report import report_path
 from zhengku.report.summary import batch_table, print_summary
 from zhengku.road import Road
+from zhengku.rules_cli import rules_app
 from zhengku.scaffold.department import TransportKind, new_department
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
@@ -44,6 +45,7 @@ departments_app = typer.Typer(no_args_is_help=True, help="The departments.")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(departments_app, name="departments")
 app.add_typer(clearance_app, name="clearance")
+app.add_typer(rules_app, name="rules")
 
 out = Console()
 err = Console(stderr=True)

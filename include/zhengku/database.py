@@ -155,7 +155,12 @@ def batch_schema(batch_id: int) -> str:
 
 def use_batch_schema(connection: psycopg.Connection[Any], batch_id: int) -> None:
     """Let the statements of this transaction find the batch's staging tables by their bare names."""
-    connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(batch_schema(batch_id))))
+    use_schema(connection, batch_schema(batch_id))
+
+
+def use_schema(connection: psycopg.Connection[Any], schema: str) -> None:
+    """Let the statements of this transaction find the staging tables in a schema by their bare names."""
+    connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
 
 
 def upgrade(url: str) -> None:

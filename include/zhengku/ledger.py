@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import class_row, dict_row
@@ -65,6 +65,11 @@ class Batch:
     detail: str | None
     released_by: str | None
     release_reason: str | None
+    recorded_at: datetime
+    origin: Literal["delivery", "replay", "redrive"]
+    redrives_batch_id: int | None
+    columns: list[str]
+    warned: int
     staged_at: datetime | None
     validated_at: datetime | None
     finished_at: datetime | None
@@ -104,7 +109,7 @@ Connection = psycopg.Connection[Any]
 
 def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
     """Enter a delivery; the same delivery of the same run is entered once (a repeated task finds its own batch)."""
-    row = dict(values)
+    row = {"origin": "delivery", **dict.fromkeys(("redrives_batch_id", "released_by", "release_reason")), **values}
     row["manifest"] = Jsonb(row["manifest"]) if row.get("manifest") is not None else None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batch = cursor.execute(statement("collect/record_batch"), row).fetchone()
@@ -191,15 +196,61 @@ def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, det
 
 
 def release(connection: Connection, batch: Batch, released_by: str, reason: str) -> None:
-    """Open a held batch again. Raises `ConfigurationError` when it is not held."""
+    """Open a held batch again. Raises `ConfigurationError` when it is not held, or without a name and a reason."""
+    _expect_said(released_by, reason)
     released = connection.execute(
         statement("ledger/release_batch"),
         {"batch_id": batch.batch_id, "released_by": released_by, "reason": reason},
     )
     if not released.rowcount:
+        raise _not_held(batch)
+    _record_decision(connection, batch.batch_id, "released", released_by, reason)
+
+
+def reject_held(connection: Connection, batch: Batch, rejected_by: str, reason: str) -> Batch:
+    """Close a held batch as rejected. Raises `ConfigurationError` when it is not held, or without a name and reason."""
+    _expect_said(rejected_by, reason)
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        rejected = cursor.execute(statement("ledger/reject_held_batch"), {"batch_id": batch.batch_id}).fetchone()
+    if rejected is None:
+        raise _not_held(batch)
+    _record_decision(connection, batch.batch_id, "rejected", rejected_by, reason)
+    return rejected
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about a held batch."""
+
+    decision: Literal["released", "rejected"]
+    decided_by: str
+    reason: str
+    decided_at: datetime
+
+
+def decisions(connection: Connection, batch_id: int) -> list[Decision]:
+    """Return what was decided about a batch, the oldest first."""
+    with connection.cursor(row_factory=class_row(Decision)) as cursor:
+        return cursor.execute(statement("ledger/decisions"), {"batch_id": batch_id}).fetchall()
+
+
+def _record_decision(connection: Connection, batch_id: int, decision: str, decided_by: str, reason: str) -> None:
+    values = {"batch_id": batch_id, "decision": decision, "decided_by": decided_by, "reason": reason}
+    connection.execute(statement("ledger/record_decision"), values)
+
+
+def _not_held(batch: Batch) -> ConfigurationError:
+    return ConfigurationError(
+        f"Batch {batch.batch_id} is {batch.status}, not held: there is nothing to decide. "
+        "`zhengku batches --status held` lists those that are."
+    )
+
+
+def _expect_said(decided_by: str, reason: str) -> None:
+    if not decided_by.strip() or not reason.strip():
         raise ConfigurationError(
-            f"Batch {batch.batch_id} is {batch.status}, not held: there is nothing to release. "
-            "`zhengku batches --status held` lists those that are."
+            "Expected who decides and why, got a blank: both must say something, they are what the ledger keeps of "
+            "the decision."
         )
 
 

@@ -79,10 +79,10 @@ def mask_unknown(value: str) -> str:
     return f"＊（{len(value)}字）" if value else value
 
 
-def mask_payload(payload: Mapping[str, str | None], feed: Feed, catalog: Catalog) -> dict[str, str | None]:
-    """Mask a delivered row, by the department's column names: by what each column is mapped to.
+def payload_masks(feed: Feed, catalog: Catalog) -> dict[str, Callable[[str], str]]:
+    """Return how each column of the department that the feed maps is masked; of several masks the strictest holds.
 
-    A column that is mapped to nothing, ignored ones too, shows its length alone; of several masks the strictest holds.
+    A column that is mapped to nothing, ignored ones too, is to show its length alone (`mask_unknown`).
     """
     kinds: dict[str, set[str]] = {}
     standard = catalog.standard_fields(feed.dataset)
@@ -92,9 +92,18 @@ def mask_payload(payload: Mapping[str, str | None], feed: Feed, catalog: Catalog
     for extra in feed.extension.values():
         if extra.column is not None:
             kinds.setdefault(extra.column, set()).add(extra.personal)
+    return {
+        column: next((mask for kind, mask in _STRICTEST_FIRST.items() if kind in found), mask_unknown)
+        for column, found in kinds.items()
+    }
+
+
+def mask_payload(payload: Mapping[str, str | None], feed: Feed, catalog: Catalog) -> dict[str, str | None]:
+    """Mask a delivered row, by the department's column names: by what each column is mapped to."""
+    masks = payload_masks(feed, catalog)
     masked: dict[str, str | None] = {}
     for column, value in payload.items():
-        mask = next((mask for kind, mask in _STRICTEST_FIRST.items() if kind in kinds.get(column, ())), mask_unknown)
+        mask = masks.get(column, mask_unknown)
         # An interface may have a person's number for a key.
         masked[mask_text(column)] = None if value is None else mask_text(mask(value))
     return masked

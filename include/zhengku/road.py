@@ -45,10 +45,12 @@ from zhengku.settings import CITY_TIME_ZONE, Settings
 from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
-from zhengku.validate.parameters import rule_parameters
-from zhengku.validate.suites import BATCH_SUITE, about_deletes, about_upserts, load_suites, reasons
+from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 log = logging.getLogger(__name__)
+
+SHAPED_PAGES = 64
+"""First pages of 8 KB of a delivery's rows whose columns are described in the ledger: some 2,000 rows."""
 
 Observer = Callable[[str, str, int], None]
 """Told of progress: the step, the name of the delivery, and how many more bytes or rows were done."""
@@ -204,7 +206,7 @@ class Road:
 
         Raises `DeliveryUnavailable` when there is nothing to read.
         """
-        config_digest = self._config_digest(feed)
+        config_digest = self.config_digest(feed)
         fresh = {_identity(delivery) for delivery in deliveries if _is_new(delivery, seen, config_digest)}
         rejected = {identity for identity, earlier in seen.items() if again and earlier.status == "rejected"}
         asked = {_identity(delivery) for delivery in deliveries} & rejected
@@ -294,7 +296,7 @@ class Road:
                     "window_end": delivery.window.end if delivery.window else None,
                     "position_at": position.at if position else None,
                     "position_key": list(position.key) if position else [],
-                    "config_digest": self._config_digest(feed),
+                    "config_digest": self.config_digest(feed),
                     "absent_fields": sorted(feed.absent_fields),
                     "rule_id": rejection.rule if rejection else None,
                     "reason": rejection.reason if rejection else None,
@@ -336,7 +338,7 @@ class Road:
         self.landing.discard([landed.path])
         return Landed(path=earlier[0], size=landed.size, digests=landed.digests)
 
-    def _config_digest(self, feed: Feed) -> str:
+    def config_digest(self, feed: Feed) -> str:
         """Digest of all that decides what becomes of a file: feed, catalogue's tables, suites, release."""
         digest = hashlib.sha256(f"{__version__}\n{feed.config_digest}\n".encode())
         tables = [self.settings.catalog_folder / name for name in TABLES]
@@ -385,8 +387,13 @@ class Road:
                             "fetched": staged.fetched,
                             "staged": staged.staged,
                             "blank_lines": staged.blank_lines,
+                            "columns": staged.shown_columns,
                             "unknown_columns": staged.unknown_columns,
                         },
+                    )
+                    connection.execute(
+                        statement("stage/column_shapes"),
+                        {"batch_id": batch_id, "names": staged.shown_columns, "pages_end": f"({SHAPED_PAGES},0)"},
                     )
             except DeliveryRejected as error:
                 log.info("Batch %d is rejected: %s: %s", batch_id, batch.source_name, error)
@@ -407,57 +414,28 @@ class Road:
         if batch.finished:
             return batch
         # Great Expectations takes seconds to import: only this step needs it.
-        from zhengku.validate.marks import mark_rows
-        from zhengku.validate.run import validate_rows
+        from zhengku.validate.staged_batch import StagedBatch
 
         with self._alone_with(batch_id) as (connection, batch):
             if batch.status == "validated" or batch.finished:
                 return batch
             _check_staged(connection, batch, "staged")
             feed = self.catalog.feed(batch.department, batch.feed)
-            schema = batch_schema(batch_id)
-            url = self.settings.database_url
-            license_type = self.catalog.license_type(batch.license_type) if batch.license_type else None
-            parameters = rule_parameters(
-                license_type, datetime.now(tz=CITY_TIME_ZONE).date(), dated=feed.version == "source_updated_at"
-            )
-            suites = load_suites(self.settings.suite_folder, feed.suites)
-            asked = {"staged_row" if feed.operation is None else "upserting_row": about_upserts(suites)}
-            use_batch_schema(connection, batch_id)
-            if feed.operation is not None and _holds_deletes(connection):
-                asked["deleting_row"] = about_deletes(suites)
-            found = {
-                table: validate_rows(
-                    url,
-                    schema,
-                    table,
-                    rules,
-                    parameters,
-                    feed.absent_fields,
-                    extension_fields=frozenset(feed.extension),
-                )
-                for table, rules in asked.items()
-            }
-            failed_rows = mark_rows(connection, schema, found)
+            today = datetime.now(tz=CITY_TIME_ZONE).date()
+            staged = StagedBatch(self.settings.database_url, batch_schema(batch_id), batch, feed, self.catalog, today)
+            rows = staged.validate(connection, load_suites(self.settings.suite_folder, feed.suites))
             unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
-            connection.execute("drop table if exists batch_summary")
-            connection.execute(
-                statement("validate/batch_summary"),
-                {"batch_id": batch_id, "snapshots": feed.deliveries == "snapshots"},
-            )
-            # Great Expectations looks at the summary over a connection of its own.
-            connection.commit()
-            summary = validate_rows(
-                url, schema, "batch_summary", load_suites(self.settings.suite_folder, [BATCH_SUITE]), parameters
-            )
+            summary = staged.validate_whole(connection, load_suites(self.settings.suite_folder, [BATCH_SUITE]))
             ledger.record_rule_results(
                 connection,
                 batch_id,
                 [
                     *(RuleResult(rule_id, "critical", count, skipped=False) for rule_id, count in unreadable.items()),
                     *(
-                        RuleResult(rule.rule_id, rule.severity, failed_rows.get(rule.rule_id, 0), rule.success is None)
-                        for rule in {rule.rule_id: rule for rows in found.values() for rule in rows.rules}.values()
+                        RuleResult(
+                            rule.rule_id, rule.severity, rows.failed_rows.get(rule.rule_id, 0), rule.success is None
+                        )
+                        for rule in rows.rules
                     ),
                     *(
                         RuleResult(rule.rule_id, rule.severity, int(rule.success is False), rule.success is None)
@@ -471,6 +449,7 @@ class Road:
                 detail = f"{batch.source_name}: {', '.join(holding)}: {self._summary_text(connection, batch_id)}"
                 log.info("Batch %d is held: %s", batch_id, detail)
                 return hold(connection, batch, holding[0], reason, detail)
+            use_batch_schema(connection, batch_id)
             connection.execute(statement("validate/record_validated"), {"batch_id": batch_id})
             return ledger.batch_by_id(connection, batch_id)
 
@@ -614,11 +593,6 @@ def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> N
             f"Batch {batch.batch_id}: expected its rows to be {status}, and its staging tables are empty or made anew: "
             "the license store's server crashed meanwhile. Nothing was loaded; run this step again, which stages them."
         )
-
-
-def _holds_deletes(connection: ledger.Connection) -> bool:
-    row = connection.execute(statement("validate/holds_deletes")).fetchone()
-    return row is not None and bool(row[0])
 
 
 def _check_count(batch: Batch, fetched: int) -> None:

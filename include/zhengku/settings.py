@@ -70,6 +70,11 @@ class Settings:
         return Path(self.environment.get("ZHENGKU_REPORT_DIR") or self.home / "var" / "reports")
 
     @cached_property
+    def return_folder(self) -> Path:
+        """Folder of what is returned to departments, unmasked (`ZHENGKU_RETURN_DIR`)."""
+        return Path(self.environment.get("ZHENGKU_RETURN_DIR") or self.report_folder / "returns")
+
+    @cached_property
     def catalog_folder(self) -> Path:
         """Folder of the catalogue (`ZHENGKU_CATALOG_DIR`)."""
         return Path(self.environment.get("ZHENGKU_CATALOG_DIR") or self.home / "include" / "catalog")

@@ -12,6 +12,7 @@ set
     held = %(held)s,
     disappeared = %(disappeared)s,
     compared = %(compared)s,
+    warned = coalesce(%(warned)s, warned),
     repeats_batch_id = %(repeats_batch_id)s,
     rule_id = %(rule_id)s,
     reason = %(reason)s,

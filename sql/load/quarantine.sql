@@ -49,7 +49,7 @@ placed as (
 insert into quarantine.problem_row as q (
     department, feed, dataset, license_type, record_key, first_batch_id, first_row_no, last_batch_id, last_row_no,
     rules, reasons, payload, payload_bytes, payload_length, payload_offset, payload_sha256, fingerprint,
-    version_at, opened_at, updated_at
+    version_at, opened_at, first_opened_at, updated_at
 )
 select
     %(department)s,
@@ -78,13 +78,20 @@ select
     md5(p.content || array_to_string(p.rules, ',') || p.place),
     p.version_at,
     now(),
+    now(),
     now()
 from placed as p
-on conflict (department, feed, fingerprint) where status in ('open', 'returned')
+-- Numbered in the order in which they came.
+order by p.row_no
+on conflict (department, feed, fingerprint) where status in ('open', 'returned', 'waived')
 do update set
-    -- A held batch that is released late is not the last one.
-    last_batch_id = greatest(q.last_batch_id, excluded.last_batch_id),
-    last_row_no = case when excluded.last_batch_id > q.last_batch_id then excluded.last_row_no else q.last_row_no end,
+    -- A held batch that is released late is not the last one, and a row that was redriven has not come again.
+    last_batch_id = case
+        when %(is_delivery)s then greatest(q.last_batch_id, excluded.last_batch_id) else q.last_batch_id
+    end,
+    last_row_no = case
+        when %(is_delivery)s and excluded.last_batch_id > q.last_batch_id then excluded.last_row_no else q.last_row_no
+    end,
     version_at = greatest(q.version_at, excluded.version_at),
-    times_seen = q.times_seen + 1,
+    times_seen = q.times_seen + %(is_delivery)s::boolean::integer,
     updated_at = now()

@@ -4,6 +4,7 @@ set
     fetched = %(fetched)s,
     staged = %(staged)s,
     blank_lines = %(blank_lines)s,
+    columns = %(columns)s,
     unknown_columns = %(unknown_columns)s,
     staged_at = now(),
     validated_at = null

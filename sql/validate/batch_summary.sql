@@ -26,6 +26,7 @@ left join lateral (
         and p.department = b.department
         and p.feed = b.feed
         and p.status = 'loaded'
+        and p.origin = 'delivery'
         and p.batch_id < b.batch_id
     order by p.batch_id desc
     limit 1

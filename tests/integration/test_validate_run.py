@@ -22,7 +22,12 @@ def suite_of(*entries: tuple[str, dict[str, Any]]) -> list[Suite]:
             kwargs=kwargs,
             severity="critical",
             meta=RuleMeta(
-                rule_id=f"made_up.rule_{place}", reason_zh="虚构", standard="虚构", example="虚构", fields=("holder",)
+                rule_id=f"made_up.rule_{place}",
+                reason_zh="虚构",
+                standard="虚构",
+                example="虚构",
+                right_example="虚构",
+                fields=("holder",),
             ),
         )
         for place, (kind, kwargs) in enumerate(entries, start=1)

@@ -43,7 +43,13 @@ def change(monkeypatch) -> Callable[[str, str, str], None]:
         def statement(wanted: str) -> sql.SQL:
             return mutant if wanted == name else unchanged(wanted)
 
-        for module in ("zhengku.load.merge", "zhengku.road", "zhengku.ledger", "zhengku.stage.staging"):
+        for module in (
+            "zhengku.load.merge",
+            "zhengku.road",
+            "zhengku.ledger",
+            "zhengku.stage.staging",
+            "zhengku.validate.staged_batch",
+        ):
             monkeypatch.setattr(f"{module}.statement", statement)
 
     return changed

@@ -27,8 +27,8 @@ from zhengku.clearance.lists import (
     Rate,
     StaleSource,
 )
-from zhengku.clearance.streamed_sheet import LONGEST_TEXT, StreamedSheet
 from zhengku.clearance.workbook import STATE_NAMES, write_workbook
+from zhengku.report.streamed_sheet import LONGEST_TEXT, StreamedSheet
 from zhengku.settings import CITY_TIME_ZONE
 
 DAY = date(2026, 11, 24)

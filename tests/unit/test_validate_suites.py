@@ -24,6 +24,7 @@ ENTRY: dict[str, Any] = {
         "reason_zh": "缺少持证主体",
         "standard": "虚构",
         "example": "（空）",
+        "right_example": "张某某",
         "fields": ["holder"],
     },
 }

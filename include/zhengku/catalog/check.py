@@ -21,6 +21,7 @@ def check_catalog(folder: Path, suite_folder: Path, today: date | None = None) -
     # Not above: both read the catalogue, and DAGs, which are parsed all the time, need neither.
     from zhengku.clearance.calendar import check_working_days
     from zhengku.clearance.config import check_clearance
+    from zhengku.review.config import check_review
 
     reference = read_reference(folder)
     problems = reference.problems + check_working_days(reference.working_day_table, today)
@@ -37,7 +38,7 @@ def check_catalog(folder: Path, suite_folder: Path, today: date | None = None) -
         if department is not None:
             departments.append((source, department))
     problems += _pools_that_differ(departments)
-    problems += check_clearance(folder, sources)
+    problems += check_clearance(folder, sources) + check_review(folder)
     problems += _files_not_read(folder)
     return sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
 

@@ -378,6 +378,11 @@ class ExchangeDatabase(Model):
         min_length=1, description="Columns that tell a row of the table from every other; the reading goes by them."
     )
     page_rows: WholeNumber = Field(default=10_000, ge=100, le=1_000_000, description="Rows of one query.")
+    return_table: Annotated[str, Field(pattern=r"^\w+(\.\w+)?$")] | None = Field(
+        default=None,
+        description="Table of the same database that returned problem records are written to, besides the files; "
+        "docs/exchange-databases.md has its columns.",
+    )
     time_format: Text = Field(
         default="%Y-%m-%d %H:%M:%S",
         description="How the window's column writes times (Asia/Shanghai) where it is text, in strftime's terms.",

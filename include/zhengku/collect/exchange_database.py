@@ -74,6 +74,7 @@ _ORACLE_REFUSALS: Final = frozenset({904, 942, 1005, 1017, 1031, 1045, 12505, 12
 # Classes of SQLSTATE: wrong login, missing database, syntax, rights, names; and what may pass.
 _REFUSED_STATES: Final = ("22", "28", "3D", "3F", "42", "0A", "IM")
 _PASSING_STATES: Final = ("08", "40", "53", "55", "57", "58", "HYT", "25P0")
+_WRITTEN_TOGETHER: Final = 1000
 _REFUSED_LOGIN: Final = re.compile(
     # A server that is set to Chinese says it in Chinese.
     r"FATAL: .*(authentication|pg_hba|does not exist|not permitted|permission denied)|no password supplied"
@@ -107,18 +108,33 @@ class ExchangeDatabaseSource(Source):
         Raises `SourceRefused` for a wrong login, a missing table or right; `DeliveryUnavailable` for a server that is
         down, a lost connection, a time-out; `DeliveryRejected` (`file.missing_column`); `ConfigurationError`.
         """
-        with self._connection() as connection:
+        with self._connection(_begin) as connection:
             reading = _Reading(self._feed, self._database, self._where, connection, delivery)
             with closing(reading.pieces()) as pieces:
                 landed = landing.put(Chunks(pieces), path, on_bytes=on_bytes)
         return Collected(landed, manifest=Manifest(rows=reading.rows, digests={}), position=reading.position)
 
+    def replace_rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], where: Mapping[str, Any]) -> None:
+        """Put rows into the table in place of those whose columns have the values of `where`, in one transaction.
+
+        Raises `SourceRefused` when the table is not there, lacks one of `columns` or may not be written to;
+        `DeliveryUnavailable`, `ConfigurationError`.
+        """
+        schema, _, name = self._database.table.rpartition(".")
+        table = sa.table(name, *map(sa.column, columns), schema=schema or None)
+        with self._connection() as connection, connection.begin():
+            connection.execute(table.delete().where(*(table.c[column] == value for column, value in where.items())))
+            for start in range(0, len(rows), _WRITTEN_TOGETHER):
+                connection.execute(table.insert(), rows[start : start + _WRITTEN_TOGETHER])
+
     @contextmanager
-    def _connection(self) -> Iterator[sa.Connection]:
+    def _connection(self, begin: Callable[[sa.Connection], None] | None = None) -> Iterator[sa.Connection]:
+        """Open the database; `begin` begins a transaction of its own kind."""
         engine = self._engine()
         try:
             with engine.connect() as connection:
-                _begin(connection)
+                if begin is not None:
+                    begin(connection)
                 yield connection
         # Messages of drivers may quote values and passwords: they are neither passed on nor chained.
         except exc.DBAPIError as error:
@@ -170,7 +186,7 @@ class ExchangeDatabaseSource(Source):
             return SourceRefused(
                 f"{self._where} refused (user {self._url.username or 'none'}, {kind}). Check user, password, database "
                 f"and table in ZHENGKU_CONN_{self._database.connection.upper()} and the feed, and that the user may "
-                "read the table."
+                "read the table (write to it, where problem records are returned by it)."
             )
         return DeliveryUnavailable(
             f"{self._where} cannot be read now ({kind}): the server is down, the connection was lost, or it took too "

@@ -64,6 +64,7 @@ def load(
         "batch_id": batch.batch_id,
         "reasons": Jsonb(reasons),
         "undated": EARLIEST,
+        "is_delivery": batch.origin == "delivery",
     }
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify").format(**table.names), values)
@@ -87,12 +88,15 @@ def load(
         _expect(batch, "rows quarantined", quarantined, balance.quarantined)
     open_problems = connection.execute(statement("load/has_open_problems"), values).fetchone()
     if open_problems is not None and open_problems[0]:
-        connection.execute(statement("load/correct"), values)
+        connection.execute(statement("load/settle"), values)
     compared, disappeared = None, 0
-    if feed.deliveries == "snapshots":
+    # What is redriven is not the whole register.
+    if feed.deliveries == "snapshots" and batch.origin == "delivery":
         compared, disappeared = _compare_keys(
             connection, table, {**values, "landed_at": batch.landed_at, "unreadable": unreadable}
         )
+        if compared != "overtaken":
+            connection.execute(statement("load/gone"), values)
     discard(connection, batch.batch_id)
     connection.execute(statement("load/move_watermark"), values)
     return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
@@ -180,6 +184,7 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
         fetched=earlier.fetched,
         repeats_batch_id=earlier.batch_id,
         compared=earlier.compared,
+        warned=earlier.warned,
     )
 
 
@@ -221,6 +226,7 @@ def _finish(
     repeats_batch_id: int | None = None,
     compared: str | None = None,
     disappeared: int = 0,
+    warned: int | None = None,
     rule_id: str | None = None,
     reason: str | None = None,
     detail: str | None = None,
@@ -236,6 +242,7 @@ def _finish(
                 "repeats_batch_id": repeats_batch_id,
                 "compared": compared,
                 "disappeared": disappeared,
+                "warned": warned,
                 "rule_id": rule_id,
                 "reason": reason,
                 "detail": detail,

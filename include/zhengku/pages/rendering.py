@@ -1,18 +1,15 @@
 """Making a page: templates, the headers that keep it to itself, and how numbers and times are written in it."""
 
 import secrets
-from datetime import date, datetime, time
 from functools import cache
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from zhengku.clearance.lists import Rate, percentage
-from zhengku.settings import CITY_TIME_ZONE
-
-_WEEKDAYS = "一二三四五六日"
+from zhengku.report.templates import templates
 
 # What the plan asks for; the others have no goal.
 _ABOVE_999 = ("满意率（含默认）", "满意率（不含默认）")
@@ -40,29 +37,9 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("zhengku.pages", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=lambda value: f"{value:,}", day=_day, moment=_moment, share=percentage, goal=_goal, standing=_standing
-    )
+    environment = templates().overlay()
+    environment.filters = {**environment.filters, "share": percentage, "goal": _goal, "standing": _standing}
     return environment
-
-
-def _day(value: date) -> str:
-    return f"{value.year}年{value.month}月{value.day}日（星期{_WEEKDAYS[value.weekday()]}）"
-
-
-def _moment(value: datetime, day: date | None = None, *, seconds: bool = False) -> str:
-    """Return the city's time; the midnight that ends `day` as its 24:00."""
-    local = value.astimezone(CITY_TIME_ZONE)
-    if day is not None and local.time() == time() and (local.date() - day).days == 1:
-        return f"{day:%Y-%m-%d} 24:00"
-    return f"{local:%Y-%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _goal(rate: Rate) -> str:

@@ -39,8 +39,13 @@ class Reader(Protocol):
         """Iterate over the blocks."""
 
 
-def open_reader(content: BinaryIO, feed: Feed) -> Reader:
-    """Open a landed delivery of a feed; raises `DeliveryRejected` when it is wrong as a whole."""
+def open_reader(content: BinaryIO, feed: Feed, origin: str = "delivery") -> Reader:
+    """Open what was landed for a batch of a feed; raises `DeliveryRejected` when it is wrong as a whole.
+
+    Problem records that are redriven lie in the form of a table's rows, whatever the feed's transport.
+    """
+    if origin == "redrive":
+        return open_table_rows(content, required_columns=feed.required_columns)
     transport = feed.transport
     if isinstance(transport, HttpApi):
         return open_pages(

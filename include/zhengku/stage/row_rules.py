@@ -11,3 +11,14 @@ ROW_RULES: Final[dict[str, str]] = {
     "row.control_character": "含单独的回车符",
     "row.shape": "不是由字段名和值组成的一行",
 }
+
+ROW_EXPECTED: Final[dict[str, str]] = {
+    "row.ragged": "每行的列数与表头相同；值中有分隔符的，整个值加英文双引号",
+    "row.nul": "文字中没有空字符（NUL）",
+    "row.encoding": "全文使用约定的编码（UTF-8 或 GB18030）",
+    "row.too_long": "一行不超过约定的长度，引号成对",
+    "row.quote": "引号成对；值中的引号写两次",
+    "row.control_character": "换行使用 LF 或 CRLF，值中没有单独的回车符",
+    "row.shape": "每行是一组字段名和值",
+}
+"""What a physical row must be, in Chinese."""

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed
-from zhengku.database import batch_schema, statement, use_batch_schema
+from zhengku.database import batch_schema, statement, use_batch_schema, use_schema
 from zhengku.errors import DeliveryRejected
 from zhengku.ledger import Batch
 from zhengku.masking import mask_text
@@ -23,12 +23,16 @@ from zhengku.stage.reader import open_reader
 
 @dataclass(frozen=True)
 class Staged:
-    """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`."""
+    """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
+
+    `shown_columns` are the same, masked.
+    """
 
     fetched: int
     staged: int
     blank_lines: int
     columns: tuple[str, ...]
+    shown_columns: list[str]
     unknown_columns: list[str]
 
 
@@ -38,16 +42,20 @@ def copy_rows(
     feed: Feed,
     content: BinaryIO,
     on_rows: Callable[[int], None] | None = None,
+    *,
+    schema: str | None = None,
 ) -> Staged:
     """Read a landed delivery into the batch's text table, replacing what an earlier try left there.
 
-    Runs in the caller's transaction. `on_rows` is told of the rows of every block read.
+    Runs in the caller's transaction. `schema` is replaced in place of the batch's own, where it is given. `on_rows` is
+    told of the rows of every block read.
     Raises `DeliveryRejected` when the file is wrong as a whole.
     """
-    reader = open_reader(content, feed)
-    discard(connection, batch.batch_id)
-    connection.execute(sql.SQL("create schema {}").format(sql.Identifier(batch_schema(batch.batch_id))))
-    use_batch_schema(connection, batch.batch_id)
+    reader = open_reader(content, feed, batch.origin)
+    schema = schema or batch_schema(batch.batch_id)
+    discard_schema(connection, schema)
+    connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+    use_schema(connection, schema)
     # Columns go by their place: a delivered name may be longer than PostgreSQL's 63 bytes, or one of ours.
     columns = sql.SQL(", ").join(
         sql.SQL("{} text").format(sql.Identifier(f"c{place}")) for place in range(1, len(reader.columns) + 1)
@@ -79,6 +87,7 @@ def copy_rows(
         blank_lines=reader.blank_lines,
         columns=tuple(reader.columns),
         # They go into logs and reports, and an interface may have a person's number for a key.
+        shown_columns=list(map(mask_text, reader.columns)),
         unknown_columns=list(map(mask_text, feed.unexpected_columns(tuple(reader.columns)))),
     )
 
@@ -98,10 +107,19 @@ def _rows_fit(columns: int) -> Iterator[None]:
 
 
 def type_rows(
-    connection: psycopg.Connection[Any], batch: Batch, feed: Feed, catalog: Catalog, columns: Sequence[str]
+    connection: psycopg.Connection[Any],
+    batch: Batch,
+    feed: Feed,
+    catalog: Catalog,
+    columns: Sequence[str],
+    *,
+    schema: str | None = None,
 ) -> None:
-    """Clean and type the rows of the text table, in the transaction that copied them; `columns` are as delivered."""
-    use_batch_schema(connection, batch.batch_id)
+    """Clean and type the rows of the text table, in the transaction that copied them; `columns` are as delivered.
+
+    `schema` is that of the text table, where it is not the batch's own.
+    """
+    use_schema(connection, schema or batch_schema(batch.batch_id))
     query = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"))
     connection.execute(sql.SQL("create unlogged table staged_row as {}").format(query))
     if feed.operation is not None:
@@ -139,4 +157,9 @@ def is_staged(connection: psycopg.Connection[Any], batch: Batch) -> bool:
 
 def discard(connection: psycopg.Connection[Any], batch_id: int) -> None:
     """Drop the staging tables of a batch, if there are any."""
-    connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(batch_schema(batch_id))))
+    discard_schema(connection, batch_schema(batch_id))
+
+
+def discard_schema(connection: psycopg.Connection[Any], schema: str) -> None:
+    """Drop a schema of staging tables, if there is one."""
+    connection.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema)))

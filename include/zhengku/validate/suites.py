@@ -27,6 +27,7 @@ _RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z0-9_]+)+$")]
 class RuleMeta(BaseModel):
     """What people read about a rule. `fields`: the standard fields that it looks at (`extension.<name>` for others).
 
+    `example`: a value that breaks the rule; `right_example`: one as it should be. Phrases are Chinese.
     `applies_if` names a parameter: the rule is skipped where that is None. `deletes` tells whether it is asked of rows
     that delete a record: they carry little but its key.
     """
@@ -37,6 +38,7 @@ class RuleMeta(BaseModel):
     reason_zh: _Text
     standard: _Text
     example: _Text
+    right_example: _Text
     fields: tuple[_Text, ...] = Field(min_length=1)
     applies_if: _Text | None = None
     deletes: Literal["no", "also", "only"] = "no"
@@ -94,25 +96,32 @@ class _SuiteFile(BaseModel):
 
 @dataclass(frozen=True)
 class Suite:
-    """The rules of one file, in its order."""
+    """The rules of one file, in its order; `notes` says in Chinese what it is for."""
 
     name: str
     path: Path
     rules: tuple[Rule, ...]
+    notes: str | None = None
 
     def where(self, rule: Rule) -> str:
         """Say where a rule stands: file, entry, id."""
         return f"{self.path.name}, entry {self.rules.index(rule) + 1} ({rule.rule_id})"
 
 
-def load_suites(folder: Path, names: Sequence[str]) -> list[Suite]:
+def suite_names(folder: Path) -> tuple[str, ...]:
+    """Return the names of all suites of a folder, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.json")))
+
+
+def load_suites(folder: Path, names: Sequence[str], instead: Mapping[str, Path] | None = None) -> list[Suite]:
     """Read the named suites (`<folder>/<name>.json`) in the given order, each behind those that it includes.
 
-    A suite that several include, rules that a group of license types shares, comes once. Raises `CatalogError`, naming
-    file and entry, for a missing or malformed file, a severity that does not exist, or a rule id used twice. Whether an
-    expectation exists is seen when it is built: see `zhengku.validate.run.build`.
+    A suite that several include, rules that a group of license types shares, comes once. `instead` has files that are
+    read in place of the folder's, by suite. Raises `CatalogError`, naming file and entry, for a missing or malformed
+    file, a severity that does not exist, or a rule id used twice. Whether an expectation exists is seen when it is
+    built: see `zhengku.validate.run.build`.
     """
-    suites = list(_with_included(folder, names).values())
+    suites = list(_with_included(folder, names, instead or {}).values())
     first: dict[str, str] = {}
     for suite in suites:
         for place, rule in enumerate(suite.rules, start=1):
@@ -143,12 +152,12 @@ def reasons(suites: Iterable[Suite]) -> dict[str, str]:
     return {rule.rule_id: rule.reason for suite in suites for rule in suite.rules}
 
 
-def _with_included(folder: Path, names: Sequence[str]) -> dict[str, Suite]:
+def _with_included(folder: Path, names: Sequence[str], instead: Mapping[str, Path]) -> dict[str, Suite]:
     suites: dict[str, Suite] = {}
     for name in dict.fromkeys(names):
-        suite, includes = _load(folder, name)
+        suite, includes = _load(folder, name, instead)
         for included in includes:
-            group, further = _load(folder, included)
+            group, further = _load(folder, included, instead)
             if further:
                 raise CatalogError(
                     f"{suite.path.name}: includes {included!r}, which includes {', '.join(further)}; expected one "
@@ -159,12 +168,12 @@ def _with_included(folder: Path, names: Sequence[str]) -> dict[str, Suite]:
     return suites
 
 
-def _load(folder: Path, name: str) -> tuple[Suite, tuple[str, ...]]:
-    path = folder / f"{name}.json"
+def _load(folder: Path, name: str, instead: Mapping[str, Path]) -> tuple[Suite, tuple[str, ...]]:
+    path = instead.get(name, folder / f"{name}.json")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(sorted(other.stem for other in folder.glob("*.json"))) or "none"
+        known = ", ".join(suite_names(folder)) or "none"
         raise CatalogError(
             f"No suite {name!r}: expected a file {path}; suites there: {known}. Write it, or correct the feed."
         ) from None
@@ -177,8 +186,8 @@ def _load(folder: Path, name: str) -> tuple[Suite, tuple[str, ...]]:
     except ValidationError as error:
         raise CatalogError("; ".join(_told(path, content, fault) for fault in error.errors())) from None
     if read.name != name:
-        raise CatalogError(f"{path.name}: the name inside is {read.name!r}; expected {name!r}, like the file.")
-    return Suite(name=name, path=path, rules=read.expectations), read.includes
+        raise CatalogError(f"{path.name}: the name inside is {read.name!r}; expected {name!r}.")
+    return Suite(name=name, path=path, rules=read.expectations, notes=read.notes), read.includes
 
 
 def _told(path: Path, content: Any, fault: Any) -> str:
@@ -196,10 +205,15 @@ def _told(path: Path, content: Any, fault: Any) -> str:
     return f"{where}: {key or 'the whole'}: {fault['msg']}{came}"
 
 
+def parameter_name(value: Any) -> str | None:
+    """Return the parameter that an argument of a rule stands for; None for an argument with a value of its own."""
+    return value[_PARAMETER] if isinstance(value, dict) and set(value) == {_PARAMETER} else None
+
+
 def _parameter_names(value: Any) -> Iterable[str]:
     if isinstance(value, dict):
-        if set(value) == {_PARAMETER}:
-            yield value[_PARAMETER]
+        if name := parameter_name(value):
+            yield name
         else:
             for inner in value.values():
                 yield from _parameter_names(inner)
@@ -210,8 +224,8 @@ def _parameter_names(value: Any) -> Iterable[str]:
 
 def _filled(value: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(value, dict):
-        if set(value) == {_PARAMETER}:
-            return values[value[_PARAMETER]]
+        if name := parameter_name(value):
+            return values[name]
         return {key: _filled(inner, values) for key, inner in value.items()}
     if isinstance(value, list):
         return [_filled(inner, values) for inner in value]

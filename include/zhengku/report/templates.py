@@ -1,0 +1,48 @@
+"""The templates of reports and pages, and how numbers, days and times are written in them."""
+
+from datetime import date, datetime, time
+from functools import cache
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from zhengku.settings import CITY_TIME_ZONE
+
+_WEEKDAYS = "一二三四五六日"
+
+
+@cache
+def templates() -> Environment:
+    """Return the environment of all templates; pages and reports share style and macros."""
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("zhengku.pages", "templates"), PackageLoader("zhengku.report", ".")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=lambda value: f"{value:,}", day=day_text, moment=moment_text, percent=percent)
+    return environment
+
+
+def day_text(value: date) -> str:
+    """Return a day with its weekday."""
+    return f"{value.year}年{value.month}月{value.day}日（星期{_WEEKDAYS[value.weekday()]}）"
+
+
+def moment_text(value: datetime, day: date | None = None, *, seconds: bool = False) -> str:
+    """Return the city's time; the midnight that ends `day` as its 24:00."""
+    local = value.astimezone(CITY_TIME_ZONE)
+    if day is not None and local.time() == time() and (local.date() - day).days == 1:
+        return f"{day:%Y-%m-%d} 24:00"
+    return f"{local:%Y-%m-%d %H:%M:%S}" if seconds else f"{local:%Y-%m-%d %H:%M}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share (0 to 1) in per cent; what is not nothing does not look like it, nor what is not all like all."""
+    if share is None:
+        return "—"
+    if 0 < share < 0.0001:
+        return "<0.01%"
+    if 0.9999 < share < 1:
+        return ">99.99%"
+    return f"{100 * share:.2f}%"

@@ -1,0 +1,1 @@
+"""Review (校验与整改): problem records, held batches, nightly reports and the problem ledger."""

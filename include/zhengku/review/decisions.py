@@ -1,0 +1,60 @@
+"""What a person decides about a held batch: it goes on after all, or it is given back. The department is told.
+
+Either stands in `ledger.decision`; the department's notice lies beside its returns.
+"""
+
+from zhengku import ledger
+from zhengku.catalog import Catalog
+from zhengku.database import store_connection
+from zhengku.ledger import Batch
+from zhengku.report.sheets import city_time, written_aside
+from zhengku.road import Road
+from zhengku.settings import Settings
+
+DECISION_NAMES = {"released": "放行入库", "rejected": "整批退回"}
+
+
+def release(road: Road, batch_id: int, released_by: str, reason: str) -> Batch:
+    """Let a held batch go on, tell the department, and return the batch.
+
+    Raises `ConfigurationError` when it is not held, or without a name and a reason; what the steps of the road raise.
+    """
+    with store_connection(road.settings.database_url) as connection:
+        # Once it is loaded, the batch does not tell any more why it was held.
+        why = ledger.batch_by_id(connection, batch_id).reason
+    batch = road.release(batch_id, released_by, reason)
+    _tell(road.settings, road.catalog, batch, why)
+    return batch
+
+
+def reject(settings: Settings, catalog: Catalog, batch_id: int, rejected_by: str, reason: str) -> Batch:
+    """Close a held batch as rejected, tell the department, and return the batch. Raises as `release` does."""
+    with store_connection(settings.database_url) as connection:
+        batch = ledger.reject_held(connection, ledger.batch_by_id(connection, batch_id), rejected_by, reason)
+    _tell(settings, catalog, batch, batch.reason)
+    return batch
+
+
+def _tell(settings: Settings, catalog: Catalog, batch: Batch, why: str | None) -> None:
+    """Write the notice of the last decision about a batch into the department's folder."""
+    with store_connection(settings.database_url) as connection:
+        decided = ledger.decisions(connection, batch.batch_id)[-1]
+    feed = catalog.feed(batch.department, batch.feed)
+    lines = [
+        f"{catalog.department(batch.department).name}：",
+        "",
+        f"贵单位提供的“{feed.title}”（{batch.source_name}）曾因下列原因暂缓入库：",
+        f"    {why or '整批数据未通过校验'}",
+        "",
+        f"处理结果：{DECISION_NAMES[decided.decision]}",
+        f"处理意见：{decided.reason}",
+        f"处理时间：{city_time(decided.decided_at)}",
+        f"批次编号：{batch.batch_id}",
+        "",
+        "请核对后重新提供。"
+        if decided.decision == "rejected"
+        else "其中未通过逐行校验的数据另行退回，请留意问题数据退回单。",
+    ]
+    path = settings.return_folder / batch.department / f"批次处理通知_{batch.batch_id}.txt"
+    with written_aside(path) as aside:
+        aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")

@@ -1,0 +1,171 @@
+"""Redrive (重新处理): after a rule or a mapping was mended, kept problem records go the whole road again.
+
+The department is not asked. Rows that could be told apart go as they were kept; where some could not, the landed file
+goes again as a whole. Either is a batch of its own, as old as the delivery that the rows came with: it overtakes
+nothing that came since, and the watermark stays.
+"""
+
+import io
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from zhengku import ledger
+from zhengku.collect.landing import Landed
+from zhengku.collect.row_file import first_line, last_line, row_lines
+from zhengku.database import statement, store_connection
+from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.ledger import Batch, Connection
+from zhengku.road import Road
+from zhengku.settings import CITY_TIME_ZONE
+
+log = logging.getLogger(__name__)
+
+FIRST_ROW_NO = 2
+"""Number of the first row in a file of kept rows: its line."""
+
+
+def redrive(
+    road: Road, department: str, feed_id: str, done_by: str, reason: str, problem_ids: Sequence[int] | None = None
+) -> list[Batch]:
+    """Let the unsolved problem records of a feed (or those that are named) go the whole road; return the batches.
+
+    One that fails does not keep the others from going on: its error is raised in the end, of several the first.
+    Raises `ConfigurationError` without a name and a reason, or when there is nothing to redrive, and what the steps of
+    the road raise.
+    """
+    if not done_by.strip() or not reason.strip():
+        raise ConfigurationError("Expected who redrives and why, got a blank. Both are kept as evidence: say them.")
+    feed = road.catalog.feed(department, feed_id)
+    values: dict[str, Any] = {
+        "department": department,
+        "feed": feed_id,
+        "problem_ids": None if problem_ids is None else list(problem_ids),
+    }
+    with store_connection(road.settings.database_url) as connection:
+        sources = connection.execute(statement("review/unsolved_batches"), values).fetchall()
+    if not sources:
+        raise ConfigurationError(
+            f"{feed.name} has no unsolved problem records to redrive. `zhengku problems list` shows what there is."
+        )
+    run_id = f"redrive__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+    done: list[Batch] = []
+    failures: list[ZhengkuError] = []
+    for batch_id, origin, _, unreadable in sources:
+        try:
+            with store_connection(road.settings.database_url) as connection:
+                source = ledger.batch_by_id(connection, batch_id)
+                batch = (
+                    _replay(road, connection, source, run_id, origin, done_by, reason)
+                    if unreadable
+                    else _redrive(road, connection, source, run_id, done_by, reason, values)
+                )
+            done.append(road.load(batch.batch_id))
+        except ZhengkuError as error:
+            log.warning("The problems of batch %d: %s", batch_id, error)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def _redrive(
+    road: Road,
+    connection: Connection,
+    source: Batch,
+    run_id: str,
+    done_by: str,
+    reason: str,
+    values: dict[str, Any],
+) -> Batch:
+    """Lay the kept rows of a batch into the landing area, and enter them as a batch."""
+    kept = connection.execute(statement("review/unsolved_payloads"), {**values, "batch_id": source.batch_id}).fetchall()
+    columns = list(dict.fromkeys(name for _, payload in kept for name in payload))
+    rows = [[payload.get(name) for name in columns] for _, payload in kept]
+    content = first_line(source.source_name, columns) + row_lines(rows, columns) + last_line(len(rows))
+    day = datetime.now(tz=CITY_TIME_ZONE).date().isoformat()
+    path = f"{source.department}/{source.feed}/{day}/{run_id.rsplit('_', 1)[-1]}-redrive-{source.batch_id}.rows"
+    landed = road.landing.put(io.BytesIO(content), path)
+    batch = _record(road, connection, source, landed, run_id, "redrive", done_by, reason)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy("copy quarantine.redriven_row (batch_id, row_no, problem_id) from stdin") as copy,
+    ):
+        for row_no, (problem_id, _) in enumerate(kept, FIRST_ROW_NO):
+            copy.write_row((batch.batch_id, row_no, problem_id))
+    _tell(connection, batch, done_by, reason)
+    return batch
+
+
+def _replay(
+    road: Road, connection: Connection, source: Batch, run_id: str, origin: str, done_by: str, reason: str
+) -> Batch:
+    """Enter the landed file of a batch as a batch once more."""
+    assert source.landing_path is not None
+    assert source.sha256 is not None
+    landed = Landed(source.landing_path, source.source_bytes, {"sha256": source.sha256})
+    form = "redrive" if origin == "redrive" else "replay"
+    batch = _record(road, connection, source, landed, run_id, form, done_by, reason)
+    connection.execute(
+        statement("review/replayed_rows"),
+        {
+            "batch_id": batch.batch_id,
+            "department": source.department,
+            "feed": source.feed,
+            "redrives_batch_id": source.batch_id,
+        },
+    )
+    _tell(connection, batch, done_by, reason)
+    return batch
+
+
+def _tell(connection: Connection, batch: Batch, done_by: str, reason: str) -> None:
+    values = {"batch_id": batch.batch_id, "done_by": done_by, "reason": reason}
+    connection.execute(statement("review/redriven_events"), values)
+
+
+def _record(
+    road: Road,
+    connection: Connection,
+    source: Batch,
+    landed: Landed,
+    run_id: str,
+    origin: str,
+    done_by: str,
+    reason: str,
+) -> Batch:
+    feed = road.catalog.feed(source.department, source.feed)
+    return ledger.record_batch(
+        connection,
+        {
+            "department": source.department,
+            "feed": source.feed,
+            "dataset": source.dataset,
+            "license_type": source.license_type,
+            "run_id": run_id,
+            "status": "landed",
+            "source_name": f"{source.source_name}（重新处理批次{source.batch_id}）",
+            "source_bytes": landed.size,
+            "source_modified_at": source.source_modified_at,
+            "sha256": landed.digests["sha256"],
+            "landing_path": landed.path,
+            "landed_at": source.landed_at,
+            "manifest": None,
+            "window_start": None,
+            "window_end": None,
+            "position_at": None,
+            "position_key": [],
+            "config_digest": road.config_digest(feed),
+            "absent_fields": sorted(feed.absent_fields),
+            "rule_id": None,
+            "reason": None,
+            "detail": None,
+            "origin": origin,
+            "redrives_batch_id": source.batch_id,
+            # Most of its rows were wrong, and it is not the register: rules for a delivery as a whole do not hold it.
+            "released_by": done_by,
+            "release_reason": reason,
+        },
+    )

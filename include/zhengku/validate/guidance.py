@@ -1,0 +1,413 @@
+"""What a rule expects, in the words of the department that has to mend a row: its own columns, codes and dates.
+
+The words follow from the type of the expectation and its arguments, so that a changed threshold changes them too.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from zhengku.catalog import Catalog, Feed
+from zhengku.catalog.codes import CODES
+from zhengku.catalog.department import DEFAULT_DATE_FORMS, DateForm
+from zhengku.errors import CatalogError
+from zhengku.settings import CITY_TIME_ZONE
+from zhengku.validate.parameters import rule_parameters
+from zhengku.validate.suites import EXTENSION, Rule, parameter_name
+
+_DATE_WRITTEN: Final[Mapping[DateForm, str]] = {
+    DateForm.ISO: "2020-05-01",
+    DateForm.SLASH: "2020/5/1",
+    DateForm.COMPACT: "20200501",
+    DateForm.CHINESE: "2020年5月1日",
+    DateForm.SPREADSHEET_SERIAL: "43952",
+}
+"""One day in every form."""
+
+_PARAMETER_WORDS: Final[Mapping[str, str]] = {
+    "today": "今天",
+    "license_type_name": "目录登记的证照类型名称",
+    "license_type_code": "目录登记的证照类型代码",
+    "validity_years": "该类证照规定的年限",
+    "foreign_holder_code_types": "与证照类型不符的类别",
+}
+"""What stands for a parameter whose value is not known without a feed, or is that of the day."""
+
+_OTHER_NAMES: Final[Mapping[str, str]] = {
+    "record_key": "关键字段",
+    "codes_unmapped": "各代码字段",
+    "operation_unmapped": "操作类型",
+    "batch_summary": "整批数据",
+    "quarantined_share": "问题数据占本批次的比例",
+    "share_of_previous": "本次数据量与上次之比",
+    "fetched": "本批次条数",
+}
+"""What rules speak of beside fields: a record, a batch, and columns of the summary of one."""
+
+_CREDIT_CODE: Final = "应为18位统一社会信用代码，末位校验正确（GB 32100-2015）"
+_UNMAPPED: Final = "_unmapped"
+_UNPARSED: Final = "_unparsed"
+
+
+def expected(rule: Rule, feed: Feed | None, catalog: Catalog) -> str:
+    """Return in Chinese what a value must be: with the feed's own columns and codes, or in general without a feed.
+
+    Raises `CatalogError` for a type of expectation that has no words here.
+    """
+    if rule.type not in _WORDS:
+        raise CatalogError(
+            f"Rule {rule.rule_id}: expected a type of expectation that has words for departments, got {rule.type}. "
+            "Add its words to zhengku.validate.guidance."
+        )
+    asked = _Asked(rule, feed, catalog)
+    # Where a rule speaks of several columns, it must be clear which one is to be so.
+    subject = _quoted(asked.name(rule.kwargs.get("field", _looked_at(rule)))) if len(rule.meta.fields) > 1 else ""
+    return asked.condition() + subject + _WORDS[rule.type](asked)
+
+
+def right_example(rule: Rule, feed: Feed | None) -> str:
+    """Return a value as it should be; of a field whose codes the feed maps, one of the department's own codes."""
+    column = _looked_at(rule)
+    if feed is None:
+        return rule.meta.right_example
+    if column == "operation_unmapped" and feed.operation is not None:
+        return next(
+            (code for code, meant in feed.operation.codes.items() if meant == "upsert"),
+            next(iter(feed.operation.codes)),
+        )
+    if column == "codes_unmapped" and (coded := _coded_columns(feed)):
+        return "，".join(f"{name}：{next(iter(feed.fields[field].codes or ()))}" for name, field in coded.items())
+    mapping = feed.fields.get(column.removesuffix(_UNMAPPED).removesuffix(_UNPARSED))
+    # Where several fields are spoken of, the example is a phrase that names them.
+    if mapping is None or mapping.column is None or len(rule.meta.fields) > 1:
+        return rule.meta.right_example
+    if mapping.codes and rule.type != "expect_column_values_to_not_be_in_set":
+        wanted = rule.kwargs.get("value_set", mapping.codes.values())
+        return next((code for code, ours in mapping.codes.items() if ours in wanted), rule.meta.right_example)
+    if DateForm.ISO not in mapping.date_forms and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", rule.meta.right_example):
+        return _DATE_WRITTEN[mapping.date_forms[0]]
+    return rule.meta.right_example
+
+
+def wrong_columns(rule_id: str, feed: Feed, rules: Mapping[str, Rule]) -> tuple[str, ...]:
+    """Return the department's own columns that a rule looks at, in the rule's order.
+
+    `rules` has the rules by id. Empty where no column is at fault: a row that could not be read (`row.…`), a rule about
+    the whole batch, a rule that does not exist any more, a field that the feed does not deliver.
+    """
+    if rule_id not in rules:
+        return ()
+    rule = rules[rule_id]
+    columns: list[str | None] = []
+    for field in rule.meta.fields:
+        if field == "record_key":
+            columns += _columns_of_whole(rule, feed)
+        else:
+            columns.append(_delivered(feed, field.removeprefix(EXTENSION)))
+    return tuple(dict.fromkeys(column for column in columns if column is not None))
+
+
+def field_names(rule: Rule, catalog: Catalog) -> tuple[str, ...]:
+    """Return the Chinese names of the fields that a rule looks at, in the rule's order."""
+    asked = _Asked(rule, None, catalog)
+    fields = (_looked_at(rule),) if rule.meta.fields == ("record_key",) else rule.meta.fields
+    return tuple(asked.name(field.removeprefix(EXTENSION)) for field in fields)
+
+
+def _columns_of_whole(rule: Rule, feed: Feed) -> list[str | None]:
+    """Return the columns behind a rule that names the record as a whole."""
+    looked_at = _looked_at(rule)
+    if looked_at == "codes_unmapped":
+        return list(_coded_columns(feed))
+    if looked_at == "operation_unmapped":
+        return [feed.operation.column] if feed.operation is not None else []
+    return [_delivered(feed, field) for field in feed.key]
+
+
+def _looked_at(rule: Rule) -> str:
+    """Return the column of the staged table that the rule looks at first."""
+    column: str = rule.kwargs["column"]
+    return column
+
+
+def _delivered(feed: Feed, field: str) -> str | None:
+    """Return the department's column of a standard field, or of an extension field by its Chinese name."""
+    mapping = feed.fields.get(field) or feed.extension.get(field)
+    return mapping.column if mapping else None
+
+
+def _coded_columns(feed: Feed) -> dict[str, str]:
+    """Return the department's columns whose codes `codes_unmapped` tells of, with a field of each.
+
+    The state has a column of its own.
+    """
+    fields: dict[str, str] = {}
+    for field, mapping in feed.fields.items():
+        if mapping.codes and mapping.column is not None and field != "status":
+            fields.setdefault(mapping.column, field)
+    return fields
+
+
+def _quoted(name: str) -> str:
+    return f"“{name}”"
+
+
+def _or(words: Sequence[str]) -> str:
+    return "或".join(["、".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A rule as one feed's department is asked it; `feed` is None where it is described in general."""
+
+    rule: Rule
+    feed: Feed | None
+    catalog: Catalog
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        return self.rule.kwargs
+
+    @property
+    def dataset(self) -> str:
+        if self.feed is not None:
+            return self.feed.dataset
+        suite = self.rule.rule_id.split(".", 1)[0]
+        # All others are those of license types.
+        return suite if suite in self.catalog.reference.standard_fields else "certificate"
+
+    def kind(self, field: str) -> str:
+        """Return the kind of a standard field; blank for what is none."""
+        standard = self.catalog.standard_fields(self.dataset).get(field)
+        return standard.kind if standard else ""
+
+    def name(self, field: str) -> str:
+        """Return the department's column of a standard or extension field, else the Chinese name of the field."""
+        if self.feed is not None and (column := _delivered(self.feed, field)):
+            return column
+        standard = self.catalog.standard_fields(self.dataset).get(field)
+        return standard.name_zh if standard else _OTHER_NAMES.get(field, field)
+
+    def value(self, given: Any) -> Any:
+        """Return an argument with the license type's value for a parameter; None where that has none."""
+        name = parameter_name(given)
+        if name is None:
+            return given
+        if self.feed is None or self.feed.license_type is None:
+            return None
+        license_type = self.catalog.license_type(self.feed.license_type)
+        return rule_parameters(license_type, datetime.now(tz=CITY_TIME_ZONE).date(), dated=True)[name]
+
+    def codes(self, field: str, wanted: Collection[str] | None = None) -> list[str]:
+        """Return the codes of a field, the department's where the feed maps them, of those of ours that are `wanted`.
+
+        A code that says nothing by itself has its meaning behind it.
+        """
+        names = CODES.get(self.dataset, {}).get(field, {})
+        mapping = self.feed.fields.get(field) if self.feed is not None else None
+        if mapping is not None and mapping.codes:
+            return [
+                code if ours not in names or re.search("[\u4e00-\u9fff]", code) else f"{code}（{names[ours]}）"
+                for code, ours in mapping.codes.items()
+                if wanted is None or ours in wanted
+            ]
+        return [names.get(code, code) for code in (names if wanted is None else wanted)]
+
+    def condition(self) -> str:
+        """Return what rows the rule is about, where it is not about all."""
+        parts = [
+            f"{_quoted(self.name(field))}为{self._either(field, [code])}"
+            for field, code in (self.kwargs.get("only_where") or {}).items()
+            if self.feed is None or field not in self.feed.constants
+        ]
+        if row_condition := self.kwargs.get("row_condition"):
+            field, wanted = row_condition["column"]["name"], row_condition["parameter"]
+            match row_condition["operator"]:
+                case "==":
+                    parts.append(f"{_quoted(self.name(field))}为{self._either(field, [wanted])}")
+                case "IN":
+                    parts.append(f"{_quoted(self.name(field))}为{self._either(field, wanted)}")
+                case ">=":
+                    parts.append(f"{self.name(field)}不少于{wanted}")
+                case operator:
+                    raise CatalogError(
+                        f"Rule {self.rule.rule_id}: expected a row_condition with one of ==, IN, >=, got {operator!r}. "
+                        "Add its words to zhengku.validate.guidance."
+                    )
+        return f"{'、'.join(parts)}时，" if parts else ""
+
+    def _either(self, field: str, wanted: Collection[str]) -> str:
+        return _or([_quoted(code) for code in self.codes(field, wanted) or wanted])
+
+
+def _day(given: Any) -> str:
+    name = parameter_name(given)
+    if name is not None:
+        return _PARAMETER_WORDS[name]
+    day = date.fromisoformat(given)
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def _required(asked: _Asked) -> str:
+    column = _looked_at(asked.rule)
+    if column == "record_key":
+        fields = asked.feed.key if asked.feed is not None else ()
+        return f"{'、'.join(_quoted(asked.name(field)) for field in fields) or '识别一条数据的各字段'}必填"
+    if asked.kind(column) == "end_date":
+        return "必填，且为具体日期，不能填“长期”"
+    return "必填"
+
+
+def _null(asked: _Asked) -> str:
+    column = _looked_at(asked.rule)
+    if column.endswith(_UNPARSED):
+        return _date_written(asked, column.removesuffix(_UNPARSED))
+    if column == "operation_unmapped":
+        operation = asked.feed.operation if asked.feed is not None else None
+        return _one_of(list(operation.codes)) if operation is not None else "应为约定的操作类型代码"
+    if column == "codes_unmapped":
+        coded = _coded_columns(asked.feed) if asked.feed is not None else {}
+        told = [f"{_quoted(name)}{_one_of(asked.codes(field))}" for name, field in coded.items()]
+        return "；".join(told) or "代码应在约定的代码表内"
+    if column.endswith(_UNMAPPED):
+        return _one_of(asked.codes(column.removesuffix(_UNMAPPED)))
+    if asked.kind(column) == "end_date":
+        return "应为空，或填“长期”"
+    return "应为空"
+
+
+def _date_written(asked: _Asked, field: str) -> str:
+    mapping = asked.feed.fields.get(field) if asked.feed is not None else None
+    forms = mapping.date_forms if mapping is not None else DEFAULT_DATE_FORMS
+    told = f"应为真实存在的日期，写作{_or([_DATE_WRITTEN[form] for form in forms])}"
+    if asked.kind(field) == "timestamp":
+        told += "，后面可写时间，如08:30:00"
+    if asked.kind(field) == "end_date":
+        told += "；没有截止日期的填“长期”"
+    return told
+
+
+def _one_of(listed: Collection[str]) -> str:
+    return f"应为以下之一：{'、'.join(listed)}" if len(listed) != 1 else f"应为{_quoted(next(iter(listed)))}"
+
+
+def _in_set(asked: _Asked) -> str:
+    given = asked.kwargs["value_set"]
+    values = [asked.value(one) for one in given]
+    unknown = [_PARAMETER_WORDS[name] for one in given if asked.value(one) is None and (name := parameter_name(one))]
+    if unknown:
+        return f"应与{'、'.join(unknown)}一致"
+    column = _looked_at(asked.rule)
+    return _one_of(asked.codes(column, values) or asked.codes(column))
+
+
+def _not_in_set(asked: _Asked) -> str:
+    given = asked.kwargs["value_set"]
+    barred = asked.value(given)
+    if barred is None:
+        return f"不能为{_PARAMETER_WORDS[parameter_name(given) or '']}"
+    return f"不能为以下之一：{'、'.join(asked.codes(_looked_at(asked.rule), barred) or barred)}"
+
+
+def _like(asked: _Asked) -> str:
+    pattern = asked.kwargs.get("pattern") or asked.kwargs["regex"]
+    like = f"形如{_quoted(right_example(asked.rule, asked.feed))}"
+    if re.fullmatch("[\u4e00-\u9fff|]+", pattern):
+        return f"应含{_or([_quoted(word) for word in pattern.split('|')])}字样，{like}"
+    return f"应{like}"
+
+
+def _unlike(asked: _Asked) -> str:
+    like = f"应形如{_quoted(right_example(asked.rule, asked.feed))}"
+    return f"{like}，不能形如{_quoted(asked.rule.meta.example)}"
+
+
+def _length(asked: _Asked) -> str:
+    return f"应为{asked.kwargs['least']}至{asked.kwargs['greatest']}个字符"
+
+
+def _same(asked: _Asked) -> str:
+    return f"应与{_quoted(asked.name(asked.kwargs['other_column']))}一致"
+
+
+def _starting(asked: _Asked) -> str:
+    return f"应以{_quoted(asked.name(asked.kwargs['other_column']))}的内容开头"
+
+
+def _not_before(asked: _Asked) -> str:
+    return f"应不早于{_quoted(asked.name(asked.kwargs['other_column']))}"
+
+
+def _not_long_after(asked: _Asked) -> str:
+    given = asked.kwargs.get("years", 0)
+    years, days = asked.value(given), asked.kwargs.get("days", 0)
+    span = [_PARAMETER_WORDS[parameter_name(given) or ""]] if years is None else [f"{years}年"] if years else []
+    span += [f"{days}天"] if days else []
+    return f"应不晚于{_quoted(asked.name(asked.kwargs['other_column']))}之后{'又'.join(span)}"
+
+
+def _days(asked: _Asked) -> str:
+    told = []
+    if (earliest := asked.kwargs.get("earliest")) is not None:
+        told.append(f"不早于{_day(earliest)}")
+    if (latest := asked.kwargs.get("latest")) is not None:
+        told.append(f"不晚于{_day(latest)}")
+    return f"应{'、'.join(told)}"
+
+
+def _times(asked: _Asked) -> str:
+    latest, days = _day(asked.kwargs["latest"]), asked.kwargs.get("days_later", 0)
+    if days == 0:
+        return f"应不晚于{latest}"
+    return f"应不晚于{'明天' if (latest, days) == (_PARAMETER_WORDS['today'], 1) else f'{latest}之后{days}天'}"
+
+
+def _between(asked: _Asked) -> str:
+    column = _looked_at(asked.rule)
+    least, greatest = asked.kwargs.get("min_value"), asked.kwargs.get("max_value")
+    told = ([f"不低于{least:.0%}"] if least is not None else []) + (
+        [f"不超过{greatest:.0%}"] if greatest is not None else []
+    )
+    return f"{asked.name(column)}应{'、'.join(told)}"
+
+
+def _district(asked: _Asked) -> str:
+    names = [district.name for district in asked.catalog.districts.values()]
+    return f"应为本市区划的名称或代码：{'、'.join(names)}"
+
+
+_WORDS: Final[Mapping[str, Callable[[_Asked], str]]] = {
+    "expect_column_values_to_not_be_null": _required,
+    "expect_column_values_to_be_delivered": _required,
+    "expect_extension_field_to_be_present": lambda _: "必填",
+    "expect_column_values_to_be_null": _null,
+    "expect_column_values_to_be_in_set": _in_set,
+    "expect_column_values_to_not_be_in_set": _not_in_set,
+    "expect_column_values_to_be_between": _between,
+    "expect_column_values_to_match_regex": _like,
+    "expect_column_values_to_match_pattern_where": _like,
+    "expect_extension_field_to_match_pattern": _like,
+    "expect_column_values_to_not_match_regex": _unlike,
+    "expect_column_text_length_to_be_between": _length,
+    "expect_column_values_to_be_credit_code": lambda _: _CREDIT_CODE,
+    "expect_extension_field_to_be_credit_code": lambda _: _CREDIT_CODE,
+    "expect_column_values_to_be_identity_number": lambda _: (
+        "应为18位居民身份证号码，出生日期真实，末位校验正确（GB 11643-1999）"
+    ),
+    "expect_column_values_to_be_certificate_identifier": lambda _: (
+        "应为以1.2.156.3005.2.开头的电子证照标识，末位校验正确（GB/T 36904-2018）"
+    ),
+    "expect_column_values_to_be_food_license_number": lambda asked: (
+        f"应为{asked.kwargs['letters']}加14位数字，末位校验正确（GB/T 17710）"
+    ),
+    "expect_column_values_to_equal_column": _same,
+    "expect_extension_field_to_equal_column": _same,
+    "expect_column_values_to_start_with_column": _starting,
+    "expect_column_dates_not_before_column": _not_before,
+    "expect_column_dates_not_long_after_column": _not_long_after,
+    "expect_column_dates_to_be_between": _days,
+    "expect_column_times_not_after_day": _times,
+    "expect_column_values_to_be_recognized": _district,
+}

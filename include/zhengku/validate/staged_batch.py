@@ -1,0 +1,94 @@
+"""The rules of a staged batch, asked and marked: row by row first, then as a whole.
+
+Importing this takes the seconds of Great Expectations.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from zhengku.catalog import Catalog, Feed
+from zhengku.database import statement, use_schema
+from zhengku.ledger import Batch
+from zhengku.validate.marks import mark_rows
+from zhengku.validate.parameters import rule_parameters
+from zhengku.validate.run import RuleOutcome, ValidationOutcome, validate_rows
+from zhengku.validate.suites import Suite, about_deletes, about_upserts
+
+
+@dataclass(frozen=True)
+class RowsOutcome:
+    """What the rules about rows found: each rule once, and how many rows fail it (rows that bring and that delete)."""
+
+    rules: tuple[RuleOutcome, ...]
+    failed_rows: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StagedBatch:
+    """A batch as it is staged in `schema`, which is committed; `on_day` is the day (Asia/Shanghai) of its rules.
+
+    `url` is a SQLAlchemy address: Great Expectations looks at the tables over a connection of its own.
+    """
+
+    url: str
+    schema: str
+    batch: Batch
+    feed: Feed
+    catalog: Catalog
+    on_day: date
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values of the parameters that suites name."""
+        key = self.batch.license_type
+        license_type = self.catalog.license_type(key) if key else None
+        return rule_parameters(license_type, self.on_day, dated=self.feed.version == "source_updated_at")
+
+    def validate(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> RowsOutcome:
+        """Ask every row the rules and write `mark`, in the caller's transaction.
+
+        Raises what `validate_rows` raises.
+        """
+        operation = self.feed.operation
+        asked = {"staged_row" if operation is None else "upserting_row": about_upserts(suites)}
+        use_schema(connection, self.schema)
+        if operation is not None and _holds_deletes(connection):
+            asked["deleting_row"] = about_deletes(suites)
+        found = {
+            table: validate_rows(
+                self.url,
+                self.schema,
+                table,
+                rules,
+                self.parameters,
+                self.feed.absent_fields,
+                extension_fields=frozenset(self.feed.extension),
+            )
+            for table, rules in asked.items()
+        }
+        failed_rows = mark_rows(connection, self.schema, found)
+        rules = {rule.rule_id: rule for outcome in found.values() for rule in outcome.rules}
+        return RowsOutcome(tuple(rules.values()), failed_rows)
+
+    def validate_whole(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> ValidationOutcome:
+        """Write `batch_summary` from the marks, commit, and ask it the rules about the batch as a whole.
+
+        Raises what `validate_rows` raises.
+        """
+        use_schema(connection, self.schema)
+        connection.execute("drop table if exists batch_summary")
+        snapshots = self.feed.deliveries == "snapshots" and self.batch.origin == "delivery"
+        connection.execute(
+            statement("validate/batch_summary"), {"batch_id": self.batch.batch_id, "snapshots": snapshots}
+        )
+        connection.commit()
+        return validate_rows(self.url, self.schema, "batch_summary", suites, self.parameters)
+
+
+def _holds_deletes(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute(statement("validate/holds_deletes")).fetchone()
+    return row is not None and bool(row[0])

@@ -1,0 +1,97 @@
+-- What a batch says of the unsolved problems of its feed. A record that came right later, or further down in the same
+-- delivery, is corrected, and deleted by a row that deletes it. One that came wrong in another way is replaced by that
+-- problem, which is as old as the first.
+with told as (
+    select
+        q.problem_id,
+        case when c.removes then 'deleted' else 'corrected' end as solution,
+        null::bigint as replaced_by
+    from staged_row as c
+    inner join outcome as o on c.row_no = o.row_no
+    inner join quarantine.problem_row as q on c.record_key = q.record_key
+    where
+        q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
+        and (q.version_at < c.version_at or (q.version_at = c.version_at and q.last_batch_id < %(batch_id)s))
+        and o.outcome in ('inserted', 'updated', 'unchanged', 'deleted')
+    union all
+    select
+        q.problem_id,
+        'replaced' as solution,
+        n.problem_id as replaced_by
+    from quarantine.problem_row as n
+    inner join quarantine.problem_row as q on n.record_key = q.record_key
+    where
+        n.last_batch_id = %(batch_id)s and n.status in ('open', 'returned', 'waived')
+        and q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
+        and q.last_batch_id < %(batch_id)s
+        and (q.version_at <= n.version_at or q.version_at is null or n.version_at is null)
+    union all
+    -- Of a redriven row it is known which problem it was.
+    select
+        r.problem_id,
+        case
+            when n.problem_id is not null then 'replaced'
+            when c.removes then 'deleted'
+            else 'corrected'
+        end as solution,
+        n.problem_id as replaced_by
+    from quarantine.redriven_row as r
+    left join staged_row as c on r.row_no = c.row_no
+    left join outcome as o on r.row_no = o.row_no
+    left join quarantine.problem_row as n on r.batch_id = n.first_batch_id and r.row_no = n.first_row_no
+    where
+        r.batch_id = %(batch_id)s
+        and (
+            o.outcome in ('inserted', 'updated', 'unchanged', 'deleted', 'superseded', 'duplicate')
+            or n.problem_id is not null
+        )
+),
+
+settled as (
+    update quarantine.problem_row as q
+    set
+        status = case when t.solution = 'corrected' then 'corrected' else 'closed' end,
+        solution = t.solution,
+        corrected_by_batch_id = %(batch_id)s,
+        replaced_by_problem_id = t.replaced_by,
+        solved_at = now(),
+        closed_at = case when t.solution <> 'corrected' then now() end,
+        updated_at = now()
+    from (
+        -- By the alphabet: who came right and wrong at once was corrected first.
+        select distinct on (problem_id) *
+        from told
+        order by problem_id asc, solution asc, replaced_by desc
+    ) as t
+    where q.problem_id = t.problem_id and q.status in ('open', 'returned', 'waived')
+    returning
+        q.problem_id,
+        q.solution,
+        q.replaced_by_problem_id,
+        q.first_opened_at,
+        q.attempts
+),
+
+told_of as (
+    insert into quarantine.problem_event (problem_id, event, batch_id)
+    select
+        problem_id,
+        solution,
+        %(batch_id)s
+    from settled
+)
+
+update quarantine.problem_row as n
+set
+    first_opened_at = least(n.first_opened_at, s.first_opened_at),
+    attempts = greatest(n.attempts, s.attempts + 1)
+from (
+    select
+        replaced_by_problem_id,
+        min(first_opened_at) as first_opened_at,
+        max(attempts) as attempts
+    from settled
+    where replaced_by_problem_id is not null
+    group by replaced_by_problem_id
+) as s
+where n.problem_id = s.replaced_by_problem_id

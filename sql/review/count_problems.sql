@@ -1,0 +1,2 @@
+select count(q.problem_id)
+from ({chosen}) as q

@@ -1,0 +1,102 @@
+"""Return files: the department's own words, unmasked, for that department's channel alone."""
+
+import csv
+import stat
+
+import pytest
+from openpyxl import load_workbook
+from tests.review.conftest import NOW
+
+from zhengku.database import store_connection
+from zhengku.errors import ConfigurationError
+from zhengku.review import returns
+
+
+@pytest.fixture
+def returned(reviewed, make_row):
+    reviewed.deliver_rows(
+        "a.csv",
+        make_row(1),
+        make_row(2, 企业名称="", 注册日期="2020-02-30"),
+        make_row(3, 统一社会信用代码="91420700MA4X00001A", 经营范围="=1+1"),
+        "李四喜,420700199001010014",
+    )
+    assert reviewed.run_one().quarantined == 3
+    return reviewed, reviewed.returns().make("market_supervision", "zhang", NOW)
+
+
+def test_workbook_and_table_hold_the_departments_own_words(returned):
+    reviewed, made = returned
+    folder = reviewed.settings.return_folder / "market_supervision" / "000001"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(file["name"] for file in made.files)
+    [workbook] = folder.glob("*.xlsx")
+    book = load_workbook(workbook)
+    assert book.sheetnames == ["封面", "1.营业执照登记簿"]
+    header, *rows = book["1.营业执照登记簿"].iter_rows(values_only=True)
+    assert len(rows) == 3
+    told = [dict(zip(header, row, strict=True)) for row in rows]
+    two, three, four = told
+    assert two["问题列"] == "1. 企业名称\n2. 注册日期"
+    assert two["送来的值"] == "1. （空）\n2. 2020-02-30"
+    assert "缺少持证主体" in two["问题说明"]
+    assert "必填" in two["应为"]
+    assert two["法人代表"] == "张某某"
+    assert three["问题列"] == "统一社会信用代码"
+    # A text stays a text.
+    assert three["经营范围"] == "=1+1"
+    assert four["来源位置"] == "a.csv 第5行"
+    assert four["送来的值"] == "李四喜,420700199001010014"
+    for line in told:
+        assert line["应为"]
+        assert line["首次发现"] is not None
+    with next(folder.glob("*.csv")).open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["问题编号"], row["整改期限"]) for row in table] == [
+        ("1", "2026-12-01"),
+        ("2", "2026-12-01"),
+        ("3", "2026-12-01"),
+    ]
+    assert table[0]["企业名称"] == ""
+    assert table[1]["统一社会信用代码"] == "91420700MA4X00001A"
+
+
+def test_only_the_pipelines_account_can_read_them(returned):
+    reviewed, _made = returned
+    folder = reviewed.settings.return_folder / "market_supervision" / "000001"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_each_hand_over_is_recorded(returned):
+    reviewed, made = returned
+    [workbook, table] = [file["name"] for file in made.files]
+    path = reviewed.returns().hand_over(1, workbook, "li")
+    assert path.is_file()
+    with store_connection(reviewed.settings.database_url) as connection:
+        found = [(one.channel, one.item, one.handed_over_by) for one in returns.hand_overs(connection, 1)]
+    assert found == [("folder", workbook, "zhengku"), ("folder", table, "zhengku"), ("download", workbook, "li")]
+    with pytest.raises(ConfigurationError, match="has no file"):
+        reviewed.returns().hand_over(1, "../../secret", "li")
+
+
+def test_return_whose_files_were_not_written_is_finished_later(reviewed, make_row, monkeypatch):
+    reviewed.deliver_rows("a.csv", make_row(2, 企业名称=""))
+    reviewed.run_one()
+
+    def die(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(returns.Returns, "_write_csv", die)
+    with pytest.raises(OSError, match="No space"):
+        reviewed.returns().make("market_supervision", "zhang", NOW)
+    assert reviewed.lives() == [("returned", None, 1)]
+    monkeypatch.undo()
+    [made] = reviewed.returns().finish()
+    assert len(made.files) == 2
+    assert reviewed.returns().finish() == []
+
+
+def test_nothing_open_is_no_return(reviewed):
+    with pytest.raises(ConfigurationError, match="no open problem records"):
+        reviewed.returns().make("market_supervision", "zhang", NOW)
+    assert reviewed.query("select count(*) from quarantine.problem_return") == [(0,)]
