@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -18,18 +18,19 @@ from rich.table import Table
 from rich.text import Text
 
 from zhengku import __version__, ledger
-from zhengku.catalog import Catalog, Problem, check_catalog, department_schema, load_catalog
+from zhengku.catalog import Problem, check_catalog, department_schema, load_catalog
 from zhengku.catalog.department import Watermark
 from zhengku.clearance_cli import clearance_app
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Batch
-from zhengku.masking import mask_payload
 from zhengku.profile.draft import listed_feeds
 from zhengku.profile.profile import profile
 from zhengku.report.run_report import report_path
 from zhengku.report.summary import batch_table, print_summary
+from zhengku.review import decisions
+from zhengku.review_cli import problems_app, report_app
 from zhengku.road import Road
 from zhengku.rules_cli import rules_app
 from zhengku.scaffold.department import TransportKind, new_department
@@ -46,6 +47,8 @@ app.add_typer(feeds_app, name="feeds")
 app.add_typer(departments_app, name="departments")
 app.add_typer(clearance_app, name="clearance")
 app.add_typer(rules_app, name="rules")
+app.add_typer(problems_app, name="problems")
+app.add_typer(report_app, name="report")
 
 out = Console()
 err = Console(stderr=True)
@@ -278,57 +281,22 @@ def release(
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
     as_json: AsJson = False,
 ) -> None:
-    """Load a held batch after all: a person has looked at it and says why."""
-    if not by.strip() or not reason.strip():
-        raise ConfigurationError(
-            "--by and --reason must say something: they are what the ledger keeps of the decision."
-        )
-    batch = Road(Settings.load()).release(batch_id, by.strip(), reason.strip())
+    """Load a held batch after all: a person has looked at it and says why. The department is told."""
+    batch = decisions.release(Road(Settings.load()), batch_id, by, reason)
     _show_batches([batch], as_json=as_json)
 
 
 @app.command()
-def quarantine(
-    batch_id: Annotated[int | None, typer.Option("--batch", help="Only rows first or last seen in this batch.")] = None,
-    department: Annotated[str | None, typer.Option(help="Only this department.")] = None,
-    status: Annotated[
-        Literal["open", "returned", "corrected", "waived", "closed"] | None, typer.Option(help="Only these.")
-    ] = "open",
-    limit: Limit = 20,
+def reject(
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger and the department.")],
     as_json: AsJson = False,
 ) -> None:
-    """List quarantined rows (问题数据) with their reasons; personal data is masked."""
+    """Give a held batch back: nothing of it is loaded, and the department is told."""
     settings = Settings.load()
-    catalog = load_catalog(settings.catalog_folder)
-    with store_connection(settings.database_url) as connection:
-        rows = ledger.problem_rows(connection, batch_id=batch_id, department=department, status=status, limit=limit)
-    shown = [_masked(row, catalog) for row in rows]
-    if as_json:
-        _print_json(shown)
-        return
-    table = Table("no.", "feed", "batch", "line", "rules", "reason", "delivered (masked)", "seen", "status")
-    for row in shown:
-        delivered = "  ".join(f"{name}={value}" for name, value in (row["payload"] or {}).items() if value)
-        table.add_row(
-            str(row["problem_id"]),
-            f"{row['department']}/{row['feed']}",
-            str(row["last_batch_id"]),
-            str(row["last_row_no"]),
-            "\n".join(row["rules"]),
-            Text("\n".join(row["reasons"])),
-            # As Text: brackets in delivered values are no markup.
-            Text(delivered[:200] or f"{row['payload_length']} bytes"),
-            str(row["times_seen"]),
-            row["status"],
-        )
-    out.print(table)
-
-
-def _masked(row: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
-    feed = catalog.feed(row["department"], row["feed"])
-    kept = {name: value for name, value in row.items() if name not in ("record_key", "payload_bytes", "fingerprint")}
-    kept["payload"] = None if row["payload"] is None else mask_payload(row["payload"], feed, catalog)
-    return kept
+    batch = decisions.reject(settings, load_catalog(settings.catalog_folder), batch_id, by, reason)
+    _show_batches([batch], as_json=as_json)
 
 
 def _show_batches(found: list[Batch], *, as_json: bool) -> None:

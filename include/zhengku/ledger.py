@@ -280,13 +280,8 @@ def rule_results(connection: Connection, batch_id: int) -> list[RuleResult]:
         return cursor.fetchall()
 
 
-def problem_rows(
-    connection: Connection, *, batch_id: int | None, department: str | None, status: str | None, limit: int
-) -> list[dict[str, Any]]:
-    """List quarantined rows, the newest first, with their unmasked payload: mask it before anybody sees it."""
+def problem_rows(connection: Connection, batch_id: int, limit: int) -> list[dict[str, Any]]:
+    """List the quarantined rows of a batch, with their unmasked payload: mask it before anybody sees it."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(
-            statement("ledger/problem_rows"),
-            {"batch_id": batch_id, "department": department, "status": status, "limit": limit},
-        )
+        cursor.execute(statement("ledger/problem_rows"), {"batch_id": batch_id, "limit": limit})
         return cursor.fetchall()

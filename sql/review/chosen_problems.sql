@@ -4,6 +4,7 @@ select q.*
 from quarantine.problem_row as q
 where
     (%(problem_id)s::bigint is null or q.problem_id = %(problem_id)s)
+    and (%(batch_id)s::bigint is null or %(batch_id)s in (q.first_batch_id, q.last_batch_id))
     and (%(department)s::text is null or q.department = %(department)s)
     and (%(feed)s::text is null or q.feed = %(feed)s)
     and (%(license_type)s::text is null or q.license_type = %(license_type)s)

@@ -53,12 +53,12 @@ def test_lists_of_batches_and_problems_show_no_personal_data(installation, make_
         "1.csv", make_row(1), make_row(2, 企业名称="", 法人代表="欧阳某某", 注册地址=f"电话13800001234 {number}")
     )
     zhengku(installation, "collect", "market_supervision")
-    for arguments in (("quarantine",), ("quarantine", "--json"), ("batches",), ("batches", "--json")):
+    for arguments in (("problems", "list"), ("problems", "list", "--json"), ("batches",), ("batches", "--json")):
         shown = zhengku(installation, *arguments)
         assert shown.returncode == 0, shown.stderr
         for secret in ("欧阳某某", "13800001234", number):
             assert secret not in shown.stdout
-    [problem] = json.loads(zhengku(installation, "quarantine", "--json").stdout)
+    [problem] = json.loads(zhengku(installation, "problems", "list", "--json").stdout)
     assert problem["rules"] == ["certificate.holder.present"]
     assert problem["payload"]["法人代表"] == "欧***"
     assert problem["payload"]["注册地址"] == "电话138***********************0015"
@@ -179,7 +179,7 @@ def test_brackets_in_delivered_values_are_shown_as_they_came(installation, make_
     collected = zhengku(installation, "collect", "market_supervision")
     assert collected.returncode == 0, collected.stderr
     assert name in collected.stdout
-    listed = zhengku(installation, "quarantine")
+    listed = zhengku(installation, "problems", "list")
     assert listed.returncode == 0, listed.stderr
     assert address in listed.stdout
     assert name in zhengku(installation, "batches").stdout
@@ -193,7 +193,7 @@ def test_brackets_in_delivered_values_are_shown_as_they_came(installation, make_
 def test_columns_that_nobody_mapped_are_not_shown(installation, make_row, header):
     installation.deliver("1.csv", f"{header},联系人\n{make_row(1, 企业名称='')},李某某\n")
     zhengku(installation, "collect", "market_supervision")
-    [problem] = json.loads(zhengku(installation, "quarantine", "--json").stdout)
+    [problem] = json.loads(zhengku(installation, "problems", "list", "--json").stdout)
     assert problem["payload"]["联系人"] == "＊（3字）"
     assert problem["payload"]["所在省份"] == "＊（2字）"
     [report] = (installation.drop.parents[1] / "reports").rglob("*.html")

@@ -8,21 +8,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response, status
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from fastapi import FastAPI, Form, HTTPException, Request, Response, status
+from fastapi.responses import FileResponse, JSONResponse
 from markupsafe import Markup
 from starlette.background import BackgroundTask
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.middleware.base import RequestResponseEndpoint
 
-from zhengku.catalog import CODES, Catalog, load_catalog
+from zhengku.catalog import CODES, Catalog
 from zhengku.clearance import lists
 from zhengku.clearance.config import KINDS, load_clearance
 from zhengku.clearance.delivery import remove_folder, workbook_file, workbook_name, write_part
@@ -30,14 +26,16 @@ from zhengku.clearance.lists import Connection, GroupCount, GroupRates, Publishe
 from zhengku.clearance.roles import Access
 from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
 from zhengku.database import store_connection
-from zhengku.errors import ZhengkuError
+from zhengku.pages.application import new_app, wants_json
 from zhengku.pages.chart import Point, trend
-from zhengku.pages.choice import NOWHERE, Choice, Chosen, read_choice
-from zhengku.pages.host import Host, Visitor, check_form, form_token, visitor
+from zhengku.pages.choice import NOWHERE, Choice, Chosen, Visitor, read_choice
+from zhengku.pages.host import Host, check_form, form_token
 from zhengku.pages.rendering import HEADERS, page
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
 log = logging.getLogger(__name__)
+
+REFUSAL = "您的账号没有查看日清清单的角色。请联系系统管理员授予“section”（电子政务科）或“hall_区划”（大厅）角色。"
 
 PAGE_ROWS = 100
 SPANS = (7, 30, 90, 366)
@@ -104,15 +102,7 @@ class Group:
 
 def create_app(host: Host) -> FastAPI:
     """Return the application; nobody sees a page of it, or that it has one, without being logged in."""
-    app = FastAPI(title="日清清单", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(visitor)])
-    app.state.host = host
-    app.state.settings = cache(Settings.load)
-    app.state.catalog = cache(lambda: load_catalog(app.state.settings().catalog_folder))
-    app.add_exception_handler(StarletteHTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _wrong_form)
-    app.add_exception_handler(ZhengkuError, _store_error)
-    app.add_exception_handler(Exception, _fault)
-    app.middleware("http")(_with_headers)
+    app = new_app("日清清单", host, REFUSAL)
     for path, route in (
         ("/", show_list),
         ("/counts", show_counts),
@@ -347,7 +337,7 @@ def reveal_phone(
                 status.HTTP_404_NOT_FOUND if access.is_whole_city else status.HTTP_403_FORBIDDEN,
                 "清单中没有这一办件，或不属于您的区划，或没有登记联系电话。",
             ) from None
-        if _wants_json(request):
+        if wants_json(request):
             return JSONResponse({"phone": phone}, headers=HEADERS)
         return view.page("reveal.html.j2", phone=phone, record_key=record_key, token="")
 
@@ -509,58 +499,3 @@ def _trend(place: int, course: Sequence[GroupRates]) -> Markup:
         rate = group.rates[place]
         points.append(Point(group.day, rate.numerator, rate.denominator, rate.shown))
     return trend(course[0].rates[place].name_zh, points)
-
-
-# ---- what goes wrong
-
-_HEADINGS = {400: "网址或表单有误", 401: "尚未登录或登录已失效", 403: "没有权限", 404: "没有找到", 405: "没有找到"}
-
-
-async def _with_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
-def _wants_json(request: Request) -> bool:
-    return "application/json" in request.headers.get("accept", "") and "text/html" not in request.headers["accept"]
-
-
-def _error(request: Request, status_code: int, heading: str, detail: str) -> Response:
-    if _wants_json(request):
-        return JSONResponse({"detail": detail}, status_code, HEADERS)
-    # Who may see nothing has nowhere to go back to.
-    home = f"{request.scope.get('root_path', '')}/" if hasattr(request.state, "access") else None
-    return page(request, "message.html.j2", status_code, heading=heading, detail=detail, home=home)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, StarletteHTTPException)
-    if error.status_code == status.HTTP_401_UNAUTHORIZED:
-        is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-        # Inside Airflow's page the frame stays where it is: Airflow itself leads to the login.
-        if is_page and request.headers.get("sec-fetch-dest", "document") == "document":
-            host: Host = request.app.state.host
-            back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            return RedirectResponse(host.login_address(back), status.HTTP_303_SEE_OTHER, HEADERS)
-        return _error(request, 401, _HEADINGS[401], "请刷新整个页面重新登录。")
-    detail = str(error.detail)
-    if detail.isascii():
-        # Words of the framework, or of Airflow's login.
-        detail = "请检查网址。" if error.status_code in (404, 405) else "请求未被接受。"
-    return _error(request, error.status_code, _HEADINGS.get(error.status_code, "出错了"), detail)
-
-
-async def _wrong_form(request: Request, error: Exception) -> Response:
-    return _error(request, 400, _HEADINGS[400], "表单不完整或过长。")
-
-
-async def _store_error(request: Request, error: Exception) -> Response:
-    log.error("%s: %s", request.url.path, error)
-    return _error(request, 503, "暂时无法读取清单", "清单库暂不可用，请稍后再试；若持续如此，请告知系统管理员。")
-
-
-async def _fault(request: Request, error: Exception) -> Response:
-    # The server writes the error itself to its log.
-    return _error(request, 500, "出错了", "页面没有做成，请将时间和网址告知系统管理员。")

@@ -10,7 +10,9 @@ from fastapi import Depends, HTTPException, Request, status
 from zhengku.clearance.config import KINDS, ListKind
 from zhengku.clearance.lists import RateGroup, Section, State
 from zhengku.clearance.roles import Access
-from zhengku.pages.host import Visitor
+from zhengku.pages.host import visitor
+
+Visitor = Annotated[Access, Depends(visitor)]
 
 SECTIONS = get_args(Section)
 STATES = get_args(State)
@@ -64,23 +66,23 @@ Chosen = Annotated[Choice, Depends(_choice)]
 
 def read_choice(query: Mapping[str, str], access: Access, districts: Collection[str]) -> Choice:
     """Read an address's parts; raises `HTTPException` 400 for what cannot be read, 403 for another's district."""
-    district = _text(query, "district")
+    district = read_text(query, "district")
     if district not in (None, "", *districts):
         raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这个区划。")
     if district is not None and not access.covers(district or None):
         raise HTTPException(status.HTTP_403_FORBIDDEN, "您的角色不能查看该区划的清单。")
     return Choice(
         access=access,
-        day=_day(query, "day"),
-        kind=_one_of(query, "kind", KINDS),
-        version=_number(query, "version"),
+        day=read_day(query, "day"),
+        kind=read_one_of(query, "kind", KINDS),
+        version=read_number(query, "version"),
         district=district,
-        department=_text(query, "department"),
-        hall=_text(query, "hall"),
-        section=_one_of(query, "section", SECTIONS),
-        state=_one_of(query, "state", STATES),
-        by=_one_of(query, "by", RATE_GROUPS),
-        page=_number(query, "page") or 1,
+        department=read_text(query, "department"),
+        hall=read_text(query, "hall"),
+        section=read_one_of(query, "section", SECTIONS),
+        state=read_one_of(query, "state", STATES),
+        by=read_one_of(query, "by", RATE_GROUPS),
+        page=read_number(query, "page") or 1,
     )
 
 
@@ -88,14 +90,16 @@ def _wrong(name: str) -> HTTPException:
     return HTTPException(status.HTTP_400_BAD_REQUEST, f"网址中的“{name}”无法识别。")
 
 
-def _text(query: Mapping[str, str], name: str) -> str | None:
+def read_text(query: Mapping[str, str], name: str) -> str | None:
+    """Return a part of an address as text ("" where it is `NOWHERE`), None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if len(value) > LONGEST_TEXT or "\0" in value:
         raise _wrong(name)
     return "" if value == NOWHERE else value or None
 
 
-def _number(query: Mapping[str, str], name: str) -> int | None:
+def read_number(query: Mapping[str, str], name: str) -> int | None:
+    """Return a part of an address as a number above 0, None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if not value:
         return None
@@ -104,7 +108,8 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     return int(value)
 
 
-def _day(query: Mapping[str, str], name: str) -> date | None:
+def read_day(query: Mapping[str, str], name: str) -> date | None:
+    """Return a part of an address as a day, None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if not value:
         return None
@@ -114,7 +119,8 @@ def _day(query: Mapping[str, str], name: str) -> date | None:
         raise _wrong(name) from None
 
 
-def _one_of(query: Mapping[str, str], name: str, known: Collection[Any]) -> Any:
+def read_one_of(query: Mapping[str, str], name: str, known: Collection[Any]) -> Any:
+    """Return a part of an address that must be one of `known`, None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if value and value not in known:
         raise _wrong(name)

@@ -5,15 +5,21 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from fastapi import Depends, HTTPException, Request, status
-
-from zhengku.clearance.roles import Access
+from fastapi import HTTPException, Request, status
 
 TOKEN_SECONDS = 12 * 3600
 """How long a page may lie open before a form of it is refused."""
+
+
+class Access(Protocol):
+    """What a login may see and do; each application has its own kind."""
+
+    @property
+    def login(self) -> str:
+        """Name of the login."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +37,17 @@ class Host:
     is_for_demos: Callable[[], bool]
 
 
-async def visitor(request: Request) -> Access:
-    """Return what who asks may see; raises `HTTPException` 401 or 403. Every route depends on it."""
+async def visitor(request: Request) -> Any:
+    """Return what who asks may see, of the application's kind; raises `HTTPException` 401 or 403.
+
+    Every route depends on it.
+    """
     host: Host = request.app.state.host
     access = host.access(await host.current_user(request))
     if access is None:
-        raise HTTPException(
-            status.HTTP_403_FORBIDDEN,
-            "您的账号没有查看日清清单的角色。请联系系统管理员授予“section”（电子政务科）或“hall_区划”（大厅）角色。",
-        )
+        raise HTTPException(status.HTTP_403_FORBIDDEN, request.app.state.refusal)
     request.state.access = access
     return access
-
-
-Visitor = Annotated[Access, Depends(visitor)]
 
 
 def form_token(request: Request, access: Access) -> str:
@@ -58,14 +61,14 @@ def check_form(request: Request, access: Access, token: str) -> None:
     expires, _, signature = token.partition(".")
     is_ours = hmac.compare_digest(signature.encode(), _signed(request, access, expires).encode())
     if not is_ours or not _is_same_origin(request):
-        raise HTTPException(status.HTTP_403_FORBIDDEN, "请求不是从本页面发出的，已拒绝。请回到清单重新操作。")
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "请求不是从本页面发出的，已拒绝。请回到页面重新操作。")
     if int(expires) < time.time():
         raise HTTPException(status.HTTP_403_FORBIDDEN, "页面打开已久，请刷新后重新操作。")
 
 
 def _signed(request: Request, access: Access, expires: str) -> str:
     host: Host = request.app.state.host
-    text = f"clearance-form|{access.login}|{expires}"
+    text = f"{request.app.title}|{access.login}|{expires}"
     return hmac.new(host.signing_key().encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

@@ -16,7 +16,7 @@ from zhengku.masking import mask_payload
 from zhengku.settings import CITY_TIME_ZONE
 
 ROWS_SHOWN = 200
-"""Quarantined rows that a report shows of a batch; `zhengku quarantine` lists them all."""
+"""Quarantined rows that a report shows of a batch; `zhengku problems list` lists them all."""
 
 OUTCOME_NAMES = {
     "fetched": "取得",
@@ -91,7 +91,7 @@ def build_report(
         # The problems of a file that was known are those of the batch that loaded it.
         source = batch.repeats_batch_id or batch.batch_id
         license_type = catalog.license_type(batch.license_type) if batch.license_type else None
-        rows = ledger.problem_rows(connection, batch_id=source, department=None, status=None, limit=ROWS_SHOWN)
+        rows = ledger.problem_rows(connection, source, ROWS_SHOWN)
         sections.append(
             BatchSection(
                 batch=batch,

@@ -45,7 +45,6 @@ EVENT_NAMES = {
     "waiver_ended": "豁免到期，重新待退回",
     "closed": "销号",
     "redriven": "重新处理",
-    "shown": "查看原值",
 }
 UNSOLVED: tuple[Status, ...] = ("open", "returned", "waived")
 """States in which the record is still wrong."""
@@ -57,10 +56,12 @@ _BYTES_SHOWN = 400
 class ProblemFilter:
     """Which records are meant; a part that is None leaves all.
 
-    `night` are those that stood in what was collected on that day, `overdue_on` those whose term was over before it.
+    `batch_id` are those first or last seen in a batch, `night` those that stood in what was collected on that day,
+    `overdue_on` those whose term was over before it.
     """
 
     problem_id: int | None = None
+    batch_id: int | None = None
     department: str | None = None
     feed: str | None = None
     license_type: str | None = None

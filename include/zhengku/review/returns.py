@@ -115,11 +115,17 @@ class Returns:
         return self.settings.return_folder / department
 
     def make(
-        self, department: str, made_by: str, now: datetime, problem_ids: Sequence[int] | None = None
+        self,
+        department: str,
+        made_by: str,
+        now: datetime,
+        problem_ids: Sequence[int] | None = None,
+        request_id: int | None = None,
     ) -> ProblemReturn:
         """Return the open problems of a department (or those that are named), write its files, and hand them over.
 
-        `now`, with a zone, tells the day from which the term counts. Raises `ConfigurationError` without a name or when
+        `now`, with a zone, tells the day from which the term counts; `request_id` what it is made for.
+        Raises `ConfigurationError` without a name or when
         nothing is open, and what `write` raises.
         """
         if not made_by.strip():
@@ -131,6 +137,7 @@ class Returns:
         values: dict[str, Any] = {
             "department": department,
             "made_by": made_by.strip(),
+            "request_id": request_id,
             "due_on": due_on,
             "problem_ids": None if problem_ids is None else list(problem_ids),
         }

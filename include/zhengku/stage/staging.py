@@ -25,7 +25,8 @@ from zhengku.stage.reader import open_reader
 class Staged:
     """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
 
-    `shown_columns` are the same, masked.
+    Of a landed file that goes the road again they are its unsolved problems alone. `shown_columns` are the same columns,
+    masked.
     """
 
     fetched: int
@@ -81,9 +82,14 @@ def copy_rows(
                         break
             _keep_bad_rows(cursor, bad_rows)
             bad_rows.clear()
+    fetched, staged = reader.fetched, reader.good
+    if batch.origin == "replay":
+        kept = connection.execute(statement("stage/keep_redriven"), {"batch_id": batch.batch_id}).fetchone()
+        assert kept is not None
+        fetched, staged = sum(kept), kept[0]
     return Staged(
-        fetched=reader.fetched,
-        staged=reader.good,
+        fetched=fetched,
+        staged=staged,
         blank_lines=reader.blank_lines,
         columns=tuple(reader.columns),
         # They go into logs and reports, and an interface may have a person's number for a key.

@@ -99,8 +99,7 @@ create table quarantine.problem_event (
     problem_id bigint not null references quarantine.problem_row,
     event text collate "C" not null check (
         event in (
-            'returned', 'corrected', 'deleted', 'gone', 'replaced', 'waived', 'waiver_ended', 'closed', 'redriven',
-            'shown'
+            'returned', 'corrected', 'deleted', 'gone', 'replaced', 'waived', 'waiver_ended', 'closed', 'redriven'
         )
     ),
     happened_at timestamptz not null default now(),
@@ -119,6 +118,8 @@ create table quarantine.problem_return (
     department text collate "C" not null,
     made_at timestamptz not null default now(),
     made_by text not null check (btrim(made_by) <> ''),
+    -- The request of a page that it was made for: done again, that finds it.
+    request_id bigint unique,
     due_on date not null,
     problems bigint not null default 0,
     -- Name, bytes and digest of each file in the department's folder; null until they are written.

@@ -1,0 +1,146 @@
+"""Requests (处理请求): what the section asks for on the pages and a worker does, since it takes time or writes files.
+
+A request that failed says why; one whose worker died is done again, and finds what was done before.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from psycopg.rows import class_row
+
+from zhengku import ledger
+from zhengku.database import statement, store_connection
+from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.ledger import Connection
+from zhengku.review import decisions
+from zhengku.review.redrive import redrive
+from zhengku.review.returns import Returns
+from zhengku.road import Road
+from zhengku.settings import CITY_TIME_ZONE
+
+log = logging.getLogger(__name__)
+
+RequestKind = Literal["return", "redrive", "release"]
+REQUEST_NAMES: Mapping[RequestKind, str] = {"return": "退回部门", "redrive": "重新处理", "release": "放行批次"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request; `problem_ids` None means all, `outcome` tells in Chinese what came of it."""
+
+    request_id: int
+    kind: RequestKind
+    department: str
+    feed: str | None
+    batch_id: int | None
+    problem_ids: list[int] | None
+    asked_by: str
+    reason: str
+    asked_at: datetime
+    finished_at: datetime | None
+    failed: bool
+    outcome: str | None
+
+
+def ask(
+    connection: Connection,
+    kind: RequestKind,
+    department: str,
+    asked_by: str,
+    reason: str,
+    *,
+    feed: str | None = None,
+    batch_id: int | None = None,
+    problem_ids: Sequence[int] | None = None,
+) -> int:
+    """Enter a request; return its number. Raises `ConfigurationError` without a name and a reason."""
+    if not asked_by.strip() or not reason.strip():
+        raise ConfigurationError("Expected who asks and why, got a blank. Both are kept as evidence: say them.")
+    values = {
+        "kind": kind,
+        "department": department,
+        "feed": feed,
+        "batch_id": batch_id,
+        "problem_ids": None if problem_ids is None else list(problem_ids),
+        "asked_by": asked_by.strip(),
+        "reason": reason.strip(),
+    }
+    row = connection.execute(statement("review/ask"), values).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def requests(connection: Connection, *, waiting: bool = False, limit: int = 50) -> list[Request]:
+    """List requests, the newest first; `waiting` those alone that nobody has done yet."""
+    with connection.cursor(row_factory=class_row(Request)) as cursor:
+        return cursor.execute(statement("review/requests"), {"waiting": waiting, "limit": limit}).fetchall()
+
+
+def work(road: Road) -> list[Request]:
+    """Do what was asked for, the oldest first; return the requests as they are now.
+
+    One that fails does not keep the others from being done. One that a passing failure met (`ZhengkuError` that is not
+    final) stays for the next time, and is not among them; the first such error is raised in the end.
+    """
+    done: list[int] = []
+    passing: ZhengkuError | None = None
+    with store_connection(road.settings.database_url) as lock:
+        # The lock is the session's: no transaction stays open while files are written.
+        lock.execute("select pg_advisory_lock(hashtextextended('zhengku.review.requests', 0))")
+        waiting = requests(lock, waiting=True, limit=1_000)
+        lock.commit()
+        for request in reversed(waiting):
+            try:
+                outcome, failed = _do(road, request), False
+            except ZhengkuError as error:
+                log.warning("Request %d (%s of %s): %s", request.request_id, request.kind, request.department, error)
+                if not error.final:
+                    passing = passing or error
+                    continue
+                outcome, failed = f"未能执行：{error}", True
+            values = {"request_id": request.request_id, "failed": failed, "outcome": outcome}
+            lock.execute(statement("review/finish_request"), values)
+            lock.commit()
+            done.append(request.request_id)
+        if passing is not None:
+            raise passing
+        return [request for request in requests(lock, limit=1_000) if request.request_id in done]
+
+
+def _do(road: Road, request: Request) -> str:
+    if request.kind == "return":
+        return _return(road, request)
+    if request.kind == "redrive":
+        assert request.feed is not None
+        batches = redrive(road, request.department, request.feed, request.asked_by, request.reason, request.problem_ids)
+        counts: dict[str, int] = {}
+        for batch in batches:
+            for name, count in batch.counts().items():
+                counts[name] = counts.get(name, 0) + count
+        loaded = counts["inserted"] + counts["updated"] + counts["deleted"]
+        return f"重新处理 {counts['fetched']:,} 行：入库 {loaded:,}，仍未通过 {counts['quarantined']:,}"
+    assert request.batch_id is not None
+    with store_connection(road.settings.database_url) as connection:
+        batch = ledger.batch_by_id(connection, request.batch_id)
+    if batch.released_by == request.asked_by and batch.release_reason == request.reason:
+        # An earlier try released it and died.
+        batch = road.load(batch.batch_id)
+    else:
+        batch = decisions.release(road, request.batch_id, request.asked_by, request.reason)
+    return f"批次 {batch.batch_id} 已放行：入库 {batch.written:,} 行，隔离 {batch.quarantined:,} 行"
+
+
+def _return(road: Road, request: Request) -> str:
+    returns = Returns(road.settings, road.catalog)
+    with store_connection(road.settings.database_url) as connection:
+        earlier = connection.execute(statement("review/return_made_for"), {"request_id": request.request_id}).fetchone()
+    now = datetime.now(tz=CITY_TIME_ZONE)
+    made = (
+        returns.write(earlier[0])
+        if earlier is not None
+        else returns.make(request.department, request.asked_by, now, request.problem_ids, request.request_id)
+    )
+    return f"第 {made.return_id} 号退回单：{made.problems:,} 条，{made.due_on} 前整改"

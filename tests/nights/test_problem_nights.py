@@ -1,0 +1,101 @@
+"""Thirty nights of problem records: mended, mended wrongly, ignored, waived, redriven; every life as the truth says.
+
+The truth is computed by plain Python in the simulator, from what the department wrote; nothing of it is SQL.
+"""
+
+from datetime import date, datetime, time, timedelta
+
+import pytest
+from tests.nights.problem_comparison import differences, problem_ids
+from tests.review import conftest as review
+
+from simulator.problem_lives import (
+    EARLIEST_SINCE_CHANGE,
+    PERSON,
+    TOO_EARLY,
+    WRITTEN_OFF_AFTER,
+    Act,
+    Deliveries,
+    ProblemNight,
+    ProblemNights,
+    kinds,
+)
+from simulator.working_days import working_days_before
+from zhengku.database import store_connection
+from zhengku.review import problems
+from zhengku.review.redrive import redrive
+from zhengku.settings import CITY_TIME_ZONE
+
+SEED = 2
+FEED = ("market_supervision", "business_license")
+
+reviewed = review.reviewed
+register = review.register
+
+STAMPS = {
+    "ledger.batch": ("recorded_at", "landed_at", "staged_at", "validated_at", "finished_at"),
+    "store.certificate": ("version_at", "loaded_at", "removed_at"),
+    "quarantine.problem_row": ("version_at", "opened_at", "first_opened_at", "updated_at", "solved_at", "closed_at"),
+    "quarantine.problem_event": ("happened_at",),
+    "quarantine.problem_return": ("made_at",),
+}
+
+
+def at(day: date, hour: int) -> datetime:
+    return datetime.combine(day, time(hour), CITY_TIME_ZONE)
+
+
+def let_it_be(installation: review.ReviewedInstallation, now: datetime) -> None:
+    """Let all that happened since the last time have happened at a moment of the made-up days, which are past."""
+    for table, columns in STAMPS.items():
+        earlier = ", ".join(f"{column} = case when {column} > %s then %s else {column} end" for column in columns)
+        installation.query(f"update {table} set {earlier}", *[now] * 2 * len(columns))  # noqa: S608
+
+
+def decide(installation: review.ReviewedInstallation, act: Act, ids: dict[int, int], day: date) -> None:
+    with store_connection(installation.settings.database_url) as connection:
+        match act.what:
+            case "waive":
+                assert act.number is not None
+                assert problems.waive(connection, [ids[act.number]], PERSON, "档案缺失", act.until_on, day) == 1
+            case "write off":
+                assert act.number is not None
+                assert problems.close(connection, [ids[act.number]], PERSON, "核实") == 1
+            case "return":
+                installation.returns().make(FEED[0], PERSON, at(day, 10))
+            case "redrive":
+                earliest = EARLIEST_SINCE_CHANGE.isoformat()
+                installation.change_rule(TOO_EARLY, lambda rule: rule["kwargs"].update(earliest=earliest))
+                redrive(installation.road, *FEED, PERSON, "旧证照颁发日期放宽")
+
+
+def pass_by(installation: review.ReviewedInstallation, night: ProblemNight) -> None:
+    """Let a night and its day pass: the file first, then what time does, then what people do."""
+    day = night.day
+    installation.deliver(night.file_name, night.content)
+    installation.run_one()
+    let_it_be(installation, at(day, 1))
+    with store_connection(installation.settings.database_url) as connection:
+        problems.end_waivers(connection, day)
+        # What was solved before the last of so many working days has stood as long.
+        since = working_days_before(day + timedelta(days=1), WRITTEN_OFF_AFTER)
+        problems.close_corrected(connection, at(since, 0))
+    let_it_be(installation, at(day, 2))
+    ids = problem_ids(installation.settings.database_url, night)
+    for act in night.acts:
+        decide(installation, act, ids, day)
+        let_it_be(installation, at(day, 10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("deliveries", "fixture"), [("increments", "reviewed"), ("snapshots", "register")])
+def test_every_life_of_thirty_nights_is_as_the_truth_says(
+    deliveries: Deliveries, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    installation: review.ReviewedInstallation = request.getfixturevalue(fixture)
+    for night in ProblemNights(deliveries, SEED).nights():
+        pass_by(installation, night)
+        d = differences(installation.settings.database_url, night)
+        assert not d, f"night {night.number}\n" + "\n".join(d)
+    # A kind of life that never came about would prove nothing.
+    assert kinds(night) >= set()
