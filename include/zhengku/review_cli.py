@@ -133,6 +133,7 @@ def return_(
     department: Annotated[str | None, typer.Argument(metavar="DEPARTMENT")] = None,
     ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
     again: Annotated[int | None, typer.Option(help="Write the files of this return anew.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, as evidence.")] = None,
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
@@ -148,7 +149,7 @@ def return_(
         made = returned.write(again)
     else:
         assert department is not None
-        made = returned.make(department, _who(by), datetime.now(tz=CITY_TIME_ZONE), ids)
+        made = returned.make(department, _who(by), datetime.now(tz=CITY_TIME_ZONE), ids, reason=reason)
     _show_returns([made], as_json=as_json)
     if not as_json:
         out.print(Text(f"Files: {returned.folder(made.department) / f'{made.return_id:06d}'}"), soft_wrap=True)

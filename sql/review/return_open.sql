@@ -12,10 +12,11 @@ with returned as (
     returning problem_id
 )
 
-insert into quarantine.problem_event (problem_id, event, done_by, return_id)
+insert into quarantine.problem_event (problem_id, event, done_by, reason, return_id)
 select
     problem_id,
     'returned',
     %(made_by)s,
+    %(reason)s,
     %(return_id)s
 from returned

@@ -5,10 +5,17 @@ The registers are not part of this project (CC BY-NC-SA); `verdicts.csv` has lin
 
 import csv
 import os
+from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 from psycopg import sql
+
+from zhengku.review.night import NightReports
+from zhengku.review.night_files import write_night
+from zhengku.settings import CITY_TIME_ZONE
 
 FOLDER = os.environ.get("ZHENGKU_REGISTER_DIR", "")
 VERDICTS = Path(__file__).with_name("verdicts.csv")
@@ -65,3 +72,26 @@ def test_whatever_the_rules_find_has_a_verdict(installation, year):
     with VERDICTS.open(encoding="utf-8") as file:
         expected = {(row["rule"], row["line"]) for row in csv.DictReader(file) if row["register"] == str(year)}
     assert found == expected
+
+
+@pytest.mark.parametrize("year", [2015, 2019])
+def test_report_of_the_night_has_the_problems_of_the_verdicts(installation, year):
+    deliver(installation, year, 60)
+    installation.run_one()
+    catalog = installation.road.catalog
+    report = NightReports(installation.settings, catalog).publish(datetime.now(tz=CITY_TIME_ZONE).date())
+    expected: Counter[str] = Counter()
+    lines: dict[str, set[int]] = {}
+    with VERDICTS.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["register"] == str(year):
+                count, _, many = row["line"].partition(" ")
+                expected[row["rule"]] += int(count) if many else 1
+                if not many:
+                    lines.setdefault(row["rule"], set()).add(int(count))
+    assert {rule.rule_id: rule.failed for rule in report.figures.rules} == expected
+    _, workbook = write_night(installation.settings, catalog, report)
+    header, *rows = load_workbook(workbook, read_only=True)["问题数据"].iter_rows(values_only=True)
+    shown = {row[header.index("行")] for row in rows if row[header.index("行")] is not None}
+    critical = {rule.rule_id for rule in report.figures.rules if rule.severity == "critical"}
+    assert shown == {line for rule in critical for line in lines[rule]}

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from zhengku.catalog.problem import Problem
 from zhengku.catalog.structure import structure_problems
 from zhengku.catalog.yaml_file import YamlFile, read_yaml
+from zhengku.clearance.config import Clock
 from zhengku.errors import CatalogError
 
 REVIEW_FILE = "review.yaml"
@@ -19,9 +20,12 @@ Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 class ReviewConfig(BaseModel):
-    """All numbers of the review; days are those of Asia/Shanghai."""
+    """All numbers of the review; times of day and days are those of Asia/Shanghai."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    report_at: Clock = Field(description="Time of day at which the report of the night is published.")
+    held_batches_at: Clock = Field(description="Time of day at which Airflow asks what becomes of the held batches.")
 
     return_within_working_days: Number = Field(
         ge=1, le=60, description="Working days within which an open problem is to be returned (1 to 60)."

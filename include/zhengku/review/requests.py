@@ -137,10 +137,16 @@ def _return(road: Road, request: Request) -> str:
     returns = Returns(road.settings, road.catalog)
     with store_connection(road.settings.database_url) as connection:
         earlier = connection.execute(statement("review/return_made_for"), {"request_id": request.request_id}).fetchone()
-    now = datetime.now(tz=CITY_TIME_ZONE)
     made = (
         returns.write(earlier[0])
         if earlier is not None
-        else returns.make(request.department, request.asked_by, now, request.problem_ids, request.request_id)
+        else returns.make(
+            request.department,
+            request.asked_by,
+            datetime.now(tz=CITY_TIME_ZONE),
+            request.problem_ids,
+            reason=request.reason,
+            request_id=request.request_id,
+        )
     )
     return f"第 {made.return_id} 号退回单：{made.problems:,} 条，{made.due_on} 前整改"

@@ -120,11 +120,14 @@ class Returns:
         made_by: str,
         now: datetime,
         problem_ids: Sequence[int] | None = None,
+        *,
+        reason: str | None = None,
         request_id: int | None = None,
     ) -> ProblemReturn:
         """Return the open problems of a department (or those that are named), write its files, and hand them over.
 
-        `now`, with a zone, tells the day from which the term counts; `request_id` what it is made for.
+        `now`, with a zone, tells the day from which the term counts; `reason` stands in the
+        records' events, `request_id` tells what it is made for.
         Raises `ConfigurationError` without a name or when
         nothing is open, and what `write` raises.
         """
@@ -137,6 +140,7 @@ class Returns:
         values: dict[str, Any] = {
             "department": department,
             "made_by": made_by.strip(),
+            "reason": reason,
             "request_id": request_id,
             "due_on": due_on,
             "problem_ids": None if problem_ids is None else list(problem_ids),
