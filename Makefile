@@ -83,12 +83,13 @@ format: $(INSTALLED)  ## mend style
 	@$(RUN) -m sqlfluff fix --disable-progress-bar sql
 
 .PHONY: bench
-bench: $(INSTALLED)  ## measure: a million rows into the store, HTTP and tables beside the plain way, lists of five million cases, a night by Airflow
+bench: $(INSTALLED)  ## measure: a million rows into the store, HTTP and tables beside the plain way, lists of five million cases, the review of 500,000 problem records, a night by Airflow
 	@$(RUN) -m benchmarks.first_load
 	@$(RUN) -m benchmarks.http_pages
 	@$(RUN) -m benchmarks.exchange_rows
 	@$(RUN) -m benchmarks.daily_clearance
 	@$(RUN) -m benchmarks.clearance_workbook
+	@$(RUN) -m benchmarks.review
 	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints

@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from clearance_notices import (
     MAIL_CONNECTION,
     ROBOT_CONNECTION,
-    find_connection,
+    connection_or_skip,
     list_is_late,
     publication,
     send_mail,
@@ -31,7 +31,16 @@ from department_dag import FINAL_ERRORS, FIRST_NIGHT, loaded_asset
 from zhengku.clearance.config import SOURCE_DATASETS, load_clearance
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
-OWNER = "big-data-section"
+TASK_ARGS: dict[str, Any] = {
+    "owner": "big-data-section",
+    "retries": 2,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=5),
+    "retry_policy": FINAL_ERRORS,
+    "execution_timeout": timedelta(minutes=30),
+}
+"""How a step is repeated and stopped."""
 
 # A list that is not out by then is told of: the halls are waiting for it.
 LATE_AFTER = timedelta(minutes=20)
@@ -124,14 +133,14 @@ def _clearance_dag(
     @task
     def notify_by_mail(names: list[ListName]) -> int:
         """Mail that the lists are out; return to how many addresses."""
-        connection = _connection(MAIL_CONNECTION, names)
-        return send_mail(publication(names), connection)
+        connection = connection_or_skip(MAIL_CONNECTION)
+        return send_mail(publication(_or_skip(names)), connection)
 
     @task
     def notify_by_robot(names: list[ListName]) -> None:
         """Let the robot of 企业微信 or 钉钉 say that the lists are out."""
-        connection = _connection(ROBOT_CONNECTION, names)
-        send_to_robot(publication(names), connection)
+        connection = connection_or_skip(ROBOT_CONNECTION)
+        send_to_robot(publication(_or_skip(names)), connection)
 
     with DAG(
         dag_id=dag_id,
@@ -144,15 +153,7 @@ def _clearance_dag(
         max_active_runs=1,
         deadline=deadline,
         tags=["日清日结"],
-        default_args={
-            "owner": OWNER,
-            "retries": 2,
-            "retry_delay": timedelta(minutes=1),
-            "retry_exponential_backoff": 2.0,
-            "max_retry_delay": timedelta(minutes=5),
-            "retry_policy": FINAL_ERRORS,
-            "execution_timeout": timedelta(minutes=30),
-        },
+        default_args=TASK_ARGS,
     ) as dag:
         names: Any = publish()
         names >> rates() >> workbooks(names)
@@ -183,11 +184,3 @@ def _or_skip(names: list[ListName]) -> list[ListName]:
     if not names:
         raise AirflowSkipException("this run published no list")
     return names
-
-
-def _connection(name: str, names: list[ListName]) -> Any:
-    connection = find_connection(name)
-    if connection is None:
-        raise AirflowSkipException(f"{name} is not set up: docs/runbooks/daily-clearance.md says how")
-    _or_skip(names)
-    return connection

@@ -26,28 +26,28 @@ ROBOT_CONNECTION = "zhengku_webhook"
 # What the robots take; 企业微信 counts bytes.
 ROBOT_BYTES = {"wecom": 4096, "dingtalk": 18_000}
 ROBOT_SECONDS = 15
-_REST = "……其余请见清单页面。"
 
 
 class NoticeFailed(ZhengkuError):
-    """A message was not taken; the lists are out all the same."""
+    """A message was not taken; what it tells of is out all the same."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A message: its title, its lines as Markdown, and where to read on."""
+    """A message: its title, its lines as Markdown, and where to read on in `what`."""
 
     title: str
     lines: tuple[str, ...]
     link: str
+    what: str = "清单"
 
     def markdown(self, most_bytes: int) -> str:
         """Return the message in no more than so many bytes of UTF-8; what does not fit is left to the page."""
-        head, foot = f"### {self.title}", f"[查看清单]({self.link})"
+        head, foot, rest = f"### {self.title}", f"[查看{self.what}]({self.link})", f"……其余请见{self.what}页面。"
         kept: list[str] = []
         for line in self.lines:
-            if _length(head, *kept, line, _REST, foot) > most_bytes:
-                kept.append(_REST)
+            if _length(head, *kept, line, rest, foot) > most_bytes:
+                kept.append(rest)
                 break
             kept.append(line)
         return "\n\n".join([head, *kept, foot])
@@ -55,7 +55,7 @@ class Notice:
     def html(self) -> str:
         """Return the message as a mail."""
         lines = "".join(_as_html(line) for line in self.lines)
-        return f'<h3>{escape(self.title)}</h3>{lines}<p><a href="{escape(self.link)}">查看清单</a></p>'
+        return f'<h3>{escape(self.title)}</h3>{lines}<p><a href="{escape(self.link)}">查看{self.what}</a></p>'
 
 
 def _as_html(line: str) -> str:
@@ -148,6 +148,16 @@ def find_connection(name: str) -> Any | None:
         return BaseHook.get_connection(name)
     except AirflowNotFoundException:
         return None
+
+
+def connection_or_skip(name: str) -> Any:
+    """Return a connection of Airflow; when it is not set up, the task that asks is skipped."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    connection = find_connection(name)
+    if connection is None:
+        raise AirflowSkipException(f"{name} is not set up: docs/runbooks/daily-clearance.md says how")
+    return connection
 
 
 async def _find_connection(name: str) -> Any | None:

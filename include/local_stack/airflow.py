@@ -26,8 +26,8 @@ COMPONENTS = {
 }
 """Name of each component and the arguments of `airflow` that start it."""
 
-USERS = {"admin": "admin", "viewer": "viewer", "section": "op", "hall_echeng": "viewer"}
-"""Login and role of the simple auth manager; plugins/clearance_access.py tells what they are for the daily lists."""
+USERS = {"admin": "admin", "viewer": "viewer", "section": "op", "data_section": "user", "hall_echeng": "viewer"}
+"""Login and role of the simple auth manager; plugins/airflow_pages.py tells what they are for our pages."""
 
 
 def command(*arguments: str) -> list[str]:

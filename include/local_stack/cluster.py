@@ -87,7 +87,13 @@ ADDED_ARGUMENTS = {
 }
 """Services whose command has further arguments here, behind those of the file."""
 
-ROLES = {"admin": "Admin", "viewer": "Viewer", "section": "section", "hall_echeng": "hall_echeng"}
+ROLES = {
+    "admin": "Admin",
+    "viewer": "Viewer",
+    "section": "section",
+    "data_section": "data_section",
+    "hall_echeng": "hall_echeng",
+}
 """Login and role; elsewhere people are entered by `airflow users create`."""
 
 USUAL_REDIS = "redis://127.0.0.1:6379/0"

@@ -45,6 +45,7 @@ def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int 
         settings = Settings.load()
         _print_summary(settings, set(runs.values()))
         _publish_list(settings, collection)
+        _publish_report(settings)
     finally:
         started = {name for name, runs in stack.running().items() if runs} - already
         if started:
@@ -151,6 +152,16 @@ def _publish_list(settings: Settings, collection: services.Collection) -> None:
     with store_connection(settings.database_url) as connection:
         workbooks = write_workbooks(connection, clearance.catalog, published, settings.report_folder)
     print_list(settings, published, workbooks)
+
+
+def _publish_report(settings: Settings) -> None:
+    """Publish the validation report of the night that was collected."""
+    from zhengku.report.summary import print_report
+    from zhengku.review.daily import publish_nights
+    from zhengku.review.night_files import report_folder
+
+    report = publish_nights(settings, datetime.now(CITY_TIME_ZONE))[-1]
+    print_report(report, report_folder(settings, report))
 
 
 def _complaint(stack: LocalStack, dag_id: str, run_id: str, task: TaskState) -> Iterator[str]:

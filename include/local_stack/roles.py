@@ -1,4 +1,4 @@
-"""The roles of the daily clearance: `python -m local_stack.roles` writes them for `airflow roles import`.
+"""The roles of our pages: `python -m local_stack.roles` writes them for `airflow roles import`.
 
 A role that exists already is left as it is.
 """
@@ -7,6 +7,7 @@ import json
 
 from zhengku.catalog import load_catalog
 from zhengku.clearance.roles import SECTION, hall_role
+from zhengku.review.roles import DATA_SECTION
 from zhengku.settings import Settings
 
 # What a login needs of Airflow to be led to the page, and to choose a password of its own. Whoever shall see DAGs too
@@ -18,18 +19,27 @@ _PERMISSIONS = {
     "My Password": ("can_read", "can_edit"),
 }
 
+# Who decides about held batches answers what Airflow asks; the DAG itself says that he may (plugins/review_dag.py).
+_ANSWERING = {
+    "HITL Detail": ("can_read", "can_edit", "menu_access"),
+    "DAG Runs": ("can_read",),
+    "Task Instances": ("can_read",),
+}
 
-def clearance_roles() -> list[str]:
-    """Return the names of the roles: the section's, and one for the halls of each district."""
-    return [SECTION, *(hall_role(district) for district in load_catalog(Settings.load().catalog_folder).districts)]
+
+def role_permissions() -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the roles, the sections' and one for the halls of each district, with what each needs of Airflow."""
+    districts = load_catalog(Settings.load().catalog_folder).districts
+    roles = dict.fromkeys((SECTION, *(hall_role(district) for district in districts)), _PERMISSIONS)
+    return {**roles, DATA_SECTION: {**_PERMISSIONS, **_ANSWERING}}
 
 
 def main() -> None:
     """Write the roles to standard output, an entry for each permission, as `airflow roles import` reads them."""
     entries = [
         {"name": role, "resource": resource, "action": ",".join(actions)}
-        for role in clearance_roles()
-        for resource, actions in _PERMISSIONS.items()
+        for role, permissions in role_permissions().items()
+        for resource, actions in permissions.items()
     ]
     print(json.dumps(entries))
 

@@ -1,99 +1,36 @@
-"""Problem records (问题数据) night after night: what a made-up department delivers, mends and ignores, and their lives.
+"""Nights in which a made-up department mends some wrong rows, ignores others, and mends some wrongly.
 
 The department sends its business-license register as CSV, what is new or all of it each night. It mends right or
-wrongly, or twice wrongly, deletes, ignores, and mends some rows without having been asked. The section (大数据科) returns
-what is open on every other working day, waives some records for days or for good, and writes some off. On one night a
-rule is changed, and all that is kept is redriven. What a right pipeline makes of it is computed here, record by record:
-nothing of it is SQL.
-
-The life of a record:
-
-- A wrong row opens a record, unless one stands unsolved (open, returned or waived) for the very same row, wrong by the
-  very same rules: that one is then seen once more, and stays what it is. Of identical rows of a file each has its own.
-- When its row does not come again and a right row of the same key does, it is corrected. When another wrong row of that
-  key does, it is closed, replaced by the record of that row: the newer one is open, one attempt further, and as old as
-  the first. When neither does, it is gone from a whole register; what is new says nothing of it.
-- So a row without a key (none was given, or it is no row) can only be gone, and so can one whose key was wrong.
-- An open record is returned with all others that are open, with a term in working days. An open or a returned one can
-  be waived: to the end of a day, and on the day after it is open again and no longer returned; or for good.
-- A corrected record is written off (closed) some working days later by itself, or by a person before. A person may also
-  write off what is waived for good. What is closed does not live again: the same row, come once more, is a new record.
-- Redriven, all that is unsolved goes the whole road again, as old as it was. What passes now is loaded, and its record
-  corrected; what is wrong by the same rules stays as it was, and was not seen again; what is wrong by other rules is
-  replaced. All else is as it was.
+wrongly, or twice wrongly, deletes, ignores, and mends some rows without having been asked. The section (大数据科)
+returns what is open on every other working day, waives some records for days or for good, and writes some off. One day
+a rule is changed, and all that is kept is redriven. What must become of it all is said by `problem_truth`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import cycle
 from random import Random
 from typing import Final, Literal
 
 from simulator.business_licenses import COLUMNS, credit_code
-from simulator.working_days import count_working_days, is_working_day, working_days_after
+from simulator.problem_truth import EARLIEST, Event, Problem, Row, Stored, Truth
+from simulator.working_days import is_working_day
 
 Deliveries = Literal["increments", "snapshots"]
-Status = Literal["open", "returned", "corrected", "waived", "closed"]
-Solution = Literal["corrected", "gone", "replaced", "waived"]
-
-PERSON: Final = "虚构科员"
-"""Who decides in the section."""
-
-TOO_EARLY: Final = "certificate.issue_date.not_before_1949"
-EARLIEST: Final = date(1949, 10, 1)
-EARLIEST_SINCE_CHANGE: Final = date(1920, 1, 1)
-"""The rule that is changed, and the first day of issue that it allows, before and after."""
 
 REDRIVEN_ON: Final = 20
 """The night on whose day the rule is changed."""
 
-MENDED_WITHIN: Final = 5
-WRITTEN_OFF_AFTER: Final = 1
-"""Working days: the term of what is returned, and how long what came right stands before it is written off by itself."""
+EARLIEST_SINCE_CHANGE: Final = date(1920, 1, 1)
+"""The first day of issue that the rule allows from then on."""
 
 _FIRST_DAY: Final = date(2025, 9, 3)
-_FIRST_LINE: Final = 2
 _LIVES_A_NIGHT: Final = 5
 
 
 # Rows
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row as the department writes it, and what is to be seen in it.
-
-    `key` is the credit code that it bears, None where it bears none; `issued` the day of issue, None where nobody can
-    tell one. `rules` are the critical rules that it fails, but for `TOO_EARLY`. A `torn` row lacks a field.
-    """
-
-    values: Mapping[str, str]
-    key: str | None
-    issued: date | None
-    rules: frozenset[str] = frozenset()
-    torn: bool = False
-
-    @property
-    def line(self) -> str:
-        """The row as CSV; rows are identical when this is."""
-        values = list(self.values.values())
-        return ",".join(values[:-1] if self.torn else values)
-
-    def failed(self, earliest: date) -> tuple[str, ...]:
-        """Return all critical rules that the row fails while `earliest` is the first day of issue, by name."""
-        too_early = self.issued is not None and self.issued < earliest
-        return tuple(sorted(self.rules | {TOO_EARLY} if too_early else self.rules))
-
-    def spoiled(self, column: str, value: str, *rules: str) -> "Row":
-        """Return the row with another value in a column, which fails `rules`."""
-        return replace(self, values={**self.values, column: value}, rules=self.rules.union(rules))
-
-    def issued_on(self, day: date, *rules: str) -> "Row":
-        """Return the row with another day of issue, which fails `rules`."""
-        return replace(self.spoiled("注册日期", day.isoformat(), *rules), issued=day)
-
 
 Writing = Callable[[Row], Row]
 """Makes another row of a right one."""
@@ -189,9 +126,9 @@ _WRONG: Final[tuple[Writing, ...]] = (
 
 Writes = Literal[
     "right", "moved", "wrong", "early", "early without holder", "early without code", "without code", "torn", "again",
-    "twice", "deleted",
+    "twice", "in two ways", "deleted",
 ]  # fmt: skip
-"""What the department makes of its row: `twice` lets it come twice from then on, `deleted` not any more."""
+"""What the department makes of its row: from then on it comes `twice`, or as it is and `in two ways` wrong, or not."""
 
 Waits = Literal["returned", "reopened"]
 """What the department waits for: that the record is returned, or that its waiver ended."""
@@ -233,8 +170,10 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "returned", "wrong", "right"),
     ("wrong", "returned", "wrong", "returned", "wrong", "returned", "right"),
     ("wrong", "twice", "returned", "right"),
+    ("wrong", "in two ways", "returned", "right"),
     ("wrong", "waive", "right"),
     ("wrong", "waive", "again", "reopened", "returned", "moved"),
+    ("wrong", "waive", "reopened", "right"),
     ("wrong", "waive", "wrong", "returned", "right"),
     ("wrong", "waive", "deleted"),
     ("wrong", "returned", "waive", "reopened", "wrong", "returned", "right"),
@@ -243,6 +182,7 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "waive for good", "write off", "again"),
     ("early",),
     ("early", "returned", "again"),
+    ("early", "in two ways"),
     ("early", "returned", "wrong", "returned", "right"),
     ("early", "waive"),
     ("early", "waive for good"),
@@ -256,245 +196,23 @@ _LIVES_WITHOUT_KEY: Final[tuple[tuple[Step, ...], ...]] = (
     ("torn", "waive for good", "write off", "deleted"),
     ("early without code", "returned", "deleted"),
 )
-"""What befalls a license, each in turn. Where nothing more stands, its row stays as it is, and so does it where what the
-department waits for does not come any more."""
+"""What befalls a license, each in turn. Where nothing more stands, or what is waited for never comes, its row stays as
+it is."""
 
 
 @dataclass
 class _Life:
     """A license and what is yet to befall it.
 
-    `row` stands in the register, `copies` times, None when it does not; `wrong` is the wrong row that was written last.
-    For `pause` nights the department does nothing.
+    `rows` stand in the register; `wrong` is the wrong row that was written last. For `pause` nights the department does
+    nothing.
     """
 
     license: Row
     steps: list[Step]
-    row: Row | None = None
+    rows: tuple[Row, ...] = ()
     wrong: Row | None = None
-    copies: int = 1
     pause: int = 0
-
-
-# The truth
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to a record; `done_by` is None for the pipeline itself."""
-
-    event: str
-    on: date
-    done_by: str | None = None
-    until_on: date | None = None
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A problem record, as it must be.
-
-    It was opened by line `line_no` of the `batch`-th batch, and its row came last with line `last_line_no` of the
-    `last_batch`-th; batches of a redrive count. `place` numbers identical rows of a batch, `replaced_by` and
-    `returned_with` count records and returns from 1.
-    """
-
-    number: int
-    row: Row
-    rules: tuple[str, ...]
-    place: int
-    batch: int
-    line_no: int
-    last_batch: int
-    last_line_no: int
-    opened_on: date
-    first_opened_on: date
-    seen_on: tuple[date, ...]
-    status: Status = "open"
-    solution: Solution | None = None
-    attempts: int = 1
-    replaced_by: int | None = None
-    returned_with: int | None = None
-    due_on: date | None = None
-    waived_until: date | None = None
-    solved_on: date | None = None
-    closed_on: date | None = None
-    events: tuple[Event, ...] = ()
-
-    @property
-    def is_unsolved(self) -> bool:
-        """Whether the row is still wrong, as far as is known."""
-        return self.status in ("open", "returned", "waived")
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        """What happened, in its order."""
-        return tuple(event.event for event in self.events)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A license as the store must hold it; `removed` when the whole register no longer held it."""
-
-    holder: str
-    issued: date
-    address: str
-    removed: bool = False
-
-
-@dataclass
-class _Truth:
-    """The records and the store, as they must be."""
-
-    whole: bool
-    problems: dict[int, Problem] = field(default_factory=dict)
-    stored: dict[str, Stored] = field(default_factory=dict)
-    earliest: date = EARLIEST
-    batches: int = 0
-    returns: int = 0
-
-    def unsolved(self) -> list[Problem]:
-        """Return the records whose rows are still wrong."""
-        return [problem for problem in self.problems.values() if problem.is_unsolved]
-
-    def newest_of(self, row: Row) -> Problem | None:
-        """Return the newest record of a row."""
-        found = [problem for problem in self.problems.values() if problem.row == row]
-        return found[-1] if found else None
-
-    def deliver(self, rows: Sequence[Row], day: date) -> None:
-        """Load a file."""
-        self.batches += 1
-        before = self.unsolved()
-        standing = {(problem.row.line, problem.rules, problem.place): problem for problem in before}
-        copies: Counter[str] = Counter()
-        came: set[int] = set()
-        newest_wrong: dict[str, int] = {}
-        right: set[str] = set()
-        for line_no, row in enumerate(rows, _FIRST_LINE):
-            rules = row.failed(self.earliest)
-            if not rules:
-                right.add(self._store(row))
-                continue
-            copies[row.line] += 1
-            problem = standing.get((row.line, rules, copies[row.line]))
-            if problem is None:
-                problem = self._open(row, rules, copies[row.line], line_no, day)
-            else:
-                self._change(
-                    problem, seen_on=(*problem.seen_on, day), last_batch=self.batches, last_line_no=line_no
-                )
-            came.add(problem.number)
-            if row.key is not None:
-                newest_wrong[row.key] = max(problem.number, newest_wrong.get(row.key, 0))
-        for problem in before:
-            if problem.number in came:
-                continue
-            if problem.row.key in right:
-                self._solve(problem, "corrected", day)
-            elif problem.row.key in newest_wrong:
-                self._replace(problem, newest_wrong[problem.row.key], day)
-            elif self.whole:
-                self._solve(problem, "gone", day)
-        keys = {row.key for row in rows}
-        # Where a row has no key, nobody knows whose it is: nothing is said to be missing then.
-        if self.whole and None not in keys:
-            for key in self.stored.keys() - keys:
-                self.stored[key] = replace(self.stored[key], removed=True)
-
-    def redrive(self, day: date) -> frozenset[str]:
-        """Let all that is unsolved go the road again, by the batches it came with last; return the keys loaded."""
-        loaded = set()
-        sources: dict[int, list[Problem]] = {}
-        for problem in sorted(self.unsolved(), key=lambda problem: (problem.last_batch, problem.last_line_no)):
-            sources.setdefault(problem.last_batch, []).append(problem)
-        for problems in sources.values():
-            self.batches += 1
-            # What is no row has no columns that could be kept: its file goes again, with the lines that it has.
-            by_file = any(problem.row.torn for problem in problems)
-            for line_no, problem in enumerate(problems, _FIRST_LINE):
-                told = self._tell(problem, Event("redriven", day, PERSON))
-                rules = problem.row.failed(self.earliest)
-                if not rules:
-                    loaded.add(self._store(problem.row))
-                    self._solve(told, "corrected", day)
-                elif rules != problem.rules:
-                    line_now = problem.last_line_no if by_file else line_no
-                    newer = self._open(problem.row, rules, problem.place, line_now, day)
-                    self._replace(told, newer.number, day)
-        return frozenset(loaded)
-
-    def give_back(self, day: date) -> bool:
-        """Return all open records to the department; False when there are none."""
-        problems = [problem for problem in self.problems.values() if problem.status == "open"]
-        if not problems:
-            return False
-        self.returns += 1
-        due_on = working_days_after(day, MENDED_WITHIN)
-        for problem in problems:
-            told = self._tell(problem, Event("returned", day, PERSON))
-            self._change(told, status="returned", returned_with=self.returns, due_on=due_on)
-        return True
-
-    def waive(self, problem: Problem, until_on: date | None, day: date) -> None:
-        """Waive an open or returned record to the end of a day, or for good."""
-        told = self._tell(problem, Event("waived", day, PERSON, until_on))
-        self._change(told, status="waived", waived_until=until_on)
-
-    def write_off(self, problem: Problem, day: date) -> None:
-        """Close by hand what came right or is waived for good."""
-        told = self._tell(problem, Event("closed", day, PERSON))
-        self._change(
-            told,
-            status="closed",
-            solution=problem.solution or "waived",
-            solved_on=problem.solved_on or day,
-            closed_on=day,
-        )
-
-    def let_time_pass(self, day: date) -> None:
-        """End the waivers that ran out, and write off what came right long enough ago."""
-        for problem in list(self.problems.values()):
-            if problem.status == "waived" and problem.waived_until is not None and problem.waived_until < day:
-                told = self._tell(problem, Event("waiver_ended", day))
-                self._change(told, status="open", waived_until=None, returned_with=None, due_on=None)
-            elif problem.status == "corrected":
-                assert problem.solved_on is not None
-                if count_working_days(problem.solved_on, day) >= WRITTEN_OFF_AFTER:
-                    self._change(self._tell(problem, Event("closed", day)), status="closed", closed_on=day)
-
-    def _open(self, row: Row, rules: tuple[str, ...], place: int, line_no: int, day: date) -> Problem:
-        number, batch = len(self.problems) + 1, self.batches
-        problem = Problem(number, row, rules, place, batch, line_no, batch, line_no, day, day, (day,))
-        self.problems[number] = problem
-        return problem
-
-    def _change(self, problem: Problem, **changes: object) -> Problem:
-        self.problems[problem.number] = changed = replace(problem, **changes)  # type: ignore[arg-type]
-        return changed
-
-    def _tell(self, problem: Problem, event: Event) -> Problem:
-        return self._change(problem, events=(*problem.events, event))
-
-    def _solve(self, problem: Problem, solution: Solution, day: date) -> Problem:
-        told = self._tell(problem, Event(solution, day))
-        status = "corrected" if solution == "corrected" else "closed"
-        closed_on = None if solution == "corrected" else day
-        return self._change(told, status=status, solution=solution, solved_on=day, closed_on=closed_on)
-
-    def _replace(self, problem: Problem, number: int, day: date) -> None:
-        self._change(self._solve(problem, "replaced", day), replaced_by=number)
-        newer = self.problems[number]
-        self._change(
-            newer,
-            attempts=max(newer.attempts, problem.attempts + 1),
-            first_opened_on=min(newer.first_opened_on, problem.first_opened_on),
-        )
-
-    def _store(self, row: Row) -> str:
-        assert row.key is not None
-        assert row.issued is not None
-        self.stored[row.key] = Stored(row.values["企业名称"], row.issued, row.values["注册地址"])
-        return row.key
 
 
 # The nights
@@ -514,8 +232,8 @@ class ProblemNight:
     """One night and the day after it.
 
     The file is delivered and loaded first; then the day ends waivers and writes off what came right; then the section
-    does `acts`, in their order. `problems` and `stored` are what must stand in the evening; `loaded` are the keys of the
-    certificates that the redrive loaded.
+    does `acts`, in their order. `problems` and `stored` are what must be there in the evening; `loaded` are the keys of
+    the certificates that a redrive must have loaded.
     """
 
     number: int
@@ -534,11 +252,10 @@ class ProblemNights:
     def __init__(self, deliveries: Deliveries, seed: int = 1, number_of_nights: int = 30) -> None:
         self.number_of_nights = number_of_nights
         self._chance = Random(f"{seed}/problems")
-        self._truth = _Truth(whole=deliveries == "snapshots")
+        self._truth = Truth(whole=deliveries == "snapshots")
         self._lives: list[_Life] = []
         # While a row has no key, a whole register says of no other that it is missing: these come together.
-        lives = (*_LIVES_WITHOUT_KEY, *self._chance.sample(_LIVES, len(_LIVES)))
-        self._next_lives = cycle(lives)
+        self._next_lives = cycle((*_LIVES_WITHOUT_KEY, *self._chance.sample(_LIVES, len(_LIVES))))
         self._next_wrong = cycle(self._chance.sample(_WRONG, len(_WRONG)))
         self._worked = 0
 
@@ -575,7 +292,7 @@ class ProblemNights:
             self._lives.append(_Life(_license(number, issued), list(next(self._next_lives))))
         told = [life for life in self._lives if self._write(life)]
         lives = self._lives if self._truth.whole else told
-        rows = [life.row for life in lives if life.row is not None for _ in range(life.copies)]
+        rows = [row for life in lives for row in life.rows]
         self._chance.shuffle(rows)
         return rows
 
@@ -597,17 +314,18 @@ class ProblemNights:
         life.steps.pop(0)
         life.pause = self._chance.randrange(2)
         if step == "twice":
-            life.copies = 2
+            life.rows *= 2
+        elif step == "in two ways":
+            life.rows += (self._another_wrong(life),)
         elif step == "deleted":
-            life.row = None
+            life.rows = ()
         elif step != "again":
-            life.copies = 1
-            life.row = self._another_wrong(life) if step == "wrong" else _WRITES[step](life.license)
-            life.wrong = life.row if life.row.failed(EARLIEST) else life.wrong
+            life.rows = (self._another_wrong(life) if step == "wrong" else _WRITES[step](life.license),)
+        life.wrong = next((row for row in life.rows if row.failed(EARLIEST)), life.wrong)
         return True
 
     def _another_wrong(self, life: _Life) -> Row:
-        return next(row for write in self._next_wrong if (row := write(life.license)) != life.row)
+        return next(row for write in self._next_wrong if (row := write(life.license)) not in life.rows)
 
     def _decide(self, day: date) -> Iterator[Act]:
         """Let the section do what it decides on a working day."""
@@ -637,25 +355,84 @@ class ProblemNights:
 
 # What occurred
 
+_KINDS: Final = frozenset(
+    {
+        "returned when open", "returned when open again", "waived when open", "waived when returned",
+        "waiver_ended when waived", "seen again when open", "seen again when returned", "seen again when waived",
+        "corrected when open", "corrected when returned", "corrected when waived",
+        "replaced when open", "replaced when returned", "replaced when waived",
+        "corrected, written off by itself", "corrected, written off by a person",
+        "waived, written off by a person", "written off, opened anew",
+        "corrected by a redrive when open", "corrected by a redrive when open again",
+        "corrected by a redrive when returned", "corrected by a redrive when waived",
+        "replaced by a redrive when open", "replaced by a redrive when returned", "replaced by a redrive when waived",
+        "replaced by a redrive, then returned", "replaced by a redrive, then closed",
+        "still wrong by a redrive when open", "still wrong by a redrive when returned",
+        "still wrong by a redrive when waived",
+        "past its term", "wrong for the third time, corrected", "stored, and wrong since", "identical rows",
+        "two records of a key", "without a key, unsolved", "without a key, replaced",
+        "torn, unsolved", "torn, waived", "torn, redriven",
+    }
+)  # fmt: skip
+_KINDS_OF_WHOLE_REGISTERS: Final = frozenset(
+    {
+        "seen again when open again", "gone when open", "gone when returned", "gone when waived", "torn, gone",
+        "without a key, gone", "stored, gone from the register",
+    }
+)  # fmt: skip
+
+KINDS: Final[Mapping[Deliveries, frozenset[str]]] = {
+    "increments": _KINDS,
+    "snapshots": _KINDS | _KINDS_OF_WHOLE_REGISTERS,
+}
+"""The kinds of lives that thirty nights must hold to be worth comparing, in the words of `kinds`."""
+
 
 def kinds(night: ProblemNight) -> frozenset[str]:
     """Return the kinds of lives that lie behind a night: what happened to a record in which state, and what it was."""
-    replaced = {problem.replaced_by: problem for problem in night.problems}
-    waived = {problem.row.line for problem in night.problems if problem.solution == "waived"}
-    found = {name for problem in night.problems for name in (*_happened(problem), *_was(problem, night))}
+    problems = {problem.number: problem for problem in night.problems}
+    written_off = {problem.row.line for problem in night.problems if problem.solution == "waived"}
+    standing = Counter(problem.row.key for problem in night.problems if problem.is_unsolved)
+    found: set[str] = set()
     for problem in night.problems:
-        before = replaced.get(problem.number)
-        if before is not None and _is_solved_by_redrive(before):
-            found.add(f"replaced by a redrive, then {problem.status}")
-        if problem.row.line in waived and problem.solution != "waived":
+        found.update((*_happened(problem), *_was(problem, night)))
+        if problem.replaced_by is not None and _is_solved_by_redrive(problem):
+            found.add(f"replaced by a redrive, then {problems[problem.replaced_by].status}")
+        if problem.row.line in written_off and problem.solution != "waived":
             found.add("written off, opened anew")
+        if problem.row.key is not None and standing[problem.row.key] > 1:
+            found.add("two records of a key")
     if any(stored.removed for stored in night.stored.values()):
         found.add("stored, gone from the register")
     return frozenset(found)
 
 
+_STATE_AFTER: Final = {"returned": "returned", "waived": "waived", "waiver_ended": "open again"}
+
+
+def _happened(problem: Problem) -> Iterator[str]:
+    for day in problem.seen_on[1:]:
+        # A file comes before all else that happens on its day.
+        yield f"seen again when {_state_after(event for event in problem.events if event.on < day)}"
+    for place, event in enumerate(problem.events):
+        state = _state_after(problem.events[:place])
+        if event.event == "closed":
+            yield f"{problem.solution}, written off by {'a person' if event.done_by else 'itself'}"
+        elif event.event == problem.solution and _is_solved_by_redrive(problem):
+            yield f"{event.event} by a redrive when {state}"
+        elif event.event != "redriven":
+            yield f"{event.event} when {state}"
+        elif not _is_solved_by_redrive(problem):
+            yield f"still wrong by a redrive when {state}"
+
+
+def _state_after(events: Iterable[Event]) -> str:
+    states = [_STATE_AFTER[event.event] for event in events if event.event in _STATE_AFTER]
+    return states[-1] if states else "open"
+
+
 def _is_solved_by_redrive(problem: Problem) -> bool:
-    # It is the last thing that happens on its day.
+    # A redrive is the last thing that happens on its day.
     return any(event.event == "redriven" and event.on == problem.solved_on for event in problem.events)
 
 
@@ -670,28 +447,5 @@ def _was(problem: Problem, night: ProblemNight) -> Iterator[str]:
         yield "stored, and wrong since"
     if problem.row.key is None:
         yield f"{'torn' if problem.row.torn else 'without a key'}, {problem.solution or 'unsolved'}"
-    if problem.row.torn and "redriven" in problem.path:
+    if problem.row.torn and "redriven" in (event.event for event in problem.events):
         yield "torn, redriven"
-
-
-def _happened(problem: Problem) -> Iterator[str]:
-    state, redriven_when = "open", None
-    for day in problem.seen_on[1:]:
-        # A file comes before all else that happens on its day.
-        states = [_STATE_AFTER[event.event] for event in problem.events if event.on < day and event.event in _STATE_AFTER]
-        yield f"seen again when {states[-1] if states else 'open'}"
-    for event in problem.events:
-        if event.event == "redriven":
-            redriven_when = state
-        elif event.event == "closed":
-            yield f"{problem.solution}, written off by {'a person' if event.done_by else 'itself'}"
-        elif event.event == problem.solution and _is_solved_by_redrive(problem):
-            yield f"{event.event} by a redrive when {state}"
-        else:
-            yield f"{event.event} when {state}"
-        state = _STATE_AFTER.get(event.event, state)
-    if redriven_when is not None and not _is_solved_by_redrive(problem):
-        yield f"still wrong by a redrive when {redriven_when}"
-
-
-_STATE_AFTER: Final = {"returned": "returned", "waived": "waived", "waiver_ended": "open again"}

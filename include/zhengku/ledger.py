@@ -196,7 +196,7 @@ def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, det
 
 
 def release(connection: Connection, batch: Batch, released_by: str, reason: str) -> None:
-    """Open a held batch again. Raises `ConfigurationError` when it is not held, or without a name and a reason."""
+    """Open a held batch again. Raises `NotHeld`; `ConfigurationError` without a name and a reason."""
     _expect_said(released_by, reason)
     released = connection.execute(
         statement("ledger/release_batch"),
@@ -208,7 +208,7 @@ def release(connection: Connection, batch: Batch, released_by: str, reason: str)
 
 
 def reject_held(connection: Connection, batch: Batch, rejected_by: str, reason: str) -> Batch:
-    """Close a held batch as rejected. Raises `ConfigurationError` when it is not held, or without a name and reason."""
+    """Close a held batch as rejected. Raises `NotHeld`; `ConfigurationError` without a name and a reason."""
     _expect_said(rejected_by, reason)
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         rejected = cursor.execute(statement("ledger/reject_held_batch"), {"batch_id": batch.batch_id}).fetchone()
@@ -239,8 +239,12 @@ def _record_decision(connection: Connection, batch_id: int, decision: str, decid
     connection.execute(statement("ledger/record_decision"), values)
 
 
-def _not_held(batch: Batch) -> ConfigurationError:
-    return ConfigurationError(
+class NotHeld(ConfigurationError):
+    """A decision about a batch that is not held: there is nothing to decide."""
+
+
+def _not_held(batch: Batch) -> NotHeld:
+    return NotHeld(
         f"Batch {batch.batch_id} is {batch.status}, not held: there is nothing to decide. "
         "`zhengku batches --status held` lists those that are."
     )

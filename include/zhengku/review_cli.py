@@ -259,6 +259,7 @@ def publish(
     else:
         daily.let_time_pass(settings, now)
         published = daily.publish_nights(settings, now)
+        daily.finish_returns(settings)
     if as_json:
         _print_json([{**asdict(report), "folder": str(report_folder(settings, report))} for report in published])
         return

@@ -1,7 +1,16 @@
 -- What a batch says of the unsolved problems of its feed. A record that came right later, or further down in the same
 -- delivery, is corrected, and deleted by a row that deletes it. One that came wrong in another way is replaced by that
 -- problem, which is as old as the first.
-with told as (
+with redriven as (
+    -- Of a redriven row it is known which problem it was: what becomes of another row of its record is another matter.
+    select
+        problem_id,
+        row_no
+    from quarantine.redriven_row
+    where batch_id = %(batch_id)s
+),
+
+told as (
     select
         q.problem_id,
         case when c.removes then 'deleted' else 'corrected' end as solution,
@@ -13,6 +22,7 @@ with told as (
         q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
         and (q.version_at < c.version_at or (q.version_at = c.version_at and q.last_batch_id < %(batch_id)s))
         and o.outcome in ('inserted', 'updated', 'unchanged', 'deleted')
+        and q.problem_id not in (select r.problem_id from redriven as r)
     union all
     select
         q.problem_id,
@@ -25,8 +35,8 @@ with told as (
         and q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
         and q.last_batch_id < %(batch_id)s
         and (q.version_at <= n.version_at or q.version_at is null or n.version_at is null)
+        and q.problem_id not in (select r.problem_id from redriven as r)
     union all
-    -- Of a redriven row it is known which problem it was.
     select
         r.problem_id,
         case
@@ -35,16 +45,13 @@ with told as (
             else 'corrected'
         end as solution,
         n.problem_id as replaced_by
-    from quarantine.redriven_row as r
+    from redriven as r
     left join staged_row as c on r.row_no = c.row_no
     left join outcome as o on r.row_no = o.row_no
-    left join quarantine.problem_row as n on r.batch_id = n.first_batch_id and r.row_no = n.first_row_no
+    left join quarantine.problem_row as n on n.first_batch_id = %(batch_id)s and r.row_no = n.first_row_no
     where
-        r.batch_id = %(batch_id)s
-        and (
-            o.outcome in ('inserted', 'updated', 'unchanged', 'deleted', 'superseded', 'duplicate')
-            or n.problem_id is not null
-        )
+        o.outcome in ('inserted', 'updated', 'unchanged', 'deleted', 'superseded', 'duplicate')
+        or n.problem_id is not null
 ),
 
 settled as (

@@ -1,4 +1,19 @@
 -- Problem records that a filter lets through, the newest first; the columns are those that a page shows.
+-- The numbers of all are found first, mostly in an index alone, so that no page of theirs is far away.
+with chosen as materialized (
+    select q.problem_id
+    from ({chosen}) as q
+),
+
+page as (
+    select problem_id
+    from chosen
+    order by problem_id desc
+    limit
+        %(limit)s
+        offset %(skipped)s
+)
+
 select
     q.problem_id,
     q.department,
@@ -27,8 +42,6 @@ select
     q.waived_until,
     q.solved_at,
     q.closed_at
-from ({chosen}) as q
+from page as p
+inner join quarantine.problem_row as q on p.problem_id = q.problem_id
 order by q.problem_id desc
-limit
-    %(limit)s
-    offset %(skipped)s

@@ -16,5 +16,5 @@ other_bad as (
 )
 
 select
-    (select count(*) from text_row inner join redriven using (row_no)) as readable,
-    (select count(*) from bad_row inner join redriven using (row_no)) as unreadable
+    (select count(*) from text_row as t inner join redriven as r on t.row_no = r.row_no) as readable,
+    (select count(*) from bad_row as b inner join redriven as r on b.row_no = r.row_no) as unreadable

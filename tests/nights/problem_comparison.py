@@ -6,7 +6,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from simulator.problem_lives import Event, Problem, ProblemNight, Stored
+from simulator.problem_lives import ProblemNight
+from simulator.problem_truth import Event, Problem, Stored
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -29,7 +30,9 @@ def problem_ids(url: str, night: ProblemNight) -> dict[int, int]:
     """Return the ids of the records that are there already, by the numbers that they have in the truth."""
     with _connect(url) as connection:
         rows = _rows(connection)
-    return {problem.number: rows[_place(problem)]["problem_id"] for problem in night.problems if _place(problem) in rows}
+    return {
+        problem.number: rows[_place(problem)]["problem_id"] for problem in night.problems if _place(problem) in rows
+    }
 
 
 def differences(url: str, night: ProblemNight) -> list[str]:

@@ -165,9 +165,40 @@ def test_row_that_was_none_is_redriven_by_its_landed_file(reviewed, make_row):
         environment={**reviewed.settings.environment, "ZHENGKU_CATALOG_DIR": str(folder)},
     )
     [batch] = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "放宽行长")
-    assert (batch.origin, batch.inserted, batch.unchanged, batch.quarantined) == ("replay", 1, 1, 1)
+    assert (batch.origin, batch.fetched, batch.inserted, batch.quarantined) == ("replay", 2, 1, 1)
     assert reviewed.lives() == [("corrected", "corrected", 1), ("open", None, 1)]
     assert [event for _, event, _ in reviewed.events()] == ["redriven", "redriven", "corrected"]
+
+
+def test_redriven_row_says_nothing_of_another_row_of_its_record(reviewed, make_row):
+    reviewed.deliver_rows("a.csv", make_row(1, 注册日期="1930-01-01"), make_row(1, 企业名称=""))
+    reviewed.run_one()
+    reviewed.change_rule(
+        "certificate.issue_date.not_before_1949", lambda rule: rule["kwargs"].update(earliest="1920-01-01")
+    )
+    [batch] = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "旧证照颁发日期放宽")
+    assert (batch.inserted, batch.quarantined) == (1, 1)
+    assert reviewed.lives() == [("corrected", "corrected", 1), ("open", None, 1)]
+
+
+def test_of_a_file_that_is_read_again_only_what_is_meant_goes_on(reviewed, make_row):
+    reviewed.deliver_rows("a.csv", "没有列", *(make_row(number, 企业名称="") for number in (1, 2, 3)), make_row(4))
+    reviewed.run_one()
+    with store_connection(reviewed.settings.database_url) as connection:
+        problems.waive(connection, [2], "zhang", "原件已毁", None, TODAY)
+        problems.close(connection, [2], "zhang", "核实")
+    reviewed.deliver_rows("b.csv", make_row(3, 注册日期="2020-02-30"), minutes_ago=30)
+    reviewed.run_one()
+    still, written_off, replaced = ("open", None, 1), ("closed", "waived", 1), ("closed", "replaced", 1)
+    before = [still, written_off, still, replaced, ("open", None, 2)]
+    assert reviewed.lives() == before
+    # What was written off or replaced since is not opened anew, and what was not named is not looked at.
+    [batch] = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "又一次", [1])
+    assert (batch.origin, batch.fetched, batch.quarantined) == ("replay", 1, 1)
+    batches = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "又一次")
+    assert [(batch.origin, batch.fetched) for batch in batches] == [("replay", 2), ("redrive", 1)]
+    assert reviewed.lives() == before
+    assert [problem for problem, event, _ in reviewed.events() if event == "redriven"] == [1, 1, 3, 5]
 
 
 def test_redrive_that_died_is_taken_up_by_the_next_run(reviewed, make_row, monkeypatch):

@@ -2,14 +2,17 @@
 
 import csv
 import stat
+from datetime import date, timedelta
 
 import pytest
 from openpyxl import load_workbook
 from tests.review.conftest import NOW
 
+from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.review import returns
+from zhengku.review import problems, returns
+from zhengku.review.config import load_review
 
 
 @pytest.fixture
@@ -100,3 +103,39 @@ def test_nothing_open_is_no_return(reviewed):
     with pytest.raises(ConfigurationError, match="no open problem records"):
         reviewed.returns().make("market_supervision", "zhang", NOW)
     assert reviewed.query("select count(*) from quarantine.problem_return") == [(0,)]
+
+
+def test_departments_are_reminded_of_what_is_due(reviewed, make_row):
+    reviewed.deliver_rows("a.csv", make_row(1, 企业名称=""), make_row(2, 企业名称=""))
+    reviewed.run_one()
+    returned = reviewed.returns()
+    made = returned.make("market_supervision", "zhang", NOW, problem_ids=[1])
+    path = returned.folder("market_supervision") / "整改提醒.txt"
+    assert (returned.remind(NOW), path.exists()) == ([], False)
+    day_before = NOW + (made.due_on - NOW.date()) - timedelta(days=1)
+    assert returned.remind(day_before) == ["market_supervision"]
+    assert "第1号退回单：1 条，整改期限 2026-12-01（即将到期）" in path.read_text(encoding="utf-8-sig")
+    assert returned.remind(day_before + timedelta(days=2)) == ["market_supervision"]
+    assert "（已逾期）" in path.read_text(encoding="utf-8-sig")
+    reviewed.deliver_rows("b.csv", make_row(1), minutes_ago=30)
+    reviewed.run_one()
+    assert (returned.remind(day_before), path.exists()) == ([], False)
+
+
+def test_what_waits_too_long_is_counted(reviewed, make_row):
+    reviewed.deliver_rows("a.csv", make_row(1, 企业名称=""), make_row(2, 企业名称=""))
+    reviewed.run_one()
+    made = reviewed.returns().make("market_supervision", "zhang", NOW, problem_ids=[1])
+    folder = reviewed.settings.catalog_folder
+    now = reviewed.query("select opened_at from quarantine.problem_row where problem_id = 2")[0][0]
+
+    def counted(day: date) -> dict[str, tuple[int, int, int]]:
+        calendar = WorkingCalendar.load(folder, day)
+        with store_connection(reviewed.settings.database_url) as connection:
+            found = problems.tally(connection, day, load_review(folder), calendar)
+        return {one.status: (one.overdue, one.due_soon, one.unreturned) for one in found}
+
+    assert counted(now.date()) == {"open": (0, 0, 0), "returned": (0, 0, 0)}
+    assert counted(made.due_on)["returned"] == (0, 1, 0)
+    assert counted(made.due_on + timedelta(days=1))["returned"] == (1, 0, 0)
+    assert counted(now.date() + timedelta(days=7))["open"] == (0, 0, 1)

@@ -19,6 +19,7 @@ from starlette.background import BackgroundTask
 
 from zhengku import ledger
 from zhengku.catalog import Catalog
+from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.clearance.delivery import remove_folder
 from zhengku.database import store_connection
 from zhengku.errors import CatalogError, ConfigurationError
@@ -32,6 +33,7 @@ from zhengku.review import decisions, problem_ledger, problems
 from zhengku.review import night as nights
 from zhengku.review import requests as review_requests
 from zhengku.review import returns as problem_returns
+from zhengku.review.config import load_review
 from zhengku.review.night import FEED_STATE_NAMES, NightReport
 from zhengku.review.night_files import WORDS, file_name, report_folder
 from zhengku.review.overview import TYPE_STATE_NAMES, overview
@@ -190,7 +192,9 @@ def show_problems(request: Request, access: Reviewer) -> Response:
         view = _View(request, access, PROBLEMS)
         query = request.query_params
         chosen, is_unsolved = _chosen_problems(query)
-        counted = problems.tally(connection, _today())
+        folder = request.app.state.settings().catalog_folder
+        calendar = WorkingCalendar.load(folder, _today())
+        counted = problems.tally(connection, _today(), load_review(folder), calendar)
         total = problems.count_problems(connection, chosen)
         number = min(read_number(query, "page") or 1, max(-(-total // PAGE_ROWS), 1))
         offset = (number - 1) * PAGE_ROWS

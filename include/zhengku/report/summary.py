@@ -15,6 +15,7 @@ from zhengku.clearance.lists import PublishedList
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
 from zhengku.report.run_report import BatchSection, report_path
+from zhengku.review.night import NightReport
 from zhengku.road import Road
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
@@ -97,6 +98,19 @@ def print_list(
         console.print(Text(f"{source.title} was not read since the cut-off."))
     if workbooks:
         console.print(Text(f"Workbooks: {workbooks[0].parent}"), soft_wrap=True)
+
+
+def print_report(report: NightReport, folder: Path, console: Console | None = None) -> None:
+    """Print what the validation report of a night says at a glance, and where its files are."""
+    console = console or Console()
+    figures = report.figures
+    out_of_order = len(figures.feeds) - len(figures.in_state("good"))
+    waiting = sum(department.open for department in figures.problems)
+    console.print(
+        f"\nValidation report of {report.night}, version {report.version}: {out_of_order} of {len(figures.feeds)} "
+        f"feeds out of order, {waiting:,} problem records to be sent back."
+    )
+    console.print(Text(f"Report: {folder}"), soft_wrap=True)
 
 
 _LIST_HEADINGS = {

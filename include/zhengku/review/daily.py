@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from zhengku.catalog import load_catalog
 from zhengku.clearance.calendar import WorkingCalendar
@@ -11,7 +11,7 @@ from zhengku.review import problem_ledger, problems
 from zhengku.review.config import load_review
 from zhengku.review.night import NightReport, NightReports
 from zhengku.review.night_files import write_night
-from zhengku.review.problems import night_bounds
+from zhengku.review.problems import day_before, night_bounds
 from zhengku.review.returns import Returns
 from zhengku.settings import CITY_TIME_ZONE, Settings
 
@@ -20,36 +20,33 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Passed:
-    """How many waivers ended, corrected records were written off, and returns got the files that they lacked."""
+    """How many waivers ended and records were written off, and which departments were reminded."""
 
     waivers_ended: int
     written_off: int
-    returns_finished: int
+    reminded: tuple[str, ...]
 
 
 def let_time_pass(settings: Settings, now: datetime) -> Passed:
-    """End waivers, write off what was corrected long enough ago, finish returns whose files were not written.
+    """End waivers, write off what was corrected long enough ago, remind departments of what is due.
 
     `now` carries its zone. Safe to repeat.
     """
     today = now.astimezone(CITY_TIME_ZONE).date()
     config = load_review(settings.catalog_folder)
     calendar = WorkingCalendar.load(settings.catalog_folder, today)
-    _, end = night_bounds(_begin_of_term(calendar, today, config.write_off_after_working_days))
+    _, end = night_bounds(day_before(calendar, today, config.write_off_after_working_days))
     with store_connection(settings.database_url) as connection:
         ended = problems.end_waivers(connection, today)
         closed = problems.close_corrected(connection, end)
-    finished = Returns(settings, load_catalog(settings.catalog_folder), config).finish()
-    log.info("%d waivers ended, %d problem records written off, %d returns finished", ended, closed, len(finished))
-    return Passed(ended, closed, len(finished))
+    reminded = Returns(settings, load_catalog(settings.catalog_folder), config).remind(now)
+    log.info("%d waivers ended, %d problem records written off, reminded: %s", ended, closed, ", ".join(reminded))
+    return Passed(ended, closed, tuple(reminded))
 
 
-def _begin_of_term(calendar: WorkingCalendar, today: date, working_days: int) -> date:
-    """Return the last day since which as many working days have passed."""
-    day = today
-    while calendar.working_days_between(day, today) < working_days:
-        day -= timedelta(days=1)
-    return day
+def finish_returns(settings: Settings) -> int:
+    """Write the files of the returns that have none, because what made them died; return how many. Safe to repeat."""
+    return len(Returns(settings, load_catalog(settings.catalog_folder)).finish())
 
 
 def publish_nights(settings: Settings, now: datetime) -> list[NightReport]:

@@ -6,7 +6,7 @@ Either stands in `ledger.decision`; the department's notice lies beside its retu
 from zhengku import ledger
 from zhengku.catalog import Catalog
 from zhengku.database import store_connection
-from zhengku.ledger import Batch
+from zhengku.ledger import Batch, Connection
 from zhengku.report.sheets import city_time, written_aside
 from zhengku.road import Road
 from zhengku.settings import Settings
@@ -15,24 +15,40 @@ DECISION_NAMES = {"released": "放行入库", "rejected": "整批退回"}
 
 
 def release(road: Road, batch_id: int, released_by: str, reason: str) -> Batch:
-    """Let a held batch go on, tell the department, and return the batch.
+    """Let a held batch go on, tell the department, and return the batch; decided once more it is the same decision.
 
-    Raises `ConfigurationError` when it is not held, or without a name and a reason; what the steps of the road raise.
+    Raises `NotHeld`, also when somebody decided otherwise; `ConfigurationError` without a name and a reason; what the
+    steps of the road raise.
     """
     with store_connection(road.settings.database_url) as connection:
         # Once it is loaded, the batch does not tell any more why it was held.
         why = ledger.batch_by_id(connection, batch_id).reason
-    batch = road.release(batch_id, released_by, reason)
+        is_decided = _is_decided(connection, batch_id, "released", released_by, reason)
+    # Whoever decided it before may have died before it was loaded, or before the department was told.
+    batch = road.load(batch_id) if is_decided else road.release(batch_id, released_by, reason)
     _tell(road.settings, road.catalog, batch, why)
     return batch
 
 
 def reject(settings: Settings, catalog: Catalog, batch_id: int, rejected_by: str, reason: str) -> Batch:
-    """Close a held batch as rejected, tell the department, and return the batch. Raises as `release` does."""
+    """Close a held batch as rejected, tell the department, and return the batch. Raises and repeats as `release`."""
     with store_connection(settings.database_url) as connection:
-        batch = ledger.reject_held(connection, ledger.batch_by_id(connection, batch_id), rejected_by, reason)
+        batch = ledger.batch_by_id(connection, batch_id)
+        if not _is_decided(connection, batch_id, "rejected", rejected_by, reason):
+            batch = ledger.reject_held(connection, batch, rejected_by, reason)
     _tell(settings, catalog, batch, batch.reason)
     return batch
+
+
+def _is_decided(connection: Connection, batch_id: int, decision: str, decided_by: str, reason: str) -> bool:
+    """Tell whether the last decision about a batch that is not held any more is this very one."""
+    decided = ledger.decisions(connection, batch_id)
+    is_held = ledger.batch_by_id(connection, batch_id).status == "held"
+    return (
+        not is_held
+        and bool(decided)
+        and (decided[-1].decision, decided[-1].decided_by, decided[-1].reason) == (decision, decided_by, reason)
+    )
 
 
 def _tell(settings: Settings, catalog: Catalog, batch: Batch, why: str | None) -> None:

@@ -48,6 +48,7 @@ SHAPE_ROWS = 20
 """Rows that a column must have in both deliveries for its shape to be compared."""
 
 _WEEK, _MONTH = 7, 30
+_PROBLEM_COUNTS = ("open", "unreturned", "returned", "overdue", "due_soon", "waived", "corrected")
 _T = TypeVar("_T")
 
 
@@ -133,13 +134,19 @@ class WaitingBatch:
 
 @dataclass(frozen=True)
 class DepartmentProblems:
-    """How many unsolved problem records a department has, and since when the oldest waits."""
+    """How many problem records of a department are not written off, and since when the oldest waits.
+
+    `unreturned` of the open ones wait too long to be returned; of the returned ones `overdue` are past their term and
+    `due_soon` near it.
+    """
 
     department: str
     department_name: str
     open: int
+    unreturned: int
     returned: int
     overdue: int
+    due_soon: int
     waived: int
     corrected: int
     oldest: str | None
@@ -348,15 +355,16 @@ class NightReports:
 
     def _problem_figures(self, connection: Connection, night: date) -> list[DepartmentProblems]:
         counted: dict[str, dict[str, Any]] = {}
-        for one in problems.tally(connection, night):
+        for one in problems.tally(connection, night, self.config, self.calendar(night)):
             if one.status == "closed":
                 continue
             sums = counted.setdefault(
                 one.department,
-                {"open": 0, "returned": 0, "overdue": 0, "waived": 0, "corrected": 0, "oldest": None},
+                {**dict.fromkeys(_PROBLEM_COUNTS, 0), "oldest": None},
             )
             sums[one.status] += one.number
-            sums["overdue"] += one.overdue
+            for name in ("overdue", "due_soon", "unreturned"):
+                sums[name] += getattr(one, name)
             if one.oldest is not None:
                 sums["oldest"] = one.oldest if sums["oldest"] is None else min(sums["oldest"], one.oldest)
         return [

@@ -14,7 +14,7 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 
 from zhengku.catalog import Catalog, Feed
-from zhengku.database import statement, store_connection
+from zhengku.database import store_connection
 from zhengku.errors import CatalogError
 from zhengku.ledger import Connection
 from zhengku.masking import mask_text, mask_unknown, payload_masks
@@ -32,7 +32,7 @@ from zhengku.review.night import (
     RuleFigures,
     WaitingBatch,
 )
-from zhengku.review.problems import STATUS_NAMES, ProblemFilter
+from zhengku.review.problems import STATUS_NAMES, ProblemFilter, about_chosen
 from zhengku.settings import Settings
 from zhengku.validate.guidance import wrong_columns
 from zhengku.validate.suites import Rule, load_suites
@@ -126,7 +126,7 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
 
 def night_problems(connection: Connection, settings: Settings, catalog: Catalog, night: date) -> Iterator[NightProblem]:
     """Read the problem records that stood in what was collected on a night, by feed, masked."""
-    query = statement("review/night_problems").format(chosen=statement("review/chosen_problems"))
+    chosen = ProblemFilter(night=night)
 
     @cache
     def shown(department: str, feed_id: str) -> "_Masker":
@@ -135,7 +135,7 @@ def night_problems(connection: Connection, settings: Settings, catalog: Catalog,
     # In pieces: there may be a hundred thousand.
     with connection.cursor("night_problems", row_factory=dict_row) as cursor:
         cursor.itersize = 5_000
-        cursor.execute(query, ProblemFilter(night=night).parameters())
+        cursor.execute(about_chosen("review/night_problems", chosen), chosen.parameters())
         for row in cursor:
             columns, values = shown(row["department"], row["feed"]).told(row)
             yield NightProblem(
@@ -284,8 +284,10 @@ def _write_workbook(path: Path, report: NightReport, found: Iterator[NightProble
     progress_columns: tuple[Column[DepartmentProblems], ...] = (
         Column("部门", 30, lambda row: row.department_name, "wrap"),
         Column("待退回", 10, lambda row: row.open, "number"),
+        Column("其中迟未退回", 10, lambda row: row.unreturned, "number", lambda row: row.unreturned > 0),
         Column("已退回", 10, lambda row: row.returned, "number"),
         Column("其中逾期", 10, lambda row: row.overdue, "number", lambda row: row.overdue > 0),
+        Column("其中将到期", 10, lambda row: row.due_soon, "number"),
         Column("已豁免", 10, lambda row: row.waived, "number"),
         Column("已更正待销号", 12, lambda row: row.corrected, "number"),
         Column("最早发现", 16, lambda row: row.oldest, "centre"),

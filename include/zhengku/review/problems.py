@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 
+from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from zhengku.catalog import Catalog
+from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.database import statement
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.ledger import Connection
 from zhengku.masking import mask_payload, mask_text
+from zhengku.review.config import ReviewConfig
 from zhengku.settings import CITY_TIME_ZONE
 
 Status = Literal["open", "returned", "corrected", "waived", "closed"]
@@ -80,6 +83,17 @@ class ProblemFilter:
         return {**values, "statuses": statuses, "night_begin": begin, "night_end": end}
 
 
+def about_chosen(name: str, chosen: ProblemFilter) -> sql.Composed:
+    """Return a statement about the records that a filter lets through (`{chosen}`); it takes the filter's parameters.
+
+    Only when a night is asked for the batches are looked at: as one condition among others they would be for each row.
+    """
+    stood = sql.SQL("({})").format(statement("review/stood_in_night"))
+    everything = sql.Identifier("quarantine", "problem_row")
+    rows = statement("review/chosen_problems").format(problems=stood if chosen.night else everything)
+    return statement(name).format(chosen=rows)
+
+
 def night_bounds(night: date) -> tuple[datetime, datetime]:
     """Return the begin of a day and of the next (Asia/Shanghai): what is entered between belongs to that night."""
     begin = datetime.combine(night, time(), CITY_TIME_ZONE)
@@ -135,13 +149,18 @@ class ProblemEvent:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many records a feed has in a state, how many of them are past their term, and since when the oldest waits."""
+    """How many records a feed has in a state, and since when the oldest waits.
+
+    `overdue` are past their term, `due_soon` near it, `unreturned` are open for longer than they may be.
+    """
 
     department: str
     feed: str
     status: Status
     number: int
     overdue: int
+    due_soon: int
+    unreturned: int
     oldest: datetime | None
 
 
@@ -154,7 +173,7 @@ def problems(
     limit: int | None = 100,
 ) -> Iterator[ProblemRecord]:
     """Read the records that a filter lets through, the newest first, masked."""
-    query = statement("review/problems").format(chosen=statement("review/chosen_problems"))
+    query = about_chosen("review/problems", chosen)
     values = {**chosen.parameters(), "skipped": offset, "limit": limit}
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(query, values)
@@ -164,16 +183,30 @@ def problems(
 
 def count_problems(connection: Connection, chosen: ProblemFilter) -> int:
     """Count the records that a filter lets through."""
-    query = statement("review/count_problems").format(chosen=statement("review/chosen_problems"))
+    query = about_chosen("review/count_problems", chosen)
     row = connection.execute(query, chosen.parameters()).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def tally(connection: Connection, today: date) -> list[Tally]:
-    """Count all records by department, feed and state."""
+def tally(connection: Connection, today: date, config: ReviewConfig, calendar: WorkingCalendar) -> list[Tally]:
+    """Count all records by department, feed and state, with the terms of the review that matter on a day."""
+    last_in_time, _ = night_bounds(day_before(calendar, today, config.return_within_working_days))
+    values = {
+        "today": today,
+        "due_soon_until": calendar.add_working_days(today, config.remind_before_working_days),
+        "return_before": last_in_time,
+    }
     with connection.cursor(row_factory=class_row(Tally)) as cursor:
-        return cursor.execute(statement("review/tally"), {"today": today}).fetchall()
+        return cursor.execute(statement("review/tally"), values).fetchall()
+
+
+def day_before(calendar: WorkingCalendar, today: date, working_days: int) -> date:
+    """Return the last day since which as many working days have passed."""
+    day = today
+    while calendar.working_days_between(day, today) < working_days:
+        day -= timedelta(days=1)
+    return day
 
 
 def unsolved_rules(connection: Connection, department: str | None, feed: str | None) -> dict[str, int]:

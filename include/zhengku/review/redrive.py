@@ -1,8 +1,8 @@
 """Redrive (重新处理): after a rule or a mapping was mended, kept problem records go the whole road again.
 
 The department is not asked. Rows that could be told apart go as they were kept; where some could not, the landed file
-goes again as a whole. Either is a batch of its own, as old as the delivery that the rows came with: it overtakes
-nothing that came since, and the watermark stays.
+is read again, and all else in it is left out. Either is a batch of its own, as old as the delivery that the rows came
+with: it overtakes nothing that came since, and the watermark stays.
 """
 
 import io
@@ -58,7 +58,7 @@ def redrive(
             with store_connection(road.settings.database_url) as connection:
                 source = ledger.batch_by_id(connection, batch_id)
                 batch = (
-                    _replay(road, connection, source, run_id, origin, done_by, reason)
+                    _replay(road, connection, source, run_id, origin, done_by, reason, values)
                     if unreadable
                     else _redrive(road, connection, source, run_id, done_by, reason, values)
                 )
@@ -100,7 +100,14 @@ def _redrive(
 
 
 def _replay(
-    road: Road, connection: Connection, source: Batch, run_id: str, origin: str, done_by: str, reason: str
+    road: Road,
+    connection: Connection,
+    source: Batch,
+    run_id: str,
+    origin: str,
+    done_by: str,
+    reason: str,
+    values: dict[str, Any],
 ) -> Batch:
     """Enter the landed file of a batch as a batch once more."""
     assert source.landing_path is not None
@@ -110,12 +117,7 @@ def _replay(
     batch = _record(road, connection, source, landed, run_id, form, done_by, reason)
     connection.execute(
         statement("review/replayed_rows"),
-        {
-            "batch_id": batch.batch_id,
-            "department": source.department,
-            "feed": source.feed,
-            "redrives_batch_id": source.batch_id,
-        },
+        {**values, "batch_id": batch.batch_id, "redrives_batch_id": source.batch_id},
     )
     _tell(connection, batch, done_by, reason)
     return batch

@@ -23,7 +23,7 @@ from zhengku.catalog.department import ExchangeDatabase
 from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.collect.exchange_database import ExchangeDatabaseSource
 from zhengku.database import statement, store_connection
-from zhengku.errors import ConfigurationError
+from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
 from zhengku.review.config import ReviewConfig, load_review
@@ -160,10 +160,24 @@ class Returns:
         return self.write(int(values["return_id"]))
 
     def finish(self) -> list[ProblemReturn]:
-        """Write the files of the returns that have none, because what made them died; return these."""
+        """Write the files of the returns that have none, because what made them died; return these.
+
+        One that cannot be written keeps none of the others from it; its error is raised in the end, of several the
+        first.
+        """
         with store_connection(self.settings.database_url) as connection:
             unwritten = returns(connection, unwritten=True, limit=1_000)
-        return [self.write(one.return_id) for one in unwritten]
+        finished: list[ProblemReturn] = []
+        failures: list[ZhengkuError | OSError] = []
+        for one in unwritten:
+            try:
+                finished.append(self.write(one.return_id))
+            except (ZhengkuError, OSError) as error:
+                log.warning("Return %d: %s", one.return_id, error)
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return finished
 
     def write(self, return_id: int) -> ProblemReturn:
         """Write the files of a return anew, and its rows into the exchange databases; return it.
@@ -213,6 +227,35 @@ class Returns:
                 )
             _hand_over(connection, return_id, "download", name, handed_over_by)
         return path
+
+    def remind(self, now: datetime) -> list[str]:
+        """Remind the departments whose returned problems are overdue or due soon; return these departments.
+
+        A reminder lies in the department's folder and is replaced by the next one; it goes when nothing is due.
+        """
+        today = now.astimezone(CITY_TIME_ZONE).date()
+        calendar = WorkingCalendar.load(self.settings.catalog_folder, today)
+        soon = calendar.add_working_days(today, self.config.remind_before_working_days)
+        with store_connection(self.settings.database_url) as connection:
+            waiting = [one for one in returns(connection, limit=100_000) if one.waiting and one.due_on <= soon]
+        reminded: list[str] = []
+        for department in self.catalog.departments.values():
+            path = self.folder(department.department) / "整改提醒.txt"
+            mine = [one for one in waiting if one.department == department.department]
+            if not mine:
+                path.unlink(missing_ok=True)
+                continue
+            lines = [f"{department.name}：", "", f"截至 {today}，贵单位下列问题数据尚未更正："]
+            lines += [
+                f"    第{one.return_id}号退回单：{one.waiting:,} 条，整改期限 {one.due_on}"
+                f"（{'已逾期' if one.due_on < today else '即将到期'}）"
+                for one in sorted(mine, key=lambda one: one.due_on)
+            ]
+            lines += ["", "请按退回单更正后，按原渠道重新提供；更正的数据通过校验即自动销号。"]
+            with written_aside(path) as aside:
+                aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
+            reminded.append(department.department)
+        return reminded
 
     def _lines(self, connection: Connection, made: ProblemReturn, feed: Feed) -> Iterator[_Line]:
         rules = _rules_of(self.settings, feed)

@@ -25,7 +25,7 @@ from zhengku.stage.reader import open_reader
 class Staged:
     """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
 
-    Of a landed file that goes the road again they are its unsolved problems alone. `shown_columns` are the same columns,
+    Of a landed file that goes the road again they are its unsolved problems alone. `shown_columns` are the columns,
     masked.
     """
 

@@ -89,9 +89,12 @@ drop index quarantine.problem_row_unsolved;
 -- What is waived is the same problem when it comes again.
 create unique index problem_row_unsolved on quarantine.problem_row (department, feed, fingerprint)
 where status in ('open', 'returned', 'waived');
-create index problem_row_standing on quarantine.problem_row (status, department, feed, problem_id);
+-- Lists of problem records are counted, and the numbers of a page found, in this index alone.
+create index problem_row_standing on quarantine.problem_row (status, department, feed, problem_id)
+include (license_type, first_batch_id, last_batch_id, due_on, opened_at, first_opened_at);
 create index problem_row_rules on quarantine.problem_row using gin (rules);
-create index problem_row_return on quarantine.problem_row (return_id) where return_id is not null;
+create index problem_row_return on quarantine.problem_row (return_id) include (status, solution)
+where return_id is not null;
 create index problem_row_first_batch on quarantine.problem_row (first_batch_id);
 
 create table quarantine.problem_event (
@@ -112,6 +115,7 @@ create table quarantine.problem_event (
 );
 comment on table quarantine.problem_event is '问题数据的经过：谁、何时、做了什么、为何，只增不改';
 create index problem_event_problem on quarantine.problem_event (problem_id, event_id);
+create index problem_event_return on quarantine.problem_event (return_id) where event = 'returned';
 
 create table quarantine.problem_return (
     return_id bigint generated always as identity primary key,

@@ -1,0 +1,78 @@
+"""What our pages in Airflow's interface have in common: its login and its roles, asked for every request.
+
+With FAB a login has the roles that were given to it. The simple auth manager of `make up` and `make demo` has none
+of ours: its ADMIN stands for the administrator, its OP for the e-government section, and a login named like a hall's
+role (`hall_echeng`) or like the big-data section's (`data_section`) for that role.
+
+Every Airflow process imports this file; what is needed of Airflow is imported where it is used.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin
+
+from zhengku.clearance.roles import ADMINISTRATOR, HALL_PREFIX, SECTION
+from zhengku.review.roles import DATA_SECTION
+
+_SIMPLE_ROLES = {"ADMIN": ADMINISTRATOR, "OP": SECTION}
+
+
+class LatePages:
+    """An application, made when it is first asked for: most processes of Airflow never serve a page."""
+
+    def __init__(self, make_app: Callable[[], Any]) -> None:
+        self._make_app = make_app
+        self._app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+        if self._app is None:
+            self._app = self._make_app()
+        await self._app(scope, receive, send)
+
+
+def airflow_host(access: Callable[[Any], Any]) -> Any:
+    """Return the host of an application: Airflow's login; `access` tells what one of its users may see."""
+    from airflow.api_fastapi.auth.tokens import get_signing_key
+
+    from zhengku.pages.host import Host
+
+    return Host(
+        current_user=current_user,
+        access=access,
+        login_address=_login_address,
+        signing_key=lambda: get_signing_key("api", "secret_key"),
+        is_for_demos=is_for_demos,
+    )
+
+
+async def current_user(request: Any) -> Any:
+    """Return the user of Airflow who makes a request; raises `HTTPException` 401 or 403 when nobody is logged in."""
+    from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
+
+    return await get_user(request, None, await bearer_scheme(request))
+
+
+def _login_address(back: str) -> str:
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.configuration import conf
+
+    return get_auth_manager().get_url_login(next_url=urljoin(conf.get("api", "base_url"), back))
+
+
+def is_for_demos() -> bool:
+    """Tell whether the logins are those of the simple auth manager, made for trying out."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    return isinstance(get_auth_manager(), SimpleAuthManager)
+
+
+def role_names(user: Any) -> frozenset[str]:
+    """Return the names of the roles of one of Airflow's users; of a user of another auth manager none is known."""
+    if is_for_demos():
+        named = _SIMPLE_ROLES.get(str(user.role).upper())
+        login = str(user.get_name())
+        is_role = login.startswith(HALL_PREFIX) or login == DATA_SECTION
+        return frozenset(role for role in (named, login if is_role else None) if role)
+    return frozenset(str(role.name) for role in getattr(user, "roles", None) or ())

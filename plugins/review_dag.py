@@ -1,0 +1,293 @@
+"""The DAGs of the validation review: the report of the night, what was asked for on the pages, and the held batches.
+
+About a held batch Airflow asks a person (human in the loop). Each batch is a group of its own, so that a decision takes
+effect at once and does not wait for those about the others.
+"""
+
+import logging
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, task, task_group
+from airflow.sdk.exceptions import AirflowSkipException
+from clearance_dag import TASK_ARGS
+from clearance_notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot
+from department_dag import FIRST_NIGHT
+from review_notices import page_address, report_notice
+
+from zhengku.errors import ZhengkuError
+from zhengku.review.config import load_review
+from zhengku.review.roles import DATA_SECTION
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+log = logging.getLogger(__name__)
+
+REQUESTS_EVERY_MINUTES = 5
+
+# Redriving or releasing may load a million rows.
+LONGEST_LOAD = timedelta(hours=2)
+
+RELEASE, REJECT, LATER = "放行入库", "整批退回", "暂不处理"
+
+# The next day it is asked anew, with what was held since.
+ASKED_FOR = timedelta(hours=23)
+MOST_QUESTIONS = 1_000
+LONGEST_REASON = 500
+
+# Night and version of a report, as one task hands it to the next.
+ReportName = tuple[str, int]
+
+
+class ReasonMissing(ZhengkuError):
+    """A decision came without its reason; Airflow's form cannot ask for one with some options alone."""
+
+
+class Question(HITLOperator):
+    """Asks what becomes of a held batch; a decision without a reason is none, and it is asked again."""
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
+        """Return the answer, with the login of who gave it. Raises `ReasonMissing`."""
+        answer = super().execute_complete(context, event)
+        if answer["chosen_options"] != [LATER] and not _reason(answer):
+            raise ReasonMissing(
+                "Expected why the batch is released or rejected, got a blank: the question is repeated."
+            )
+        return answer
+
+
+def validation_report(doc: str | None) -> DAG:
+    """Build the DAG that publishes the report of the night every morning, and tells people."""
+
+    @task
+    def let_time_pass() -> None:
+        """End waivers, write off what was corrected, remind departments."""
+        from zhengku.review import daily
+
+        daily.let_time_pass(Settings.load(), datetime.now(tz=CITY_TIME_ZONE))
+
+    # It may have to wait for a department's exchange database: the report does not.
+    @task
+    def finish_returns() -> int:
+        """Write the files of returns that have none, because what made them died; return how many."""
+        from zhengku.review import daily
+
+        return daily.finish_returns(Settings.load())
+
+    @task
+    def publish() -> list[ReportName]:
+        """Publish the reports of this night and the one before; return those that this run made."""
+        from zhengku.database import store_connection
+        from zhengku.review import daily
+        from zhengku.review.night import nights
+
+        context = get_current_context()
+        settings = Settings.load()
+        with store_connection(settings.database_url) as connection:
+            known = dict(nights(connection))
+        published = daily.publish_nights(settings, datetime.now(tz=CITY_TIME_ZONE))
+        # What an earlier try of this run published before it died is told of too.
+        first_try = context["dag_run"].start_date if context["ti"].try_number > 1 else None
+        return [
+            (f"{report.night}", report.version)
+            for report in published
+            if known.get(report.night) != report.version or (first_try is not None and report.made_at >= first_try)
+        ]
+
+    @task
+    def notify_by_mail(names: list[ReportName]) -> int:
+        """Mail that the report is out; return to how many addresses."""
+        connection = connection_or_skip(MAIL_CONNECTION)
+        return send_mail(report_notice(_or_skip(names)), connection)
+
+    @task
+    def notify_by_robot(names: list[ReportName]) -> None:
+        """Let the robot of 企业微信 or 钉钉 say that the report is out."""
+        connection = connection_or_skip(ROBOT_CONNECTION)
+        send_to_robot(report_notice(_or_skip(names)), connection)
+
+    with _review_dag(
+        "validation_report",
+        "归集校验·每日报告",
+        "归集校验日报：到期事项、报告与问题台账、通知",
+        doc,
+        _every_day_at(load_review(Settings.load().catalog_folder).report_at),
+    ) as dag:
+        names: Any = publish()
+        let_time_pass() >> [names, finish_returns()]
+        notify_by_mail(names)
+        notify_by_robot(names)
+    return dag
+
+
+def review_requests(doc: str | None) -> DAG:
+    """Build the DAG that does what was asked for on the pages."""
+
+    @task(execution_timeout=LONGEST_LOAD)
+    def work() -> int:
+        """Do the requests that wait; return how many were done, also in vain."""
+        from zhengku.database import store_connection
+        from zhengku.review import requests
+
+        settings = Settings.load()
+        with store_connection(settings.database_url) as connection:
+            if not requests.requests(connection, waiting=True, limit=1):
+                log.info("no request waits")
+                return 0
+        from zhengku.road import Road
+
+        done = requests.work(Road(settings))
+        for request in done:
+            log.info("request %d (%s of %s): %s", request.request_id, request.kind, request.department, request.outcome)
+        return len(done)
+
+    with _review_dag(
+        "review_requests",
+        "归集校验·处理请求",
+        "执行页面上提出的退回、重新处理、放行请求",
+        doc,
+        CronTriggerTimetable(f"*/{REQUESTS_EVERY_MINUTES} * * * *", timezone="Asia/Shanghai"),
+    ) as dag:
+        work()
+    return dag
+
+
+def held_batches(doc: str | None) -> DAG:
+    """Build the DAG that asks a person about each held batch, and does what he decides."""
+
+    @task
+    def find() -> list[dict[str, Any]]:
+        """Return what is asked about each held batch, except those that somebody asked to release on the page."""
+        from zhengku import ledger
+        from zhengku.catalog import load_catalog
+        from zhengku.database import store_connection
+        from zhengku.review.requests import requests
+
+        settings = Settings.load()
+        catalog = load_catalog(settings.catalog_folder)
+        with store_connection(settings.database_url) as connection:
+            held = ledger.batches(connection, status="held", limit=MOST_QUESTIONS)
+            waiting = requests(connection, waiting=True, limit=MOST_QUESTIONS)
+        asked_for = {request.batch_id for request in waiting if request.kind == "release"}
+        return [_question(catalog, batch) for batch in reversed(held) if batch.batch_id not in asked_for]
+
+    @task(map_index_template="{{ batch_name }}", execution_timeout=LONGEST_LOAD)
+    def decide(batch_id: int, answer: Any) -> str:
+        """Release or reject the batch as it was answered; return its state."""
+        get_current_context()["batch_name"] = f"批次 {batch_id}"  # type: ignore[typeddict-unknown-key]
+        return _decide(batch_id, answer)
+
+    @task_group(group_id="each", prefix_group_id=False, group_display_name="每个批次")
+    def each(batch_id: int, subject: str, body: str) -> None:
+        ask = Question(
+            task_id="ask",
+            map_index_template="{{ task.subject }}",
+            subject=subject,
+            body=body,
+            options=[RELEASE, REJECT, LATER],
+            defaults=LATER,
+            params={
+                "reason": Param(
+                    "",
+                    type="string",
+                    maxLength=LONGEST_REASON,
+                    title="处理意见",
+                    description="放行或退回时必填，存档备查。",
+                )
+            },
+            response_timeout=ASKED_FOR,
+            retry_delay=timedelta(seconds=5),
+        )
+        decide(batch_id, ask.output)
+
+    with _review_dag(
+        "held_batches",
+        "归集校验·暂扣批次审批",
+        "逐一询问暂扣批次放行还是退回，并照办",
+        doc,
+        _every_day_at(load_review(Settings.load().catalog_folder).held_batches_at),
+        access_control={DATA_SECTION: {"DAGs": {"can_read", "can_edit"}}},
+    ) as dag:
+        each.expand_kwargs(find())
+    return dag
+
+
+def _review_dag(
+    dag_id: str, title: str, description: str, doc: str | None, schedule: CronTriggerTimetable, **settings: Any
+) -> DAG:
+    return DAG(
+        dag_id=dag_id,
+        dag_display_name=title,
+        description=description,
+        doc_md=doc,
+        schedule=schedule,
+        start_date=FIRST_NIGHT,
+        catchup=False,
+        max_active_runs=1,
+        tags=["归集校验"],
+        default_args=TASK_ARGS,
+        **settings,
+    )
+
+
+def _every_day_at(moment: time) -> CronTriggerTimetable:
+    return CronTriggerTimetable(f"{moment.minute} {moment.hour} * * *", timezone="Asia/Shanghai")
+
+
+def _or_skip(names: list[ReportName]) -> list[ReportName]:
+    if not names:
+        raise AirflowSkipException("this run published no report: that of the night was out")
+    return names
+
+
+def _question(catalog: Any, batch: Any) -> dict[str, Any]:
+    """Return batch, subject and text of a question; nothing of a person is in it."""
+    department = catalog.departments.get(batch.department)
+    feed = department.feeds.get(batch.feed) if department else None
+    # Of a department or a feed that is no longer there the id alone is known.
+    title = f"{department.name if department else batch.department} {feed.title if feed else batch.feed}"
+    file_name = batch.source_name.replace("`", "'")
+    lines = (
+        f"- 部门与数据：{title}",
+        f"- 文件或来源：`{file_name}`",
+        f"- 行数：{batch.fetched or 0:,}",
+        f"- 暂扣原因：{batch.reason or '整批数据未通过校验'}",
+        f"- 规则：`{batch.rule_id}`",
+        f"- 归集时间：{batch.recorded_at.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}",
+        "",
+        f"**{RELEASE}**：逐行校验后入库，有问题的行照常隔离。**{REJECT}**：整批不入库，请部门重新提供。",
+        f"两者均须填写处理意见，否则本问题会再次提出；选择{LATER}或未答复的，次日再次询问。",
+        "",
+        f"[待审批次]({page_address('batches')})",
+    )
+    return {
+        "batch_id": batch.batch_id,
+        "subject": f"批次 {batch.batch_id}：{title} 暂扣待审",
+        "body": "\n".join(lines),
+    }
+
+
+def _decide(batch_id: int, answer: Any) -> str:
+    from zhengku.ledger import NotHeld
+    from zhengku.review import decisions
+    from zhengku.road import Road
+
+    # There is no answer where somebody marked the question as done.
+    option = answer["chosen_options"][0] if answer else LATER
+    if option == LATER:
+        raise AirflowSkipException(f"batch {batch_id} is left for later")
+    login, reason = str(answer["responded_by_user"]["name"]), _reason(answer)
+    road = Road(Settings.load())
+    try:
+        if option == RELEASE:
+            batch = decisions.release(road, batch_id, login, reason)
+        else:
+            batch = decisions.reject(road.settings, road.catalog, batch_id, login, reason)
+    except NotHeld as error:
+        raise AirflowSkipException(f"batch {batch_id} was decided about elsewhere meanwhile: {error}") from None
+    log.info("batch %d is %s, as %s decided", batch_id, batch.status, login)
+    return batch.status
+
+
+def _reason(answer: Any) -> str:
+    return str(answer["params_input"].get("reason") or "").strip()

@@ -1,0 +1,58 @@
+"""Telling people that the report of a night is out; how it is sent is told in clearance_notices.py.
+
+No message holds anything of a person. Every process of Airflow imports this file.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from clearance_notices import Notice, NoticeFailed
+
+from zhengku.settings import Settings
+
+if TYPE_CHECKING:
+    from zhengku.review.night import NightFigures
+
+
+def report_notice(published: Sequence[tuple[str, int]]) -> Notice:
+    """Return the message that reports (night, version) are out: the newest in figures, the others by name."""
+    from zhengku.database import store_connection
+    from zhengku.review.night import report_of
+
+    (night, version), *earlier = sorted(published, reverse=True)
+    with store_connection(Settings.load().database_url) as connection:
+        report = report_of(connection, date.fromisoformat(night), version)
+    if report is None:
+        raise NoticeFailed(f"Expected the report of {night}, version {version}, in the store; it is not.")
+    lines = list(_figures(report.figures))
+    lines += [f"另有更新：{other}（第{other_version}版）" for other, other_version in earlier]
+    title = f"归集校验日报已发布：{night}（第{version}版）"
+    return Notice(title, tuple(lines), page_address(f"report?night={night}"), "报告")
+
+
+def _figures(figures: "NightFigures") -> Iterator[str]:
+    from zhengku.review.night import FEED_STATE_NAMES, FEED_STATES
+
+    yield (
+        f"取得 {figures.total('fetched'):,} 行：入库 {figures.total('loaded'):,}，未变 {figures.total('unchanged'):,}，"
+        f"隔离 {figures.total('quarantined'):,}，暂扣 {figures.total('held'):,}"
+    )
+    # In the order of their urgency.
+    troubled = [feed for state in FEED_STATES if state != "good" for feed in figures.in_state(state)]
+    yield f"归集异常 {len(troubled):,} 项，共 {len(figures.feeds):,} 项"
+    for feed in troubled:
+        yield f"- {feed.department_name} {feed.title}：{FEED_STATE_NAMES[feed.state]}"
+    held = sum(batch.status == "held" for batch in figures.waiting)
+    yield (
+        f"新出现的问题 {len(figures.new_rules):,} 类；待审批次 {held:,} 个；"
+        f"逾期未整改的问题数据 {sum(one.overdue for one in figures.problems):,} 条"
+    )
+
+
+def page_address(page: str) -> str:
+    """Return the address of a page of the review."""
+    from airflow.sdk.configuration import conf
+
+    return urljoin(str(conf.get("api", "base_url")), f"/zhengku/review/{page}")
