@@ -235,7 +235,8 @@ def explain(connection: psycopg.Connection[Any]) -> None:
             values = {**one.parameters(), "limit": 100, "skipped": 0}
             show_plan(connection, problems.about_chosen(f"review/{query}", one), values)
     print("  tally:")
-    show_plan(connection, statement("review/tally"), {"today": TONIGHT})
+    days = {"today": TONIGHT, "due_soon_until": TONIGHT, "return_before": moment(TONIGHT)}
+    show_plan(connection, statement("review/tally"), days)
 
 
 def show_plan(connection: psycopg.Connection[Any], query: Any, values: dict[str, Any]) -> None:

@@ -52,6 +52,9 @@ log = logging.getLogger(__name__)
 SHAPED_PAGES = 64
 """First pages of 8 KB of a delivery's rows whose columns are described in the ledger: some 2,000 rows."""
 
+WARNED_ROWS = 100
+"""Rows with a warning that the ledger keeps of each rule and batch."""
+
 Observer = Callable[[str, str, int], None]
 """Told of progress: the step, the name of the delivery, and how many more bytes or rows were done."""
 
@@ -451,6 +454,15 @@ class Road:
                 return hold(connection, batch, holding[0], reason, detail)
             use_batch_schema(connection, batch_id)
             connection.execute(statement("validate/record_validated"), {"batch_id": batch_id})
+            warned = [
+                rule.rule_id
+                for rule in rows.rules
+                if rule.severity != "critical" and rows.failed_rows.get(rule.rule_id)
+            ]
+            if warned:
+                connection.execute(
+                    statement("validate/keep_warned"), {"batch_id": batch_id, "rules": warned, "most": WARNED_ROWS}
+                )
             return ledger.batch_by_id(connection, batch_id)
 
     def _summary_text(self, connection: ledger.Connection, batch_id: int) -> str:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulator.business_licenses import credit_code
-from zhengku.errors import DeliveryUnavailable
+from zhengku.catalog import load_catalog
+from zhengku.errors import DeliveryUnavailable, SourceRefused
 from zhengku.ledger import Batch
-from zhengku.settings import Settings
+from zhengku.review.returns import Returns
+from zhengku.settings import CITY_TIME_ZONE, Settings
 
 if TYPE_CHECKING:
     from tests.conftest import Installation
@@ -189,3 +191,41 @@ def test_row_that_postgresql_cannot_hold_is_quarantined_and_its_neighbour_loads(
     road.write("I", 2, MORNING, "鄂州市虚构\0有限公司")
     batch = road.run()
     assert (batch.fetched, batch.inserted, batch.quarantined) == (2, 1, 1)
+
+
+def test_returned_records_are_written_into_the_departments_database(road):
+    path = road.installation.settings.catalog_folder / "departments" / "market_supervision.yaml"
+    text = path.read_text(encoding="utf-8")
+    told = text.replace("      page_rows: 100\n", "      page_rows: 100\n      return_table: problem_return\n")
+    path.write_text(told, encoding="utf-8")
+    road.write("I", 1, MORNING, " N/A ")
+    road.write("I", 2, MORNING)
+    road.write("I", 3, MORNING, "-")
+    assert road.run().quarantined == 2
+    settings = road.installation.settings
+    returned = Returns(settings, load_catalog(settings.catalog_folder))
+    now = datetime(2026, 11, 24, 10, tzinfo=CITY_TIME_ZONE)
+    with pytest.raises(SourceRefused, match="table problem_return"):
+        returned.make("market_supervision", "zhang", now)
+    # The files lie there; the table is made up for once the department gives it.
+    assert road.installation.query("select channel from quarantine.hand_over") == [("folder",), ("folder",)]
+    road.server.run(
+        "create table problem_return (return_id bigint, problem_id bigint, feed varchar(63), row_key varchar(1000),"
+        " wrong_columns text, wrong_values text, reason text, expected text, example text, due_on date,"
+        " returned_at timestamp, primary key (return_id, problem_id))"
+    )
+    for _ in range(2):
+        # Written anew, it is the same.
+        assert len(returned.write(1).files) == 2
+        rows = road.server.run(
+            "select row_key, wrong_columns, wrong_values, reason, expected, due_on from problem_return order by 1"
+        )
+        assert [row[0] for row in rows] == ["id=1", "id=3"]
+        assert [tuple(row[1:5]) for row in rows] == [
+            ("企业名称", " N/A ", "缺少持证主体", "必填"),
+            ("企业名称", "-", "缺少持证主体", "必填"),
+        ]
+    assert returned.finish() == []
+    assert road.installation.query("select channel, item from quarantine.hand_over order by 1 limit 1") == [
+        ("exchange_table", "problem_return")
+    ]

@@ -16,7 +16,12 @@ from zhengku.settings import CITY_TIME_ZONE
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 OPEN_TO_ALL = ["", "report"]
-PROBLEMS_ONLY = [tab.path for tab in TABS if tab.path not in OPEN_TO_ALL] + ["problem?problem=1", "return?return=1"]
+PROBLEMS_ONLY = [
+    *(tab.path for tab in TABS if tab.path not in OPEN_TO_ALL),
+    "warned",
+    "problem?problem=1",
+    "return?return=1",
+]
 FILES = ["report/file?form=html", "report/file?form=xlsx", "ledger/file", "return/file?return=1&file=x"]
 POSTS = {
     "waive": {"problem": 1, "reason": "核实"},
@@ -25,6 +30,7 @@ POSTS = {
     "reject": {"batch": 1, "reason": "核实"},
     "notify": {"entry": "2026-0001"},
 }
+NO_BUSINESS = "12420700MA4X000069"
 SECRETS = ("三丰", "四喜", "199001010")
 
 
@@ -33,7 +39,8 @@ def pages(reviewed, make_row):
     """A night with a right row and three wrong ones, its report, and the pages over it."""
     reviewed.deliver_rows(
         "a.csv",
-        make_row(1),
+        # A warning: no business.
+        make_row(1, 统一社会信用代码=NO_BUSINESS),
         make_row(2, 企业名称="", 法人代表="张三丰"),
         make_row(3, 注册日期="2020-02-30"),
         "李四喜,420700199001010014",
@@ -69,7 +76,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 17
+    assert len(routes) == len(inner.app.routes) == 18
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 
@@ -133,6 +140,10 @@ def test_figures_of_the_report_lead_to_their_rows(pages):
     assert found
     rows = get(pages, "zhang", found[1].replace("&amp;", "&").removeprefix(f"{ROOT}/")).text
     assert rows.count('name="problem"') == 1
+    found = re.search(r'href="([^"]*warned\?[^"]*rule=[^"]*)"', text)
+    assert found
+    rows = get(pages, "zhang", found[1].replace("&amp;", "&").removeprefix(f"{ROOT}/")).text
+    assert rows.count('<td class="code">') == 1
     # Who may not see them is led nowhere.
     assert "problems?" not in get(pages, "wang", "report").text
     assert get(pages, "zhang", "report?night=2001-01-01").text.count("没有这一夜的报告") == 1

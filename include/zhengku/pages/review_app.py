@@ -41,6 +41,7 @@ from zhengku.review.problems import EVENT_NAMES, SOLUTION_NAMES, STATUS_NAMES, P
 from zhengku.review.requests import REQUEST_NAMES, RequestKind
 from zhengku.review.returns import CHANNEL_NAMES, Returns
 from zhengku.review.roles import ReviewAccess
+from zhengku.road import WARNED_ROWS
 from zhengku.settings import CITY_TIME_ZONE, Settings
 from zhengku.validate.guidance import expected, right_example, wrong_columns
 from zhengku.validate.suites import Rule, load_suites
@@ -59,6 +60,7 @@ _REQUESTS_SHOWN = 50
 _RETURNS_SHOWN = 100
 _BATCHES_SHOWN = 100
 _NIGHTS_SHOWN = 60
+_WARNED_SHOWN = 1_000
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def create_review_app(host: Any) -> FastAPI:
     for path, route in (
         ("/", show_overview),
         ("/report", show_report),
+        ("/warned", show_warned),
         ("/report/file", download_report),
         ("/problems", show_problems),
         ("/problem", show_problem),
@@ -161,13 +164,34 @@ def show_report(request: Request, access: Visitor) -> Response:
         report = _chosen_report(request, connection)
         known = nights.nights(connection, _NIGHTS_SHOWN)
 
-        def link(**chosen: Any) -> str | None:
+        def link(path: str = "problems", **chosen: Any) -> str | None:
             if not access.may_see_problems or report is None:
                 return None
-            return view.address("problems", **{"night": report.night, **chosen})
+            return view.address(path, **{"night": report.night, **chosen})
 
         newest = dict(known).get(report.night) if report else None
         return view.page("report.html.j2", report=report, nights=known, newest_version=newest, words=WORDS, link=link)
+
+
+def show_warned(request: Request, access: Reviewer) -> Response:
+    """Show rows of a night that were loaded with a warning: of each batch and rule the first, their keys masked."""
+    query = request.query_params
+    with _store(request) as connection:
+        view = _View(request, access, REPORT)
+        report = _chosen_report(request, connection)
+        if report is None:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这一夜的报告。")
+        rule_id = read_text(query, "rule")
+        rows = nights.warned_rows(
+            connection,
+            report.night,
+            department=read_text(query, "department"),
+            feed=read_text(query, "feed"),
+            rule_id=rule_id,
+            limit=_WARNED_SHOWN,
+        )
+        told = {rule.rule_id: rule.reason for rule in report.figures.rules}
+        return view.page("warned.html.j2", report=report, rows=rows, told=told, most=WARNED_ROWS)
 
 
 def download_report(request: Request, access: Visitor) -> Response:

@@ -6,7 +6,7 @@ where a batch came late. A night is a day of Asia/Shanghai. No figure holds anyt
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal, TypeVar, get_args
@@ -19,6 +19,7 @@ from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.database import statement, store_connection
 from zhengku.errors import CatalogError
 from zhengku.ledger import Connection
+from zhengku.masking import mask_identity, mask_text
 from zhengku.review import problems
 from zhengku.review.config import ReviewConfig, load_review
 from zhengku.review.problems import night_bounds
@@ -426,6 +427,46 @@ def report_of(connection: Connection, night: date | None = None, version: int | 
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(statement("review/newest_night"), values).fetchone()
     return None if row is None else _report(row)
+
+
+@dataclass(frozen=True)
+class WarnedRow:
+    """A row that was loaded with a warning; `row_no` is its line in the landed delivery, `record_key` is masked."""
+
+    department: str
+    feed: str
+    batch_id: int
+    source_name: str
+    rule_id: str
+    row_no: int
+    record_key: str | None
+
+
+def warned_rows(
+    connection: Connection,
+    night: date,
+    *,
+    department: str | None = None,
+    feed: str | None = None,
+    rule_id: str | None = None,
+    limit: int = 100_000,
+) -> list[WarnedRow]:
+    """Return the first rows of each batch of a night that were loaded with a warning, by feed and rule."""
+    begin, end = night_bounds(night)
+    values = {
+        "night_begin": begin,
+        "night_end": end,
+        "department": department,
+        "feed": feed,
+        "rule_id": rule_id,
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=class_row(WarnedRow)) as cursor:
+        found = cursor.execute(statement("review/warned_rows"), values).fetchall()
+    return [
+        replace(row, record_key=None if row.record_key is None else mask_text(mask_identity(row.record_key)))
+        for row in found
+    ]
 
 
 def nights(connection: Connection, limit: int = 60) -> list[tuple[date, int]]:

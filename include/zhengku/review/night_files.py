@@ -4,7 +4,7 @@ Personal data is masked in both. They lie below the folder of reports, readable 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -31,6 +31,8 @@ from zhengku.review.night import (
     QuietRule,
     RuleFigures,
     WaitingBatch,
+    WarnedRow,
+    warned_rows,
 )
 from zhengku.review.problems import STATUS_NAMES, ProblemFilter, about_chosen
 from zhengku.settings import Settings
@@ -105,14 +107,15 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
     page = folder / file_name(report.night, report.version, "html")
     groups: dict[tuple[str, str, str], _Group] = {}
     with store_connection(settings.database_url) as connection, written_aside(workbook) as aside:
+        warned = warned_rows(connection, report.night)
         found = night_problems(connection, settings, catalog, report.night)
-        _write_workbook(aside, report, _grouped(found, report, groups))
+        _write_workbook(aside, report, warned, _grouped(found, report, groups))
     shown = sorted(groups.values(), key=lambda group: -group.number)[:GROUPS_SHOWN]
     anchors = {group.anchor for group in shown}
 
-    def link(department: str = "", feed: str = "", rule: str = "", **_: object) -> str | None:
+    def link(path: str = "problems", department: str = "", feed: str = "", rule: str = "", **_: object) -> str | None:
         anchor = _anchor(department, feed, rule)
-        return f"#{anchor}" if anchor in anchors else "#samples" if not department else None
+        return "#samples" if path == "problems" and not department else f"#{anchor}" if anchor in anchors else None
 
     text = (
         templates()
@@ -212,6 +215,7 @@ _WAITING = "待处理批次"
 _DRIFT = "接口变动"
 _PROGRESS = "整改进度"
 _QUIET = "未触发规则"
+_WARNED = "警告"
 _PROBLEMS = "问题数据"
 _CONTENTS = {
     _FEEDS: "各部门各来源取得、入库、隔离、警告的行数与占比，及较前 7 夜、30 夜的变化",
@@ -220,6 +224,7 @@ _CONTENTS = {
     _DRIFT: "列的增减与形态改变",
     _PROGRESS: "各部门问题数据的退回、更正、豁免",
     _QUIET: "久未有数据违反的规则，宜核对是否仍有意义",
+    _WARNED: "入库而有警告的行：每批次每条规则的前 100 行，关键字段已遮蔽",
     _PROBLEMS: "本夜送来的数据中全部未入库的行，个人信息已遮蔽",
 }
 _REMARKS = (
@@ -229,10 +234,13 @@ _REMARKS = (
 )
 
 
-def _write_workbook(path: Path, report: NightReport, found: Iterator[NightProblem]) -> None:
+def _write_workbook(
+    path: Path, report: NightReport, warned: Sequence[WarnedRow], found: Iterator[NightProblem]
+) -> None:
     figures = report.figures
+    told = {rule.rule_id: rule.reason for rule in figures.rules}
 
-    def title(row: RuleFigures | Drift | WaitingBatch | NightProblem) -> str:
+    def title(row: RuleFigures | Drift | WaitingBatch | WarnedRow | NightProblem) -> str:
         return figures.title(row.department, row.feed)
 
     feed_columns: tuple[Column[FeedFigures], ...] = (
@@ -297,6 +305,14 @@ def _write_workbook(path: Path, report: NightReport, found: Iterator[NightProble
         Column("不合格原因", 50, lambda row: row.reason, "wrap"),
         Column("说明", 36, lambda row: None if row.was_asked else "没有来源提供该字段，或近期没有数据", "wrap"),
     )
+    warned_columns: tuple[Column[WarnedRow], ...] = (
+        Column("来源", 36, title, "wrap"),
+        Column("警告", 44, lambda row: told.get(row.rule_id, row.rule_id), "wrap"),
+        Column("规则", 40, lambda row: row.rule_id, "wrap"),
+        Column("批次", 9, lambda row: row.batch_id, "count"),
+        Column("行", 9, lambda row: row.row_no, "count"),
+        Column("关键字段（已遮蔽）", 26, lambda row: row.record_key, "wrap"),
+    )
     problem_columns: tuple[Column[NightProblem], ...] = (
         Column("问题编号", 10, lambda row: row.problem_id, "count"),
         Column("来源", 34, title, "wrap"),
@@ -320,6 +336,7 @@ def _write_workbook(path: Path, report: NightReport, found: Iterator[NightProble
         (_DRIFT, drift_columns, figures.drift),
         (_PROGRESS, progress_columns, figures.problems),
         (_QUIET, quiet_columns, figures.quiet_rules),
+        (_WARNED, warned_columns, warned),
         (_PROBLEMS, problem_columns, found),
     ):
         sheet: Sheets[Any] = Sheets(book, name, columns)

@@ -37,6 +37,15 @@ create table ledger.column_shape (
 );
 comment on table ledger.column_shape is '各批次前若干行中每列的形态：非空、纯数字、日期、含汉字的行数与平均长度';
 
+create table ledger.warned_row (
+    batch_id bigint not null references ledger.batch,
+    rule_id text collate "C" not null,
+    row_no bigint not null,
+    record_key text collate "C",
+    primary key (batch_id, rule_id, row_no)
+);
+comment on table ledger.warned_row is '各批次每条警告规则的前若干行：入库而有警告';
+
 create table ledger.decision (
     decision_id bigint generated always as identity primary key,
     batch_id bigint not null references ledger.batch,
