@@ -50,7 +50,7 @@ def finish_returns(settings: Settings) -> int:
 
 
 def publish_nights(settings: Settings, now: datetime) -> list[NightReport]:
-    """Publish the report of today's night, after that of the day before, which may have got more since.
+    """Publish the report of today's night, after that of the day before (if it had any), which may have got more since.
 
     Their files are written, the store is counted, and the problem ledger is brought to today. Safe to repeat.
     """
@@ -59,7 +59,11 @@ def publish_nights(settings: Settings, now: datetime) -> list[NightReport]:
     with store_connection(settings.database_url) as connection:
         connection.execute(statement("review/count_store"))
     reports = NightReports(settings, catalog)
-    published = [reports.publish(night) for night in (today - timedelta(days=1), today)]
+    nights = (today - timedelta(days=1), today)
+    with store_connection(settings.database_url) as connection:
+        # Before the very first batch there is nothing to report.
+        is_first = not any(feed.state != "never" for feed in reports.figures(connection, nights[0]).feeds)
+    published = [reports.publish(night) for night in nights[is_first:]]
     for report in published:
         write_night(settings, catalog, report)
     problem_ledger.update(settings, catalog, published[-1].figures, today)

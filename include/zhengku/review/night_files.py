@@ -111,11 +111,15 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
         found = night_problems(connection, settings, catalog, report.night)
         _write_workbook(aside, report, warned, _grouped(found, report, groups))
     shown = sorted(groups.values(), key=lambda group: -group.number)[:GROUPS_SHOWN]
-    anchors = {group.anchor for group in shown}
+    anchors = {key: group.anchor for key, group in groups.items() if group in shown}
 
     def link(path: str = "problems", department: str = "", feed: str = "", rule: str = "", **_: object) -> str | None:
-        anchor = _anchor(department, feed, rule)
-        return "#samples" if path == "problems" and not department else f"#{anchor}" if anchor in anchors else None
+        """Lead to the rows of a rule, else to the first of a feed, a department or all."""
+        if path != "problems":
+            return None
+        asked = [part for part in (department, feed, rule) if part]
+        found = [anchor for key, anchor in anchors.items() if list(key[: len(asked)]) == asked]
+        return f"#{found[0]}" if found else None
 
     text = (
         templates()
