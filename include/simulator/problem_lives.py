@@ -26,6 +26,9 @@ REDRIVEN_ON: Final = 20
 EARLIEST_SINCE_CHANGE: Final = date(1920, 1, 1)
 """The first day of issue that the rule allows from then on."""
 
+SEED: Final = 9
+"""By it, thirty nights hold all `KINDS` of lives."""
+
 _FIRST_DAY: Final = date(2025, 9, 3)
 _LIVES_A_NIGHT: Final = 5
 
@@ -125,10 +128,10 @@ _WRONG: Final[tuple[Writing, ...]] = (
 # What happens
 
 Writes = Literal[
-    "right", "moved", "wrong", "early", "early without holder", "early without code", "without code", "torn", "again",
-    "twice", "in two ways", "deleted",
+    "right", "moved", "wrong", "early", "early without holder", "early without code", "without code", "torn",
+    "wrong in two ways", "right and wrong", "another beside", "twice", "again", "deleted",
 ]  # fmt: skip
-"""What the department makes of its row: from then on it comes `twice`, or as it is and `in two ways` wrong, or not."""
+"""What the department makes of its row; of some it makes two, and `another beside` leaves the one that is there."""
 
 Waits = Literal["returned", "reopened"]
 """What the department waits for: that the record is returned, or that its waiver ended."""
@@ -170,7 +173,10 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "returned", "wrong", "right"),
     ("wrong", "returned", "wrong", "returned", "wrong", "returned", "right"),
     ("wrong", "twice", "returned", "right"),
-    ("wrong", "in two ways", "returned", "right"),
+    ("wrong", "another beside", "returned", "right"),
+    ("wrong", "wrong", "another beside", "wrong", "returned", "right"),
+    ("wrong", "returned", "wrong in two ways", "returned", "right"),
+    ("wrong", "returned", "right and wrong", "returned", "right"),
     ("wrong", "waive", "right"),
     ("wrong", "waive", "again", "reopened", "returned", "moved"),
     ("wrong", "waive", "reopened", "right"),
@@ -182,7 +188,7 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "waive for good", "write off", "again"),
     ("early",),
     ("early", "returned", "again"),
-    ("early", "in two ways"),
+    ("early", "another beside"),
     ("early", "returned", "wrong", "returned", "right"),
     ("early", "waive"),
     ("early", "waive for good"),
@@ -249,7 +255,7 @@ class ProblemNight:
 class ProblemNights:
     """Thirty nights of a department and of the section: the same arguments give the same nights."""
 
-    def __init__(self, deliveries: Deliveries, seed: int = 1, number_of_nights: int = 30) -> None:
+    def __init__(self, deliveries: Deliveries, seed: int = SEED, number_of_nights: int = 30) -> None:
         self.number_of_nights = number_of_nights
         self._chance = Random(f"{seed}/problems")
         self._truth = Truth(whole=deliveries == "snapshots")
@@ -291,10 +297,9 @@ class ProblemNights:
             issued = date(2019, 1, 1) + timedelta(days=self._chance.randrange(2000))
             self._lives.append(_Life(_license(number, issued), list(next(self._next_lives))))
         told = [life for life in self._lives if self._write(life)]
-        lives = self._lives if self._truth.whole else told
-        rows = [row for life in lives for row in life.rows]
-        self._chance.shuffle(rows)
-        return rows
+        lives = list(self._lives) if self._truth.whole else told
+        self._chance.shuffle(lives)
+        return [row for life in lives for row in life.rows]
 
     def _write(self, life: _Life) -> bool:
         """Let the department do what comes next for a license; tell whether it wrote its row."""
@@ -313,14 +318,23 @@ class ProblemNights:
             return False
         life.steps.pop(0)
         life.pause = self._chance.randrange(2)
-        if step == "twice":
-            life.rows *= 2
-        elif step == "in two ways":
-            life.rows += (self._another_wrong(life),)
-        elif step == "deleted":
-            life.rows = ()
-        elif step != "again":
-            life.rows = (self._another_wrong(life) if step == "wrong" else _WRITES[step](life.license),)
+        match step:
+            case "wrong":
+                life.rows = (self._another_wrong(life),)
+            case "wrong in two ways":
+                life.rows = (self._another_wrong(life), self._another_wrong(life))
+            case "right and wrong":
+                life.rows = (life.license, self._another_wrong(life))
+            case "another beside":
+                life.rows += (self._another_wrong(life),)
+            case "twice":
+                life.rows *= 2
+            case "deleted":
+                life.rows = ()
+            case "again":
+                pass
+            case _:
+                life.rows = (_WRITES[step](life.license),)
         life.wrong = next((row for row in life.rows if row.failed(EARLIEST)), life.wrong)
         return True
 
@@ -370,7 +384,8 @@ _KINDS: Final = frozenset(
         "still wrong by a redrive when open", "still wrong by a redrive when returned",
         "still wrong by a redrive when waived",
         "past its term", "wrong for the third time, corrected", "stored, and wrong since", "identical rows",
-        "two records of a key", "without a key, unsolved", "without a key, replaced",
+        "two records of a key", "corrected, and wrong at once", "replaced by one of two",
+        "replaced together with one that was wrong more often", "without a key, unsolved", "without a key, replaced",
         "torn, unsolved", "torn, waived", "torn, redriven",
     }
 )  # fmt: skip
@@ -392,16 +407,22 @@ def kinds(night: ProblemNight) -> frozenset[str]:
     """Return the kinds of lives that lie behind a night: what happened to a record in which state, and what it was."""
     problems = {problem.number: problem for problem in night.problems}
     written_off = {problem.row.line for problem in night.problems if problem.solution == "waived"}
-    standing = Counter(problem.row.key for problem in night.problems if problem.is_unsolved)
+    keyed = [problem for problem in night.problems if problem.row.key is not None]
+    opened = Counter((problem.row.key, problem.batch) for problem in keyed)
     found: set[str] = set()
     for problem in night.problems:
         found.update((*_happened(problem), *_was(problem, night)))
-        if problem.replaced_by is not None and _is_solved_by_redrive(problem):
-            found.add(f"replaced by a redrive, then {problems[problem.replaced_by].status}")
         if problem.row.line in written_off and problem.solution != "waived":
             found.add("written off, opened anew")
-        if problem.row.key is not None and standing[problem.row.key] > 1:
-            found.add("two records of a key")
+        if problem.replaced_by is None:
+            continue
+        newer = problems[problem.replaced_by]
+        if _is_solved_by_redrive(problem):
+            found.add(f"replaced by a redrive, then {newer.status}")
+        if problem.attempts + 1 < newer.attempts:
+            found.add("replaced together with one that was wrong more often")
+        if opened[newer.row.key, newer.batch] > 1:
+            found.add("replaced by one of two")
     if any(stored.removed for stored in night.stored.values()):
         found.add("stored, gone from the register")
     return frozenset(found)
@@ -437,6 +458,8 @@ def _is_solved_by_redrive(problem: Problem) -> bool:
 
 
 def _was(problem: Problem, night: ProblemNight) -> Iterator[str]:
+    if problem.row.torn and "redriven" in (event.event for event in problem.events):
+        yield "torn, redriven"
     if problem.place > 1:
         yield "identical rows"
     if problem.status == "returned" and problem.due_on is not None and problem.due_on < night.day:
@@ -447,5 +470,9 @@ def _was(problem: Problem, night: ProblemNight) -> Iterator[str]:
         yield "stored, and wrong since"
     if problem.row.key is None:
         yield f"{'torn' if problem.row.torn else 'without a key'}, {problem.solution or 'unsolved'}"
-    if problem.row.torn and "redriven" in (event.event for event in problem.events):
-        yield "torn, redriven"
+        return
+    others = [p for p in night.problems if p.row.key == problem.row.key and p.number != problem.number]
+    if problem.is_unsolved and any(other.is_unsolved for other in others):
+        yield "two records of a key"
+    if problem.solution == "corrected" and any(other.opened_on == problem.solved_on for other in others):
+        yield "corrected, and wrong at once"
