@@ -70,6 +70,8 @@ class Batch:
     redrives_batch_id: int | None
     columns: list[str]
     warned: int
+    recognised: int
+    recognised_after: int | None
     staged_at: datetime | None
     validated_at: datetime | None
     finished_at: datetime | None
@@ -155,6 +157,25 @@ class Seen:
     status: str
     finished_at: datetime | None
     config_digest: str
+
+
+def older_one_waits(connection: Connection, batch: Batch) -> bool:
+    """Tell whether a delivery of the feed that is older than this one may still come to be loaded."""
+    waiting = connection.execute(
+        statement("ledger/has_older_unfinished"),
+        {
+            "department": batch.department,
+            "feed": batch.feed,
+            "batch_id": batch.batch_id,
+            "landed_at": batch.landed_at,
+        },
+    ).fetchone()
+    return waiting is not None and bool(waiting[0])
+
+
+def unstage(connection: Connection, batch_id: int) -> None:
+    """Let a batch be staged anew from its landed file."""
+    connection.execute(statement("ledger/unstage_batch"), {"batch_id": batch_id})
 
 
 def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[Identity, Seen]:

@@ -5,6 +5,7 @@ Each step is safe to repeat, at any point: it finds what an earlier try finished
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -39,7 +40,8 @@ from zhengku.errors import (
     ZhengkuError,
 )
 from zhengku.ledger import Batch, RuleResult
-from zhengku.load.merge import hold, load, repeat
+from zhengku.load.merge import hold, load, recognised_stands, repeat
+from zhengku.load.recognise import received_seed, recognise
 from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import CITY_TIME_ZONE, Settings
 from zhengku.stage.column_names import shown
@@ -382,13 +384,19 @@ class Road:
                     _check_count(batch, staged.fetched)
                     if self._warm_up:
                         Thread(target=import_module, args=("zhengku.validate.run",), daemon=True).start()
-                    type_rows(connection, batch, feed, self.catalog, staged.columns)
+                    seed = received_seed(self.config_digest(feed))
+                    recognised = recognise(connection, batch, feed, self.catalog, staged.columns, seed)
+                    type_rows(
+                        connection, batch, feed, self.catalog, staged.columns, seed=seed, recognised=recognised.rows
+                    )
                     connection.execute(
                         statement("stage/record_staged"),
                         {
                             "batch_id": batch_id,
                             "fetched": staged.fetched,
                             "staged": staged.staged,
+                            "recognised": recognised.rows,
+                            "recognised_after": recognised.after,
                             "blank_lines": staged.blank_lines,
                             "columns": staged.shown_columns,
                             "unknown_columns": staged.unknown_columns,
@@ -428,6 +436,9 @@ class Road:
             staged = StagedBatch(self.settings.database_url, batch_schema(batch_id), batch, feed, self.catalog, today)
             rows = staged.validate(connection, load_suites(self.settings.suite_folder, feed.suites))
             unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
+            # What was validated before and came again fails what it failed then.
+            failed = Counter(rows.failed_rows)
+            failed.update(dict(connection.execute(statement("validate/recognised_warnings")).fetchall()))
             summary = staged.validate_whole(connection, load_suites(self.settings.suite_folder, [BATCH_SUITE]))
             ledger.record_rule_results(
                 connection,
@@ -435,9 +446,7 @@ class Road:
                 [
                     *(RuleResult(rule_id, "critical", count, skipped=False) for rule_id, count in unreadable.items()),
                     *(
-                        RuleResult(
-                            rule.rule_id, rule.severity, rows.failed_rows.get(rule.rule_id, 0), rule.success is None
-                        )
+                        RuleResult(rule.rule_id, rule.severity, failed[rule.rule_id], rule.success is None)
                         for rule in rows.rules
                     ),
                     *(
@@ -454,11 +463,7 @@ class Road:
                 return hold(connection, batch, holding[0], reason, detail)
             use_batch_schema(connection, batch_id)
             connection.execute(statement("validate/record_validated"), {"batch_id": batch_id})
-            warned = [
-                rule.rule_id
-                for rule in rows.rules
-                if rule.severity != "critical" and rows.failed_rows.get(rule.rule_id)
-            ]
+            warned = [rule.rule_id for rule in rows.rules if rule.severity != "critical" and failed[rule.rule_id]]
             if warned:
                 connection.execute(
                     statement("validate/keep_warned"), {"batch_id": batch_id, "rules": warned, "most": WARNED_ROWS}
@@ -480,16 +485,23 @@ class Road:
         return {**ROW_RULES, **reasons(load_suites(self.settings.suite_folder, [*names, BATCH_SUITE]))}
 
     def load(self, batch_id: int) -> Batch:
-        """Merge a batch into the store, balanced, and close it."""
-        batch = self.validate(batch_id)
-        if batch.finished:
-            return batch
-        with self._alone_with(batch_id) as (connection, batch):
+        """Merge a batch into the store, balanced, and close it.
+
+        One whose recognised rows another batch has written to meanwhile is staged and validated anew.
+        """
+        while True:
+            batch = self.validate(batch_id)
             if batch.finished:
                 return batch
-            _check_staged(connection, batch, "validated")
-            feed = self.catalog.feed(batch.department, batch.feed)
-            return load(connection, batch, feed, self.catalog, self.reasons(batch.department))
+            with self._alone_with(batch_id) as (connection, batch):
+                if batch.finished:
+                    return batch
+                _check_staged(connection, batch, "validated")
+                if recognised_stands(connection, batch):
+                    feed = self.catalog.feed(batch.department, batch.feed)
+                    return load(connection, batch, feed, self.catalog, self.reasons(batch.department))
+                log.info("Batch %d is staged anew: what its rows are compared with was written to.", batch_id)
+                ledger.unstage(connection, batch_id)
 
     def load_run(
         self, department: str, run_id: str, feeds: Sequence[str] | None = None, *, last_try: bool = True

@@ -1,6 +1,6 @@
 -- The batch that loaded these very bytes under this very configuration, if no batch has written to the data set (of
 -- certificates, to the license type) since, so that every row of the file is still as that batch left it.
--- Asked only when no older delivery waits (load/has_older_unfinished): one that is loaded later would undo this one.
+-- Asked only when no older delivery waits (ledger/has_older_unfinished): one that is loaded later would undo this one.
 select b.*
 from ledger.batch as b
 where

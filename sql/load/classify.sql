@@ -1,5 +1,5 @@
--- What becomes of each staged row, and whether the store knew its record. Only keys that come more than once are
--- sorted: most batches have few.
+-- What becomes of each staged row, and whether the store knew its record. A row that is not named here is inserted: of
+-- a first load that is nearly every one. Only keys that come more than once are sorted: most batches have few.
 create unlogged table outcome as
 with failed as (
     select row_no
@@ -32,35 +32,41 @@ older_in_batch as (
     select row_no
     from ranked
     where place > 1
+),
+
+classified as (
+    select
+        c.row_no,
+        s.record_key is not null as is_known,
+        case
+            -- What is older than the store's version changes nothing, right or wrong; without a time, nobody knows.
+            when
+                f.row_no is not null
+                and (
+                    s.record_key is null
+                    or s.version_at <= c.version_at
+                    or c.version_at = %(undated)s::timestamptz
+                )
+                then 'quarantined'
+            when f.row_no is not null then 'superseded'
+            when d.row_no is not null then 'duplicate'
+            when s.record_key is null then case when c.removes then 'deleted' else 'inserted' end
+            when c.removes and s.removal = 'deleted' then 'unchanged'
+            when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'
+            -- An older version does not win.
+            when
+                c.version_at < s.version_at
+                or (c.version_at = s.version_at and %(batch_id)s < s.batch_id)
+                then 'superseded'
+            when c.removes then 'deleted'
+            else 'updated'
+        end as outcome
+    from staged_row as c
+    left join failed as f on c.row_no = f.row_no
+    left join older_in_batch as d on c.row_no = d.row_no
+    left join {store} as s on {scope} and c.record_key = s.record_key
 )
 
-select
-    c.row_no,
-    s.record_key is not null as is_known,
-    case
-        -- What is older than the store's version changes nothing, right or wrong; without a time, nobody knows.
-        when
-            f.row_no is not null
-            and (
-                s.record_key is null
-                or s.version_at <= c.version_at
-                or c.version_at = %(undated)s::timestamptz
-            )
-            then 'quarantined'
-        when f.row_no is not null then 'superseded'
-        when d.row_no is not null then 'duplicate'
-        when s.record_key is null then case when c.removes then 'deleted' else 'inserted' end
-        when c.removes and s.removal = 'deleted' then 'unchanged'
-        when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'
-        -- An older version does not win.
-        when
-            c.version_at < s.version_at
-            or (c.version_at = s.version_at and %(batch_id)s < s.batch_id)
-            then 'superseded'
-        when c.removes then 'deleted'
-        else 'updated'
-    end as outcome
-from staged_row as c
-left join failed as f on c.row_no = f.row_no
-left join older_in_batch as d on c.row_no = d.row_no
-left join {store} as s on {scope} and c.record_key = s.record_key
+select *
+from classified
+where outcome <> 'inserted'

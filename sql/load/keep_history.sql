@@ -1,7 +1,7 @@
 -- The versions that this batch is about to replace.
-insert into {history}
+insert into {history} ({kept}, replaced_by_batch_id, replaced_at)
 select
-    s.*,
+    {kept_of_store},
     %(batch_id)s,
     now()
 from {store} as s

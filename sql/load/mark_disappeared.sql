@@ -10,12 +10,16 @@ with gone as (
             select from staged_row as c
             where c.record_key = s.record_key
         )
+        and not exists (
+            select from recognised_row as r
+            where r.record_key = s.record_key
+        )
 ),
 
 kept as (
-    insert into {history}
+    insert into {history} ({kept}, replaced_by_batch_id, replaced_at)
     select
-        s.*,
+        {kept_of_store},
         %(batch_id)s,
         now()
     from {store} as s

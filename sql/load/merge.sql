@@ -2,10 +2,16 @@
 -- of certificates the type's partition; the fields are those of the data set in the catalogue.
 merge into {target} as s
 using (
-    select staged.*
+    select
+        staged.*,
+        w.warning_set
     from staged_row as staged
-    inner join outcome as o on staged.row_no = o.row_no
-    where o.outcome in ('inserted', 'updated', 'deleted')
+    left join mark as m on staged.row_no = m.row_no
+    left join ledger.warning_set as w on m.warning = w.rules
+    where not exists (
+            select from outcome as o
+            where o.row_no = staged.row_no and o.outcome not in ('updated', 'deleted')
+        )
 ) as c
     on {scope} and s.record_key = c.record_key
 -- A delete carries little but the key: what was known of the record stays.
@@ -36,7 +42,9 @@ when matched then
             batch_id = %(batch_id)s,
             loaded_at = now(),
             removed_at = null,
-            removal = null
+            removal = null,
+            received_hash = c.received_hash,
+            warning_set = c.warning_set
 when not matched then insert (
     {fields},
     record_key,
@@ -51,7 +59,9 @@ when not matched then insert (
     batch_id,
     loaded_at,
     removed_at,
-    removal
+    removal,
+    received_hash,
+    warning_set
 ) values (
     {staged_fields},
     c.record_key,
@@ -66,5 +76,7 @@ when not matched then insert (
     %(batch_id)s,
     now(),
     case when c.removes then c.version_at end,
-    case when c.removes then 'deleted' end
+    case when c.removes then 'deleted' end,
+    c.received_hash,
+    c.warning_set
 )

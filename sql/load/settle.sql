@@ -16,12 +16,12 @@ told as (
         case when c.removes then 'deleted' else 'corrected' end as solution,
         null::bigint as replaced_by
     from staged_row as c
-    inner join outcome as o on c.row_no = o.row_no
+    left join outcome as o on c.row_no = o.row_no
     inner join quarantine.problem_row as q on c.record_key = q.record_key
     where
         q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
         and (q.version_at < c.version_at or (q.version_at = c.version_at and q.last_batch_id < %(batch_id)s))
-        and o.outcome in ('inserted', 'updated', 'unchanged', 'deleted')
+        and coalesce(o.outcome, 'inserted') in ('inserted', 'updated', 'unchanged', 'deleted')
         and q.problem_id not in (select r.problem_id from redriven as r)
     union all
     select
@@ -50,7 +50,11 @@ told as (
     left join outcome as o on r.row_no = o.row_no
     left join quarantine.problem_row as n on n.first_batch_id = %(batch_id)s and r.row_no = n.first_row_no
     where
-        o.outcome in ('inserted', 'updated', 'unchanged', 'deleted', 'superseded', 'duplicate')
+        (
+            c.row_no is not null
+            and coalesce(o.outcome, 'inserted')
+            in ('inserted', 'updated', 'unchanged', 'deleted', 'superseded', 'duplicate')
+        )
         or n.problem_id is not null
 ),
 

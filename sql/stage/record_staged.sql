@@ -3,6 +3,8 @@ set
     status = 'staged',
     fetched = %(fetched)s,
     staged = %(staged)s,
+    recognised = %(recognised)s,
+    recognised_after = %(recognised_after)s,
     blank_lines = %(blank_lines)s,
     columns = %(columns)s,
     unknown_columns = %(unknown_columns)s,

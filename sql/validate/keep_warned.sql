@@ -7,8 +7,16 @@ with found as materialized (
     cross join
         lateral (
             select k.row_no
-            from mark as k
-            where k.critical = '{}' and k.warning @> array[r.rule_id]
+            from (
+                select row_no
+                from mark
+                where critical = '{}' and r.rule_id = any(warning)
+                union all
+                select g.row_no
+                from recognised_row as g
+                inner join ledger.warning_set as w on g.warning_set = w.warning_set
+                where r.rule_id = any(w.rules)
+            ) as k
             order by k.row_no
             limit %(most)s
         ) as m
@@ -19,7 +27,8 @@ select
     %(batch_id)s,
     f.rule_id,
     f.row_no,
-    s.record_key
+    coalesce(s.record_key, g.record_key)
 from found as f
-inner join staged_row as s on f.row_no = s.row_no
+left join staged_row as s on f.row_no = s.row_no
+left join recognised_row as g on f.row_no = g.row_no
 on conflict (batch_id, rule_id, row_no) do nothing

@@ -186,7 +186,16 @@ def walk(whole) -> None:
     assert history == [(1, None), (2, None), (3, "deleted")]
 
 
-BOOKKEEPING = {"version_no", "batch_id", "row_hash", "loaded_at", "removed_at", "removal"}
+BOOKKEEPING = {
+    "version_no",
+    "batch_id",
+    "row_hash",
+    "loaded_at",
+    "removed_at",
+    "removal",
+    "received_hash",
+    "warning_set",
+}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from psycopg import sql
+from tests.integration import test_recognised_rows as recognised
 from tests.integration import test_road_fields as fields
 from tests.integration import test_road_operations as operations
 from tests.integration import test_road_versions as versions
@@ -47,12 +48,17 @@ def change(monkeypatch) -> Callable[[str, str, str], None]:
             "zhengku.load.merge",
             "zhengku.road",
             "zhengku.ledger",
+            "zhengku.load.recognise",
             "zhengku.stage.staging",
             "zhengku.validate.staged_batch",
         ):
             monkeypatch.setattr(f"{module}.statement", statement)
 
     return changed
+
+
+RECOGNITION = ("received_hash", "warning_set")
+"""Columns by which a row is recognised when it comes again: they have scenarios of their own, below."""
 
 
 def merged_columns() -> list[tuple[str, str]]:
@@ -63,13 +69,13 @@ def merged_columns() -> list[tuple[str, str]]:
         (line, f"{name} = s.{name}{comma}")
         for line, name, comma in assignments
         # A key cannot change, and a file of one row has it in the same line each time.
-        if name not in ("certificate_number", "row_no")
+        if name not in ("certificate_number", "row_no", *RECOGNITION)
     ]
     updates.append(("s.record_key = c.record_key", "true"))
     inserts = [
         (f"    c.{name},", "    null,")
         for name in re.findall(r"^    c\.(\w+),$", merge, re.M)
-        if name not in ("record_key", "version_at", "row_hash", "row_no", "extension")
+        if name not in ("record_key", "version_at", "row_hash", "row_no", "extension", *RECOGNITION)
     ]
     removals = [("removed_at = null", "removed_at = s.removed_at"), ("removal = null", "removal = s.removal")]
     return list(dict.fromkeys([*updates, *inserts, *removals]))
@@ -127,6 +133,17 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/merge", "when matched and c.removes then", "when matched and false then", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
     ("load/merge", "case when c.removes then c.version_at end", "null", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("load/merge", "case when c.removes then 'deleted' end", "null", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
+    ("load/merge", "            received_hash = c.received_hash,", "            received_hash = s.received_hash,", recognised.test_row_of_a_version_that_was_replaced_is_not_recognised),
+    ("load/merge", "    c.warning_set\n", "    null\n", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),
+    ("load/merge", "    c.received_hash,\n", "    null,\n", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),
+    ("load/remember_warnings", "critical = '{}'", "critical <> '{}'", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),
+    ("load/remember_received", "received_hash = c.received_hash", "received_hash = s.received_hash", recognised.test_row_written_otherwise_is_unchanged_and_recognised_the_next_time),
+    ("stage/recognise", "s.received_hash = k.received_hash and", "", recognised.test_only_what_is_new_or_otherwise_goes_the_whole_road),
+    ("stage/recognise", "having count(*) > 1", "having count(*) > 9", recognised.test_record_that_comes_twice_in_a_delivery_goes_the_whole_road),
+    ("stage/recognise", "and s.removal is null", "", recognised.test_row_of_a_record_that_was_deleted_is_older_than_the_delete),
+    ("stage/recognise", "q.record_key = k.record_key", "false", recognised.test_problem_of_a_record_is_settled_by_the_row_that_is_in_the_store),
+    ("stage/writing_batches", "> 0", "> 9", recognised.test_batch_is_staged_anew_when_another_wrote_meanwhile),
+    ("load/mark_disappeared", "where r.record_key = s.record_key", "where false", recognised.test_register_marks_what_it_no_longer_holds_and_nothing_that_it_recognised),
     ("load/keep_history", "in ('updated', 'deleted')", "in ('updated')", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
     ("load/keep_history", "in ('updated', 'deleted')", "in ('deleted')", versions.test_newer_row_updates_and_the_old_version_is_kept),
     ("load/settle", "case when c.removes then 'deleted' else 'corrected' end", "'corrected'", operations.test_problem_of_a_certificate_that_is_deleted_is_closed),
@@ -138,11 +155,11 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/comparable", "landed_at > %(landed_at)s", "false", operations.test_register_that_is_released_after_a_newer_one_marks_nothing),
     ("load/mark_disappeared", "and s.removal is null", "", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("load/mark_disappeared", "and s.feed = %(feed)s", "and %(feed)s = %(feed)s", operations.test_another_feeds_certificates_do_not_disappear),
-    ("load/mark_disappeared", "where c.record_key = s.record_key", "where false", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/mark_disappeared", "where c.record_key = s.record_key", "where false", recognised.test_register_marks_what_it_no_longer_holds_and_nothing_that_it_recognised),
     ("load/mark_disappeared", "removal = 'disappeared',", "removal = 'deleted',", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
-    ("load/has_older_unfinished", "'validated', 'held'", "'validated'", operations.test_register_that_came_after_a_held_one_outlives_its_release),
-    ("load/has_older_unfinished", "'landed', 'staged'", "'staged'", operations.test_register_that_came_behind_another_of_the_same_night_is_the_newest_word),
-    ("load/has_older_unfinished", "landed_at < %(landed_at)s", "%(landed_at)s is not null", operations.test_increment_that_came_before_a_held_one_is_closed_as_a_repeat),
+    ("ledger/has_older_unfinished", "'validated', 'held'", "'validated'", operations.test_register_that_came_after_a_held_one_outlives_its_release),
+    ("ledger/has_older_unfinished", "'landed', 'staged'", "'staged'", operations.test_register_that_came_behind_another_of_the_same_night_is_the_newest_word),
+    ("ledger/has_older_unfinished", "landed_at < %(landed_at)s", "%(landed_at)s is not null", operations.test_increment_that_came_before_a_held_one_is_closed_as_a_repeat),
     ("load/confirm", "set version_at = c.version_at", "set version_at = s.version_at", versions.test_older_delivery_does_not_undo_what_a_later_one_confirmed),
     ("validate/holds_deletes", "exists(select from deleting_row)", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
     ("stage/deleting_row", "where removes", "where not removes", operations.test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later),

@@ -504,12 +504,18 @@ class Feed(Model):
         return f"{self._department}/{self._id}"
 
     @cached_property
-    def required_columns(self) -> tuple[str, ...]:
-        """Columns without which a delivery is rejected: distinct, in the order of the file."""
+    def mapped_columns(self) -> tuple[str, ...]:
+        """Columns that decide what a row becomes: distinct, in the order of the file."""
         sources: list[_Source] = [*self.fields.values(), *self.extension.values()]
         columns = [source.column for source in sources if source.column is not None]
         if self.operation is not None:
             columns.append(self.operation.column)
+        return tuple(dict.fromkeys(columns))
+
+    @cached_property
+    def required_columns(self) -> tuple[str, ...]:
+        """Columns without which a delivery is rejected: distinct, in the order of the file."""
+        columns = list(self.mapped_columns)
         if isinstance(self.window, Watermark):
             columns.append(self.window.column)
         if isinstance(self.transport, HttpApi | ExchangeDatabase):

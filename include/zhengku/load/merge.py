@@ -8,11 +8,13 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from zhengku import ledger
 from zhengku.catalog import Catalog, Feed
 from zhengku.collect.source import EARLIEST
 from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
+from zhengku.load.recognise import writings
 from zhengku.load.store_table import StoreTable
 from zhengku.stage.staging import discard
 
@@ -49,7 +51,7 @@ def load(
     The feed's watermark moves with them; of a snapshot, what the store has and it no longer holds is marked.
 
     Runs in the caller's transaction, alone for its license type or data set. `reasons` gives the Chinese text of each
-    rule.
+    rule. What was recognised when the batch was staged must stand still: `recognised_stands`.
     Raises `BalanceError`, and then nothing may be committed.
     """
     assert batch.fetched is not None
@@ -73,16 +75,27 @@ def load(
     counts = {outcome: number for outcome, number, _ in outcomes}
     replaced = sum(known for outcome, _, known in outcomes if outcome in ("updated", "deleted"))
     unreadable = batch.fetched - batch.staged
-    balance = Balance(**{**counts, "quarantined": counts.get("quarantined", 0) + unreadable})
+    balance = Balance(
+        **{
+            **counts,
+            # Whether that many rows were there to be inserted is seen when they are merged.
+            "inserted": batch.staged - batch.recognised - sum(counts.values()),
+            "unchanged": counts.get("unchanged", 0) + batch.recognised,
+            "quarantined": counts.get("quarantined", 0) + unreadable,
+        }
+    )
     balance.check(batch.batch_id, batch.fetched)
     if replaced:
         kept = connection.execute(statement("load/keep_history").format(**table.names), values)
         _expect(batch, "versions kept", kept, replaced)
+    connection.execute(statement("load/remember_warnings"))
     written = balance.inserted + balance.updated + balance.deleted
     if written:
         _expect(batch, "rows merged", _merge(connection, table, values), written)
-    if balance.unchanged and _older_one_waits(connection, batch):
-        connection.execute(statement("load/confirm").format(**table.names), values)
+    if counts.get("unchanged"):
+        if ledger.older_one_waits(connection, batch):
+            connection.execute(statement("load/confirm").format(**table.names), values)
+        connection.execute(statement("load/remember_received").format(**table.names), values)
     if balance.quarantined:
         quarantined = connection.execute(statement("load/quarantine"), values)
         _expect(batch, "rows quarantined", quarantined, balance.quarantined)
@@ -100,6 +113,17 @@ def load(
     discard(connection, batch.batch_id)
     connection.execute(statement("load/move_watermark"), values)
     return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
+
+
+def recognised_stands(connection: psycopg.Connection[Any], batch: Batch) -> bool:
+    """Tell whether the rows that were recognised when a batch was staged are still what the store has.
+
+    Nobody else writes to its license type or data set until the caller's transaction ends.
+    """
+    _alone(connection, batch)
+    if not batch.recognised:
+        return True
+    return not ledger.older_one_waits(connection, batch) and writings(connection, batch)[0] == batch.recognised_after
 
 
 def _compare_keys(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> tuple[str, int]:
@@ -156,7 +180,7 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     on the whole road are its rows confirmed, and outlive what may still be loaded.
     """
     _alone(connection, batch)
-    if _older_one_waits(connection, batch):
+    if ledger.older_one_waits(connection, batch):
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         earlier = cursor.execute(
@@ -186,15 +210,6 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
         compared=earlier.compared,
         warned=earlier.warned,
     )
-
-
-def _older_one_waits(connection: psycopg.Connection[Any], batch: Batch) -> bool:
-    """Tell whether a delivery of the feed that is older than this one may still come to be loaded."""
-    waiting = connection.execute(
-        statement("load/has_older_unfinished"),
-        {**_feed(batch), "batch_id": batch.batch_id, "landed_at": batch.landed_at},
-    ).fetchone()
-    return waiting is not None and bool(waiting[0])
 
 
 def _feed(batch: Batch) -> dict[str, Any]:

@@ -7,6 +7,23 @@ from psycopg import sql
 
 from zhengku.ledger import Batch
 
+_BOOKKEEPING = (
+    "record_key",
+    "extension",
+    "district_delivered",
+    "version_at",
+    "version_no",
+    "row_hash",
+    "department",
+    "feed",
+    "batch_id",
+    "row_no",
+    "loaded_at",
+    "removed_at",
+    "removal",
+)
+"""Columns of a version beside its fields that the history keeps."""
+
 
 @dataclass(frozen=True)
 class StoreTable:
@@ -27,11 +44,14 @@ class StoreTable:
         store = sql.Identifier("store", self.dataset)
         fields = [sql.Identifier(name) for name in self.fields]
         scope = ["license_type"] if self.license_type else []
+        kept = [sql.Identifier(name) for name in (*scope, *self.fields, *_BOOKKEEPING)]
         return {
             "store": store,
             "target": store,
             "history": sql.Identifier("store", f"{self.dataset}_history"),
             "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
+            "kept": _listed(kept),
+            "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
             "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
             "fields": _listed([*(sql.Identifier(name) for name in scope), *fields]),
             "staged_fields": _listed(

@@ -143,15 +143,20 @@ def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _V
 
 
 def cleaning_query(
-    feed: Feed, catalog: Catalog, delivered_columns: Sequence[str], landed_at: datetime, source: sql.Composable
+    feed: Feed,
+    catalog: Catalog,
+    delivered_columns: Sequence[str],
+    landed_at: datetime,
+    source: sql.Composable,
+    seed: int = 0,
 ) -> sql.Composed:
     """Return the query that reads `source` (`row_no` and text columns `c1`, `c2`, … as delivered) as typed rows.
 
     Its columns: `row_no`, `record_key`, the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
     separated), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
-    (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says) and
-    `row_hash` (over all that is stored).
+    (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says),
+    `row_hash` (over all that is stored) and `received_hash` (from `seed` on, over the mapped columns as they came).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
     """
     missing = [column for column in feed.required_columns if column not in delivered_columns]
@@ -251,5 +256,12 @@ def cleaning_query(
         "hash_record_extended(row({{names}}::text, {}), 0)".format(", ".join(f"{{{i}}}" for i in range(len(hashed)))),
         *hashed,
         names="|".join(extension),
+    )
+    # By name: another file may have them in another order.
+    received = [layers.delivered(column) for column in sorted(feed.mapped_columns)]
+    beside["received_hash"] = layers.add(
+        "hash_record_extended(row({}), {{seed}}::bigint)".format(", ".join(f"{{{i}}}" for i in range(len(received)))),
+        *received,
+        seed=seed,
     )
     return layers.select({**outputs, **beside}, source)

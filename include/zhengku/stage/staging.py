@@ -119,14 +119,20 @@ def type_rows(
     catalog: Catalog,
     columns: Sequence[str],
     *,
+    seed: int = 0,
+    recognised: int = 0,
     schema: str | None = None,
 ) -> None:
     """Clean and type the rows of the text table, in the transaction that copied them; `columns` are as delivered.
 
-    `schema` is that of the text table, where it is not the batch's own.
+    `seed` is that of `received_hash`; of the rows, `recognised` are named in `recognised_row` and left out. `schema` is
+    that of the text table, where it is not the batch's own.
     """
     use_schema(connection, schema or batch_schema(batch.batch_id))
-    query = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"))
+    source: sql.Composable = sql.Identifier("text_row")
+    if recognised:
+        source = sql.SQL("({}) as text_row").format(statement("stage/new_text_row"))
+    query = cleaning_query(feed, catalog, columns, batch.landed_at, source, seed)
     connection.execute(sql.SQL("create unlogged table staged_row as {}").format(query))
     if feed.operation is not None:
         connection.execute(statement("stage/upserting_row"))
@@ -153,12 +159,12 @@ def is_staged(connection: psycopg.Connection[Any], batch: Batch) -> bool:
     schema = batch_schema(batch.batch_id)
     tables = connection.execute(statement("stage/staged_tables"), {"schema": schema}).fetchone()
     assert tables is not None
-    if tables[0] != 3 or batch.fetched is None or batch.staged is None:
+    if tables[0] != 4 or batch.fetched is None or batch.staged is None:
         return False
     use_batch_schema(connection, batch.batch_id)
     held = connection.execute(statement("stage/holds_rows")).fetchone()
     assert held is not None
-    return tuple(held) == (batch.staged > 0, batch.staged > 0, batch.fetched > batch.staged)
+    return tuple(held) == (batch.staged > 0, batch.staged > batch.recognised, batch.fetched > batch.staged)
 
 
 def discard(connection: psycopg.Connection[Any], batch_id: int) -> None:

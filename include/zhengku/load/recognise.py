@@ -1,0 +1,76 @@
+"""Rows that came before: what was received of them is what the store's version was made from.
+
+They are neither cleaned nor validated again. Why that is safe, and what is left to the whole road: docs/decisions/0027.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from zhengku import ledger
+from zhengku.catalog import Catalog, Feed
+from zhengku.database import statement, use_batch_schema
+from zhengku.ledger import Batch
+from zhengku.load.store_table import StoreTable
+from zhengku.stage.cleaning import cleaning_query
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """How many rows were recognised, after how many batches that wrote to the same license type or data set."""
+
+    rows: int
+    after: int | None
+
+
+def received_seed(config_digest: str) -> int:
+    """Return the seed of `received_hash`: what another configuration made of a row says nothing today."""
+    return int.from_bytes(bytes.fromhex(config_digest)[:8], signed=True)
+
+
+def recognise(
+    connection: psycopg.Connection[Any], batch: Batch, feed: Feed, catalog: Catalog, columns: Sequence[str], seed: int
+) -> Recognised:
+    """Find the rows in the batch's text table that the store has just as they came; `columns` are as delivered.
+
+    They are named in the staging table `recognised_row`, in the caller's transaction. `seed` is that of
+    `received_hash`.
+    """
+    use_batch_schema(connection, batch.batch_id)
+    connection.execute(statement("stage/no_row_recognised"))
+    # While an older delivery waits, what this one confirms must outlive it; what goes the road again is all read anew.
+    if batch.origin != "delivery" or ledger.older_one_waits(connection, batch):
+        return Recognised(0, None)
+    # Asked before the rows are: a batch that writes in between is seen by the load.
+    after, has_written = writings(connection, batch)
+    if not has_written:
+        return Recognised(0, None)
+    cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)
+    # Of the whole cleaning, PostgreSQL computes what these two need.
+    keyed = sql.SQL("select row_no, record_key, received_hash from ({}) as cleaned_row").format(cleaned)
+    connection.execute(sql.SQL("create unlogged table keyed_row as {}").format(keyed))
+    connection.execute("analyze keyed_row")
+    table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
+    values = {"license_type": batch.license_type, "department": batch.department, "feed": batch.feed}
+    found = connection.execute(statement("stage/recognise").format(**table.names), values)
+    connection.execute("drop table keyed_row")
+    connection.execute("analyze recognised_row")
+    return Recognised(found.rowcount, after)
+
+
+def writings(connection: psycopg.Connection[Any], batch: Batch) -> tuple[int, bool]:
+    """Count the batches that wrote to a batch's license type or data set; tell whether its own feed was among them."""
+    row = connection.execute(
+        statement("stage/writing_batches"),
+        {
+            "dataset": batch.dataset,
+            "license_type": batch.license_type,
+            "department": batch.department,
+            "feed": batch.feed,
+        },
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]

@@ -1,0 +1,6 @@
+-- A number for every set of warnings that a row of this batch has.
+insert into ledger.warning_set (rules)
+select distinct warning
+from mark
+where critical = '{}' and warning <> '{}'
+on conflict (rules) do nothing

@@ -1,0 +1,13 @@
+"""What was received of a row, and its warnings, beside the row."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Run `0010_received_rows.sql`."""
+    op.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))

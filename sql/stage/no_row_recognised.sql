@@ -1,0 +1,1 @@
+create unlogged table recognised_row (row_no bigint, record_key text collate "C", warning_set integer)
