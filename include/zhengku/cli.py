@@ -24,6 +24,7 @@ from zhengku.clearance_cli import clearance_app
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.history_cli import as_of, replay
 from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
 from zhengku.profile.profile import profile
@@ -49,6 +50,8 @@ app.add_typer(clearance_app, name="clearance")
 app.add_typer(rules_app, name="rules")
 app.add_typer(problems_app, name="problems")
 app.add_typer(report_app, name="report")
+app.command()(replay)
+app.command("as-of")(as_of)
 
 out = Console()
 err = Console(stderr=True)

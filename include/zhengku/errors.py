@@ -67,6 +67,12 @@ class LandingUnavailable(ZhengkuError):
     """The landing area cannot be read now; whether a file is in it is not known, and nothing is given up for lost."""
 
 
+class LandingDamaged(ZhengkuError):
+    """A file in the landing area is not what was landed; nothing is loaded from it."""
+
+    final = True
+
+
 class StorageFull(ZhengkuError):
     """No space is left where the landing area or the database writes."""
 

@@ -118,6 +118,11 @@ _STRICTEST_FIRST: dict[str, Callable[[str], str]] = {
 }
 
 
+def field_mask(name: str, personal: str) -> Callable[[str], str]:
+    """Return how a standard field is masked: by its name and by what the catalogue says it tells of a person."""
+    return _STRICTEST_FIRST["holder" if name == "holder" else personal]
+
+
 def _mask_each(value: str, mask: Callable[[str], str]) -> str:
     return "".join(
         part if _PEOPLE_SEPARATOR.fullmatch(part) else mask(part)

@@ -53,10 +53,18 @@ classified as (
             when s.record_key is null then case when c.removes then 'deleted' else 'inserted' end
             when c.removes and s.removal = 'deleted' then 'unchanged'
             when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'
-            -- An older version does not win.
+            -- An older version does not win; of versions of one time, the one that came first.
             when
                 c.version_at < s.version_at
-                or (c.version_at = s.version_at and %(batch_id)s < s.batch_id)
+                or (
+                    c.version_at = s.version_at
+                    and exists (
+                        select from ledger.batch as b
+                        where
+                            b.batch_id = s.batch_id
+                            and (b.landed_at, b.batch_id) > (%(landed_at)s::timestamptz, %(batch_id)s)
+                    )
+                )
                 then 'superseded'
             when c.removes then 'deleted'
             else 'updated'

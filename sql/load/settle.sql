@@ -18,9 +18,16 @@ told as (
     from staged_row as c
     left join outcome as o on c.row_no = o.row_no
     inner join quarantine.problem_row as q on c.record_key = q.record_key
+    inner join ledger.batch as b on q.last_batch_id = b.batch_id
     where
         q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
-        and (q.version_at < c.version_at or (q.version_at = c.version_at and q.last_batch_id < %(batch_id)s))
+        -- What goes the road again is as old as it was.
+        and (
+            q.version_at < c.version_at
+            or (
+                q.version_at = c.version_at and q.last_batch_id < %(batch_id)s and b.landed_at <= %(landed_at)s
+            )
+        )
         and coalesce(o.outcome, 'inserted') in ('inserted', 'updated', 'unchanged', 'deleted')
         and q.problem_id not in (select r.problem_id from redriven as r)
     union all

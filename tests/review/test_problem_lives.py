@@ -165,7 +165,7 @@ def test_row_that_was_none_is_redriven_by_its_landed_file(reviewed, make_row):
         environment={**reviewed.settings.environment, "ZHENGKU_CATALOG_DIR": str(folder)},
     )
     [batch] = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "放宽行长")
-    assert (batch.origin, batch.fetched, batch.inserted, batch.quarantined) == ("replay", 2, 1, 1)
+    assert (batch.origin, batch.fetched, batch.inserted, batch.quarantined) == ("reread", 2, 1, 1)
     assert reviewed.lives() == [("corrected", "corrected", 1), ("open", None, 1)]
     assert [event for _, event, _ in reviewed.events()] == ["redriven", "redriven", "corrected"]
 
@@ -194,9 +194,9 @@ def test_of_a_file_that_is_read_again_only_what_is_meant_goes_on(reviewed, make_
     assert reviewed.lives() == before
     # What was written off or replaced since is not opened anew, and what was not named is not looked at.
     [batch] = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "又一次", [1])
-    assert (batch.origin, batch.fetched, batch.quarantined) == ("replay", 1, 1)
+    assert (batch.origin, batch.fetched, batch.quarantined) == ("reread", 1, 1)
     batches = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "又一次")
-    assert [(batch.origin, batch.fetched) for batch in batches] == [("replay", 2), ("redrive", 1)]
+    assert [(batch.origin, batch.fetched) for batch in batches] == [("reread", 2), ("redrive", 1)]
     assert reviewed.lives() == before
     assert [problem for problem, event, _ in reviewed.events() if event == "redriven"] == [1, 1, 3, 5]
 

@@ -245,6 +245,14 @@ class LandingArea:
                 ) from error
         return io.BufferedReader(_Content(content, self.url, path), _BUFFER)
 
+    def sha256(self, path: str) -> str:
+        """Return the digest of a landed file, in hexadecimal. Raises what `open` raises."""
+        digest = hashlib.sha256()
+        with self.open(path) as content:
+            while block := content.read(BLOCK):
+                digest.update(block)
+        return digest.hexdigest()
+
     def _expect_area(self, path: str) -> None:
         """Raise `LandingUnavailable` unless the area can be listed, where the file at `path` was not found."""
         with _read_errors(self.url, path):

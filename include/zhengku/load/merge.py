@@ -65,6 +65,7 @@ def load(
         "license_type": batch.license_type,
         "batch_id": batch.batch_id,
         "reasons": Jsonb(reasons),
+        "landed_at": batch.landed_at,
         "undated": EARLIEST,
         "is_delivery": batch.origin == "delivery",
     }
@@ -105,9 +106,7 @@ def load(
     compared, disappeared = None, 0
     # What is redriven is not the whole register.
     if feed.deliveries == "snapshots" and batch.origin == "delivery":
-        compared, disappeared = _compare_keys(
-            connection, table, {**values, "landed_at": batch.landed_at, "unreadable": unreadable}
-        )
+        compared, disappeared = _compare_keys(connection, table, {**values, "unreadable": unreadable})
         if compared != "overtaken":
             connection.execute(statement("load/gone"), values)
     discard(connection, batch.batch_id)
@@ -161,6 +160,8 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
         sql.SQL("alter table store.certificate attach partition {} for values in ({})").format(partition, key)
     )
     connection.execute(sql.SQL("alter table {} drop constraint one_type").format(partition))
+    # Until the server gets round to it, the next batches would be planned for a table of which nothing is known.
+    connection.execute(sql.SQL("analyze {} (record_key, batch_id, removal)").format(partition))
     return merged
 
 

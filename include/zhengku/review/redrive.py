@@ -7,10 +7,9 @@ with: it overtakes nothing that came since, and the watermark stays.
 
 import io
 import logging
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from zhengku import ledger
 from zhengku.collect.landing import Landed
@@ -18,6 +17,7 @@ from zhengku.collect.row_file import first_line, last_line, row_lines
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Batch, Connection
+from zhengku.replay import again_run_id, expect_said, record_again
 from zhengku.road import Road
 from zhengku.settings import CITY_TIME_ZONE
 
@@ -36,8 +36,7 @@ def redrive(
     Raises `ConfigurationError` without a name and a reason, or when there is nothing to redrive, and what the steps of
     the road raise.
     """
-    if not done_by.strip() or not reason.strip():
-        raise ConfigurationError("Expected who redrives and why, got a blank. Both are kept as evidence: say them.")
+    expect_said("redrives", done_by, reason)
     feed = road.catalog.feed(department, feed_id)
     values: dict[str, Any] = {
         "department": department,
@@ -50,7 +49,7 @@ def redrive(
         raise ConfigurationError(
             f"{feed.name} has no unsolved problem records to redrive. `zhengku problems list` shows what there is."
         )
-    run_id = f"redrive__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+    run_id = again_run_id("redrive")
     done: list[Batch] = []
     failures: list[ZhengkuError] = []
     for batch_id, origin, _, unreadable in sources:
@@ -58,7 +57,7 @@ def redrive(
             with store_connection(road.settings.database_url) as connection:
                 source = ledger.batch_by_id(connection, batch_id)
                 batch = (
-                    _replay(road, connection, source, run_id, origin, done_by, reason, values)
+                    _reread(road, connection, source, run_id, origin, done_by, reason, values)
                     if unreadable
                     else _redrive(road, connection, source, run_id, done_by, reason, values)
                 )
@@ -88,7 +87,7 @@ def _redrive(
     day = datetime.now(tz=CITY_TIME_ZONE).date().isoformat()
     path = f"{source.department}/{source.feed}/{day}/{run_id.rsplit('_', 1)[-1]}-redrive-{source.batch_id}.rows"
     landed = road.landing.put(io.BytesIO(content), path)
-    batch = _record(road, connection, source, landed, run_id, "redrive", done_by, reason)
+    batch = record_again(road, connection, source, landed, run_id, "redrive", done_by, reason)
     with (
         connection.cursor() as cursor,
         cursor.copy("copy quarantine.redriven_row (batch_id, row_no, problem_id) from stdin") as copy,
@@ -99,7 +98,7 @@ def _redrive(
     return batch
 
 
-def _replay(
+def _reread(
     road: Road,
     connection: Connection,
     source: Batch,
@@ -113,10 +112,10 @@ def _replay(
     assert source.landing_path is not None
     assert source.sha256 is not None
     landed = Landed(source.landing_path, source.source_bytes, {"sha256": source.sha256})
-    form = "redrive" if origin == "redrive" else "replay"
-    batch = _record(road, connection, source, landed, run_id, form, done_by, reason)
+    form: Literal["redrive", "reread"] = "redrive" if origin == "redrive" else "reread"
+    batch = record_again(road, connection, source, landed, run_id, form, done_by, reason)
     connection.execute(
-        statement("review/replayed_rows"),
+        statement("review/reread_rows"),
         {**values, "batch_id": batch.batch_id, "redrives_batch_id": source.batch_id},
     )
     _tell(connection, batch, done_by, reason)
@@ -126,48 +125,3 @@ def _replay(
 def _tell(connection: Connection, batch: Batch, done_by: str, reason: str) -> None:
     values = {"batch_id": batch.batch_id, "done_by": done_by, "reason": reason}
     connection.execute(statement("review/redriven_events"), values)
-
-
-def _record(
-    road: Road,
-    connection: Connection,
-    source: Batch,
-    landed: Landed,
-    run_id: str,
-    origin: str,
-    done_by: str,
-    reason: str,
-) -> Batch:
-    feed = road.catalog.feed(source.department, source.feed)
-    return ledger.record_batch(
-        connection,
-        {
-            "department": source.department,
-            "feed": source.feed,
-            "dataset": source.dataset,
-            "license_type": source.license_type,
-            "run_id": run_id,
-            "status": "landed",
-            "source_name": f"{source.source_name}（重新处理批次{source.batch_id}）",
-            "source_bytes": landed.size,
-            "source_modified_at": source.source_modified_at,
-            "sha256": landed.digests["sha256"],
-            "landing_path": landed.path,
-            "landed_at": source.landed_at,
-            "manifest": None,
-            "window_start": None,
-            "window_end": None,
-            "position_at": None,
-            "position_key": [],
-            "config_digest": road.config_digest(feed),
-            "absent_fields": sorted(feed.absent_fields),
-            "rule_id": None,
-            "reason": None,
-            "detail": None,
-            "origin": origin,
-            "redrives_batch_id": source.batch_id,
-            # Most of its rows were wrong, and it is not the register: rules for a delivery as a whole do not hold it.
-            "released_by": done_by,
-            "release_reason": reason,
-        },
-    )

@@ -83,7 +83,7 @@ def copy_rows(
             _keep_bad_rows(cursor, bad_rows)
             bad_rows.clear()
     fetched, staged = reader.fetched, reader.good
-    if batch.origin == "replay":
+    if batch.origin == "reread":
         kept = connection.execute(statement("stage/keep_redriven"), {"batch_id": batch.batch_id}).fetchone()
         assert kept is not None
         fetched, staged = sum(kept), kept[0]

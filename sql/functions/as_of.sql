@@ -1,0 +1,75 @@
+-- The store as it was: for every data set with a history, two functions, made from the history's own columns.
+--
+-- store.<data set>_as_of(known_at): the versions that were in the store at a moment. A version counts from the finish
+-- of the batch that brought it to the finish of the one that replaced it.
+-- store.<data set>_valid_at(valid_at, known_at): of what was known at a moment, the versions that stood at another by
+-- the departments' own clocks. A record that was deleted or had disappeared by then is left out.
+do $make$
+declare
+    data_set text;
+    kept text;
+    keys text;
+begin
+    for data_set in
+        select left(tablename, -length('_history'))
+        from pg_catalog.pg_tables
+        where schemaname = 'store' and tablename like '%\_history'
+    loop
+        select
+            string_agg(format('v.%I', column_name), ', ' order by ordinal_position),
+            string_agg(format('v.%I', column_name), ', ') filter (where column_name in ('license_type', 'record_key'))
+        into kept, keys
+        from information_schema.columns
+        where
+            table_schema = 'store' and table_name = data_set || '_history'
+            and column_name not in ('replaced_by_batch_id', 'replaced_at');
+        execute format(
+            $function$
+            create or replace function store.%1$I(known_at timestamptz)
+            returns setof store.%2$I
+            language sql stable parallel safe
+            as $body$
+                select %3$s, null::bigint, null::timestamptz
+                from store.%4$I as v
+                inner join ledger.batch as b on v.batch_id = b.batch_id
+                where b.finished_at <= known_at
+                union all
+                select %3$s, v.replaced_by_batch_id, v.replaced_at
+                from store.%2$I as v
+                inner join ledger.batch as b on v.batch_id = b.batch_id
+                inner join ledger.batch as r on v.replaced_by_batch_id = r.batch_id
+                where b.finished_at <= known_at and r.finished_at > known_at
+            $body$
+            $function$,
+            data_set || '_as_of', data_set || '_history', kept, data_set
+        );
+        execute format(
+            $function$
+            create or replace function store.%1$I(valid_at timestamptz, known_at timestamptz)
+            returns setof store.%2$I
+            language sql stable parallel safe
+            as $body$
+                select %3$s, v.replaced_by_batch_id, v.replaced_at
+                from (
+                    select distinct on (%5$s) *
+                    from (
+                        select %3$s, null::bigint as replaced_by_batch_id, null::timestamptz as replaced_at
+                        from store.%4$I as v
+                        inner join ledger.batch as b on v.batch_id = b.batch_id
+                        where b.finished_at <= known_at and v.version_at <= valid_at
+                        union all
+                        select %3$s, v.replaced_by_batch_id, v.replaced_at
+                        from store.%2$I as v
+                        inner join ledger.batch as b on v.batch_id = b.batch_id
+                        where b.finished_at <= known_at and v.version_at <= valid_at
+                    ) as v
+                    order by %5$s, v.version_at desc, v.version_no desc
+                ) as v
+                where v.removed_at is null or v.removed_at > valid_at
+            $body$
+            $function$,
+            data_set || '_valid_at', data_set || '_history', kept, data_set, keys
+        );
+    end loop;
+end
+$make$;
