@@ -18,11 +18,13 @@ def department_pools(catalog_folder: Path, complain: Callable[[str], None]) -> d
     pools: dict[str, int] = {}
     for file in department_files(catalog_folder):
         try:
-            pool = load_department(catalog_folder, file.stem).pool
+            department = load_department(catalog_folder, file.stem)
         except CatalogError as error:
             complain(f"no pool for {file.stem}: {error}")
         else:
-            pools[pool.name] = pool.slots
+            pools[department.pool.name] = department.pool.slots
+            # One month at a time: the systems have their day's work to do.
+            pools[department.backfill_pool] = 1
     return pools
 
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zhengku import __version__, ledger
+from zhengku.backfill_cli import backfill_app
 from zhengku.catalog import Problem, check_catalog, department_schema, load_catalog
 from zhengku.catalog.department import Watermark
 from zhengku.clearance_cli import clearance_app
@@ -50,6 +51,7 @@ app.add_typer(clearance_app, name="clearance")
 app.add_typer(rules_app, name="rules")
 app.add_typer(problems_app, name="problems")
 app.add_typer(report_app, name="report")
+app.add_typer(backfill_app, name="backfill")
 app.command()(replay)
 app.command("as-of")(as_of)
 

@@ -83,6 +83,10 @@ class BalanceError(ZhengkuError):
     final = True
 
 
+class BackfillIncomplete(ZhengkuError):
+    """A month of some feeds of a department is not in the store whole; the other feeds' are."""
+
+
 class BatchesFailed(ZhengkuError):
     """Some deliveries of a run were rejected or are held; the others are loaded."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import psycopg
@@ -66,12 +66,13 @@ class Batch:
     released_by: str | None
     release_reason: str | None
     recorded_at: datetime
-    origin: Literal["delivery", "replay", "redrive", "reread"]
+    origin: Literal["delivery", "backfill", "replay", "redrive", "reread"]
     redrives_batch_id: int | None
     columns: list[str]
     warned: int
     recognised: int
     recognised_after: int | None
+    backfill_month: date | None
     staged_at: datetime | None
     validated_at: datetime | None
     finished_at: datetime | None
@@ -111,7 +112,11 @@ Connection = psycopg.Connection[Any]
 
 def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
     """Enter a delivery; the same delivery of the same run is entered once (a repeated task finds its own batch)."""
-    row = {"origin": "delivery", **dict.fromkeys(("redrives_batch_id", "released_by", "release_reason")), **values}
+    row = {
+        "origin": "delivery",
+        **dict.fromkeys(("redrives_batch_id", "released_by", "release_reason", "backfill_month")),
+        **values,
+    }
     row["manifest"] = Jsonb(row["manifest"]) if row.get("manifest") is not None else None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batch = cursor.execute(statement("collect/record_batch"), row).fetchone()

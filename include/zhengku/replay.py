@@ -174,12 +174,14 @@ def _begin_of(day: date) -> datetime:
 
 
 def _why_not(batch: Batch) -> str:
-    if batch.origin != "delivery":
+    if batch.origin not in ("delivery", "backfill"):
         why = f"it is a {batch.origin} of batch {batch.redrives_batch_id}: replay that one"
     elif batch.repeats_batch_id is not None:
         why = f"it has the same file as batch {batch.repeats_batch_id}: replay that one"
     elif batch.status == "held":
         why = "it is held: release it (`zhengku release`), which takes it through the road"
+    elif batch.status == "rejected" and batch.landing_path is not None:
+        why = f"it was given back ({batch.rule_id}): the department has to deliver it anew"
     elif batch.landing_path is None:
         why = "nothing of it was landed"
     else:

@@ -8,12 +8,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from traceback import walk_tb
+from typing import Literal
 
 from psycopg.rows import dict_row
 
@@ -98,11 +99,12 @@ class Road:
             yield connection, ledger.batch_by_id(connection, batch_id)
 
     @contextmanager
-    def _alone_with_feed(self, feed: Feed) -> Iterator[None]:
-        """Wait until no other run reads this feed: it would read the same once more."""
+    def _alone_with_feed(self, feed: Feed, what: Literal["feed", "backfill"] = "feed") -> Iterator[None]:
+        """Wait until no other run reads this feed, or months of it: it would read the same once more."""
         with store_connection(self.settings.database_url) as connection:
             connection.execute(
-                "select pg_advisory_lock(hashtextextended('zhengku.feed.' || %(name)s, 0))", {"name": feed.name}
+                "select pg_advisory_lock(hashtextextended('zhengku.' || %(what)s || '.' || %(name)s, 0))",
+                {"what": what, "name": feed.name},
             )
             # The lock is the session's: no transaction stays open while the source is read.
             connection.commit()
@@ -140,19 +142,21 @@ class Road:
             if not isinstance(feed.window, NewFiles) and any(batch.run_id == run_id for batch in batches):
                 # An earlier try of this run has read the feed.
                 return sorted(batches, key=lambda batch: batch.batch_id)
+            # What goes the road again is no delivery.
+            started = any(batch.origin == "delivery" for batch in batches)
             source = source_of(feed, address, self.catalog.department(department).pool.slots)
             waiting: DeliveryUnavailable | None = None
             deliveries: Sequence[Delivery]
             try:
                 deliveries = source.deliveries(interval or window_after(feed, reached))
             except DeliveryUnavailable as error:
-                if not batches:
+                if not started:
                     raise
                 log.warning("%s", error)
                 deliveries = []
             fresh = list(deliveries)
             if isinstance(feed.transport, FileDrop):
-                fresh = self._fresh(feed, feed.transport, address, deliveries, seen, again=again, started=bool(batches))
+                fresh = self._fresh(feed, feed.transport, address, deliveries, seen, again=again, started=started)
             for delivery in fresh:
                 try:
                     batches.append(
@@ -166,6 +170,29 @@ class Road:
             # A file that this very run rejected, and that was read again since, is the batch that is there.
             found = {batch.batch_id: batch for batch in batches}
             return [found[batch_id] for batch_id in sorted(found)]
+
+    def collect_month(
+        self, department: str, feed_id: str, run_id: str, month: date, window: Window, share: int
+    ) -> list[Batch]:
+        """Lay what a feed with a watermark has of a month into the landing area; return the batches, oldest first.
+
+        The watermark stays, and a nightly run neither waits for it nor takes its batches up. Where the system allows so
+        many requests in a minute, one of `share` is used for each that a nightly reader may.
+        Raises what `collect` raises.
+        """
+        feed = self.catalog.feed(department, feed_id)
+        address = self.settings.connection(feed.transport.connection)
+        with self._alone_with_feed(feed, "backfill"):
+            with store_connection(self.settings.database_url) as connection:
+                known = ledger.batches(connection, department=department, feed=feed_id, run_id=run_id, limit=1_000_000)
+            # An earlier try of this run has read the month.
+            if found := [batch for batch in known if batch.backfill_month == month]:
+                return sorted(found, key=lambda batch: batch.batch_id)
+            source = source_of(feed, address, share * self.catalog.department(department).pool.slots)
+            return [
+                self._collect_one(feed, source, delivery, run_id, again=False, moves=False, month=month)
+                for delivery in source.deliveries(window)
+            ]
 
     def collect_feeds(
         self,
@@ -248,7 +275,15 @@ class Road:
         return newest
 
     def _collect_one(
-        self, feed: Feed, source: Source, delivery: Delivery, run_id: str, *, again: bool, moves: bool
+        self,
+        feed: Feed,
+        source: Source,
+        delivery: Delivery,
+        run_id: str,
+        *,
+        again: bool,
+        moves: bool,
+        month: date | None = None,
     ) -> Batch:
         collected: Collected | None = None
         rejection: DeliveryRejected | None = None
@@ -306,6 +341,8 @@ class Road:
                     "rule_id": rejection.rule if rejection else None,
                     "reason": rejection.reason if rejection else None,
                     "detail": str(rejection) if rejection else None,
+                    "origin": "delivery" if month is None else "backfill",
+                    "backfill_month": month,
                 },
             )
             if batch.status != "landed" or again:
@@ -559,7 +596,7 @@ class Road:
             for batch in batches
             if batch.status != "loaded"
         ]
-        delivered = {batch.feed for batch in batches}
+        delivered = {batch.feed for batch in batches if batch.origin == "delivery"}
         expected = self.catalog.department(department).feeds if feeds is None else feeds
         complaints += [f"feed {feed} has no batch in this run" for feed in expected if feed not in delivered]
         if complaints:

@@ -8,7 +8,7 @@ where
     and b.config_digest = %(config_digest)s
     and b.status = 'loaded' and b.superseded = 0
     -- Not one that took a part of the file through the road again.
-    and b.origin in ('delivery', 'replay')
+    and b.origin in ('delivery', 'backfill', 'replay')
     -- What is quarantined today may pass tomorrow: a date that lay ahead.
     and (b.quarantined = 0 or b.finished_at >= date_trunc('day', now()))
     and not exists (

@@ -13,7 +13,8 @@ recorded as (
     insert into ledger.batch (
         department, feed, dataset, license_type, run_id, status, source_name, source_bytes, source_modified_at,
         sha256, landing_path, landed_at, manifest, window_start, window_end, position_at, position_key, config_digest,
-        absent_fields, rule_id, reason, detail, finished_at, origin, redrives_batch_id, released_by, release_reason
+        absent_fields, rule_id, reason, detail, finished_at, origin, redrives_batch_id, released_by, release_reason,
+        backfill_month
     )
     values (
         %(department)s, %(feed)s, %(dataset)s, %(license_type)s, %(run_id)s, %(status)s,
@@ -43,7 +44,8 @@ recorded as (
         %(origin)s,
         %(redrives_batch_id)s,
         %(released_by)s,
-        %(release_reason)s
+        %(release_reason)s,
+        %(backfill_month)s
     )
     on conflict (department, feed, run_id, source_name, sha256) do nothing
     returning *

@@ -5,3 +5,5 @@ where
     department = %(department)s and feed = %(feed)s
     and run_id <> %(run_id)s
     and status in ('landed', 'staged', 'validated')
+    -- The backfill takes up its own: the night does not wait for it.
+    and origin <> 'backfill'

@@ -1,9 +1,20 @@
 -- Deliveries whose landed file can go the whole road again, in the order in which they came. One that only repeats
--- another has the same file.
+-- another has the same file. What was rejected by our own reading of it may pass today; not what a person gave back,
+-- and not a file that is not the one of its manifest.
 select *
 from ledger.batch
 where
-    origin = 'delivery' and repeats_batch_id is null and landing_path is not null and status in ('loaded', 'rejected')
+    origin in ('delivery', 'backfill') and repeats_batch_id is null and landing_path is not null
+    and (
+        status = 'loaded'
+        or (
+            status = 'rejected' and rule_id not in ('file.digest', 'file.lost')
+            and not exists (
+                select from ledger.decision as d
+                where d.batch_id = batch.batch_id and d.decision = 'rejected'
+            )
+        )
+    )
     and (%(batch_ids)s::bigint[] is null or batch_id = any(%(batch_ids)s::bigint[]))
     and (%(department)s::text is null or department = %(department)s)
     and (%(feed)s::text is null or feed = %(feed)s)

@@ -1,5 +1,5 @@
 -- Rows that cannot be used, kept as they came. A row that is wrong in the same way again is the same problem;
--- the place counts identical wrong rows of one batch apart.
+-- the place counts identical wrong rows of one batch apart. A replay opens no problem that was settled since.
 with problem as (
     select
         m.row_no,
@@ -81,6 +81,15 @@ select
     now(),
     now()
 from placed as p
+where
+    not %(is_replay)s
+    or not exists (
+        select from quarantine.problem_row as settled
+        where
+            settled.department = %(department)s and settled.feed = %(feed)s
+            and settled.fingerprint = md5(p.content || array_to_string(p.rules, ',') || p.place)
+            and settled.status in ('corrected', 'closed')
+    )
 -- Numbered in the order in which they came.
 order by p.row_no
 on conflict (department, feed, fingerprint) where status in ('open', 'returned', 'waived')

@@ -37,10 +37,11 @@ told as (
         n.problem_id as replaced_by
     from quarantine.problem_row as n
     inner join quarantine.problem_row as q on n.record_key = q.record_key
+    inner join ledger.batch as b on q.last_batch_id = b.batch_id
     where
         n.last_batch_id = %(batch_id)s and n.status in ('open', 'returned', 'waived')
         and q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
-        and q.last_batch_id < %(batch_id)s
+        and q.last_batch_id < %(batch_id)s and b.landed_at <= %(landed_at)s
         and (q.version_at <= n.version_at or q.version_at is null or n.version_at is null)
         and q.problem_id not in (select r.problem_id from redriven as r)
     union all

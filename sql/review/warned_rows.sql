@@ -10,7 +10,7 @@ select
 from ledger.batch as b
 inner join ledger.warned_row as w on coalesce(b.repeats_batch_id, b.batch_id) = w.batch_id
 where
-    b.recorded_at >= %(night_begin)s and b.recorded_at < %(night_end)s
+    b.origin = 'delivery' and b.recorded_at >= %(night_begin)s and b.recorded_at < %(night_end)s
     and (%(department)s::text is null or b.department = %(department)s)
     and (%(feed)s::text is null or b.feed = %(feed)s)
     and (%(rule_id)s::text is null or w.rule_id = %(rule_id)s)

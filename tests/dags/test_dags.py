@@ -33,8 +33,16 @@ EXPECTED = {
     "water": ("市水利和湖泊局", 1),
 }
 CASES_AND_EVALUATIONS = {"service_evaluation", "unified_acceptance"}
-# test_clearance_dags.py and test_review_dags.py are about these.
-PRODUCTS = {"daily_clearance", "daily_clearance_cutoff", "held_batches", "review_requests", "validation_report"}
+# test_clearance_dags.py, test_review_dags.py, test_backfill_dag.py and test_replay_dag.py are about these.
+PRODUCTS = {
+    "backfill",
+    "daily_clearance",
+    "daily_clearance_cutoff",
+    "held_batches",
+    "replay",
+    "review_requests",
+    "validation_report",
+}
 
 
 @pytest.fixture(scope="module")

@@ -101,9 +101,55 @@ def test_replayed_register_marks_and_brings_back_nothing(register, make_row):
     second = register.run_one()
     assert second.disappeared == 1
     before = register.store()
-    for batch in replayed(register, first.batch_id) + replayed(register, second.batch_id):
-        assert (batch.disappeared, batch.compared, batch.written) == (0, None, 0)
+    [older], [newest] = replayed(register, first.batch_id), replayed(register, second.batch_id)
+    assert (older.disappeared, older.compared, older.written) == (0, "overtaken", 0)
+    assert (newest.disappeared, newest.compared, newest.written) == (0, "compared", 0)
     assert register.store() == before
+    # Into a store that was lost, the same records stand and are gone.
+    register.query("truncate store.certificate, store.certificate_history")
+    replayed(register)
+    stands = "select record_key, removal from store.certificate order by record_key"
+    assert dict(register.query(stands)) == {
+        key: "disappeared" if row[0] == "鄂州市虚构第0003号商贸有限公司" else None for key, row in before.items()
+    }
+
+
+def test_problem_that_was_settled_since_is_not_opened_again(register, make_row):
+    register.deliver_rows("a.csv", make_row(1), make_row(2, 企业名称=""))
+    first = register.run_one()
+    register.deliver_rows("b.csv", make_row(1), make_row(3), minutes_ago=5)
+    register.run_one()
+    problems = register.query("select problem_id, status, solution from quarantine.problem_row")
+    assert [row[1:] for row in problems] == [("closed", "gone")]
+    [again] = replayed(register, first.batch_id)
+    assert again.quarantined == 1
+    assert register.query("select problem_id, status, solution from quarantine.problem_row") == problems
+
+
+def test_what_a_person_gave_back_is_not_replayed(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    batch = installation.run_one()
+    installation.query(
+        "with rejected as (update ledger.batch set status = 'rejected', rule_id = 'batch.x', reason = 'x')"
+        " insert into ledger.decision (batch_id, decision, decided_by, reason) values (%s, 'rejected', '虚构甲', '退')",
+        batch.batch_id,
+    )
+    assert replayed(installation) == []
+    with pytest.raises(ConfigurationError, match="it was given back"):
+        replayed(installation, batch.batch_id)
+
+
+def test_dead_replay_is_no_delivery_of_the_night(installation, make_row, monkeypatch):
+    installation.deliver_rows("a.csv", make_row(1))
+    first = installation.run_one()
+    with monkeypatch.context() as patch:
+        patch.setattr("zhengku.road.Road.load", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            replayed(installation, first.batch_id)
+    for path in installation.drop.iterdir():
+        path.unlink()
+    with pytest.raises(DeliveryUnavailable, match="No file"):
+        installation.run("night")
 
 
 def test_all_that_was_landed_makes_the_same_store_again(exchange, make_row):

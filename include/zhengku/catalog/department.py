@@ -576,6 +576,11 @@ class Department(Model):
     feeds: dict[Identifier, Feed] = Field(min_length=1, description="Feed id → feed.")
 
     @property
+    def backfill_pool(self) -> str:
+        """Name of the pool of its backfill, which leaves the nightly run its own."""
+        return f"{self.pool.name}_backfill"
+
+    @property
     def systems(self) -> dict[str, list[str]]:
         """The ids of the feeds by the system that they come from, which is known by its connection."""
         systems: dict[str, list[str]] = {}

@@ -9,7 +9,7 @@ from zhengku.collect.source import Source
 
 
 def source_of(feed: Feed, address: str, slots: int) -> Source:
-    """Return the source of a feed at `address`; `slots` of its department's systems may be read at the same time."""
+    """Return the source of a feed at `address`; `slots` readers share what its system allows in a minute."""
     transport = feed.transport
     if isinstance(transport, HttpApi):
         return HttpApiSource(feed, transport, address, slots)

@@ -67,7 +67,8 @@ def load(
         "reasons": Jsonb(reasons),
         "landed_at": batch.landed_at,
         "undated": EARLIEST,
-        "is_delivery": batch.origin == "delivery",
+        "is_delivery": batch.origin in ("delivery", "backfill"),
+        "is_replay": batch.origin == "replay",
     }
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify").format(**table.names), values)
@@ -99,15 +100,16 @@ def load(
         connection.execute(statement("load/remember_received").format(**table.names), values)
     if balance.quarantined:
         quarantined = connection.execute(statement("load/quarantine"), values)
-        _expect(batch, "rows quarantined", quarantined, balance.quarantined)
+        if batch.origin != "replay":
+            _expect(batch, "rows quarantined", quarantined, balance.quarantined)
     open_problems = connection.execute(statement("load/has_open_problems"), values).fetchone()
     if open_problems is not None and open_problems[0]:
         connection.execute(statement("load/settle"), values)
     compared, disappeared = None, 0
-    # What is redriven is not the whole register.
-    if feed.deliveries == "snapshots" and batch.origin == "delivery":
+    # What is redriven is not the whole register. Of replayed ones, only the newest is compared with the store.
+    if feed.deliveries == "snapshots" and batch.origin in ("delivery", "replay"):
         compared, disappeared = _compare_keys(connection, table, {**values, "unreadable": unreadable})
-        if compared != "overtaken":
+        if compared != "overtaken" and batch.origin == "delivery":
             connection.execute(statement("load/gone"), values)
     discard(connection, batch.batch_id)
     connection.execute(statement("load/move_watermark"), values)

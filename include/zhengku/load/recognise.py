@@ -42,7 +42,7 @@ def recognise(
     use_batch_schema(connection, batch.batch_id)
     connection.execute(statement("stage/no_row_recognised"))
     # While an older delivery waits, what this one confirms must outlive it; what goes the road again is all read anew.
-    if batch.origin != "delivery" or ledger.older_one_waits(connection, batch):
+    if batch.origin not in ("delivery", "backfill") or ledger.older_one_waits(connection, batch):
         return Recognised(0, None)
     # Asked before the rows are: a batch that writes in between is seen by the load.
     after, has_written = writings(connection, batch)

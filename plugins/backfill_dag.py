@@ -1,0 +1,89 @@
+"""The DAG of the backfill: a run for each month, a task for each department, in a pool of the department's own.
+
+Airflow's backfill makes the runs, from its interface or by `zhengku backfill run`. By itself it reads the month before
+once more on the first of every month: what was committed late is found then.
+"""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+from department_dag import FINAL_ERRORS
+
+from zhengku.backfill import FIRST_MONTH, backfilled_feeds
+from zhengku.catalog import load_department
+from zhengku.catalog.catalog import department_files
+from zhengku.catalog.department import Department
+from zhengku.errors import CatalogError
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+RUNS_AT_ONCE = 3
+
+
+def backfill(doc: str | None) -> DAG:
+    """Build the DAG. A department whose file is wrong has no task: its own DAG is the one to tell of it."""
+    with DAG(
+        dag_id="backfill",
+        dag_display_name="证照回溯·按月",
+        description="2019年1月以来各部门证照按月回溯归集",
+        doc_md=doc,
+        # The key is the month before the run's: 2019-01 belongs to 2019-02-01.
+        schedule=CronPartitionTimetable("0 12 1 * *", timezone="Asia/Shanghai", run_offset=-1, key_format="%Y-%m"),
+        start_date=datetime.combine(FIRST_MONTH, datetime.min.time(), CITY_TIME_ZONE),
+        catchup=False,
+        max_active_runs=RUNS_AT_ONCE,
+        tags=["证照归集", "回溯"],
+        params={
+            "departments": Param(
+                [], type="array", items={"type": "string"}, title="部门", description="留空为全部部门。"
+            ),
+            "again": Param(False, type="boolean", title="重做", description="已完成的月份也重新读取。"),
+        },
+        default_args={"owner": "data-engineers", "retry_policy": FINAL_ERRORS, "retry_exponential_backoff": 2.0},
+    ) as dag:
+        for file in department_files(Settings.load().catalog_folder):
+            try:
+                department = load_department(Settings.load().catalog_folder, file.stem)
+            except CatalogError:
+                continue
+            if backfilled_feeds(department):
+                _month_of(department)
+    return dag
+
+
+def _month_of(department: Department) -> None:
+    department_id = department.department
+
+    @task(
+        task_id=department_id,
+        task_display_name=department.name,
+        pool=department.backfill_pool,
+        retries=department.retries,
+        retry_delay=timedelta(seconds=department.retry_delay_seconds),
+        max_retry_delay=timedelta(minutes=30),
+        execution_timeout=timedelta(minutes=department.timeout_minutes),
+        outlets=[Asset(name=f"backfill.{department_id}", uri=f"zhengku://backfill/{department_id}")],
+    )
+    def month() -> dict[str, int]:
+        """Take the month of the run's partition through the road; rows fetched, by feed."""
+        from zhengku.backfill import backfill_month, month_of
+        from zhengku.road import Road
+
+        context = get_current_context()
+        asked = context["params"]["departments"]
+        if asked and department_id not in asked:
+            raise AirflowSkipException("the backfill is for other departments")
+        run = context["dag_run"]
+        if run.partition_key is None:
+            raise AirflowSkipException("a run by hand has no month: start a backfill for the months that are wanted")
+        progress = backfill_month(
+            Road(Settings.load()),
+            department_id,
+            month_of(run.partition_key),
+            run.run_id,
+            # A second try goes on where the first was stopped.
+            again=context["params"]["again"] and context["ti"].try_number == 1,
+        )
+        return {each.feed: each.fetched for each in progress}
+
+    month()

@@ -1,0 +1,71 @@
+"""The DAG of a replay, started by hand: landed deliveries go the whole road again."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param, get_current_context, task
+from department_dag import FINAL_ERRORS
+
+from zhengku.settings import Settings
+
+LONGEST_REPLAY = timedelta(hours=6)
+_DAY = {"type": ["null", "string"], "format": "date"}
+
+
+def replay(doc: str | None) -> DAG:
+    """Build the DAG that replays what its parameters name."""
+
+    # A second try goes on with the batches of the first.
+    @task(retries=2, retry_delay=timedelta(minutes=5), execution_timeout=LONGEST_REPLAY)
+    def take_again() -> list[int]:
+        """Replay the chosen deliveries, the oldest first; return the numbers of their new batches."""
+        from datetime import date
+
+        from zhengku.database import store_connection
+        from zhengku.errors import BatchesFailed, ConfigurationError
+        from zhengku.replay import replay as replay_batches
+        from zhengku.replay import replayable
+        from zhengku.road import Road
+
+        context = get_current_context()
+        asked = context["params"]
+        if bool(asked["batches"]) == bool(asked["department"]):
+            raise ConfigurationError("Expected either numbers of batches or a department, got both or neither.")
+        road = Road(Settings.load())
+        with store_connection(road.settings.database_url) as connection:
+            chosen = replayable(
+                connection,
+                batch_ids=asked["batches"] or None,
+                department=asked["department"],
+                feed=asked["feed"],
+                first_day=date.fromisoformat(asked["since"]) if asked["since"] else None,
+                last_day=date.fromisoformat(asked["until"]) if asked["until"] else None,
+            )
+        done = replay_batches(road, chosen, asked["by"], asked["reason"], context["dag_run"].run_id)
+        if wrong := [
+            f"batch {batch.batch_id} is {batch.status}: {batch.detail}" for batch in done if batch.status != "loaded"
+        ]:
+            raise BatchesFailed(" | ".join(wrong))
+        return [batch.batch_id for batch in done]
+
+    with DAG(
+        dag_id="replay",
+        dag_display_name="落地文件重走",
+        description="已落地的批次按现行映射与规则整批重走，不再向部门取数",
+        doc_md=doc,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        tags=["证照归集", "重走"],
+        params={
+            "batches": Param([], type="array", items={"type": "integer"}, title="批次号"),
+            "department": Param(None, type=["null", "string"], title="部门", description="与批次号二者选一。"),
+            "feed": Param(None, type=["null", "string"], title="来源", description="留空为该部门全部来源。"),
+            "since": Param(None, title="起（含）", **_DAY),
+            "until": Param(None, title="止（含）", **_DAY),
+            "by": Param(type="string", minLength=1, title="何人"),
+            "reason": Param(type="string", minLength=1, title="何故"),
+        },
+        default_args={"owner": "data-engineers", "retry_policy": FINAL_ERRORS},
+    ) as dag:
+        take_again()
+    return dag
