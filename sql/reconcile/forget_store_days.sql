@@ -1,0 +1,2 @@
+-- Without its batches the roll-up is made anew.
+truncate reconciliation.store_day, reconciliation.store_batch
