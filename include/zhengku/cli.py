@@ -27,6 +27,7 @@ from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
 from zhengku.profile.profile import profile
+from zhengku.reconcile_cli import reconcile
 from zhengku.report.run_report import report_path
 from zhengku.report.summary import batch_table, print_summary
 from zhengku.review import decisions
@@ -49,6 +50,7 @@ app.add_typer(clearance_app, name="clearance")
 app.add_typer(rules_app, name="rules")
 app.add_typer(problems_app, name="problems")
 app.add_typer(report_app, name="report")
+app.command()(reconcile)
 
 out = Console()
 err = Console(stderr=True)

@@ -66,7 +66,7 @@ class Batch:
     released_by: str | None
     release_reason: str | None
     recorded_at: datetime
-    origin: Literal["delivery", "replay", "redrive"]
+    origin: Literal["delivery", "replay", "redrive", "reconciliation"]
     redrives_batch_id: int | None
     columns: list[str]
     warned: int

@@ -3,7 +3,9 @@
 create or replace function reconciliation.hash(record_key text, version_at timestamptz) returns bigint
 language sql stable parallel safe
 return (
-    'x' || substr(md5(record_key || '|' || to_char(version_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI:SS.US')), 1, 15)
+    'x' || substr(
+        md5(record_key || '|' || to_char(version_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI:SS.US')), 1, 15
+    )
 )::bit(60)::bigint;
 
 create or replace function reconciliation.city_day(version_at timestamptz) returns date

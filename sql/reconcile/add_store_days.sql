@@ -32,8 +32,8 @@ select
     m.feed,
     reconciliation.city_day(m.version_at) as day,
     sum(m.sign) as number,
-    sum(m.sign * reconciliation.hash(m.record_key, m.version_at)::numeric) as checksum
+    sum(m.sign * reconciliation.hash(m.record_key, m.version_at)) as checksum
 from moved as m
-group by m.license_type, m.department, m.feed, day
+group by m.license_type, m.department, m.feed, 5
 on conflict (department, feed, license_type, day)
 do update set number = d.number + excluded.number, checksum = d.checksum + excluded.checksum

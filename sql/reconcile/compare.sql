@@ -63,7 +63,7 @@ select
     p.source_at,
     p.store_at,
     case
-        when p.loaded_at >= %(begun)s or p.source_at > %(until)s then 'changed_since'
+        when p.loaded_at >= %(begun)s or p.source_at > %(horizon)s then 'changed_since'
         when p.is_others and (p.store_at >= p.source_at or not %(timed)s) then 'other_feed'
         when
             p.kind <> 'missing_at_source'

@@ -1,2 +1,1 @@
--- Without its batches the roll-up is made anew.
-truncate reconciliation.store_day, reconciliation.store_batch
+delete from reconciliation.store_day

@@ -2,8 +2,9 @@
 select
     to_char(newest, 'YYYY-MM-DD') as day,
     count(*) as number,
-    sum(('x' || substr(md5(record_key || '|' || to_char(newest, 'YYYY-MM-DD HH24:MI:SS.US')), 1, 15))::bit(60)::bigint::numeric)
-        as checksum
+    sum(
+        ('x' || substr(md5(record_key || '|' || to_char(newest, 'YYYY-MM-DD HH24:MI:SS.US')), 1, 15))::bit(60)::bigint
+    ) as checksum
 from (
     select
         {key} as record_key,
