@@ -31,7 +31,7 @@ def reconcile(
     whole: Annotated[bool, typer.Option("--whole", help="From the very first day on.")] = False,
     mend: Annotated[
         bool,
-        typer.Option("--mend", help="Collect once more the days in which the store lacks rows, and compare again."),
+        typer.Option("--mend", help="Collect once more the days in which the store lacks rows, compare again."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -40,9 +40,7 @@ def reconcile(
     A source that cannot be read now is told of, and keeps no other from being compared.
     """
     if feed and not department:
-        raise ConfigurationError(
-            "Expected --department together with --feed: feeds of two departments may share a name."
-        )
+        raise ConfigurationError("Expected --department with --feed: feeds of two departments may share a name.")
     if whole and (since or until):
         raise ConfigurationError("Expected either --whole or a period with --since and --until, got both.")
     road = Road(Settings.load())
@@ -63,8 +61,8 @@ def reconcile(
             except ZhengkuError as error:
                 failures.append(error)
     _show(results, as_json=as_json)
-    for error in failures:
-        print(f"zhengku: {error}", file=sys.stderr)  # noqa: T201
+    for failure in failures:
+        print(f"zhengku: {failure}", file=sys.stderr)  # noqa: T201
     if failures or any(result.differences for result in results):
         raise typer.Exit(1)
 

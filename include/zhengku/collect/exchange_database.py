@@ -175,7 +175,7 @@ class ExchangeDatabaseSource(Source):
             at = quoted(feed.window.column)
             if name.endswith("mysql"):
                 parts = [f"convert({quoted(part)} using utf8mb4)" for part in wanted]
-                whole = f"concat({", '|', ".join(parts)})"
+                whole = "concat(" + ", '|', ".join(parts) + ")"
             else:
                 whole = " || '|' || ".join(quoted(part) for part in wanted)
                 zoned = isinstance(kind, sa.DateTime) and kind.timezone
