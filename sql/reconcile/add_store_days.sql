@@ -2,7 +2,7 @@
 -- roll-up was made goes out. That is the one version of a key that such a batch replaced and none of them wrote.
 with moved as (
     select
-        {license_type} as license_type,
+        {type_of} as license_type,
         s.department,
         s.feed,
         s.record_key,
@@ -12,7 +12,7 @@ with moved as (
     where s.batch_id = any(%(batches)s::bigint[]) and s.removal is distinct from 'disappeared'
     union all
     select
-        {license_type} as license_type,
+        {type_of} as license_type,
         s.department,
         s.feed,
         s.record_key,
@@ -34,6 +34,6 @@ select
     sum(m.sign) as number,
     sum(m.sign * reconciliation.hash(m.record_key, m.version_at)) as checksum
 from moved as m
-group by m.license_type, m.department, m.feed, 5
+group by m.license_type, m.department, m.feed, reconciliation.city_day(m.version_at)
 on conflict (department, feed, license_type, day)
 do update set number = d.number + excluded.number, checksum = d.checksum + excluded.checksum

@@ -2,7 +2,7 @@
 -- A table of its own, because PostgreSQL reads in parallel for it, which it does not for an insert.
 create temporary table store_sum on commit drop as
 select
-    {license_type} as license_type,
+    {type_of} as license_type,
     s.department,
     s.feed,
     reconciliation.city_day(s.version_at) as day,
@@ -10,4 +10,4 @@ select
     sum(reconciliation.hash(s.record_key, s.version_at)) as checksum
 from {store} as s
 where s.removal is distinct from 'disappeared'
-group by 1, s.department, s.feed, 4
+group by {type_of}, s.department, s.feed, reconciliation.city_day(s.version_at)

@@ -51,5 +51,5 @@ def _names(dataset: str) -> dict[str, sql.Composable]:
     return {
         "store": sql.Identifier("store", dataset),
         "history": sql.Identifier("store", f"{dataset}_history"),
-        "license_type": sql.SQL("s.license_type" if dataset == "certificate" else "''"),
+        "type_of": sql.SQL("s.license_type" if dataset == "certificate" else "''::text"),
     }
