@@ -23,7 +23,7 @@ from zhengku.catalog.department import Watermark, Whole
 from zhengku.collect.source import EARLIEST, Source, Window
 from zhengku.collect.transports import source_of
 from zhengku.database import statement, store_connection
-from zhengku.errors import ConfigurationError
+from zhengku.errors import ConfigurationError, FeedsRefused, FeedsUnavailable, ZhengkuError
 from zhengku.ledger import Batch
 from zhengku.load.store_table import StoreTable
 from zhengku.reconcile import roll_up
@@ -123,6 +123,25 @@ class Reconciliation:
             result.note = "该来源以文件逐次投递增量，来源处没有可供清点的全量，无法比对；请部门定期投递全量文件"
         self._record(result)
         return result
+
+    def compare_department(self, department: str, since: datetime | None) -> list[Result]:
+        """Compare every feed of a department from `since` on; one that fails does not keep the others from it.
+
+        Raises its own error in the end or, of several, `FeedsUnavailable` or `FeedsRefused`, which say all.
+        """
+        results: list[Result] = []
+        failures: list[ZhengkuError] = []
+        for feed_id in self._road.catalog.department(department).feeds:
+            try:
+                results.append(self.compare(department, feed_id, since))
+            except ZhengkuError as error:
+                failures.append(error)
+        if len(failures) == 1:
+            raise failures[0]
+        if failures:
+            kind = FeedsRefused if all(error.final for error in failures) else FeedsUnavailable
+            raise kind(f"{len(failures)} feeds were not compared: {' | '.join(map(str, failures))}")
+        return results
 
     def mend(self, department: str, feed_id: str) -> list[Batch]:
         """Collect once more, by the normal road, the days in which the store lacks rows; return the batches.
