@@ -1,4 +1,4 @@
-"""The DAG of the weekly reconciliation: a task for each department, in its pool, so that one that is down hurts itself."""
+"""The DAG of the weekly reconciliation: a task for each department in its own pool: one that is down hurts itself."""
 
 from datetime import timedelta
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.command_line import zhengku
 
 from simulator.business_licenses import credit_code
 from zhengku.errors import DeliveryUnavailable, SourceRefused
@@ -193,3 +194,30 @@ def test_files_of_increments_say_that_they_cannot_be_compared(installation, make
     assert (result.method, result.source_count) == ("not_comparable", None)
     assert result.note is not None
     assert "无法比对" in result.note
+
+
+def test_the_command_tells_mends_and_its_problems_are_returned(installation, tmp_path, make_row):
+    with_feed(installation, tmp_path / "catalog", ("    deliveries: increments", "    deliveries: snapshots"))
+    installation.deliver_rows("a.csv", *(make_row(number) for number in range(1, 5)))
+    installation.run_one()
+    environment = {**installation.settings.environment, "ZHENGKU_RETURN_DIR": str(tmp_path / "returns")}
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = zhengku(environment, *arguments)
+        return done.returncode, done.stdout + done.stderr
+
+    assert run("reconcile", "--whole")[0] == 0
+    installation.query("delete from store.certificate where record_key = %s returning 1", credit_code(3))
+    status, told = run("reconcile", "--department", "market_supervision", "--json")
+    assert (status, [result["missing_in_store"] for result in json.loads(told)]) == (1, [1])
+    assert "snapshot" in run("reconcile")[1]
+    [listed] = json.loads(run("problems", "list", "--json")[1])
+    assert listed["rules"] == ["reconciliation.missing_in_store"]
+    assert credit_code(3) not in json.dumps(listed["payload"], ensure_ascii=False)
+    assert run("problems", "show", str(listed["problem_id"]))[0] == 0
+    assert run("problems", "redrive", "market_supervision/business_license", "--reason", "试")[0] == 0
+    assert run("problems", "return", "market_supervision", "--by", "zhang")[0] == 0
+    assert run("report", "publish")[0] == 0
+    assert run("reconcile", "--mend")[0] == 0
+    assert installation.query("select status from quarantine.problem_row") == [("corrected",)]
+    assert run("reconcile", "--feed", "business_license")[0] == 1
