@@ -48,13 +48,13 @@ from generate_series(1::bigint, %(rows)s) as n
 
 KEPT = """
 insert into store.certificate_history
-select s.*, %(batch)s, now() from store.certificate as s where s.license_type = %(type)s and s.row_no <= %(rows)s
+select s.*, %(batch)s, now() from store.certificate as s where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s + %(rows)s
 """
 
 MOVED = """
 update store.certificate as s
 set version_at = timestamptz '2026-10-01' + (s.row_no %% 7) * interval '1 day', version_no = 2, batch_id = %(batch)s
-where s.license_type = %(type)s and s.row_no <= %(rows)s
+where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s + %(rows)s
 """
 
 
@@ -75,8 +75,8 @@ def _fill(connection: psycopg.Connection[Any], rows: int) -> None:
     connection.autocommit = False
 
 
-def _change(connection: psycopg.Connection[Any], run: str) -> None:
-    values: dict[str, Any] = {"type": TYPES[0], "run": run, "rows": CHANGED}
+def _change(connection: psycopg.Connection[Any], turn: int) -> None:
+    values: dict[str, Any] = {"type": TYPES[0], "run": f"change {turn}", "rows": CHANGED, "behind": turn * CHANGED}
     [batch] = connection.execute(_batch("updated"), values).fetchone() or [None]
     for query in (KEPT, MOVED):
         connection.execute(query.encode(), {**values, "batch": batch})
@@ -104,7 +104,7 @@ def main() -> None:
                 print(f"{rows:,} certificates, {platform.platform()}, settings {SETTINGS}", flush=True)
                 _measure("whole roll-up", url, catalog, whole=True)
                 for turn in range(3):
-                    _change(connection, f"change {turn}")
+                    _change(connection, turn)
                     _measure(f"after {CHANGED:,} changed rows", url, catalog, whole=False)
                 query = "select day, license_type, number, checksum from reconciliation.store_day order by 1, 2"
                 kept = connection.execute(query).fetchall()
