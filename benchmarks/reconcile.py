@@ -48,7 +48,8 @@ from generate_series(1::bigint, %(rows)s) as n
 
 KEPT = """
 insert into store.certificate_history
-select s.*, %(batch)s, now() from store.certificate as s where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s + %(rows)s
+select s.*, %(batch)s, now() from store.certificate as s
+where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s + %(rows)s
 """
 
 MOVED = """
