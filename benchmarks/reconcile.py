@@ -49,13 +49,13 @@ from generate_series(1::bigint, %(rows)s) as n
 KEPT = """
 insert into store.certificate_history
 select s.*, %(batch)s, now() from store.certificate as s
-where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s + %(rows)s
+where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s::bigint + %(rows)s
 """
 
 MOVED = """
 update store.certificate as s
 set version_at = timestamptz '2026-10-01' + (s.row_no %% 7) * interval '1 day', version_no = 2, batch_id = %(batch)s
-where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s + %(rows)s
+where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s::bigint + %(rows)s
 """
 
 
