@@ -90,6 +90,7 @@ bench: $(INSTALLED)  ## measure: a million rows into the store, HTTP and tables 
 	@$(RUN) -m benchmarks.daily_clearance
 	@$(RUN) -m benchmarks.clearance_workbook
 	@$(RUN) -m benchmarks.review
+	@$(RUN) -m benchmarks.reconcile
 	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints

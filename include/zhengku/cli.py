@@ -29,6 +29,7 @@ from zhengku.history_cli import as_of, replay
 from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
 from zhengku.profile.profile import profile
+from zhengku.reconcile_cli import reconcile
 from zhengku.report.run_report import report_path
 from zhengku.report.summary import batch_table, print_summary
 from zhengku.review import decisions
@@ -54,6 +55,7 @@ app.add_typer(report_app, name="report")
 app.add_typer(backfill_app, name="backfill")
 app.command()(replay)
 app.command("as-of")(as_of)
+app.command()(reconcile)
 
 out = Console()
 err = Console(stderr=True)

@@ -66,7 +66,7 @@ class Batch:
     released_by: str | None
     release_reason: str | None
     recorded_at: datetime
-    origin: Literal["delivery", "backfill", "replay", "redrive", "reread"]
+    origin: Literal["delivery", "backfill", "replay", "redrive", "reread", "reconciliation"]
     redrives_batch_id: int | None
     columns: list[str]
     warned: int

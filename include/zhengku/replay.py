@@ -174,7 +174,9 @@ def _begin_of(day: date) -> datetime:
 
 
 def _why_not(batch: Batch) -> str:
-    if batch.origin not in ("delivery", "backfill"):
+    if batch.origin == "reconciliation":
+        why = "it holds what a comparison with the source found, and nothing was delivered"
+    elif batch.origin not in ("delivery", "backfill"):
         why = f"it is a {batch.origin} of batch {batch.redrives_batch_id}: replay that one"
     elif batch.repeats_batch_id is not None:
         why = f"it has the same file as batch {batch.repeats_batch_id}: replay that one"

@@ -11,6 +11,7 @@ select case
             select from ledger.batch
             where
                 department = %(department)s and feed = %(feed)s and status = 'loaded' and landed_at > %(landed_at)s
+                and origin <> 'reconciliation'
         )
         then 'overtaken'
     else 'compared'

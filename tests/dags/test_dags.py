@@ -40,6 +40,7 @@ PRODUCTS = {
     "daily_clearance_cutoff",
     "held_batches",
     "replay",
+    "reconcile",
     "review_requests",
     "validation_report",
 }
@@ -162,3 +163,11 @@ assert not heavy, heavy
     environment = {**os.environ, "ZHENGKU_DATABASE_URL": "", "ZHENGKU_HOME": str(HOME)}
     environment.pop("ZHENGKU_DATABASE_URL")
     subprocess.run([sys.executable, "-c", program], check=True, cwd=HOME, env=environment, timeout=120)
+
+
+def test_each_department_is_compared_weekly_in_its_own_pool(dag_bag):
+    dag = dag_bag.dags["reconcile"]
+    assert dag.timetable.expression == "0 10 * * 6"
+    assert {task.task_id for task in dag.tasks} == set(EXPECTED)
+    assert {task.task_id: task.pool for task in dag.tasks}["transport"] == "transport"
+    assert all(not task.upstream_task_ids for task in dag.tasks)

@@ -10,8 +10,10 @@ from tests.review.serving import ROOT, served
 
 from zhengku.database import store_connection
 from zhengku.pages.review_app import TABS
+from zhengku.reconcile import Reconciliation
 from zhengku.review import requests
 from zhengku.review.daily import publish_nights
+from zhengku.road import Road
 from zhengku.settings import CITY_TIME_ZONE
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -268,3 +270,11 @@ def test_ledger_is_shown_and_handed_over(pages, reviewed):
     post(pages, "zhang", "notify", entry=number)
     assert "通报" in get(pages, "zhang", "ledger").text
     assert get(pages, "root", "ledger/file").content[:2] == b"PK"
+
+
+def test_the_newest_comparison_of_each_feed_is_shown(pages, reviewed):
+    assert "还没有比对过" in get(pages, "zhang", "reconciliation").text
+    Reconciliation(Road(reviewed.settings)).compare("market_supervision", "business_license")
+    shown = get(pages, "zhang", "reconciliation").text
+    assert "无法比对" in shown
+    assert "增量" in shown

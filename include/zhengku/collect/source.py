@@ -1,9 +1,9 @@
 """What every transport has in common: a source tells what there is to collect, and lays it into the landing area."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from zhengku.collect.landing import Landed, LandingArea
@@ -80,8 +80,16 @@ class Collected:
     rejection: DeliveryRejected | None = None
 
 
+@dataclass(frozen=True)
+class DaySum:
+    """How many keys have their newest row on a day of the city, and the sum of their `zhengku.reconcile.checksum`."""
+
+    number: int
+    checksum: int
+
+
 class Source(ABC):
-    """One feed's source. A transport is a class with these two methods."""
+    """One feed's source. A transport is a class with the two abstract methods, and `day_sums` where it can count."""
 
     @abstractmethod
     def deliveries(self, window: Window) -> Sequence[Delivery]:
@@ -96,6 +104,13 @@ class Source(ABC):
         Raises `DeliveryUnavailable` when the source cannot be read now, `SourceRefused` when another try would end the
         same, `DeliveryRejected` when there is nothing worth keeping; `StorageFull`, `ConfigurationError`.
         """
+
+    def day_sums(self, since: datetime, until: datetime) -> Mapping[date, DaySum] | None:
+        """Return count and checksum of the newest rows by key from `since` to `until`, by day; None: it can only list.
+
+        Keys are those of the source as they are, not cleaned. Raises what `land` raises.
+        """
+        return None
 
 
 class Chunks:

@@ -97,6 +97,8 @@ def load(
     if counts.get("unchanged"):
         if ledger.older_one_waits(connection, batch):
             connection.execute(statement("load/confirm").format(**table.names), values)
+            # It moves times without a new version, which the roll-up by day cannot see.
+            connection.execute(statement("reconcile/forget_store_batches"))
         connection.execute(statement("load/remember_received").format(**table.names), values)
     if balance.quarantined:
         quarantined = connection.execute(statement("load/quarantine"), values)

@@ -28,6 +28,7 @@ from zhengku.pages.application import new_app
 from zhengku.pages.choice import read_day, read_number, read_one_of, read_text
 from zhengku.pages.host import check_form, form_token, visitor
 from zhengku.pages.rendering import HEADERS, page
+from zhengku.reconcile.results import EXPLANATION_NAMES, METHOD_NAMES, newest_runs
 from zhengku.report.run_report import SEVERITY_NAMES
 from zhengku.review import decisions, problem_ledger, problems
 from zhengku.review import night as nights
@@ -79,7 +80,8 @@ BATCHES = Tab("batches", "待审批次")
 RETURNS = Tab("returns", "退回")
 REQUESTS = Tab("requests", "处理请求")
 LEDGER = Tab("ledger", "问题台账")
-TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER)
+RECONCILIATION = Tab("reconciliation", "比对")
+TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER, RECONCILIATION)
 
 Visitor = Annotated[ReviewAccess, Depends(visitor)]
 
@@ -121,6 +123,7 @@ def create_review_app(host: Any) -> FastAPI:
         ("/requests", show_requests),
         ("/ledger", show_ledger),
         ("/ledger/file", download_ledger),
+        ("/reconciliation", show_reconciliation),
     ):
         app.add_api_route(path, route, methods=["GET"], response_model=None)
     actions: dict[str, Callable[..., Response]] = {
@@ -351,6 +354,19 @@ def show_ledger(request: Request, access: Reviewer) -> Response:
             entry_names=problem_ledger.ENTRY_NAMES,
             responsible=lambda entry: problem_ledger.responsible(view.catalog, entry),
             token=form_token(request, access) if access.may_act else "",
+        )
+
+
+def show_reconciliation(request: Request, access: Reviewer) -> Response:
+    """Show what the newest comparison of each feed with its source found."""
+    with _store(request) as connection:
+        view = _View(request, access, RECONCILIATION)
+        return view.page(
+            "reconciliation.html.j2",
+            runs=newest_runs(connection),
+            method_names=METHOD_NAMES,
+            explanation_names=EXPLANATION_NAMES,
+            catalog=view.catalog,
         )
 
 

@@ -60,6 +60,9 @@ class ReviewConfig(BaseModel):
     ledger_from_rows: Number = Field(
         ge=1, le=10_000_000, description="Rows of seven nights from which on that is asked (1 to 10000000)."
     )
+    reconcile_at: Clock = Field(description="Time of day at which sources are compared with the store.")
+    reconcile_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
+    reconcile_days: Number = Field(ge=1, le=3660, description="Days that are compared, the last is today (1 to 3660).")
 
     @field_validator("remind_before_working_days")
     @classmethod

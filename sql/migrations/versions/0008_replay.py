@@ -4,10 +4,10 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Run `0011_replay.sql`."""
+    """Run `0008_replay.sql`."""
     op.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))

@@ -1,0 +1,47 @@
+"""The DAG of the weekly reconciliation: a task for each department in its own pool: one that is down hurts itself."""
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, task
+from clearance_dag import TASK_ARGS
+from department_dag import FIRST_NIGHT
+
+from zhengku.catalog import load_catalog
+from zhengku.reconcile.comparison import Reconciliation, since_of
+from zhengku.review.config import load_review
+from zhengku.road import Road
+from zhengku.settings import Settings
+
+# Ten million keys may have to be listed at a limited pace.
+LONGEST_COMPARISON = timedelta(hours=6)
+
+
+def reconcile(doc: str | None) -> DAG:
+    """Build the DAG that compares every source with the store once a week; reads the catalogue and nothing else."""
+    folder = Settings.load().catalog_folder
+    review = load_review(folder)
+
+    @task(execution_timeout=LONGEST_COMPARISON)
+    def compare(department: str) -> dict[str, int]:
+        """Compare the feeds of a department; return the unexplained differences by feed."""
+        results = Reconciliation(Road(Settings.load())).compare_department(department, since_of(review.reconcile_days))
+        return {result.feed: result.differences for result in results}
+
+    with DAG(
+        dag_id="reconcile",
+        dag_display_name="比对·来源与证照库",
+        description="每周比对各来源与证照库：逐日条数与校验和，不一致的逐条核对",
+        doc_md=doc,
+        schedule=CronTriggerTimetable(
+            f"{review.reconcile_at.minute} {review.reconcile_at.hour} * * {review.reconcile_weekday}",
+            timezone="Asia/Shanghai",
+        ),
+        start_date=FIRST_NIGHT,
+        catchup=False,
+        max_active_runs=1,
+        tags=["比对"],
+        default_args=TASK_ARGS,
+    ) as dag:
+        for name, department in load_catalog(folder).departments.items():
+            compare.override(task_id=name, task_display_name=department.name, pool=department.pool.name)(name)
+    return dag

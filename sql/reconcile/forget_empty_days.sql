@@ -1,0 +1,2 @@
+delete from reconciliation.store_day
+where number = 0
