@@ -10,14 +10,12 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, get_current_c
 from airflow.sdk.exceptions import AirflowSkipException
 from department_dag import FINAL_ERRORS
 
-from zhengku.backfill import FIRST_MONTH, backfilled_feeds
+from zhengku.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.catalog import load_department
 from zhengku.catalog.catalog import department_files
 from zhengku.catalog.department import Department
 from zhengku.errors import CatalogError
 from zhengku.settings import CITY_TIME_ZONE, Settings
-
-RUNS_AT_ONCE = 3
 
 
 def backfill(doc: str | None) -> DAG:
@@ -31,7 +29,7 @@ def backfill(doc: str | None) -> DAG:
         schedule=CronPartitionTimetable("0 12 1 * *", timezone="Asia/Shanghai", run_offset=-1, key_format="%Y-%m"),
         start_date=datetime.combine(FIRST_MONTH, datetime.min.time(), CITY_TIME_ZONE),
         catchup=False,
-        max_active_runs=RUNS_AT_ONCE,
+        max_active_runs=MONTHS_AT_ONCE,
         tags=["证照归集", "回溯"],
         params={
             "departments": Param(

@@ -30,10 +30,22 @@ FIRST_MONTH = date(2019, 1, 1)
 BACKFILLED = ("certificate",)
 """Data sets that have a past to collect; cases and evaluations are for the lists of the day."""
 
+MONTHS_AT_ONCE = 3
+"""Of one department it is one at a time, by its pool: a department that is down does not keep the others back."""
+
 REQUESTS_SHARE = 4
 """Of the requests that a system allows in a minute, a backfill takes the fourth part of a nightly reader's."""
 
 State = Literal["running", "done", "held", "failed"]
+
+STATE_NAMES: dict[State | None, str] = {
+    None: "未开始",
+    "running": "进行中",
+    "done": "完成",
+    "held": "被暂扣",
+    "failed": "失败",
+}
+STATE_SIGNS: dict[State | None, str] = {None: "·", "running": "…", "done": "✓", "held": "暂", "failed": "✗"}
 
 
 @dataclass(frozen=True)
@@ -90,9 +102,10 @@ def _next(month: date) -> date:
 def window_of(month: date, now: datetime) -> Window:
     """Return the part of a feed that is read for a month: up to the first instant of the next one, or to `now`.
 
-    That instant is read for both months. Systems differ in whether they cut what they are asked for by the second.
+    That instant is read for both months. Systems differ in whether they cut what they are asked for by the second. The
+    first month has no begin: the stock that did not change since is with it.
     """
-    begin = datetime.combine(month, time(), CITY_TIME_ZONE)
+    begin = None if month == FIRST_MONTH else datetime.combine(month, time(), CITY_TIME_ZONE)
     return Window(start=begin, end=min(datetime.combine(_next(month), time(), CITY_TIME_ZONE), now))
 
 

@@ -15,6 +15,8 @@ from rich.table import Table
 
 from zhengku.backfill import (
     FIRST_MONTH,
+    MONTHS_AT_ONCE,
+    STATE_SIGNS,
     backfill_month,
     backfilled_feeds,
     month_of,
@@ -33,7 +35,6 @@ backfill_app = typer.Typer(no_args_is_help=True, help="The backfill (回溯): wh
 out = Console()
 
 _MONTH = "YYYY-MM"
-_SIGNS = {None: "·", "running": "…", "done": "✓", "held": "暂", "failed": "✗"}
 
 From = Annotated[str, typer.Option("--from", metavar=_MONTH, help="The first month.")]
 To = Annotated[str, typer.Option("--to", metavar=_MONTH, help="The last month.")]
@@ -88,6 +89,7 @@ def _by_airflow(first: str, last: str, departments: list[str], *, again: bool) -
     command = [
         *(airflow, "backfill", "create", "--dag-id", "backfill"),
         *("--from-date", f"{first}-01T00:00:00+08:00", "--to-date", f"{last}-01T23:59:59+08:00"),
+        *("--max-active-runs", f"{MONTHS_AT_ONCE}"),
         *("--dag-run-conf", json.dumps({"departments": departments, "again": again})),
         # Months that are done are passed over by the tasks themselves, which know of each department.
         *("--reprocess-behavior", "completed"),
@@ -133,7 +135,7 @@ def show_progress(
             continue
         years = sorted({month.year for month in months})
         for year in years:
-            signs = "".join(_SIGNS[state] for month, state in line.months.items() if month.year == year)
+            signs = "".join(STATE_SIGNS[state] for month, state in line.months.items() if month.year == year)
             of_all = (f"{line.fetched:,}", f"{line.written:,}") if year == years[0] else ("", "")
             table.add_row(line.department if year == years[0] else "", str(year), signs, *of_all)
     out.print(table)

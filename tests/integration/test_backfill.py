@@ -209,6 +209,8 @@ def test_months_and_windows():
         datetime(2019, 12, 1, tzinfo=CITY_TIME_ZONE),
         datetime(2020, 1, 1, tzinfo=CITY_TIME_ZONE),
     )
+    # All that did not change since is with the first month.
+    assert window_of(date(2019, 1, 1), now).start is None
     # The present month ends now.
     assert window_of(date(2026, 11, 1), now).end == now
     assert months_between(date(2019, 11, 1), date(2020, 2, 1)) == [

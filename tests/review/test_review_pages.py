@@ -278,3 +278,16 @@ def test_the_newest_comparison_of_each_feed_is_shown(pages, reviewed):
     shown = get(pages, "zhang", "reconciliation").text
     assert "无法比对" in shown
     assert "增量" in shown
+
+
+def test_progress_of_the_backfill_is_shown_by_department_and_month(pages, reviewed):
+    shown = get(pages, "zhang", "backfill").text
+    assert "全量文件，不按月：营业执照登记簿" in shown
+    assert "须处理的月份" not in shown
+    reviewed.query(
+        "insert into ledger.backfill_month (department, feed, month, state, run_id, detail, finished_at)"
+        " values ('market_supervision', 'gone', '2019-03-01', 'failed', 'r', 'the source is <down>', now())"
+    )
+    shown = get(pages, "zhang", "backfill").text
+    assert "the source is &lt;down&gt;" in shown
+    assert "2019-03" in shown

@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
 from zhengku import ledger
+from zhengku.backfill import FIRST_MONTH, STATE_NAMES, STATE_SIGNS, months_between, progress, table_of_progress
 from zhengku.catalog import Catalog
 from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.clearance.delivery import remove_folder
@@ -81,7 +82,8 @@ RETURNS = Tab("returns", "退回")
 REQUESTS = Tab("requests", "处理请求")
 LEDGER = Tab("ledger", "问题台账")
 RECONCILIATION = Tab("reconciliation", "比对")
-TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER, RECONCILIATION)
+BACKFILL = Tab("backfill", "回溯进度")
+TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER, RECONCILIATION, BACKFILL)
 
 Visitor = Annotated[ReviewAccess, Depends(visitor)]
 
@@ -124,6 +126,7 @@ def create_review_app(host: Any) -> FastAPI:
         ("/ledger", show_ledger),
         ("/ledger/file", download_ledger),
         ("/reconciliation", show_reconciliation),
+        ("/backfill", show_backfill),
     ):
         app.add_api_route(path, route, methods=["GET"], response_model=None)
     actions: dict[str, Callable[..., Response]] = {
@@ -368,6 +371,23 @@ def show_reconciliation(request: Request, access: Reviewer) -> Response:
             explanation_names=EXPLANATION_NAMES,
             catalog=view.catalog,
         )
+
+
+def show_backfill(request: Request, access: Reviewer) -> Response:
+    """Show how far the backfill is, departments by month."""
+    with _store(request) as connection:
+        known = progress(connection)
+    months = months_between(FIRST_MONTH, _today().replace(day=1))
+    view = _View(request, access, BACKFILL)
+    return view.page(
+        "backfill.html.j2",
+        lines=table_of_progress(view.catalog, known, months),
+        years=sorted({month.year for month in months}),
+        state_names=STATE_NAMES,
+        signs=STATE_SIGNS,
+        wrong=[each for each in known if each.state in ("failed", "held")],
+        catalog=view.catalog,
+    )
 
 
 def download_ledger(request: Request, access: Reviewer) -> Response:
