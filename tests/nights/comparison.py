@@ -14,7 +14,7 @@ from simulator.model import FilePlace, Night, NightDelivery
 FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
 BOOKKEEPING = {
     "license_type", "record_key", "district_delivered", "extension", "version_at", "version_no", "row_hash",
-    "row_no", "department", "feed", "batch_id", "loaded_at", "removed_at", "removal",
+    "row_no", "department", "feed", "batch_id", "loaded_at", "removed_at", "removal", "received_hash", "warning_set",
 }  # fmt: skip
 
 
