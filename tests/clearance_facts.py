@@ -15,6 +15,7 @@ from zhengku.catalog import load_catalog
 from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.clearance.config import ClearanceConfig
 from zhengku.clearance.publish import DailyClearance
+from zhengku.load.store_table import StoreTable
 from zhengku.settings import CITY_TIME_ZONE, Settings, project_home
 
 CASES = "unified_acceptance/service_cases"
@@ -151,9 +152,13 @@ class Store:
             (self.cases if isinstance(row, Case) else self.evaluations)[row.key] = row  # type: ignore[assignment]
 
     def _write(self, row: Case | Evaluation, table: str, batch_id: int) -> None:
-        store, history = sql.Identifier("store", table), sql.Identifier("store", f"{table}_history")
+        store = sql.Identifier("store", table)
+        names = StoreTable(table, None, tuple(self.catalog.standard_fields(table))).names
         self.connection.execute(
-            sql.SQL("insert into {} select s.*, %s, now() from {} as s where record_key = %s").format(history, store),
+            sql.SQL(
+                "insert into {history} ({kept}, replaced_by_batch_id, replaced_at)"
+                " select {kept_of_store}, %s, now() from {store} as s where record_key = %s"
+            ).format(**names),
             [batch_id, row.key],
         )
         known = self.connection.execute(

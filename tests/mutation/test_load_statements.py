@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from psycopg import sql
 from tests.integration import test_recognised_rows as recognised
+from tests.integration import test_replay as replayed
 from tests.integration import test_road_fields as fields
 from tests.integration import test_road_operations as operations
 from tests.integration import test_road_versions as versions
@@ -147,9 +148,12 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/keep_history", "in ('updated', 'deleted')", "in ('updated')", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
     ("load/keep_history", "in ('updated', 'deleted')", "in ('deleted')", versions.test_newer_row_updates_and_the_old_version_is_kept),
     ("load/settle", "case when c.removes then 'deleted' else 'corrected' end", "'corrected'", operations.test_problem_of_a_certificate_that_is_deleted_is_closed),
-    ("load/settle", "q.version_at < c.version_at or", "", operations.test_problem_is_corrected_by_a_newer_row_of_the_same_delivery),
+    ("load/settle", "q.version_at < c.version_at\n            or (", "(", operations.test_problem_is_corrected_by_a_newer_row_of_the_same_delivery),
     ("load/settle", "'unchanged', 'deleted')", "'unchanged')", operations.test_problem_of_a_certificate_that_is_deleted_is_closed),
     ("load/settle", "('inserted', ", "(", operations.test_problem_is_corrected_by_a_newer_row_of_the_same_delivery),
+    ("load/settle", "q.last_batch_id < %(batch_id)s and b.landed_at <= %(landed_at)s\n            )", "q.last_batch_id <= %(batch_id)s)", replayed.test_problem_that_came_later_is_not_solved_by_an_older_delivery),
+    ("load/classify", "(b.landed_at, b.batch_id) > (%(landed_at)s::timestamptz, %(batch_id)s)", "false", replayed.test_older_delivery_does_not_win_over_one_of_the_same_version),
+    ("load/quarantine", "settled.status in ('corrected', 'closed')", "settled.status = 'corrected'", replayed.test_problem_that_was_settled_since_is_not_opened_again),
     ("load/comparable", "%(unreadable)s > 0\n        or exists", "exists", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
     ("load/comparable", "where record_key is null", "where false", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
     ("load/comparable", "landed_at > %(landed_at)s", "false", operations.test_register_that_is_released_after_a_newer_one_marks_nothing),

@@ -231,8 +231,9 @@ def test_every_department_has_a_pool_and_a_wrong_file_hurts_only_itself(tmp_path
     (copy / "departments" / "broken.yaml").write_text("department: broken\n")
     told: list[str] = []
     pools = department_pools(copy, told.append)
-    assert pools.keys() == {path.stem for path in department_files(folder)}
-    assert pools["market_supervision"] == 1
+    names = {path.stem for path in department_files(folder)}
+    assert pools.keys() == names | {f"{name}_backfill" for name in names}
+    assert (pools["market_supervision"], pools["market_supervision_backfill"]) == (1, 1)
     assert [line.split(":")[0] for line in told] == ["no pool for broken"]
 
 
