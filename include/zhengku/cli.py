@@ -25,6 +25,7 @@ from zhengku.clearance_cli import clearance_app
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.expiry_cli import expiry
 from zhengku.history_cli import as_of, replay
 from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
@@ -56,6 +57,7 @@ app.add_typer(backfill_app, name="backfill")
 app.command()(replay)
 app.command("as-of")(as_of)
 app.command()(reconcile)
+app.command()(expiry)
 
 out = Console()
 err = Console(stderr=True)

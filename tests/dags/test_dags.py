@@ -38,6 +38,7 @@ PRODUCTS = {
     "backfill",
     "daily_clearance",
     "daily_clearance_cutoff",
+    "expiry",
     "held_batches",
     "replay",
     "reconcile",
@@ -171,3 +172,10 @@ def test_each_department_is_compared_weekly_in_its_own_pool(dag_bag):
     assert {task.task_id for task in dag.tasks} == set(EXPECTED)
     assert {task.task_id: task.pool for task in dag.tasks}["transport"] == "transport"
     assert all(not task.upstream_task_ids for task in dag.tasks)
+
+
+def test_stock_is_counted_by_validity_every_monday_before_work(dag_bag):
+    dag = dag_bag.dags["expiry"]
+    assert dag.timetable.expression == "30 6 * * 1"
+    [task] = dag.tasks
+    assert [asset.uri for asset in task.outlets] == ["zhengku://stock/expiry"]

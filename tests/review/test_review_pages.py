@@ -1,13 +1,15 @@
 """The pages of the review: what they show, to whom, and what they let be done."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
+from urllib.parse import quote
 
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from tests.review.serving import ROOT, served
 
+from zhengku.catalog import load_catalog
 from zhengku.database import store_connection
 from zhengku.pages.review_app import TABS
 from zhengku.reconcile import Reconciliation
@@ -15,6 +17,7 @@ from zhengku.review import requests
 from zhengku.review.daily import publish_nights
 from zhengku.road import Road
 from zhengku.settings import CITY_TIME_ZONE
+from zhengku.stock.expiry import expiry_file, publish_expiry
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 OPEN_TO_ALL = ["", "report"]
@@ -24,7 +27,13 @@ PROBLEMS_ONLY = [
     "problem?problem=1",
     "return?return=1",
 ]
-FILES = ["report/file?form=html", "report/file?form=xlsx", "ledger/file", "return/file?return=1&file=x"]
+FILES = [
+    "report/file?form=html",
+    "report/file?form=xlsx",
+    "ledger/file",
+    "return/file?return=1&file=x",
+    "expiry/file?department=x",
+]
 POSTS = {
     "waive": {"problem": 1, "reason": "核实"},
     "close": {"problem": 1, "reason": "核实"},
@@ -78,7 +87,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 20
+    assert len(routes) == len(inner.app.routes) == 22
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 
@@ -291,3 +300,23 @@ def test_progress_of_the_backfill_is_shown_by_department_and_month(pages, review
     shown = get(pages, "zhang", "backfill").text
     assert "the source is &lt;down&gt;" in shown
     assert "2019-03" in shown
+
+
+def test_validity_of_the_stock_is_shown_with_the_departments_list(pages, reviewed, make_row):
+    assert "还没有统计过" in get(pages, "zhang", "expiry").text
+    get(pages, "zhang", "expiry/file?department=market_supervision", 404)
+    reviewed.deliver_rows("stock.csv", *(make_row(number) for number in range(50, 53)))
+    reviewed.run_one()
+    reviewed.query("update store.certificate set valid_to = '2026-11-25' where holder like '%0051%'")
+    catalog = load_catalog(reviewed.settings.catalog_folder)
+    publish_expiry(reviewed.settings, catalog, date(2026, 11, 24))
+    shown = get(pages, "zhang", "expiry").text
+    assert "2026-11-24 在库证照的有效期" in shown
+    assert "营业执照" in shown
+    answer = get(pages, "zhang", "expiry/file?department=market_supervision")
+    assert answer.content[:2] == b"PK"
+    assert quote("到期证照_市市场监督管理局_2026-11-24.xlsx") in answer.headers["content-disposition"]
+    get(pages, "zhang", "expiry/file?department=..%2F..%2Fx", 404)
+    # A list that is gone is not offered.
+    expiry_file(reviewed.settings, catalog, "market_supervision", date(2026, 11, 24)).unlink()
+    assert "expiry/file" not in get(pages, "zhang", "expiry").text

@@ -45,6 +45,7 @@ from zhengku.review.returns import CHANNEL_NAMES, Returns
 from zhengku.review.roles import ReviewAccess
 from zhengku.road import WARNED_ROWS
 from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.stock.expiry import expiry_file, newest_expiry
 from zhengku.validate.guidance import expected, right_example, wrong_columns
 from zhengku.validate.suites import Rule, load_suites
 
@@ -83,7 +84,8 @@ REQUESTS = Tab("requests", "处理请求")
 LEDGER = Tab("ledger", "问题台账")
 RECONCILIATION = Tab("reconciliation", "比对")
 BACKFILL = Tab("backfill", "回溯进度")
-TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER, RECONCILIATION, BACKFILL)
+EXPIRY = Tab("expiry", "临期与过期")
+TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER, RECONCILIATION, BACKFILL, EXPIRY)
 
 Visitor = Annotated[ReviewAccess, Depends(visitor)]
 
@@ -127,6 +129,8 @@ def create_review_app(host: Any) -> FastAPI:
         ("/ledger/file", download_ledger),
         ("/reconciliation", show_reconciliation),
         ("/backfill", show_backfill),
+        ("/expiry", show_expiry),
+        ("/expiry/file", download_expiry),
     ):
         app.add_api_route(path, route, methods=["GET"], response_model=None)
     actions: dict[str, Callable[..., Response]] = {
@@ -388,6 +392,37 @@ def show_backfill(request: Request, access: Reviewer) -> Response:
         wrong=[each for each in known if each.state in ("failed", "held")],
         catalog=view.catalog,
     )
+
+
+def show_expiry(request: Request, access: Reviewer) -> Response:
+    """Show how long the stock is still valid, as it was counted last."""
+    with _store(request) as connection:
+        counted = newest_expiry(connection)
+    view = _View(request, access, EXPIRY)
+    settings = request.app.state.settings()
+    return view.page(
+        "expiry.html.j2",
+        counted=counted,
+        listed={
+            each.department
+            for each in counted
+            if expiry_file(settings, view.catalog, each.department, each.day).is_file()
+        },
+    )
+
+
+def download_expiry(request: Request, access: Reviewer) -> Response:
+    """Hand over the newest list of a department's certificates about to expire and expired."""
+    department = read_text(request.query_params, "department")
+    with _store(request) as connection:
+        days = {each.department: each.day for each in newest_expiry(connection)}
+    # The name is looked up and never made of what was asked: it leads to a place in the file system.
+    path = None
+    if department in days:
+        path = expiry_file(request.app.state.settings(), request.app.state.catalog(), department, days[department])
+    if path is None or not path.is_file():
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这个部门的临期与过期证照清单。")
+    return FileResponse(path, filename=path.name, headers=HEADERS)
 
 
 def download_ledger(request: Request, access: Reviewer) -> Response:

@@ -64,6 +64,15 @@ class ReviewConfig(BaseModel):
     reconcile_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
     reconcile_days: Number = Field(ge=1, le=3660, description="Days that are compared, the last is today (1 to 3660).")
 
+    expiry_at: Clock = Field(description="Time of day at which the stock is counted by its validity.")
+    expiry_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
+    expiring_days: Number = Field(
+        ge=1, le=1830, description="Days ahead within which a certificate is about to expire (1 to 1830)."
+    )
+    expired_days: Number = Field(
+        ge=1, le=3660, description="Days back within which an expired certificate is listed (1 to 3660)."
+    )
+
     @field_validator("remind_before_working_days")
     @classmethod
     def _within_the_term(cls, value: int, info: ValidationInfo) -> int:

@@ -1,0 +1,218 @@
+"""Certificates about to expire (临期) and expired (过期), by department and license type.
+
+A certificate is valid on its last day, too. Days are those of Asia/Shanghai. Counted is what stands: not what was
+removed, nor what its department calls cancelled, withdrawn, revoked, replaced or moved away.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import class_row
+
+from zhengku.catalog import Catalog
+from zhengku.catalog.codes import CODES
+from zhengku.database import statement, store_connection
+from zhengku.ledger import Connection
+from zhengku.masking import field_mask
+from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
+from zhengku.review.config import load_review
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """How long the certificates of a license type are still valid, in a department.
+
+    `endless` are those without an end, or of which none was told; `expired_as_valid` those of `expired` that their
+    department still calls valid.
+    """
+
+    department: str
+    license_type: str
+    later: int
+    endless: int
+    expiring: int
+    expired: int
+    expired_as_valid: int
+
+    @property
+    def total(self) -> int:
+        """All certificates that stand."""
+        return self.later + self.endless + self.expiring + self.expired
+
+
+@dataclass(frozen=True)
+class KeptExpiry(Expiry):
+    """The same as it was counted on a day, with the days that count as soon then."""
+
+    day: date
+    expiring_days: int
+
+
+@dataclass(frozen=True)
+class ExpiringCertificate:
+    """A certificate of the list, masked where it tells of a person; `valid_to` is its last day."""
+
+    department: str
+    is_expired: bool
+    license_type: str
+    certificate_identifier: str | None
+    certificate_number: str | None
+    certificate_name: str | None
+    holder: str | None
+    issuing_authority: str | None
+    district: str | None
+    valid_to: date | None
+    status: str | None
+    record_key: str
+
+
+def count_expiry(connection: Connection, day: date, expiring_days: int) -> list[Expiry]:
+    """Count the store as it is now by validity on a day; reads all of it."""
+    values = {"day": day, "last_day": day + timedelta(days=expiring_days)}
+    with connection.cursor(row_factory=class_row(Expiry)) as cursor:
+        return cursor.execute(statement("stock/count_expiry"), values).fetchall()
+
+
+def newest_expiry(connection: Connection) -> list[KeptExpiry]:
+    """Return what was counted last, by department and license type."""
+    with connection.cursor(row_factory=class_row(KeptExpiry)) as cursor:
+        return cursor.execute(statement("stock/newest_expiry")).fetchall()
+
+
+def expiry_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
+    """Return where the list of a department is kept."""
+    known = catalog.departments.get(department)
+    name = f"到期证照_{known.name if known else department}_{day}.xlsx"
+    return settings.report_folder / "expiry" / f"{day}" / name
+
+
+def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expiry]:
+    """Count, keep the counts as those of `day`, and write a list for each department that has something on it.
+
+    Counts and lists are of one instant. Safe to repeat: the counts and lists of the day are replaced. Raises `OSError`
+    when a list cannot be written; then the counts are not kept.
+    """
+    config = load_review(settings.catalog_folder)
+    with store_connection(settings.database_url) as connection:
+        connection.commit()
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        found = count_expiry(connection, day, config.expiring_days)
+        written = set()
+        values = {
+            "day": day,
+            "last_day": day + timedelta(days=config.expiring_days),
+            "expired_since": day - timedelta(days=config.expired_days),
+        }
+        with connection.cursor(name="expiring", row_factory=class_row(ExpiringCertificate)) as cursor:
+            cursor.execute(statement("stock/expiring_certificates"), values)
+            for department, rows in groupby(cursor, attrgetter("department")):
+                path = expiry_file(settings, catalog, department, day)
+                counts = [each for each in found if each.department == department]
+                _write_list(path, catalog, department, counts, rows, day, (config.expiring_days, config.expired_days))
+                written.add(path)
+        for path in expiry_file(settings, catalog, "", day).parent.glob("*.xlsx"):
+            # Of a former count of the day, for a department that has nothing on the list any more.
+            if path not in written:
+                path.unlink()
+        connection.execute(statement("stock/forget_expiry"), {"day": day})
+        for each in found:
+            kept = {**asdict(each), "day": day, "expiring_days": config.expiring_days}
+            connection.execute(statement("stock/keep_expiry"), kept)
+    log.info(
+        "%s: %d certificates run out within %d days, %d have run out; %d lists",
+        day,
+        sum(each.expiring for each in found),
+        config.expiring_days,
+        sum(each.expired for each in found),
+        len(written),
+    )
+    return found
+
+
+def _write_list(
+    path: Path,
+    catalog: Catalog,
+    department: str,
+    counts: Iterable[Expiry],
+    rows: Iterator[ExpiringCertificate],
+    day: date,
+    days: tuple[int, int],
+) -> None:
+    expiring_days, expired_days = days
+    known = catalog.departments.get(department)
+    name = known.name if known else department
+    # The same rows give the same bytes.
+    made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
+    columns = _columns(catalog, day)
+    with written_aside(path) as aside:
+        book = Book(aside, "临期与过期证照", made_at, name, "内部资料")
+        expiring, expired = Sheets(book, "临期", columns), Sheets(book, "已过期", columns)
+        waiting = {False: expiring, True: expired}
+        for is_expired, part in groupby(rows, attrgetter("is_expired")):
+            waiting.pop(is_expired).write(part)
+        for empty in waiting.values():
+            empty.write(())
+        cover = Cover(book, "临期与过期证照")
+        cover.write_title(f"{name}　{day}")
+        cover.write_heading("各类型条数")
+        cover.write_header("证照类型", "临期", "已过期", "另有")
+        for each in counts:
+            told = f"已过期而状态仍为有效 {each.expired_as_valid:,}；在有效期内 {each.later + each.endless:,}"
+            cover.write_count(_type_name(catalog, each.license_type), each.expiring, each.expired, told)
+        cover.write_contents(
+            [expiring, expired],
+            {
+                "临期": f"有效期截止日期在 {day} 起 {expiring_days} 日内",
+                "已过期": f"有效期截止日期早于 {day}，或状态为过期；列近 {expired_days} 日内到期的和未填截止日期的",
+            },
+        )
+        cover.write_remarks(
+            (
+                "截止日期当日仍有效。注销、撤销、吊销、换发、转出的和已标记删除的不在其内。",
+                "已过期而状态仍为有效的，请核对部门系统中的状态。持证主体与证照编号已脱敏，可凭电子证照标识查找。",
+                "期限见 include/catalog/review.yaml 的 expiring_days 与 expired_days。",
+            )
+        )
+        book.close()
+
+
+def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], ...]:
+    fields = catalog.standard_fields("certificate")
+    masks = {name: field_mask(name, fields[name].personal) for name in ("certificate_number", "holder")}
+    districts = catalog.reference.districts
+
+    def masked(name: str, value: str | None) -> str | None:
+        return None if value is None else masks[name](value)
+
+    return (
+        Column("证照类型", 26, lambda row: _type_name(catalog, row.license_type), "wrap"),
+        Column("电子证照标识", 40, lambda row: row.certificate_identifier, "wrap"),
+        Column("证照编号", 26, lambda row: masked("certificate_number", row.certificate_number), "wrap"),
+        Column("证照名称", 26, lambda row: row.certificate_name, "wrap"),
+        Column("持证主体", 30, lambda row: masked("holder", row.holder), "wrap"),
+        Column("颁发机构", 26, lambda row: row.issuing_authority, "wrap"),
+        Column("管辖属地", 14, lambda row: districts[row.district].name if row.district in districts else None, "wrap"),
+        Column("有效期截止日期", 16, lambda row: row.valid_to, "day"),
+        Column("剩余天数", 10, lambda row: (row.valid_to - day).days if row.valid_to else None, "count"),
+        Column(
+            "证照状态",
+            10,
+            lambda row: CODES["certificate"]["status"][row.status] if row.status else None,
+            "centre",
+            lambda row: row.is_expired and row.status == "valid",
+        ),
+    )
+
+
+def _type_name(catalog: Catalog, license_type: str) -> str:
+    known = catalog.license_types.get(license_type)
+    return known.name_zh if known else license_type

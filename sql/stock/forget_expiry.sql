@@ -1,0 +1,2 @@
+delete from stock.expiry
+where day = %(day)s
