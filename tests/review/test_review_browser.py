@@ -10,9 +10,11 @@ from tests.browser import CHROMIUM, Browser, browsing
 from tests.review.serving import ROOT, on_a_port, served
 from tests.review.test_review_pages import SECRETS
 
+from zhengku.catalog import load_catalog
 from zhengku.review import requests
 from zhengku.review.daily import let_time_pass, publish_nights
 from zhengku.settings import CITY_TIME_ZONE
+from zhengku.stock.expiry import publish_expiry
 
 pytestmark = [
     pytest.mark.slow,
@@ -85,7 +87,9 @@ def test_from_the_problem_to_the_write_off(reviewed, make_row, browser):
         let_time_pass(reviewed.settings, now + timedelta(days=7))
         browser.open(f"{address}{ROOT}/problem?problem=1")
         assert "已销号" in seen(browser, "closed")
-        for path in ("batches", "returns", "ledger"):
+        reviewed.query("update store.certificate set valid_to = now() + (row_no || ' days')::interval where row_no < 9")
+        publish_expiry(reviewed.settings, load_catalog(reviewed.settings.catalog_folder), now.date())
+        for path in ("batches", "returns", "ledger", "reconciliation", "backfill", "expiry"):
             browser.open(f"{address}{ROOT}/{path}")
             seen(browser, path)
 
