@@ -7,7 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
 from unittest import mock
 
-from zhengku import backfill_cli, clearance_cli, cli, expiry_cli, history_cli, reconcile_cli, review_cli, rules_cli
+from zhengku import backfill_cli, clearance_cli, cli, history_cli, reconcile_cli, review_cli, rules_cli, stock_cli
 
 WIDTH = 400
 """Columns of the terminal: wide enough that no cell is cut."""
@@ -24,7 +24,7 @@ def zhengku(environment: Mapping[str, str], *arguments: str) -> CompletedProcess
         mock.patch.object(cli, "err", cli.Console(width=WIDTH, stderr=True)),
         mock.patch.object(clearance_cli, "out", cli.Console(width=WIDTH)),
         mock.patch.object(backfill_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(expiry_cli, "out", cli.Console(width=WIDTH)),
+        mock.patch.object(stock_cli, "out", cli.Console(width=WIDTH)),
         mock.patch.object(history_cli, "out", cli.Console(width=WIDTH)),
         mock.patch.object(rules_cli, "out", cli.Console(width=WIDTH)),
         mock.patch.object(review_cli, "out", cli.Console(width=WIDTH)),

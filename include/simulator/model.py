@@ -114,7 +114,7 @@ class SourceSystem:
     time_column: str | None = None
     operation_column: str | None = None
     overlap_minutes: int = 60
-    dataset: Literal["certificate", "service_case", "evaluation"] = "certificate"
+    dataset: Literal["certificate", "service_case", "case_result", "evaluation"] = "certificate"
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""How a case or an evaluation is written by its system, untidily or wrongly; see `dirt` for certificates.
+"""How a case, a result or an evaluation is written by its system, untidily or wrongly; see `dirt` for certificates.
 
 `write` and `soil` leave the record as it is meant; `BREAKS` are the ways to make a row that must be quarantined, each
 with all critical rules that it fails. Rule ids are the simulator's own account of what a right pipeline asks.
@@ -12,27 +12,51 @@ from typing import Final
 
 from simulator.dirt import NOTHING, TIME_FORM, WIDE, Written, as_stamp, soiled_text
 from simulator.model import HttpPlace, SourceSystem, TablePlace
-from simulator.service_records import BAD, NOWHERE, Evaluation, Record, ServiceCase, dialect_of, district_form
+from simulator.service_records import (
+    BAD,
+    NOWHERE,
+    CaseResult,
+    Evaluation,
+    Record,
+    ServiceCase,
+    dialect_of,
+    district_form,
+)
 from simulator.service_sources import KEYS, TimeForm
 
-TIMES: Final = frozenset({"accepted_at", "finished_at", "evaluated_at", "called_back_at", "rectified_at"})
+TIMES: Final = frozenset(
+    {"accepted_at", "finished_at", "evaluated_at", "called_back_at", "rectified_at", "produced_at"}
+)
 _CODES: Final = frozenset(
     {
         "case_number", "service_number", "service_item_code", "phone", "evaluation_number", "device",
-        "evaluation_window",
+        "evaluation_window", "result_number", "certificate_number",
     }
 )  # fmt: skip
-_NAMES: Final = frozenset({"service_item_name", "applicant", "handling_department", "hall", "window", "handler"})
+_NAMES: Final = frozenset(
+    {
+        "service_item_name",
+        "applicant",
+        "handling_department",
+        "hall",
+        "window",
+        "handler",
+        "certificate_name",
+        "issuing_authority",
+    }
+)
 
 _EXPECTED: Final[Mapping[str, tuple[str, ...]]] = {
     "service_case": (
         "case_kind", "service_item_code", "service_item_name", "applicant", "phone", "accepted_at",
         "handling_department", "hall", "handler",
     ),
+    "case_result": ("issuing_authority",),
     "evaluation": ("is_real_name", "evaluation_channel"),
 }  # fmt: skip
 _NOT_BEFORE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "service_case": (("finished_at", "accepted_at"),),
+    "case_result": (),
     "evaluation": (("called_back_at", "evaluated_at"), ("rectified_at", "evaluated_at")),
 }
 
@@ -172,7 +196,7 @@ def warnings(record: Record, reads: Mapping[str, object] | None = None) -> froze
             failed.add("district.present")
         if record.phone is not None and len(record.phone) != len("19900000001"):
             failed.add("phone.form")
-    elif values["level"] in BAD and record.reason is None:
+    elif isinstance(record, Evaluation) and values["level"] in BAD and record.reason is None:
         failed.add("reason.present_if_bad")
     return frozenset(_rule(record, rule) for rule in failed)
 
@@ -228,6 +252,18 @@ def _no_finish(system: SourceSystem, record: Record, written: Written, chance: R
     return Broken((_rule(record, "finished_at.present_if_finished"),), record.key, reads={"finished_at": None})
 
 
+def _without_on_a_certificate(name: str) -> Break:
+    """Return a break that leaves out what only a certificate must have."""
+
+    def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
+        if not isinstance(record, CaseResult) or record.result_type != "certificate":
+            return None
+        written.values[name] = chance.choice((None, *NOTHING))
+        return Broken((_rule(record, f"{name}.present_if_certificate"),), record.key, reads={name: None})
+
+    return broken
+
+
 def _unknown_operation(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
     written.values["operation"] = "Q"
     return Broken((_rule(record, "operation.known"),), record.key)
@@ -260,7 +296,7 @@ def _delete_without_time(system: SourceSystem, record: Record, written: Written,
 def _nul(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
     if not isinstance(system.place, HttpPlace):
         return None
-    name = "applicant" if isinstance(record, ServiceCase) else "evaluation_number"
+    name = "applicant" if isinstance(record, ServiceCase) else KEYS[record.dataset][0]
     written.values[name] = f"{getattr(record, name)}\0"
     return Broken(("row.nul",), None, torn=True)
 
@@ -294,6 +330,23 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _with("case_channel", "QT", "codes.mapped"),
         _shown_time("2098-01-01 00:00:00", "source_updated_at.not_future", datetime(2098, 1, 1)),
         _with("finished_at", "2025-09-22 25:61:00", "finished_at.parseable"),
+        _key_too_long,
+    ),
+    "case_result": (
+        _without("case_number", "case_number.present"),
+        _without("result_type", "result_type.present"),
+        _without_on_a_certificate("certificate_name"),
+        _with("produced_at", "2025-13-01 10:00:00", "produced_at.parseable"),
+        _unknown_operation,
+        _delete_without_time,
+        _without_on_a_certificate("certificate_number"),
+        _without("produced_at", "produced_at.present"),
+        _with("result_type", "9", "codes.mapped"),
+        _without("result_number", "result_number.present"),
+        _shown_time("昨天", "source_updated_at.parseable", UNDATED),
+        _nul,
+        _with("produced_at", "2098-07-01 10:00:00", "produced_at.not_future", datetime(2098, 7, 1, 10)),
+        _shown_time("2098-01-01 00:00:00", "source_updated_at.not_future", datetime(2098, 1, 1)),
         _key_too_long,
     ),
     "evaluation": (

@@ -1,4 +1,4 @@
-"""What happens to cases and evaluations, decided before a row is written: who finishes, who rates, who is corrected.
+"""What happens to cases, their results and evaluations, decided before a row is written: who finishes, who rates.
 
 Every life is a few changes of records, each with the stamp that its row bears and the moment from which a reading can
 see it. Times are naive and of Asia/Shanghai.
@@ -35,8 +35,10 @@ RECTIFIED_WITHIN: Final = 15
 
 _TOLD: Final = timedelta(seconds=20)
 _STOCK_DAYS: Final = 20
+_COMMITTED_LATE: Final = timedelta(minutes=10)
+_RESULTS: Final = 8
 _ODD_EVALUATION: Final = 19
-"""Every so many evaluations, one is odd."""
+"""Of so many results some are odd; every so many evaluations, one is."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,29 @@ class Lives:
         """Let a case finish between two times of a day, and its system tell at once."""
         case = self.case(self.at(day, begin, end))
         self.tell(case, _finish(case) + _TOLD)
+        self._produce(case)
         return case
+
+    def _produce(self, case: ServiceCase) -> None:
+        """Let the case have a result, of which the system tells a little later; every few of them are odd."""
+        result = self.halls.result(case)
+        told = _finish(case) + 2 * _TOLD
+        number, place = self.halls.results, self.halls.results % _RESULTS
+        if place == 1:
+            self.spoil(result, told)
+            # Mended the next day, or never.
+            if number % (2 * _RESULTS) == 1:
+                self.tell(result, told + timedelta(days=1))
+            return
+        self.tell(result, told)
+        if place == 2 and result.certificate_number:
+            self.tell(replace(result, certificate_number=f"{result.certificate_number}X"), told + timedelta(hours=5))
+        elif place == 3:
+            self.delete(result, told + timedelta(days=1))
+        elif place == 4:
+            # The same once more, and an older version that was committed late.
+            self.tell(result, told)
+            self.tell(replace(result, issuing_authority="（虚构）旧名称"), told - _TOLD, told + _COMMITTED_LATE)
 
     def rate(
         self,

@@ -1,4 +1,4 @@
-"""Cases (办件) and evaluations (评价) as they are meant: complete, and canonical in every value.
+"""Cases (办件), their results and evaluations (评价) as they are meant: complete, and canonical in every value.
 
 People are 某某, halls and companies are 虚构, telephone numbers count up from 1990000 0001: nobody's. Times are naive
 and of Asia/Shanghai.
@@ -40,6 +40,7 @@ _REASONS: Final = ("等候时间过长（虚构）", "材料要求前后不一�
 _WINDOWS: Final = 6
 _ODD_CASE: Final = 17
 _NAMELESS_EVALUATION: Final = 13
+_ODD_RESULT: Final = 11
 """Every so many cases, one is odd; of so many evaluations, one does not say whether it is somebody's."""
 
 _ODDITIES: Final[tuple[Mapping[str, object], ...]] = (
@@ -71,6 +72,17 @@ _HANDLED: Final[Mapping[CaseFeed, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     ),
 }
 """System → who handles its cases, and which service items."""
+
+_PRODUCED: Final[Mapping[str, str]] = {
+    "居住证申领": "居住证",
+    "社会保障卡申领": "社会保障卡",
+    "食品经营许可": "食品经营许可证",
+    "个体工商户设立登记": "营业执照",
+    "不动产转移登记": "不动产权证书",
+    "不动产抵押登记": "不动产登记证明",
+    "建筑工程施工许可证核发": "建筑工程施工许可证",
+}
+"""Service item → the certificate that its cases produce; others end with a document of another kind."""
 
 HALLS: Final[Mapping[str, str]] = {
     district: f"{forms['short_name']}虚构政务服务大厅" for district, forms in DISTRICTS.items()
@@ -145,7 +157,28 @@ class Evaluation:
         return f"{self.case_number}|{self.service_number}"
 
 
-Record = ServiceCase | Evaluation
+@dataclass(frozen=True)
+class CaseResult:
+    """What a case produced: a certificate, or another document, which has neither name nor number here."""
+
+    case_number: str
+    result_number: str
+    result_type: Literal["certificate", "document"]
+    certificate_name: str | None
+    certificate_number: str | None
+    issuing_authority: str | None
+    produced_at: datetime
+
+    feed: Literal["case_results"] = "case_results"
+    dataset: Literal["case_result"] = "case_result"
+
+    @property
+    def key(self) -> str:
+        """The record's key in the store."""
+        return f"{self.case_number}|{self.result_number}"
+
+
+Record = ServiceCase | CaseResult | Evaluation
 
 
 def dialect_of(record: Record) -> ServiceDialect:
@@ -155,7 +188,7 @@ def dialect_of(record: Record) -> ServiceDialect:
 
 def district_form(record: Record) -> str | None:
     """Return how the system writes the record's district; None for a record without one."""
-    if isinstance(record, Evaluation) or record.district == NOWHERE:
+    if not isinstance(record, ServiceCase) or record.district == NOWHERE:
         return None
     if record.district is None:
         return OUTSIDE
@@ -189,6 +222,7 @@ class Halls:
         self.chance = chance
         self.cases = 0
         self.evaluations = 0
+        self.results = 0
 
     def case(self, finished_at: datetime, feed: CaseFeed | None = None) -> ServiceCase:
         """Return a finished case, of another applicant than all before it; now and then an odd one."""
@@ -283,6 +317,21 @@ class Halls:
             is_effective="yes",
             is_real_name="no",
             evaluated_at=at,
+        )
+
+    def result(self, case: ServiceCase) -> CaseResult:
+        """Return what a finished case produced; now and then nobody says who issued it."""
+        assert case.finished_at is not None
+        self.results += 1
+        name = _PRODUCED.get(case.service_item_name or "")
+        return CaseResult(
+            case_number=case.case_number,
+            result_number="1",
+            result_type="certificate" if name else "document",
+            certificate_name=name,
+            certificate_number=f"XN{case.finished_at:%Y}{self.results:08d}" if name else None,
+            issuing_authority=case.handling_department if self.results % _ODD_RESULT else None,
+            produced_at=case.finished_at,
         )
 
     def _applicant(self, serial: int) -> str:

@@ -1,7 +1,7 @@
-"""The systems of cases (办件) and evaluations (好差评): what they are called, in which words, and how they hand over.
+"""The systems of cases (办件), their results and evaluations (好差评): their names and words, and how they hand over.
 
-Two departments with two systems each, whose codes contradict each other. Like `sources`, this is the simulator's own
-account, written beside the catalogue and not read from it.
+Two departments with several systems each, whose codes contradict each other. Like `sources`, this is the simulator's
+own account, written beside the catalogue and not read from it.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Literal
 from simulator.model import Column, HttpPlace, SourceSystem, TablePlace
 from simulator.sources import DistrictForm
 
-DataSet = Literal["service_case", "evaluation"]
+DataSet = Literal["service_case", "case_result", "evaluation"]
 TimeForm = Literal["iso", "slash", "compact", "chinese"]
 Operation = Literal["insert", "update", "delete"]
 
@@ -43,6 +43,7 @@ class ServiceDialect:
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "service_case": ("case_number", "service_number"),
+    "case_result": ("case_number", "result_number"),
     "evaluation": ("evaluation_number",),
 }
 """Data set → the fields that tell one record from another."""
@@ -78,6 +79,16 @@ DIALECTS: Mapping[str, ServiceDialect] = {
             "case_state": {"finished": "1", "accepted": "2", "terminated": "3", "withdrawn": "4"},
         },
         "compact", {"insert": "I", "update": "U", "delete": "D"}, district_form="code12", unwanted=("cd_batch",),
+    ),
+    # What cases produced: certificates and other documents.
+    "case_results": ServiceDialect(
+        {
+            "case_number": "办件编号", "result_number": "结果序号", "result_type": "结果类型",
+            "certificate_name": "证照名称", "certificate_number": "证照编号", "issuing_authority": "颁发机构",
+            "produced_at": "出证时间", "source_updated_at": "更新时间",
+        },
+        {"result_type": {"certificate": "ZZ", "document": "PW"}},
+        "chinese", {"insert": "新增", "update": "修改", "delete": "删除"},
     ),
     "evaluations": ServiceDialect(
         {
@@ -179,6 +190,23 @@ SERVICE_SYSTEMS: tuple[SourceSystem, ...] = (
         120,
     ),
     _system(
+        "unified_acceptance",
+        "case_results",
+        "case_result",
+        HttpPlace(
+            "openapi/results",
+            "hmac_sha256",
+            "number",
+            since_parameter="beginTime",
+            until_parameter="endTime",
+            page_parameter="pageNo",
+            size_parameter="pageSize",
+        ),
+        "操作类型",
+        "记录号",
+        60,
+    ),
+    _system(
         "service_evaluation",
         "evaluations",
         "evaluation",
@@ -214,4 +242,7 @@ SERVICE_SYSTEMS: tuple[SourceSystem, ...] = (
         120,
     ),
 )
-"""The four systems: of each data set the main one, over HTTP, and one whose rows come through an exchange database."""
+"""Cases and evaluations have a main system each, over HTTP, and one whose rows come through an exchange database.
+
+What cases produced comes from the main one alone.
+"""

@@ -1,4 +1,4 @@
-"""The city's cases and evaluations, collection after collection: what four systems show, and what the store must hold.
+"""The city's cases, their results and evaluations: what five systems show, and what the store must hold.
 
 Every day has two collections: at 16:35 for the working list of 16:30, and at 00:35 of the next day for the final list.
 `service_lives` decides what happens, `service_truth` says what the lists must say.
@@ -36,7 +36,7 @@ _SOILED: Final = 0.4
 
 @dataclass(frozen=True)
 class Collection:
-    """One reading of the four systems, and the list that is published after it.
+    """One reading of the five systems, and the list that is published after it.
 
     `number` counts from 1; `day` and `kind` are those of the list. `at` is the moment of the reading (naive,
     Asia/Shanghai). `down` are the names of systems that cannot be reached: nothing of their deliveries is read. `stale`
@@ -108,7 +108,12 @@ class ServiceCity:
                 deliveries = tuple(register.collect(number, at, down) for register in registers)
                 stale = {name: read_at[name] for name in sorted(down)}
                 read_at.update({name: at for name in read_at if name not in down})
-                facts = Facts.of(stored for delivery in deliveries for stored in delivery.stored)
+                facts = Facts.of(
+                    stored
+                    for delivery in deliveries
+                    if delivery.system.dataset != "case_result"
+                    for stored in delivery.stored
+                )
                 yield Collection(number, day, kind, at, deliveries, down, stale, facts)
 
     def _days(self) -> list[date]:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 FIRST_MONTH = date(2019, 1, 1)
 """What approvals produced since then is collected (the city's plan, demand 10)."""
 
-BACKFILLED = ("certificate",)
+BACKFILLED = ("certificate", "case_result")
 """Data sets that have a past to collect; cases and evaluations are for the lists of the day."""
 
 MONTHS_AT_ONCE = 3

@@ -25,7 +25,6 @@ from zhengku.clearance_cli import clearance_app
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
-from zhengku.expiry_cli import expiry
 from zhengku.history_cli import as_of, replay
 from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
@@ -39,6 +38,7 @@ from zhengku.road import Road
 from zhengku.rules_cli import rules_app
 from zhengku.scaffold.department import TransportKind, new_department
 from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.stock_cli import stock_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="zhengku (证库): the license store.")
 db_app = typer.Typer(no_args_is_help=True, help="The database of the license store.")
@@ -54,10 +54,10 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(problems_app, name="problems")
 app.add_typer(report_app, name="report")
 app.add_typer(backfill_app, name="backfill")
+app.add_typer(stock_app, name="stock")
 app.command()(replay)
 app.command("as-of")(as_of)
 app.command()(reconcile)
-app.command()(expiry)
 
 out = Console()
 err = Console(stderr=True)

@@ -97,7 +97,7 @@ def as_of(
     settings = Settings.load()
     catalog = load_catalog(settings.catalog_folder)
     known_at, valid_at = _moment(moment), _moment(valid) if valid else None
-    datasets = ("certificate", "service_case", "evaluation")
+    datasets = tuple(catalog.reference.standard_fields)
     if dataset not in datasets:
         raise ConfigurationError(f"Expected one of the data sets {', '.join(datasets)}; got {dataset!r}.")
     if license_type is not None:

@@ -29,7 +29,7 @@ EXPECTED = {
     "service_evaluation": ("市政务服务“好差评”系统", 2),
     "tobacco": ("市烟草专卖局", 1),
     "transport": ("市交通运输局", 7),
-    "unified_acceptance": ("市政务服务和大数据管理局（统一受理平台）", 2),
+    "unified_acceptance": ("市政务服务和大数据管理局（统一受理平台）", 3),
     "water": ("市水利和湖泊局", 1),
 }
 CASES_AND_EVALUATIONS = {"service_evaluation", "unified_acceptance"}
@@ -38,11 +38,11 @@ PRODUCTS = {
     "backfill",
     "daily_clearance",
     "daily_clearance_cutoff",
-    "expiry",
     "held_batches",
     "replay",
     "reconcile",
     "review_requests",
+    "stock",
     "validation_report",
 }
 
@@ -174,8 +174,11 @@ def test_each_department_is_compared_weekly_in_its_own_pool(dag_bag):
     assert all(not task.upstream_task_ids for task in dag.tasks)
 
 
-def test_stock_is_counted_by_validity_every_monday_before_work(dag_bag):
-    dag = dag_bag.dags["expiry"]
+def test_stock_is_counted_every_monday_before_work(dag_bag):
+    dag = dag_bag.dags["stock"]
     assert dag.timetable.expression == "30 6 * * 1"
-    [task] = dag.tasks
-    assert [asset.uri for asset in task.outlets] == ["zhengku://stock/expiry"]
+    assert {task.task_id: [asset.uri for asset in task.outlets] for task in dag.tasks} == {
+        "collection_rate": ["zhengku://stock/collection_rate"],
+        "expiry": ["zhengku://stock/expiry"],
+    }
+    assert all(not task.upstream_task_ids for task in dag.tasks)

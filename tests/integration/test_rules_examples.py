@@ -78,11 +78,14 @@ PHRASES = {
     "certificate.record_key.length",
     "certificate.holder_code.length",
     "service_case.record_key.length",
+    "case_result.record_key.length",
     "evaluation.record_key.length",
     "evaluation.case_number.length",
     "evaluation.service_number.length",
     # Several columns together.
     "service_case.finished_at.present_if_finished",
+    "case_result.certificate_name.present_if_certificate",
+    "case_result.certificate_number.present_if_certificate",
     "evaluation.reason.present_if_bad",
     # Present, but not as a day.
     "certificate.valid_to.expires",

@@ -1,4 +1,4 @@
-"""The suites of cases and evaluations against rows that one rule rejects each, and rows as they should be."""
+"""The suites of cases, results and evaluations against rows that one rule rejects each, and rows as they should be."""
 
 import datetime
 from collections.abc import Iterator
@@ -41,6 +41,18 @@ GOOD: dict[str, dict[str, Any]] = {
         "source_updated_at": "2026-05-06T10:00:05+08:00",
         "extension": {},
     },
+    "case_result": {
+        "record_key": "420700202605010001|1",
+        "case_number": "420700202605010001",
+        "result_number": "1",
+        "result_type": "certificate",
+        "certificate_name": "居住证",
+        "certificate_number": "XN202600000001",
+        "issuing_authority": "鄂州市公安局",
+        "produced_at": "2026-05-06T10:00:00+08:00",
+        "source_updated_at": "2026-05-06T10:00:05+08:00",
+        "extension": {},
+    },
     "evaluation": {
         "record_key": "PJ0001",
         "evaluation_number": "PJ0001",
@@ -66,11 +78,11 @@ COMMON: dict[str, dict[str, Any]] = {
     "source_updated_at.present": {"source_updated_at": None},
     "source_updated_at.not_future": {"source_updated_at": FUTURE},
     "case_number.present": {"case_number": None},
-    "service_number.present": {"service_number": None},
 }
 BREAKS: dict[str, dict[str, dict[str, Any]]] = {
     "service_case": {
         **COMMON,
+        "service_number.present": {"service_number": None},
         "case_state.present": {"case_state": None},
         "case_kind.present": {"case_kind": None},
         "accepted_at.parseable": {"accepted_at": None, "accepted_at_unparsed": "2026-02-30"},
@@ -91,8 +103,20 @@ BREAKS: dict[str, dict[str, dict[str, Any]]] = {
         "hall.present": {"hall": None},
         "handler.present": {"handler": None},
     },
+    "case_result": {
+        **COMMON,
+        "result_number.present": {"result_number": None},
+        "result_type.present": {"result_type": None},
+        "certificate_name.present_if_certificate": {"certificate_name": None},
+        "certificate_number.present_if_certificate": {"certificate_number": None},
+        "produced_at.present": {"produced_at": None},
+        "produced_at.parseable": {"produced_at": None, "produced_at_unparsed": "2026-02-30"},
+        "produced_at.not_future": {"produced_at": FUTURE},
+        "issuing_authority.present": {"issuing_authority": None},
+    },
     "evaluation": {
         **COMMON,
+        "service_number.present": {"service_number": None},
         "case_number.length": {"case_number": "1" * 201},
         "service_number.length": {"service_number": "1" * 201},
         "level.present": {"level": None},
@@ -157,3 +181,13 @@ def test_good_rows_use_the_codes_of_the_catalogue() -> None:
     for dataset, row in GOOD.items():
         for field, codes in CODES[dataset].items():
             assert row.get(field, next(iter(codes))) in codes
+
+
+def test_document_needs_neither_name_nor_number(connection: psycopg.Connection[Any], database_url: str) -> None:
+    create_staged_table(connection, "case_result")
+    document = {"result_type": "document", "certificate_name": None, "certificate_number": None}
+    fill_staged_table(connection, [{**GOOD["case_result"], **document}])
+    suites = about_upserts(load_suites(project_home() / "expectations", ["case_result"]))
+    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, rule_parameters(None, TODAY, dated=True))
+    mark_rows(connection, SCHEMA, {TABLE: outcome})
+    assert marks_of(connection) == {}

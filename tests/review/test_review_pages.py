@@ -17,6 +17,7 @@ from zhengku.review import requests
 from zhengku.review.daily import publish_nights
 from zhengku.road import Road
 from zhengku.settings import CITY_TIME_ZONE
+from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import expiry_file, publish_expiry
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -33,6 +34,7 @@ FILES = [
     "ledger/file",
     "return/file?return=1&file=x",
     "expiry/file?department=x",
+    "collection/file?department=x",
 ]
 POSTS = {
     "waive": {"problem": 1, "reason": "核实"},
@@ -87,7 +89,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 22
+    assert len(routes) == len(inner.app.routes) == 24
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 
@@ -320,3 +322,17 @@ def test_validity_of_the_stock_is_shown_with_the_departments_list(pages, reviewe
     # A list that is gone is not offered.
     expiry_file(reviewed.settings, catalog, "market_supervision", date(2026, 11, 24)).unlink()
     assert "expiry/file" not in get(pages, "zhang", "expiry").text
+
+
+def test_collection_rate_is_shown_with_the_departments_list(pages, reviewed):
+    assert "还没有统计过" in get(pages, "zhang", "collection").text
+    catalog = load_catalog(reviewed.settings.catalog_folder)
+    publish_collection(reviewed.settings, catalog, date(2026, 11, 24))
+    shown = get(pages, "zhang", "collection").text
+    assert "2026-11-24 的归集率" in shown
+    assert "问题数据" in shown
+    assert "查看全市" in get(pages, "zhang", "collection?department=market_supervision").text
+    answer = get(pages, "zhang", "collection/file?department=market_supervision")
+    assert answer.content[:2] == b"PK"
+    assert quote("待归集清单_市市场监督管理局_2026-11-24.xlsx") in answer.headers["content-disposition"]
+    get(pages, "zhang", "collection/file?department=..%2F..%2Fx", 404)

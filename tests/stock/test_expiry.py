@@ -145,9 +145,9 @@ def test_list_that_cannot_be_written_keeps_the_counts_as_they_were(stock, monkey
 
 def test_by_the_command_line(stock):
     installation, _ = stock
-    done = zhengku(installation.settings.environment, "expiry")
+    done = zhengku(installation.settings.environment, "stock", "expiry")
     assert done.returncode == 0, done.stderr
     assert "business_license" in done.stdout
     assert installation.query("select count(*) from stock.expiry") == [(0,)]
-    assert zhengku(installation.settings.environment, "expiry", "--publish").returncode == 0
+    assert zhengku(installation.settings.environment, "stock", "expiry", "--publish").returncode == 0
     assert installation.query("select count(*) from stock.expiry") == [(1,)]

@@ -590,12 +590,24 @@ def test_every_fate_and_every_rule_occurs(collections: list[Collection]) -> None
     }  # fmt: skip
     rules = {rule for one in collections for delivery in one.deliveries for row in delivery.rows for rule in row.rules}
     time_rules = {"source_updated_at.parseable", "source_updated_at.of_delete", "source_updated_at.not_future"}
-    both = {"record_key.present", "record_key.length", "case_number.present", "service_number.present", "codes.mapped",
-            "operation.known", *time_rules}  # fmt: skip
+    all_have = {
+        "record_key.present", "record_key.length", "case_number.present", "codes.mapped", "operation.known",
+        *time_rules,
+    }  # fmt: skip
+    both = {*all_have, "service_number.present"}
     assert rules == {
         "row.nul",
         *(f"service_case.{rule}" for rule in both),
         *(f"evaluation.{rule}" for rule in both),
+        *(f"case_result.{rule}" for rule in all_have),
+        *(
+            f"case_result.{rule}"
+            for rule in (
+                "result_number.present", "result_type.present", "certificate_name.present_if_certificate",
+                "certificate_number.present_if_certificate", "produced_at.present", "produced_at.parseable",
+                "produced_at.not_future",
+            )
+        ),
         *(
             f"service_case.{rule}"
             for rule in (
@@ -615,7 +627,8 @@ def test_every_fate_and_every_rule_occurs(collections: list[Collection]) -> None
 
 def test_rows_are_quarantined_for_critical_rules_that_the_suites_know(collections: list[Collection]) -> None:
     texts = [
-        (HOME / "expectations" / f"{name}.json").read_text(encoding="utf-8") for name in ("service_case", "evaluation")
+        (HOME / "expectations" / f"{name}.json").read_text(encoding="utf-8")
+        for name in {system.dataset for system in SERVICE_SYSTEMS}
     ]
     known = set(re.findall(r'"rule_id": "([^"]+)"', "".join(texts))) | {"row.nul"}
     rules = {rule for one in collections for delivery in one.deliveries for row in delivery.rows for rule in row.rules}
@@ -791,9 +804,9 @@ def test_every_list_balances_with_yesterdays(collections: list[Collection]) -> N
 
 UNBREAKABLE = {
     f"{dataset}.source_updated_at.present": "Only deletes come without a time, and another rule asks them for it."
-    for dataset in ("service_case", "evaluation")
+    for dataset in ("service_case", "case_result", "evaluation")
 }
-"""Rules of the two suites that no row breaks, each with the reason."""
+"""Rules of these suites that no row breaks, each with the reason."""
 
 
 def test_every_rule_is_broken_within_thirty_days(collections: list[Collection]) -> None:

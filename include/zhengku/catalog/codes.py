@@ -22,6 +22,9 @@ CODES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "is_internal": _YES_NO,
         "case_channel": {"window": "窗口", "web": "网上", "app": "移动端", "terminal": "自助终端"},
     },
+    "case_result": {
+        "result_type": {"certificate": "证照", "document": "批文及其他"},
+    },
     "evaluation": {
         # GB/T 39735-2020: five levels, of which the last two are a bad review.
         "level": {

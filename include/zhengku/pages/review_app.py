@@ -45,7 +45,9 @@ from zhengku.review.returns import CHANNEL_NAMES, Returns
 from zhengku.review.roles import ReviewAccess
 from zhengku.road import WARNED_ROWS
 from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.stock.collection_rate import lacking_file, newest_collection, rate, sum_of, summed
 from zhengku.stock.expiry import expiry_file, newest_expiry
+from zhengku.stock.names import type_name
 from zhengku.validate.guidance import expected, right_example, wrong_columns
 from zhengku.validate.suites import Rule, load_suites
 
@@ -84,8 +86,9 @@ REQUESTS = Tab("requests", "处理请求")
 LEDGER = Tab("ledger", "问题台账")
 RECONCILIATION = Tab("reconciliation", "比对")
 BACKFILL = Tab("backfill", "回溯进度")
+COLLECTION = Tab("collection", "归集率")
 EXPIRY = Tab("expiry", "临期与过期")
-TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER, RECONCILIATION, BACKFILL, EXPIRY)
+TABS = (OVERVIEW, REPORT, PROBLEMS, BATCHES, RETURNS, REQUESTS, LEDGER, RECONCILIATION, BACKFILL, COLLECTION, EXPIRY)
 
 Visitor = Annotated[ReviewAccess, Depends(visitor)]
 
@@ -129,6 +132,8 @@ def create_review_app(host: Any) -> FastAPI:
         ("/ledger/file", download_ledger),
         ("/reconciliation", show_reconciliation),
         ("/backfill", show_backfill),
+        ("/collection", show_collection),
+        ("/collection/file", download_lacking),
         ("/expiry", show_expiry),
         ("/expiry/file", download_expiry),
     ):
@@ -394,6 +399,39 @@ def show_backfill(request: Request, access: Reviewer) -> Response:
     )
 
 
+def show_collection(request: Request, access: Reviewer) -> Response:
+    """Show how much of what should be in the store is there, as it was counted last."""
+    with _store(request) as connection:
+        counted = newest_collection(connection)
+    view = _View(request, access, COLLECTION)
+    settings = request.app.state.settings()
+    department = read_text(request.query_params, "department")
+    chosen = [each for each in counted if department in (None, each.department)]
+    return view.page(
+        "collection.html.j2",
+        counted=counted,
+        chosen_department=department,
+        whole=summed(chosen, "year"),
+        total=sum_of(chosen),
+        by_department=summed(counted, "department"),
+        by_type=summed(chosen, "license_type"),
+        rate=rate,
+        listed={
+            each.department
+            for each in counted
+            if lacking_file(settings, view.catalog, each.department, each.day).is_file()
+        },
+        type_name=lambda key: type_name(view.catalog, key),
+    )
+
+
+def download_lacking(request: Request, access: Reviewer) -> Response:
+    """Hand over the newest list of what lacks of a department."""
+    with _store(request) as connection:
+        days = {each.department: each.day for each in newest_collection(connection)}
+    return _list_of_department(request, days, lacking_file, "没有这个部门的待归集清单。")
+
+
 def show_expiry(request: Request, access: Reviewer) -> Response:
     """Show how long the stock is still valid, as it was counted last."""
     with _store(request) as connection:
@@ -413,15 +451,22 @@ def show_expiry(request: Request, access: Reviewer) -> Response:
 
 def download_expiry(request: Request, access: Reviewer) -> Response:
     """Hand over the newest list of a department's certificates about to expire and expired."""
-    department = read_text(request.query_params, "department")
     with _store(request) as connection:
         days = {each.department: each.day for each in newest_expiry(connection)}
+    return _list_of_department(request, days, expiry_file, "没有这个部门的临期与过期证照清单。")
+
+
+def _list_of_department(
+    request: Request, days: dict[str, date], place: Callable[[Settings, Catalog, str, date], Path], missing: str
+) -> Response:
+    """Hand over a list of the department that is asked for, of its day in `days`."""
+    department = read_text(request.query_params, "department")
     # The name is looked up and never made of what was asked: it leads to a place in the file system.
     path = None
     if department in days:
-        path = expiry_file(request.app.state.settings(), request.app.state.catalog(), department, days[department])
+        path = place(request.app.state.settings(), request.app.state.catalog(), department, days[department])
     if path is None or not path.is_file():
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这个部门的临期与过期证照清单。")
+        raise HTTPException(status.HTTP_404_NOT_FOUND, missing)
     return FileResponse(path, filename=path.name, headers=HEADERS)
 
 

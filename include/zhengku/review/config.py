@@ -64,8 +64,8 @@ class ReviewConfig(BaseModel):
     reconcile_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
     reconcile_days: Number = Field(ge=1, le=3660, description="Days that are compared, the last is today (1 to 3660).")
 
-    expiry_at: Clock = Field(description="Time of day at which the stock is counted by its validity.")
-    expiry_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
+    stock_at: Clock = Field(description="Time of day at which the stock is counted.")
+    stock_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
     expiring_days: Number = Field(
         ge=1, le=1830, description="Days ahead within which a certificate is about to expire (1 to 1830)."
     )

@@ -23,6 +23,7 @@ from zhengku.masking import field_mask
 from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
 from zhengku.review.config import load_review
 from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.stock.names import department_name, type_name
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +91,7 @@ def newest_expiry(connection: Connection) -> list[KeptExpiry]:
 
 def expiry_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
     """Return where the list of a department is kept."""
-    known = catalog.departments.get(department)
-    name = f"到期证照_{known.name if known else department}_{day}.xlsx"
+    name = f"到期证照_{department_name(catalog, department)}_{day}.xlsx"
     return settings.report_folder / "expiry" / f"{day}" / name
 
 
@@ -148,8 +148,7 @@ def _write_list(
     days: tuple[int, int],
 ) -> None:
     expiring_days, expired_days = days
-    known = catalog.departments.get(department)
-    name = known.name if known else department
+    name = department_name(catalog, department)
     # The same rows give the same bytes.
     made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
     columns = _columns(catalog, day)
@@ -167,7 +166,7 @@ def _write_list(
         cover.write_header("证照类型", "临期", "已过期", "另有")
         for each in counts:
             told = f"已过期而状态仍为有效 {each.expired_as_valid:,}；在有效期内 {each.later + each.endless:,}"
-            cover.write_count(_type_name(catalog, each.license_type), each.expiring, each.expired, told)
+            cover.write_count(type_name(catalog, each.license_type), each.expiring, each.expired, told)
         cover.write_contents(
             [expiring, expired],
             {
@@ -194,7 +193,7 @@ def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], 
         return None if value is None else masks[name](value)
 
     return (
-        Column("证照类型", 26, lambda row: _type_name(catalog, row.license_type), "wrap"),
+        Column("证照类型", 26, lambda row: type_name(catalog, row.license_type), "wrap"),
         Column("电子证照标识", 40, lambda row: row.certificate_identifier, "wrap"),
         Column("证照编号", 26, lambda row: masked("certificate_number", row.certificate_number), "wrap"),
         Column("证照名称", 26, lambda row: row.certificate_name, "wrap"),
@@ -211,8 +210,3 @@ def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], 
             lambda row: row.is_expired and row.status == "valid",
         ),
     )
-
-
-def _type_name(catalog: Catalog, license_type: str) -> str:
-    known = catalog.license_types.get(license_type)
-    return known.name_zh if known else license_type

@@ -1,0 +1,240 @@
+"""The collection rate (归集率): of the certificates that should be in the store, how many are.
+
+Due is what cases produced since 2019 (办件结果), and what the departments delivered, or a comparison found at the
+source, as far as it was issued since 2019 or is still valid. What of it is not in the store is listed for its
+department (待归集清单). Days are those of Asia/Shanghai. The definition with its reasons: docs/stock.md.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import psycopg
+from psycopg.rows import class_row
+
+from zhengku.backfill import FIRST_MONTH
+from zhengku.catalog import Catalog
+from zhengku.database import statement, store_connection
+from zhengku.ledger import Connection
+from zhengku.masking import field_mask
+from zhengku.reconcile.comparison import OWN_RULES
+from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, written_aside
+from zhengku.report.templates import percent
+from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.stock.names import department_name, type_name
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["case", "problem", "comparison"]
+KIND_NAMES: Final[Mapping[Kind, str]] = {"case": "办件结果", "problem": "问题数据", "comparison": "比对发现"}
+
+
+@dataclass(frozen=True)
+class CollectionRate:
+    """What is collected and what lacks, of a department's license type and year of issue (0 where it is not told)."""
+
+    department: str
+    license_type: str
+    year: int
+    collected: int
+    lacking_of_cases: int
+    lacking_of_problems: int
+    lacking_of_comparison: int
+
+    @property
+    def lacking(self) -> int:
+        """Certificates that should be in the store and are not."""
+        return self.lacking_of_cases + self.lacking_of_problems + self.lacking_of_comparison
+
+    @property
+    def due(self) -> int:
+        """The denominator: certificates that should be in the store."""
+        return self.collected + self.lacking
+
+
+_NOTHING = CollectionRate("", "", 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class KeptCollectionRate(CollectionRate):
+    """The same as it was counted on a day."""
+
+    day: date
+
+
+@dataclass(frozen=True)
+class LackingCertificate:
+    """A certificate that should be in the store: `certificate_number` is its key where a problem record tells of it."""
+
+    department: str
+    license_type: str
+    year: int
+    kind: Kind
+    problem_id: int | None
+    case_number: str | None
+    certificate_name: str | None
+    certificate_number: str | None
+    issuing_authority: str | None
+    produced_at: datetime | None
+    reason: str | None
+
+
+def count_collection(connection: Connection, catalog: Catalog, day: date) -> list[CollectionRate]:
+    """Count the store as it is now; what lacks stays in the transaction's temporary table `lacking`.
+
+    Reads the whole store once or twice: minutes for ten million certificates.
+    """
+    types = catalog.license_types
+    [any_type] = [key for key, row in types.items() if row.any_type]
+    departments = {
+        feed.license_type: department_id
+        for department_id, department in catalog.departments.items()
+        for feed in department.feeds.values()
+        if feed.license_type
+    }
+    named = [row for key, row in types.items() if key != any_type]
+    connection.execute(
+        statement("stock/produced_certificates"),
+        {
+            "any_type": any_type,
+            "names": [row.name_zh for row in named],
+            "license_types": [row.license_type for row in named],
+            "since": datetime.combine(FIRST_MONTH, time(), CITY_TIME_ZONE),
+        },
+    )
+    # The tables were made just now: without statistics the planner expects next to nothing in them.
+    connection.execute("analyze pg_temp.produced")
+    connection.execute(statement("stock/found_produced"))
+    connection.execute("analyze pg_temp.produced_in_store")
+    connection.execute(
+        statement("stock/lacking_certificates"),
+        {
+            "comparison_rules": OWN_RULES,
+            "any_department": departments.get(any_type),
+            "collected_types": list(departments),
+            "departments": list(departments.values()),
+        },
+    )
+    with connection.cursor(row_factory=class_row(CollectionRate)) as cursor:
+        return cursor.execute(statement("stock/count_collection"), {"day": day, "since_day": FIRST_MONTH}).fetchall()
+
+
+def newest_collection(connection: Connection) -> list[KeptCollectionRate]:
+    """Return what was counted last, by department, license type and year."""
+    with connection.cursor(row_factory=class_row(KeptCollectionRate)) as cursor:
+        return cursor.execute(statement("stock/newest_collection_rate")).fetchall()
+
+
+def lacking_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
+    """Return where the list of what lacks of a department is kept."""
+    name = f"待归集清单_{department_name(catalog, department)}_{day}.xlsx"
+    return settings.report_folder / "collection" / f"{day}" / name
+
+
+def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[CollectionRate]:
+    """Count, keep the counts as those of `day`, and write a list for each department of which something lacks.
+
+    Counts and lists are of one instant. Safe to repeat: the counts and lists of the day are replaced. Raises `OSError`
+    when a list cannot be written; then the counts are not kept.
+    """
+    with store_connection(settings.database_url) as connection:
+        connection.commit()
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        found = count_collection(connection, catalog, day)
+        written = set()
+        with connection.cursor(name="lacking", row_factory=class_row(LackingCertificate)) as cursor:
+            cursor.execute(statement("stock/lacking_by_department"))
+            for department, rows in groupby(cursor, attrgetter("department")):
+                path = lacking_file(settings, catalog, department, day)
+                counts = [each for each in found if each.department == department]
+                _write_list(path, catalog, department, counts, rows, day)
+                written.add(path)
+        for path in lacking_file(settings, catalog, "", day).parent.glob("*.xlsx"):
+            # Of a former count of the day, for a department of which nothing lacks any more.
+            if path not in written:
+                path.unlink()
+        connection.execute(statement("stock/forget_collection_rate"), {"day": day})
+        for each in found:
+            connection.execute(statement("stock/keep_collection_rate"), {**asdict(each), "day": day})
+    due, collected = sum(each.due for each in found), sum(each.collected for each in found)
+    log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, len(written))
+    return found
+
+
+def summed(rates: Iterable[CollectionRate], by: str) -> list[tuple[Any, CollectionRate]]:
+    """Return the sums by `department`, `license_type` or `year`, in its order."""
+    parts: dict[Any, list[CollectionRate]] = {}
+    for each in rates:
+        parts.setdefault(getattr(each, by), []).append(each)
+    return [(key, sum_of(parts[key])) for key in sorted(parts)]
+
+
+def sum_of(rates: Iterable[CollectionRate]) -> CollectionRate:
+    """Return the sum; it has neither department nor type nor year."""
+    counts = [
+        (each.collected, each.lacking_of_cases, each.lacking_of_problems, each.lacking_of_comparison) for each in rates
+    ]
+    return CollectionRate("", "", 0, *(sum(column) for column in zip(*counts, strict=True))) if counts else _NOTHING
+
+
+def rate(counted: CollectionRate) -> str:
+    """Return a rate in per cent; what is not all never reads 100.00%."""
+    return percent(counted.collected / counted.due if counted.due else None)
+
+
+def _write_list(
+    path: Path,
+    catalog: Catalog,
+    department: str,
+    counts: list[CollectionRate],
+    rows: Iterator[LackingCertificate],
+    day: date,
+) -> None:
+    name = department_name(catalog, department)
+    # The same rows give the same bytes.
+    made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
+    personal = catalog.standard_fields("certificate")["certificate_number"].personal
+
+    def masked(row: LackingCertificate) -> str | None:
+        return field_mask("certificate_number", personal)(row.certificate_number) if row.certificate_number else None
+
+    columns: tuple[Column[LackingCertificate], ...] = (
+        Column("证照类型", 28, lambda row: type_name(catalog, row.license_type), "wrap"),
+        Column("证照名称", 28, lambda row: row.certificate_name, "wrap"),
+        Column("证照编号或关键字段", 34, masked, "wrap"),
+        Column("出证时间", 18, lambda row: city_clock(row.produced_at), "time"),
+        Column("颁发机构", 28, lambda row: row.issuing_authority, "wrap"),
+        Column("办件编号", 26, lambda row: row.case_number, "centre"),
+        Column("依据", 12, lambda row: KIND_NAMES[row.kind], "centre"),
+        Column("问题数据编号", 12, lambda row: row.problem_id, "count"),
+        Column("未入库原因", 46, lambda row: row.reason or "库中没有此证照", "wrap"),
+    )
+    with written_aside(path) as aside:
+        book = Book(aside, "待归集清单", made_at, name, "内部资料")
+        sheet = Sheets(book, "待归集", columns, lambda row: type_name(catalog, row.license_type))
+        sheet.write(rows)
+        cover = Cover(book, "待归集清单")
+        cover.write_title(f"{name}　{day}")
+        cover.write_heading("归集率")
+        cover.write_header("证照类型", "应归集", "已归集", "归集率")
+        for license_type, counted in summed(counts, "license_type"):
+            told = (
+                f"{rate(counted)}；待归集 {counted.lacking:,}：办件结果 {counted.lacking_of_cases:,}，"
+                f"问题数据 {counted.lacking_of_problems:,}，比对发现 {counted.lacking_of_comparison:,}"
+            )
+            cover.write_count(type_name(catalog, license_type), counted.due, counted.collected, told)
+        cover.write_contents([sheet], {"待归集": "应归集而库中没有的证照"})
+        cover.write_remarks(
+            (
+                "应归集：2019年以来办件产生的证照，以及各部门送来或比对发现的、2019年以来颁发或仍在有效期内的证照。",
+                "办件结果：办件结果载明的证照，库中同类型下没有该编号；请核对编号，或补送该证照。",
+                "问题数据：已送来而校验未通过，详见退回文件；无关键字段的逐条计数。同一证照有问题数据的，不再按办件结果计。",
+                "证照编号已脱敏，可凭办件编号或问题数据编号查找。",
+            )
+        )
+        book.close()

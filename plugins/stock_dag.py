@@ -1,0 +1,65 @@
+"""The DAG that counts the stock once a week, collection rate and validity, and writes the departments' lists."""
+
+from datetime import date, timedelta
+
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, get_current_context, task
+from clearance_dag import TASK_ARGS
+from department_dag import FIRST_NIGHT
+
+from zhengku.review.config import load_review
+from zhengku.settings import CITY_TIME_ZONE, Settings
+
+COLLECTION = Asset(name="stock.collection_rate", uri="zhengku://stock/collection_rate")
+EXPIRY = Asset(name="stock.expiry", uri="zhengku://stock/expiry")
+LONGEST_COUNT = timedelta(hours=1)
+
+
+def stock(doc: str | None) -> DAG:
+    """Build the DAG; reads `review.yaml` and nothing else."""
+    review = load_review(Settings.load().catalog_folder)
+
+    @task(task_display_name="归集率", execution_timeout=LONGEST_COUNT, outlets=[COLLECTION])
+    def collection_rate() -> dict[str, int]:
+        """Count and list what lacks as of the run's day; totals of the city."""
+        from zhengku.catalog import load_catalog
+        from zhengku.stock.collection_rate import publish_collection
+
+        settings = Settings.load()
+        found = publish_collection(settings, load_catalog(settings.catalog_folder), _day())
+        return {"due": sum(each.due for each in found), "collected": sum(each.collected for each in found)}
+
+    @task(task_display_name="临期与过期", execution_timeout=LONGEST_COUNT, outlets=[EXPIRY])
+    def expiry() -> dict[str, int]:
+        """Count and list what expires as of the run's day; totals of the city."""
+        from zhengku.catalog import load_catalog
+        from zhengku.stock.expiry import publish_expiry
+
+        settings = Settings.load()
+        found = publish_expiry(settings, load_catalog(settings.catalog_folder), _day())
+        return {"expiring": sum(each.expiring for each in found), "expired": sum(each.expired for each in found)}
+
+    with DAG(
+        dag_id="stock",
+        dag_display_name="存量·归集率与到期",
+        description="每周统计归集率、临期与过期证照，按部门列出待归集、临期和过期的证照",
+        doc_md=doc,
+        schedule=CronTriggerTimetable(
+            f"{review.stock_at.minute} {review.stock_at.hour} * * {review.stock_weekday}", timezone="Asia/Shanghai"
+        ),
+        start_date=FIRST_NIGHT,
+        catchup=False,
+        max_active_runs=1,
+        tags=["存量"],
+        default_args=TASK_ARGS,
+    ) as dag:
+        collection_rate()
+        expiry()
+    return dag
+
+
+def _day() -> date:
+    """Return the day on which the run is due; today for a run without one."""
+    from datetime import datetime
+
+    due = get_current_context()["dag_run"].logical_date or datetime.now(tz=CITY_TIME_ZONE)
+    return due.astimezone(CITY_TIME_ZONE).date()

@@ -1,0 +1,2 @@
+delete from stock.collection_rate
+where day = %(day)s
