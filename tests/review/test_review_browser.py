@@ -14,6 +14,7 @@ from zhengku.catalog import load_catalog
 from zhengku.review import requests
 from zhengku.review.daily import let_time_pass, publish_nights
 from zhengku.settings import CITY_TIME_ZONE
+from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import publish_expiry
 
 pytestmark = [
@@ -88,8 +89,10 @@ def test_from_the_problem_to_the_write_off(reviewed, make_row, browser):
         browser.open(f"{address}{ROOT}/problem?problem=1")
         assert "已销号" in seen(browser, "closed")
         reviewed.query("update store.certificate set valid_to = now() + (row_no || ' days')::interval where row_no < 9")
-        publish_expiry(reviewed.settings, load_catalog(reviewed.settings.catalog_folder), now.date())
-        for path in ("batches", "returns", "ledger", "reconciliation", "backfill", "expiry"):
+        catalog = load_catalog(reviewed.settings.catalog_folder)
+        publish_expiry(reviewed.settings, catalog, now.date())
+        publish_collection(reviewed.settings, catalog, now.date())
+        for path in ("batches", "returns", "ledger", "reconciliation", "backfill", "collection", "expiry"):
             browser.open(f"{address}{ROOT}/{path}")
             seen(browser, path)
 
