@@ -79,7 +79,7 @@ class Lives:
         self.end = datetime.combine(first_day + timedelta(days=days), time(0, 35))
         self.changes: list[Change] = []
         self.situations: dict[str, list[Occurrence]] = {}
-        self._known: set[str] = set()
+        self._known: set[tuple[str, str]] = set()
         self._stock(cases_per_day)
         worked = 0
         for day in (first_day + timedelta(days=place) for place in range(days)):
@@ -114,8 +114,9 @@ class Lives:
 
     def tell(self, record: Record, stamp: datetime, visible_at: datetime | None = None) -> None:
         """Let the system show a record as it is from now on."""
-        word: Literal["insert", "update"] = "update" if record.key in self._known else "insert"
-        self._known.add(record.key)
+        name = (record.dataset, record.key)
+        word: Literal["insert", "update"] = "update" if name in self._known else "insert"
+        self._known.add(name)
         self.changes.append(Change(record, stamp, visible_at or stamp, word))
 
     def delete(self, record: Record, stamp: datetime) -> None:
