@@ -109,7 +109,7 @@ def test_functions_have_every_column_of_every_data_set(installation):
             call = sql.SQL("{}({})").format(sql.Identifier("store", f"{dataset}_{function}"), sql.SQL(arguments))
             assert installation.query(sql.SQL("select * from {}").format(call)) == []
     # What was received is no part of a version; all else of the store is in its history.
-    for dataset in ("certificate", "service_case", "evaluation"):
+    for dataset in ("certificate", "service_case", "case_result", "evaluation"):
         columns = [
             {
                 column
