@@ -98,6 +98,7 @@ bench: $(VENV)/measured  ## measure (hours): a million and ten million rows into
 	@$(RUN) -m benchmarks.clearance_workbook
 	@$(RUN) -m benchmarks.review
 	@$(RUN) -m benchmarks.reconcile
+	@$(RUN) -m benchmarks.stock
 	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints
