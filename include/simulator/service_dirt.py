@@ -15,7 +15,6 @@ from simulator.model import HttpPlace, SourceSystem, TablePlace
 from simulator.service_records import (
     BAD,
     NOWHERE,
-    CaseResult,
     Evaluation,
     Record,
     ServiceCase,
@@ -209,11 +208,11 @@ def _rule(record: Record, rule: str) -> str:
     return f"{record.dataset}.{rule}"
 
 
-def _without(name: str, *rules: str) -> Break:
-    """Return a break that leaves a value out, with the rules that then fail."""
+def _without(name: str, *rules: str, of: tuple[str, str] | None = None) -> Break:
+    """Return a break that leaves a value out, with the rules that then fail; `of` is a field and what it must be."""
 
     def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
-        if name not in written.values:
+        if name not in written.values or (of is not None and getattr(record, of[0]) != of[1]):
             return None
         written.values[name] = chance.choice((None, *NOTHING))
         in_key = name in KEYS[record.dataset]
@@ -243,25 +242,6 @@ def _no_default(system: SourceSystem, record: Record, written: Written, chance: 
     written.values[column] = chance.choice((None, *NOTHING))
     warns = () if column == "is_default" else (_rule(record, f"{column}.present"),)
     return Broken((_rule(record, "is_default.present"),), record.key, warns=warns)
-
-
-def _no_finish(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
-    if not isinstance(record, ServiceCase) or record.case_state != "finished":
-        return None
-    written.values["finished_at"] = chance.choice((None, *NOTHING))
-    return Broken((_rule(record, "finished_at.present_if_finished"),), record.key, reads={"finished_at": None})
-
-
-def _without_on_a_certificate(name: str) -> Break:
-    """Return a break that leaves out what only a certificate must have."""
-
-    def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
-        if not isinstance(record, CaseResult) or record.result_type != "certificate":
-            return None
-        written.values[name] = chance.choice((None, *NOTHING))
-        return Broken((_rule(record, f"{name}.present_if_certificate"),), record.key, reads={name: None})
-
-    return broken
 
 
 def _unknown_operation(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
@@ -315,7 +295,7 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _without("case_number", "case_number.present"),
         _with("finished_at", "2025-13-01 10:00:00", "finished_at.parseable"),
         _without("case_state", "case_state.present"),
-        _no_finish,
+        _without("finished_at", "finished_at.present_if_finished", of=("case_state", "finished")),
         _with("case_kind", "9", "codes.mapped"),
         _unknown_operation,
         _delete_without_time,
@@ -335,11 +315,11 @@ BREAKS: Mapping[str, Sequence[Break]] = {
     "case_result": (
         _without("case_number", "case_number.present"),
         _without("result_type", "result_type.present"),
-        _without_on_a_certificate("certificate_name"),
+        _without("certificate_name", "certificate_name.present_if_certificate", of=("result_type", "certificate")),
         _with("produced_at", "2025-13-01 10:00:00", "produced_at.parseable"),
         _unknown_operation,
         _delete_without_time,
-        _without_on_a_certificate("certificate_number"),
+        _without("certificate_number", "certificate_number.present_if_certificate", of=("result_type", "certificate")),
         _without("produced_at", "produced_at.present"),
         _with("result_type", "9", "codes.mapped"),
         _without("result_number", "result_number.present"),

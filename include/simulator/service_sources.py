@@ -162,20 +162,24 @@ def _system(
     )
 
 
+def _acceptance(path: str) -> HttpPlace:
+    return HttpPlace(
+        path,
+        "hmac_sha256",
+        "number",
+        since_parameter="beginTime",
+        until_parameter="endTime",
+        page_parameter="pageNo",
+        size_parameter="pageSize",
+    )
+
+
 SERVICE_SYSTEMS: tuple[SourceSystem, ...] = (
     _system(
         "unified_acceptance",
         "service_cases",
         "service_case",
-        HttpPlace(
-            "openapi/cases",
-            "hmac_sha256",
-            "number",
-            since_parameter="beginTime",
-            until_parameter="endTime",
-            page_parameter="pageNo",
-            size_parameter="pageSize",
-        ),
+        _acceptance("openapi/cases"),
         "操作类型",
         "记录号",
         60,
@@ -193,15 +197,7 @@ SERVICE_SYSTEMS: tuple[SourceSystem, ...] = (
         "unified_acceptance",
         "case_results",
         "case_result",
-        HttpPlace(
-            "openapi/results",
-            "hmac_sha256",
-            "number",
-            since_parameter="beginTime",
-            until_parameter="endTime",
-            page_parameter="pageNo",
-            size_parameter="pageSize",
-        ),
+        _acceptance("openapi/results"),
         "操作类型",
         "记录号",
         60,

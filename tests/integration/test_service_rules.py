@@ -13,7 +13,7 @@ from zhengku.settings import project_home
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.parameters import rule_parameters
 from zhengku.validate.run import validate_rows
-from zhengku.validate.suites import about_deletes, about_upserts, load_suites
+from zhengku.validate.suites import Suite, about_deletes, about_upserts, load_suites
 
 TODAY = datetime.date(2026, 5, 7)
 FUTURE = "2099-01-01T08:00:00+08:00"
@@ -142,6 +142,15 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+def marked(
+    connection: psycopg.Connection[Any], database_url: str, suites: list[Suite]
+) -> dict[int, tuple[list[str], list[str]]]:
+    """Validate the staged rows; return the rules that they fail, critical ones and warnings, by the row's number."""
+    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, rule_parameters(None, TODAY, dated=True))
+    mark_rows(connection, SCHEMA, {TABLE: outcome})
+    return marks_of(connection)
+
+
 @pytest.mark.parametrize("dataset", BREAKS)
 def test_every_rule_finds_the_row_that_only_it_rejects(connection: psycopg.Connection[Any], database_url: str, dataset):
     suites = load_suites(project_home() / "expectations", [dataset])
@@ -150,11 +159,7 @@ def test_every_rule_finds_the_row_that_only_it_rejects(connection: psycopg.Conne
     assert set(breaks) == set(rules), "every rule has one row that breaks it"
     create_staged_table(connection, dataset)
     fill_staged_table(connection, [*({**GOOD[dataset], **changes} for changes in breaks.values()), GOOD[dataset]])
-    outcome = validate_rows(
-        database_url, SCHEMA, TABLE, about_upserts(suites), rule_parameters(None, TODAY, dated=True)
-    )
-    mark_rows(connection, SCHEMA, {TABLE: outcome})
-    assert marks_of(connection) == {
+    assert marked(connection, database_url, about_upserts(suites)) == {
         row_no: ([rule_id], []) if rules[rule_id] == "critical" else ([], [rule_id])
         for row_no, rule_id in enumerate(breaks, start=1)
     }
@@ -169,9 +174,7 @@ def test_delete_needs_its_key_and_its_time_alone(connection: psycopg.Connection[
         [{"record_key": "1", "source_updated_at": time}, {"record_key": "2"}, {"source_updated_at": time}],
     )
     suites = about_deletes(load_suites(project_home() / "expectations", [dataset]))
-    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, rule_parameters(None, TODAY, dated=True))
-    mark_rows(connection, SCHEMA, {TABLE: outcome})
-    assert marks_of(connection) == {
+    assert marked(connection, database_url, suites) == {
         2: ([f"{dataset}.source_updated_at.of_delete"], []),
         3: ([f"{dataset}.record_key.present"], []),
     }
@@ -188,6 +191,4 @@ def test_document_needs_neither_name_nor_number(connection: psycopg.Connection[A
     document = {"result_type": "document", "certificate_name": None, "certificate_number": None}
     fill_staged_table(connection, [{**GOOD["case_result"], **document}])
     suites = about_upserts(load_suites(project_home() / "expectations", ["case_result"]))
-    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, rule_parameters(None, TODAY, dated=True))
-    mark_rows(connection, SCHEMA, {TABLE: outcome})
-    assert marks_of(connection) == {}
+    assert marked(connection, database_url, suites) == {}

@@ -76,6 +76,13 @@ class Catalog:
                 self._read[department_id] = department
         return self._read[department_id]
 
+    def department_name(self, department_id: str) -> str:
+        """Return the name of a department; its id where there is none any more, or its file is wrong."""
+        try:
+            return self.department(department_id).name
+        except CatalogError:
+            return department_id
+
     def feed(self, department_id: str, feed_id: str) -> Feed:
         """Return one feed; raises `CatalogError` when there is none of this id or the department's file is wrong."""
         feeds = self.department(department_id).feeds
@@ -90,6 +97,10 @@ class Catalog:
                 f"No license type {key!r} in {LICENSE_TYPES_FILE}. {did_you_mean(key, self.license_types)}"
             )
         return self.license_types[key]
+
+    def license_type_name(self, key: str) -> str:
+        """Return the name of a license type; its key where there is none any more."""
+        return self.license_types[key].name_zh if key in self.license_types else key
 
 
 def department_files(folder: Path) -> list[Path]:

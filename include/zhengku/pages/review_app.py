@@ -5,7 +5,7 @@ on every page. What writes files or takes minutes is asked for here and done by 
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -45,9 +45,8 @@ from zhengku.review.returns import CHANNEL_NAMES, Returns
 from zhengku.review.roles import ReviewAccess
 from zhengku.road import WARNED_ROWS
 from zhengku.settings import CITY_TIME_ZONE, Settings
-from zhengku.stock.collection_rate import lacking_file, newest_collection, rate, sum_of, summed
-from zhengku.stock.expiry import expiry_file, newest_expiry
-from zhengku.stock.names import type_name
+from zhengku.stock.collection_rate import KeptCollectionRate, lacking_file, newest_collection, rate, sum_of, summed
+from zhengku.stock.expiry import KeptExpiry, expiry_file, newest_expiry
 from zhengku.validate.guidance import expected, right_example, wrong_columns
 from zhengku.validate.suites import Rule, load_suites
 
@@ -404,7 +403,6 @@ def show_collection(request: Request, access: Reviewer) -> Response:
     with _store(request) as connection:
         counted = newest_collection(connection)
     view = _View(request, access, COLLECTION)
-    settings = request.app.state.settings()
     department = read_text(request.query_params, "department")
     chosen = [each for each in counted if department in (None, each.department)]
     return view.page(
@@ -416,56 +414,50 @@ def show_collection(request: Request, access: Reviewer) -> Response:
         by_department=summed(counted, "department"),
         by_type=summed(chosen, "license_type"),
         rate=rate,
-        listed={
-            each.department
-            for each in counted
-            if lacking_file(settings, view.catalog, each.department, each.day).is_file()
-        },
-        type_name=lambda key: type_name(view.catalog, key),
+        listed=_lists(request, counted, lacking_file),
     )
 
 
 def download_lacking(request: Request, access: Reviewer) -> Response:
     """Hand over the newest list of what lacks of a department."""
     with _store(request) as connection:
-        days = {each.department: each.day for each in newest_collection(connection)}
-    return _list_of_department(request, days, lacking_file, "没有这个部门的待归集清单。")
+        lists = _lists(request, newest_collection(connection), lacking_file)
+    return _list_of_department(request, lists, "没有这个部门的待归集清单。")
 
 
 def show_expiry(request: Request, access: Reviewer) -> Response:
     """Show how long the stock is still valid, as it was counted last."""
     with _store(request) as connection:
         counted = newest_expiry(connection)
-    view = _View(request, access, EXPIRY)
-    settings = request.app.state.settings()
-    return view.page(
-        "expiry.html.j2",
-        counted=counted,
-        listed={
-            each.department
-            for each in counted
-            if expiry_file(settings, view.catalog, each.department, each.day).is_file()
-        },
+    return _View(request, access, EXPIRY).page(
+        "expiry.html.j2", counted=counted, listed=_lists(request, counted, expiry_file)
     )
 
 
 def download_expiry(request: Request, access: Reviewer) -> Response:
     """Hand over the newest list of a department's certificates about to expire and expired."""
     with _store(request) as connection:
-        days = {each.department: each.day for each in newest_expiry(connection)}
-    return _list_of_department(request, days, expiry_file, "没有这个部门的临期与过期证照清单。")
+        lists = _lists(request, newest_expiry(connection), expiry_file)
+    return _list_of_department(request, lists, "没有这个部门的临期与过期证照清单。")
 
 
-def _list_of_department(
-    request: Request, days: dict[str, date], place: Callable[[Settings, Catalog, str, date], Path], missing: str
-) -> Response:
-    """Hand over a list of the department that is asked for, of its day in `days`."""
-    department = read_text(request.query_params, "department")
+def _lists(
+    request: Request,
+    counted: Sequence[KeptCollectionRate] | Sequence[KeptExpiry],
+    place: Callable[[Settings, Catalog, str, date], Path],
+) -> dict[str, Path]:
+    """Return the lists that lie there of the departments that were counted, each of its day."""
+    settings, catalog = request.app.state.settings(), request.app.state.catalog()
+    days = {each.department: each.day for each in counted}
+    places = {department: place(settings, catalog, department, day) for department, day in days.items()}
+    return {department: path for department, path in places.items() if path.is_file()}
+
+
+def _list_of_department(request: Request, lists: Mapping[str, Path], missing: str) -> Response:
+    """Hand over the list of the department that is asked for."""
     # The name is looked up and never made of what was asked: it leads to a place in the file system.
-    path = None
-    if department in days:
-        path = place(request.app.state.settings(), request.app.state.catalog(), department, days[department])
-    if path is None or not path.is_file():
+    path = lists.get(read_text(request.query_params, "department") or "")
+    if path is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, missing)
     return FileResponse(path, filename=path.name, headers=HEADERS)
 
@@ -626,11 +618,6 @@ class _View:
         kept: dict[str, object] = dict(self.request.query_params)
         return self.address(self.tab.path, **{**kept, **parts})
 
-    def department_name(self, department: str) -> str:
-        """Return the name of a department, its id when the catalogue does not have it any more."""
-        known = self.catalog.departments.get(department)
-        return known.name if known else department
-
     def feed_title(self, department: str, feed: str) -> str:
         """Return the title of a feed, its id when the catalogue does not have it any more."""
         known = self.catalog.departments.get(department)
@@ -644,7 +631,7 @@ class _View:
             "address": self.address,
             "changed": self.changed,
             "catalog": self.catalog,
-            "department_name": self.department_name,
+            "department_name": self.catalog.department_name,
             "feed_title": self.feed_title,
             "is_for_demos": self.request.app.state.host.is_for_demos(),
             "severities": SEVERITY_NAMES,
@@ -653,6 +640,7 @@ class _View:
             "tab": self.tab,
             "tabs": [tab for tab in TABS if self.access.may_see_problems or not tab.of_problems],
             "title": TITLE,
+            "type_name": self.catalog.license_type_name,
         }
         return page(self.request, template, **{**shared, **values})
 

@@ -17,7 +17,6 @@ from psycopg.types.json import Jsonb
 from zhengku.catalog import Catalog, Feed, load_catalog
 from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.database import statement, store_connection
-from zhengku.errors import CatalogError
 from zhengku.ledger import Connection
 from zhengku.masking import mask_identity, mask_text
 from zhengku.review import problems
@@ -371,17 +370,11 @@ class NightReports:
         return [
             DepartmentProblems(
                 department=department,
-                department_name=self._department_name(department),
+                department_name=self.catalog.department_name(department),
                 **{**sums, "oldest": _city_text(sums["oldest"]) if sums["oldest"] else None},
             )
             for department, sums in counted.items()
         ]
-
-    def _department_name(self, department: str) -> str:
-        try:
-            return self.catalog.department(department).name
-        except CatalogError:
-            return department
 
     def _quiet_rules(self, connection: Connection, night: date, told: Mapping[str, str]) -> list[QuietRule]:
         begin, end = night_bounds(night)

@@ -177,8 +177,7 @@ def _evidence(connection: Connection, entry: LedgerEntry, figures: NightFigures)
 
 def responsible(catalog: Catalog, entry: LedgerEntry) -> str:
     """Return the name of who is responsible for an entry (责任单位)."""
-    known = catalog.departments.get(entry.department)
-    return known.name if known is not None else entry.department
+    return catalog.department_name(entry.department)
 
 
 def write_ledger(path: Path, catalog: Catalog, listed: list[LedgerEntry], written_at: datetime) -> None:

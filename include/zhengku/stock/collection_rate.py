@@ -7,26 +7,23 @@ department (待归集清单). Days are those of Asia/Shanghai. The definition wi
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, time
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import psycopg
 from psycopg.rows import class_row
 
 from zhengku.backfill import FIRST_MONTH
 from zhengku.catalog import Catalog
-from zhengku.database import statement, store_connection
+from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.masking import field_mask
 from zhengku.reconcile.comparison import OWN_RULES
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, written_aside
 from zhengku.report.templates import percent
 from zhengku.settings import CITY_TIME_ZONE, Settings
-from zhengku.stock.names import department_name, type_name
+from zhengku.stock.publishing import keep_counts, one_instant, write_lists
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +52,6 @@ class CollectionRate:
     def due(self) -> int:
         """The denominator: certificates that should be in the store."""
         return self.collected + self.lacking
-
-
-_NOTHING = CollectionRate("", "", 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -132,7 +126,7 @@ def newest_collection(connection: Connection) -> list[KeptCollectionRate]:
 
 def lacking_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
     """Return where the list of what lacks of a department is kept."""
-    name = f"待归集清单_{department_name(catalog, department)}_{day}.xlsx"
+    name = f"待归集清单_{catalog.department_name(department)}_{day}.xlsx"
     return settings.report_folder / "collection" / f"{day}" / name
 
 
@@ -142,27 +136,19 @@ def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[
     Counts and lists are of one instant. Safe to repeat: the counts and lists of the day are replaced. Raises `OSError`
     when a list cannot be written; then the counts are not kept.
     """
-    with store_connection(settings.database_url) as connection:
-        connection.commit()
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with one_instant(settings.database_url) as connection:
         found = count_collection(connection, catalog, day)
-        written = set()
+
+        def write(path: Path, department: str, rows: Iterator[LackingCertificate]) -> None:
+            counts = [each for each in found if each.department == department]
+            _write_list(path, catalog, department, counts, rows, day)
+
         with connection.cursor(name="lacking", row_factory=class_row(LackingCertificate)) as cursor:
             cursor.execute(statement("stock/lacking_by_department"))
-            for department, rows in groupby(cursor, attrgetter("department")):
-                path = lacking_file(settings, catalog, department, day)
-                counts = [each for each in found if each.department == department]
-                _write_list(path, catalog, department, counts, rows, day)
-                written.add(path)
-        for path in lacking_file(settings, catalog, "", day).parent.glob("*.xlsx"):
-            # Of a former count of the day, for a department of which nothing lacks any more.
-            if path not in written:
-                path.unlink()
-        connection.execute(statement("stock/forget_collection_rate"), {"day": day})
-        for each in found:
-            connection.execute(statement("stock/keep_collection_rate"), {**asdict(each), "day": day})
+            lists = write_lists(cursor, lambda department: lacking_file(settings, catalog, department, day), write)
+        keep_counts(connection, "collection_rate", day, found)
     due, collected = sum(each.due for each in found), sum(each.collected for each in found)
-    log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, len(written))
+    log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, lists)
     return found
 
 
@@ -176,10 +162,16 @@ def summed(rates: Iterable[CollectionRate], by: str) -> list[tuple[Any, Collecti
 
 def sum_of(rates: Iterable[CollectionRate]) -> CollectionRate:
     """Return the sum; it has neither department nor type nor year."""
-    counts = [
-        (each.collected, each.lacking_of_cases, each.lacking_of_problems, each.lacking_of_comparison) for each in rates
-    ]
-    return CollectionRate("", "", 0, *(sum(column) for column in zip(*counts, strict=True))) if counts else _NOTHING
+    parts = list(rates)
+    return CollectionRate(
+        "",
+        "",
+        0,
+        collected=sum(each.collected for each in parts),
+        lacking_of_cases=sum(each.lacking_of_cases for each in parts),
+        lacking_of_problems=sum(each.lacking_of_problems for each in parts),
+        lacking_of_comparison=sum(each.lacking_of_comparison for each in parts),
+    )
 
 
 def rate(counted: CollectionRate) -> str:
@@ -195,7 +187,7 @@ def _write_list(
     rows: Iterator[LackingCertificate],
     day: date,
 ) -> None:
-    name = department_name(catalog, department)
+    name = catalog.department_name(department)
     # The same rows give the same bytes.
     made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
     personal = catalog.standard_fields("certificate")["certificate_number"].personal
@@ -204,7 +196,7 @@ def _write_list(
         return field_mask("certificate_number", personal)(row.certificate_number) if row.certificate_number else None
 
     columns: tuple[Column[LackingCertificate], ...] = (
-        Column("证照类型", 28, lambda row: type_name(catalog, row.license_type), "wrap"),
+        Column("证照类型", 28, lambda row: catalog.license_type_name(row.license_type), "wrap"),
         Column("证照名称", 28, lambda row: row.certificate_name, "wrap"),
         Column("证照编号或关键字段", 34, masked, "wrap"),
         Column("出证时间", 18, lambda row: city_clock(row.produced_at), "time"),
@@ -216,7 +208,7 @@ def _write_list(
     )
     with written_aside(path) as aside:
         book = Book(aside, "待归集清单", made_at, name, "内部资料")
-        sheet = Sheets(book, "待归集", columns, lambda row: type_name(catalog, row.license_type))
+        sheet = Sheets(book, "待归集", columns, lambda row: catalog.license_type_name(row.license_type))
         sheet.write(rows)
         cover = Cover(book, "待归集清单")
         cover.write_title(f"{name}　{day}")
@@ -227,7 +219,7 @@ def _write_list(
                 f"{rate(counted)}；待归集 {counted.lacking:,}：办件结果 {counted.lacking_of_cases:,}，"
                 f"问题数据 {counted.lacking_of_problems:,}，比对发现 {counted.lacking_of_comparison:,}"
             )
-            cover.write_count(type_name(catalog, license_type), counted.due, counted.collected, told)
+            cover.write_count(catalog.license_type_name(license_type), counted.due, counted.collected, told)
         cover.write_contents([sheet], {"待归集": "应归集而库中没有的证照"})
         cover.write_remarks(
             (

@@ -6,24 +6,24 @@ removed, nor what its department calls cancelled, withdrawn, revoked, replaced o
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
 from zhengku.catalog.codes import CODES
-from zhengku.database import statement, store_connection
+from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.masking import field_mask
 from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
 from zhengku.review.config import load_review
 from zhengku.settings import CITY_TIME_ZONE, Settings
-from zhengku.stock.names import department_name, type_name
+from zhengku.stock.publishing import keep_counts, one_instant, write_lists
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def count_expiry(connection: Connection, day: date, expiring_days: int) -> list[
     """Count the store as it is now by validity on a day; reads all of it."""
     values = {"day": day, "last_day": day + timedelta(days=expiring_days)}
     with connection.cursor(row_factory=class_row(Expiry)) as cursor:
-        return cursor.execute(statement("stock/count_expiry"), values).fetchall()
+        return cursor.execute(_of_standing("stock/count_expiry"), values).fetchall()
 
 
 def newest_expiry(connection: Connection) -> list[KeptExpiry]:
@@ -91,7 +91,7 @@ def newest_expiry(connection: Connection) -> list[KeptExpiry]:
 
 def expiry_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
     """Return where the list of a department is kept."""
-    name = f"到期证照_{department_name(catalog, department)}_{day}.xlsx"
+    name = f"到期证照_{catalog.department_name(department)}_{day}.xlsx"
     return settings.report_folder / "expiry" / f"{day}" / name
 
 
@@ -102,40 +102,36 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
     when a list cannot be written; then the counts are not kept.
     """
     config = load_review(settings.catalog_folder)
-    with store_connection(settings.database_url) as connection:
-        connection.commit()
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with one_instant(settings.database_url) as connection:
         found = count_expiry(connection, day, config.expiring_days)
-        written = set()
+
+        def write(path: Path, department: str, rows: Iterator[ExpiringCertificate]) -> None:
+            counts = [each for each in found if each.department == department]
+            _write_list(path, catalog, department, counts, rows, day, (config.expiring_days, config.expired_days))
+
         values = {
             "day": day,
             "last_day": day + timedelta(days=config.expiring_days),
             "expired_since": day - timedelta(days=config.expired_days),
         }
         with connection.cursor(name="expiring", row_factory=class_row(ExpiringCertificate)) as cursor:
-            cursor.execute(statement("stock/expiring_certificates"), values)
-            for department, rows in groupby(cursor, attrgetter("department")):
-                path = expiry_file(settings, catalog, department, day)
-                counts = [each for each in found if each.department == department]
-                _write_list(path, catalog, department, counts, rows, day, (config.expiring_days, config.expired_days))
-                written.add(path)
-        for path in expiry_file(settings, catalog, "", day).parent.glob("*.xlsx"):
-            # Of a former count of the day, for a department that has nothing on the list any more.
-            if path not in written:
-                path.unlink()
-        connection.execute(statement("stock/forget_expiry"), {"day": day})
-        for each in found:
-            kept = {**asdict(each), "day": day, "expiring_days": config.expiring_days}
-            connection.execute(statement("stock/keep_expiry"), kept)
+            cursor.execute(_of_standing("stock/expiring_certificates"), values)
+            lists = write_lists(cursor, lambda department: expiry_file(settings, catalog, department, day), write)
+        keep_counts(connection, "expiry", day, found, expiring_days=config.expiring_days)
     log.info(
         "%s: %d certificates run out within %d days, %d have run out; %d lists",
         day,
         sum(each.expiring for each in found),
         config.expiring_days,
         sum(each.expired for each in found),
-        len(written),
+        lists,
     )
     return found
+
+
+def _of_standing(name: str) -> sql.Composed:
+    """Return a statement that reads the certificates that stand, of a day."""
+    return statement(name).format(standing=statement("stock/standing_certificates"))
 
 
 def _write_list(
@@ -148,7 +144,7 @@ def _write_list(
     days: tuple[int, int],
 ) -> None:
     expiring_days, expired_days = days
-    name = department_name(catalog, department)
+    name = catalog.department_name(department)
     # The same rows give the same bytes.
     made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
     columns = _columns(catalog, day)
@@ -166,7 +162,7 @@ def _write_list(
         cover.write_header("证照类型", "临期", "已过期", "另有")
         for each in counts:
             told = f"已过期而状态仍为有效 {each.expired_as_valid:,}；在有效期内 {each.later + each.endless:,}"
-            cover.write_count(type_name(catalog, each.license_type), each.expiring, each.expired, told)
+            cover.write_count(catalog.license_type_name(each.license_type), each.expiring, each.expired, told)
         cover.write_contents(
             [expiring, expired],
             {
@@ -193,7 +189,7 @@ def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], 
         return None if value is None else masks[name](value)
 
     return (
-        Column("证照类型", 26, lambda row: type_name(catalog, row.license_type), "wrap"),
+        Column("证照类型", 26, lambda row: catalog.license_type_name(row.license_type), "wrap"),
         Column("电子证照标识", 40, lambda row: row.certificate_identifier, "wrap"),
         Column("证照编号", 26, lambda row: masked("certificate_number", row.certificate_number), "wrap"),
         Column("证照名称", 26, lambda row: row.certificate_name, "wrap"),

@@ -1,0 +1,55 @@
+"""How counts of the stock are kept, and the departments' lists written."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+
+from zhengku.database import statement, store_connection
+from zhengku.ledger import Connection
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RowT = TypeVar("RowT")
+
+
+@contextmanager
+def one_instant(url: str) -> Iterator[Connection]:
+    """Open the store so that all that is read is of one instant; raises what `store_connection` raises."""
+    with store_connection(url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield connection
+
+
+def write_lists(
+    rows: Iterator[RowT], place: Callable[[str], Path], write: Callable[[Path, str, Iterator[RowT]], None]
+) -> int:
+    """Write a list for each department of `rows`, which are sorted by it; return how many.
+
+    `place` says where the list of a department is kept, all in one folder. Lists of a former count are removed.
+    """
+    written = set()
+    for department, part in groupby(rows, attrgetter("department")):
+        path = place(department)
+        write(path, department, part)
+        written.add(path)
+    for path in place("").parent.glob("*.xlsx"):
+        if path not in written:
+            path.unlink()
+    return len(written)
+
+
+def keep_counts(
+    connection: Connection, name: str, day: date, counts: "Sequence[DataclassInstance]", **more: object
+) -> None:
+    """Keep counts in `stock.<name>` in place of those of the day; `more` is the same for all of them."""
+    connection.execute(statement(f"stock/forget_{name}"), {"day": day})
+    values: list[dict[str, Any]] = [{**asdict(each), "day": day, **more} for each in counts]
+    connection.cursor().executemany(statement(f"stock/keep_{name}"), values)
