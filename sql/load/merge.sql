@@ -1,18 +1,7 @@
 -- Staged rows into the store, new, newer and deleting ones alike, in one statement. The target is the data set's table,
 -- of certificates the type's partition; the fields are those of the data set in the catalogue.
 merge into {target} as s
-using (
-    select
-        staged.*,
-        w.warning_set
-    from staged_row as staged
-    left join mark as m on staged.row_no = m.row_no
-    left join ledger.warning_set as w on m.warning = w.rules
-    where not exists (
-            select from outcome as o
-            where o.row_no = staged.row_no and o.outcome not in ('updated', 'deleted')
-        )
-) as c
+using ({written_rows}) as c
     on {scope} and s.record_key = c.record_key
 -- A delete carries little but the key: what was known of the record stays.
 when matched and c.removes then
@@ -45,38 +34,4 @@ when matched then
             removal = null,
             received_hash = c.received_hash,
             warning_set = c.warning_set
-when not matched then insert (
-    {fields},
-    record_key,
-    extension,
-    district_delivered,
-    version_at,
-    row_hash,
-    row_no,
-    version_no,
-    department,
-    feed,
-    batch_id,
-    loaded_at,
-    removed_at,
-    removal,
-    received_hash,
-    warning_set
-) values (
-    {staged_fields},
-    c.record_key,
-    c.extension,
-    c.district_delivered,
-    c.version_at,
-    c.row_hash,
-    c.row_no,
-    1,
-    %(department)s,
-    %(feed)s,
-    %(batch_id)s,
-    now(),
-    case when c.removes then c.version_at end,
-    case when c.removes then 'deleted' end,
-    c.received_hash,
-    c.warning_set
-)
+when not matched then insert ({columns}) values ({values_of_new})

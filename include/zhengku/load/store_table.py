@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from zhengku.database import statement
 from zhengku.ledger import Batch
 
 _BOOKKEEPING = (
@@ -23,6 +24,25 @@ _BOOKKEEPING = (
     "removal",
 )
 """Columns of a version beside its fields that the history keeps."""
+
+NEW_VALUES: dict[str, sql.Composable] = {
+    "record_key": sql.SQL("c.record_key"),
+    "extension": sql.SQL("c.extension"),
+    "district_delivered": sql.SQL("c.district_delivered"),
+    "version_at": sql.SQL("c.version_at"),
+    "row_hash": sql.SQL("c.row_hash"),
+    "row_no": sql.SQL("c.row_no"),
+    "version_no": sql.SQL("1"),
+    "department": sql.Placeholder("department"),
+    "feed": sql.Placeholder("feed"),
+    "batch_id": sql.Placeholder("batch_id"),
+    "loaded_at": sql.SQL("now()"),
+    "removed_at": sql.SQL("case when c.removes then c.version_at end"),
+    "removal": sql.SQL("case when c.removes then 'deleted' end"),
+    "received_hash": sql.SQL("c.received_hash"),
+    "warning_set": sql.SQL("c.warning_set"),
+}
+"""What a record that the store does not know yet gets beside its fields, from a written row `c`."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +65,22 @@ class StoreTable:
         fields = [sql.Identifier(name) for name in self.fields]
         scope = ["license_type"] if self.license_type else []
         kept = [sql.Identifier(name) for name in (*scope, *self.fields, *_BOOKKEEPING)]
+        values_of_new = {
+            **{name: sql.Placeholder(name) for name in scope},
+            **{name: sql.SQL("c.{}").format(sql.Identifier(name)) for name in self.fields},
+            **NEW_VALUES,
+        }
         return {
             "store": store,
             "target": store,
             "history": sql.Identifier("store", f"{self.dataset}_history"),
+            "written_rows": statement("load/written_rows"),
             "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
             "kept": _listed(kept),
             "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
             "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
-            "fields": _listed([*(sql.Identifier(name) for name in scope), *fields]),
-            "staged_fields": _listed(
-                [*(sql.Placeholder(name) for name in scope), *(sql.SQL("c.{}").format(field) for field in fields)]
-            ),
+            "columns": _listed(list(map(sql.Identifier, values_of_new))),
+            "values_of_new": _listed(list(values_of_new.values())),
         }
 
 
