@@ -26,23 +26,22 @@ _BOOKKEEPING = (
 """Columns of a version beside its fields that the history keeps."""
 
 NEW_VALUES: dict[str, sql.Composable] = {
-    "record_key": sql.SQL("c.record_key"),
     "extension": sql.SQL("c.extension"),
     "district_delivered": sql.SQL("c.district_delivered"),
     "version_at": sql.SQL("c.version_at"),
-    "row_hash": sql.SQL("c.row_hash"),
-    "row_no": sql.SQL("c.row_no"),
     "version_no": sql.SQL("1"),
+    "row_hash": sql.SQL("c.row_hash"),
     "department": sql.Placeholder("department"),
     "feed": sql.Placeholder("feed"),
     "batch_id": sql.Placeholder("batch_id"),
+    "row_no": sql.SQL("c.row_no"),
     "loaded_at": sql.SQL("now()"),
     "removed_at": sql.SQL("case when c.removes then c.version_at end"),
     "removal": sql.SQL("case when c.removes then 'deleted' end"),
     "received_hash": sql.SQL("c.received_hash"),
     "warning_set": sql.SQL("c.warning_set"),
 }
-"""What a record that the store does not know yet gets beside its fields, from a written row `c`."""
+"""What a record that the store does not know yet gets beside its key and fields, from a written row `c`."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,10 @@ class StoreTable:
         fields = [sql.Identifier(name) for name in self.fields]
         scope = ["license_type"] if self.license_type else []
         kept = [sql.Identifier(name) for name in (*scope, *self.fields, *_BOOKKEEPING)]
+        # In the order of the store's columns: a type's first rows become its table.
         values_of_new = {
             **{name: sql.Placeholder(name) for name in scope},
+            "record_key": sql.SQL("c.record_key"),
             **{name: sql.SQL("c.{}").format(sql.Identifier(name)) for name in self.fields},
             **NEW_VALUES,
         }
