@@ -1,7 +1,10 @@
 -- Staged rows into the store, new, newer and deleting ones alike, in one statement. The target is the data set's table,
 -- of certificates the type's partition; the fields are those of the data set in the catalogue.
 merge into {target} as s
-using ({written_rows}) as c
+using (
+    select w.*
+    from ({written_rows}) as w
+) as c
     on {scope} and s.record_key = c.record_key
 -- A delete carries little but the key: what was known of the record stays.
 when matched and c.removes then
@@ -34,4 +37,8 @@ when matched then
             removal = null,
             received_hash = c.received_hash,
             warning_set = c.warning_set
-when not matched then insert ({columns}) values ({values_of_new})
+when not matched then insert (
+    {columns}
+) values (
+    {values_of_new}
+)
