@@ -245,7 +245,11 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
         }
         connection.execute(statement("load/classify").format(**table.names), values)
         connection.execute("analyze outcome")
-        names = {**table.names, "target": sql.Identifier("certificate_of", "business_license")}
+        names = {
+            **table.names,
+            "target": sql.Identifier("certificate_of", "business_license"),
+            "written_rows": statement("load/written_rows"),
+        }
         merge = sql.SQL("explain (costs off) {}").format(statement("load/merge").format(**names))
         print("  plan of the merge of the changed rows:")
         for [line] in connection.execute(merge, values).fetchall():

@@ -51,7 +51,6 @@ def change(monkeypatch) -> Callable[[str, str, str], None]:
             "zhengku.road",
             "zhengku.ledger",
             "zhengku.load.recognise",
-            "zhengku.load.store_table",
             "zhengku.stage.staging",
             "zhengku.validate.staged_batch",
         ):
@@ -121,7 +120,7 @@ def arguments_of(request, test: Callable[..., None]) -> dict[str, Any]:
 
 
 NEW: list[tuple[str, Callable[..., None]]] = [
-    ("district_delivered", lambda whole: fields.walk(whole)),
+    ("district_delivered", fields.walk),
     ("removed_at", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("removal", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("received_hash", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),

@@ -145,17 +145,17 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
     A type that has none yet gets it now: made of its rows and attached then, which builds its key and indexes from the
     whole in less than half the time of building them row by row.
     """
+    names = {**table.names, "written_rows": statement("load/written_rows")}
     if table.license_type is None:
-        return connection.execute(statement("load/merge").format(**table.names), values)
-    partition = sql.Identifier("certificate_of", table.license_type)
-    merge = statement("load/merge").format(**{**table.names, "target": partition})
+        return connection.execute(statement("load/merge").format(**names), values)
+    partition = names["target"] = sql.Identifier("certificate_of", table.license_type)
     exists = connection.execute("select to_regclass(%(name)s)", {"name": partition.as_string()}).fetchone()
     if exists is not None and exists[0] is not None:
-        return connection.execute(merge, values)
-    written = connection.execute(statement("load/first_rows").format(**{**table.names, "target": partition}), values)
-    promises = connection.execute(statement("load/constraints"), values).fetchone()
-    assert promises is not None
-    connection.execute(sql.SQL("alter table {} {}").format(partition, sql.SQL(", ").join(map(sql.SQL, promises[0]))))
+        return connection.execute(statement("load/merge").format(**names), values)
+    written = connection.execute(statement("load/first_rows").format(**names), values)
+    constraints = connection.execute(statement("load/constraints"), values).fetchone()
+    assert constraints is not None
+    connection.execute(sql.SQL("alter table {} {}").format(partition, sql.SQL(constraints[0])))
     connection.execute(
         sql.SQL("alter table store.certificate attach partition {} for values in ({})").format(
             partition, sql.Literal(table.license_type)

@@ -5,25 +5,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from zhengku.database import statement
 from zhengku.ledger import Batch
 
-_BOOKKEEPING = (
-    "record_key",
-    "extension",
-    "district_delivered",
-    "version_at",
-    "version_no",
-    "row_hash",
-    "department",
-    "feed",
-    "batch_id",
-    "row_no",
-    "loaded_at",
-    "removed_at",
-    "removal",
-)
-"""Columns of a version beside its fields that the history keeps."""
+_RECEPTION = ("received_hash", "warning_set")
+"""How a version was received: no part of it, and the history does not keep it."""
 
 NEW_VALUES: dict[str, sql.Composable] = {
     "extension": sql.SQL("c.extension"),
@@ -63,7 +48,6 @@ class StoreTable:
         store = sql.Identifier("store", self.dataset)
         fields = [sql.Identifier(name) for name in self.fields]
         scope = ["license_type"] if self.license_type else []
-        kept = [sql.Identifier(name) for name in (*scope, *self.fields, *_BOOKKEEPING)]
         # In the order of the store's columns: a type's first rows become its table.
         values_of_new = {
             **{name: sql.Placeholder(name) for name in scope},
@@ -71,16 +55,16 @@ class StoreTable:
             **{name: sql.SQL("c.{}").format(sql.Identifier(name)) for name in self.fields},
             **NEW_VALUES,
         }
+        kept = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
         return {
             "store": store,
             "target": store,
             "history": sql.Identifier("store", f"{self.dataset}_history"),
-            "written_rows": statement("load/written_rows"),
             "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
             "kept": _listed(kept),
             "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
             "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
-            "columns": _listed(list(map(sql.Identifier, values_of_new))),
+            "columns": _listed([sql.Identifier(name) for name in values_of_new]),
             "values_of_new": _listed(list(values_of_new.values())),
         }
 
