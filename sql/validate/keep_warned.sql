@@ -2,17 +2,24 @@
 with found as materialized (
     select
         r.rule_id,
-        m.row_no
+        m.row_no,
+        m.record_key
     from unnest(%(rules)s::text[]) as r (rule_id)
     cross join
         lateral (
-            select k.row_no
+            select
+                k.row_no,
+                k.record_key
             from (
-                select row_no
+                select
+                    row_no,
+                    null as record_key
                 from mark
                 where critical = '{}' and r.rule_id = any(warning)
                 union all
-                select g.row_no
+                select
+                    g.row_no,
+                    g.record_key
                 from recognised_row as g
                 inner join ledger.warning_set as w on g.warning_set = w.warning_set
                 where r.rule_id = any(w.rules)
@@ -27,8 +34,7 @@ select
     %(batch_id)s,
     f.rule_id,
     f.row_no,
-    coalesce(s.record_key, g.record_key)
+    coalesce(f.record_key, s.record_key)
 from found as f
 left join staged_row as s on f.row_no = s.row_no
-left join recognised_row as g on f.row_no = g.row_no
 on conflict (batch_id, rule_id, row_no) do nothing

@@ -40,13 +40,12 @@ def recognise(
     `received_hash`.
     """
     use_batch_schema(connection, batch.batch_id)
-    connection.execute(statement("stage/no_row_recognised"))
-    # While an older delivery waits, what this one confirms must outlive it; what goes the road again is all read anew.
-    if batch.origin not in ("delivery", "backfill") or ledger.older_one_waits(connection, batch):
-        return Recognised(0, None)
     # Asked before the rows are: a batch that writes in between is seen by the load.
     after, has_written = writings(connection, batch)
-    if not has_written:
+    # While an older delivery waits, what this one confirms must outlive it; what goes the road again is all read anew.
+    may_recognise = batch.origin in ("delivery", "backfill") and not ledger.older_one_waits(connection, batch)
+    if not (may_recognise and has_written):
+        connection.execute(statement("stage/no_row_recognised"))
         return Recognised(0, None)
     cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)
     # Of the whole cleaning, PostgreSQL computes what these two need.
