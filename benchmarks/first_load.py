@@ -316,8 +316,8 @@ def measure(options: argparse.Namespace, rows: int, rounds: int, folder: Path, t
             url = server.url("ours")
             if not clean.exists():
                 export_clean_rows(server, "ours", clean)
-            # What the server's own autovacuum does within a minute; the next delivery comes a night later. Else the first
-            # that reads the new rows marks each of them as committed, and writes nearly every page anew.
+            # What the server's own autovacuum does within a minute; the next delivery comes a night later. Else the
+            # first that reads the new rows marks each of them as committed, and writes nearly every page anew.
             note("vacuum after the first load, s", vacuum(url))
             if again:
                 identical = deliver(url, folder, register, "again.csv", 1800)
