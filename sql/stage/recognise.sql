@@ -1,7 +1,7 @@
 -- The rows of which the store has the very version that these bytes once became, under the configuration of today. Left
 -- to the whole road are keys that come twice, and records of which a problem is unsolved: what comes may settle it.
--- A table of its own, and no insert into one: of that, PostgreSQL lets parallel workers do the reading. The first to read
--- what a load has just written marks its rows as seen, page by page, which takes one process twice as long as the rest.
+-- A table of its own, and no insert into one: of that, PostgreSQL lets parallel workers do the reading. The first to
+-- read what a load has just written marks its rows as committed, page by page, which is more work than all the rest.
 create unlogged table recognised_row as
 with repeated_key as (
     select record_key
