@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulator.business_licenses import credit_code
+from zhengku.backfill import window_of
 from zhengku.errors import DeliveryUnavailable, SourceRefused
 from zhengku.reconcile import Reconciliation, checksum
 from zhengku.reconcile.roll_up import refresh
@@ -212,6 +213,40 @@ def test_a_problem_record_explains_a_row_that_is_not_in_the_store(front):
     result = front.compare()
     assert result.differences == 0
     assert result.explained == {"problem_record": 1}
+
+
+def test_a_delivery_that_waits_explains_what_it_would_bring(front):
+    filled(front)
+    # Committed with times that the watermark had passed: only a backfill of their month brings them.
+    late, later = credit_code(600), credit_code(601)
+    front.write("I", late, FIRST + timedelta(days=1, hours=5))
+    month = date(2024, 5, 1)
+    window = window_of(month, datetime.now(tz=CITY_TIME_ZONE))
+    road = front.installation.road
+    road.collect_month(*FEED, "backfill", month, window, 1)
+    result = front.compare()
+    assert (result.differences, result.explained) == (0, {"waiting_batch": 1})
+    [(waiting,)] = front.installation.query("select batch_id from ledger.batch where origin = 'backfill'")
+    assert road.load(waiting).inserted == 1
+    front.write("I", later, FIRST + timedelta(days=1, hours=6))
+    # What was loaded explains nothing any more.
+    result = front.compare()
+    assert (result.differences, result.explained) == (1, {})
+    assert front.standing() == {(later, "missing_in_store")}
+
+
+@pytest.mark.parametrize(("hours", "explained"), [(1, True), (-1, False)])
+def test_what_another_feed_has_newer_is_no_difference_and_older_is_one(front, hours, explained):
+    taken = filled(front)[5]
+    front.installation.query(
+        "update store.certificate set feed = 'another', version_at = version_at + %s where record_key = %s returning 1",
+        timedelta(hours=hours),
+        taken,
+    )
+    front.installation.query("delete from reconciliation.store_batch returning 1")
+    result = front.compare()
+    assert (result.differences, result.explained) == ((0, {"other_feed": 1}) if explained else (1, {}))
+    assert front.standing() == (set() if explained else {(taken, "differs")})
 
 
 def test_what_the_next_night_collects_is_no_difference(front):
