@@ -4,7 +4,7 @@ Every life is a few changes of records, each with the stamp that its row bears a
 see it. Times are naive and of Asia/Shanghai.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from random import Random
@@ -72,9 +72,11 @@ class Lives:
     occurrences whose last act can be seen before the end.
     """
 
-    def __init__(self, seed: int, cases_per_day: int, first_day: date, days: int) -> None:
+    def __init__(
+        self, seed: int, cases_per_day: int, first_day: date, days: int, issued: Mapping[str, Sequence[str]]
+    ) -> None:
         self.chance = Random(f"{seed}/services")
-        self.halls = Halls(self.chance)
+        self.halls = Halls(self.chance, issued)
         self.first_day = first_day
         self.end = datetime.combine(first_day + timedelta(days=days), time(0, 35))
         self.changes: list[Change] = []

@@ -4,7 +4,7 @@ People are 某某, halls and companies are 虚构, telephone numbers count up fr
 and of Asia/Shanghai.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
@@ -41,6 +41,7 @@ _WINDOWS: Final = 6
 _ODD_CASE: Final = 17
 _NAMELESS_EVALUATION: Final = 13
 _ODD_RESULT: Final = 11
+_LACKING_RESULT: Final = 5
 """Every so many cases, one is odd; of so many evaluations, one does not say whether it is somebody's."""
 
 _ODDITIES: Final[tuple[Mapping[str, object], ...]] = (
@@ -73,7 +74,7 @@ _HANDLED: Final[Mapping[CaseFeed, tuple[tuple[str, tuple[str, ...]], ...]]] = {
 }
 """System → who handles its cases, and which service items."""
 
-_PRODUCED: Final[Mapping[str, str]] = {
+PRODUCED: Final[Mapping[str, str]] = {
     "居住证申领": "居住证",
     "社会保障卡申领": "社会保障卡",
     "食品经营许可": "食品经营许可证",
@@ -218,8 +219,9 @@ def told_by_a_delete(record: Record) -> frozenset[str]:
 class Halls:
     """The service halls: they take up cases and hear evaluations, each with its own number."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, issued: Mapping[str, Sequence[str]]) -> None:
         self.chance = chance
+        self._issued = {name: iter(numbers) for name, numbers in issued.items()}
         self.cases = 0
         self.evaluations = 0
         self.results = 0
@@ -320,16 +322,23 @@ class Halls:
         )
 
     def result(self, case: ServiceCase) -> CaseResult:
-        """Return what a finished case produced; now and then nobody says who issued it."""
+        """Return what a finished case produced; now and then nobody says who issued it.
+
+        A certificate bears the next number that was issued under its name; every few of them, and those beyond the
+        last, bear one of their own: nobody has that certificate.
+        """
         assert case.finished_at is not None
         self.results += 1
-        name = _PRODUCED.get(case.service_item_name or "")
+        name = PRODUCED.get(case.service_item_name or "")
+        number = f"XN{case.finished_at:%Y}{self.results:08d}" if name else None
+        if name in self._issued and self.results % _LACKING_RESULT:
+            number = next(self._issued[name], number)
         return CaseResult(
             case_number=case.case_number,
             result_number="1",
             result_type="certificate" if name else "document",
             certificate_name=name,
-            certificate_number=f"XN{case.finished_at:%Y}{self.results:08d}" if name else None,
+            certificate_number=number,
             issuing_authority=case.handling_department if self.results % _ODD_RESULT else None,
             produced_at=case.finished_at,
         )

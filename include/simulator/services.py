@@ -5,10 +5,12 @@ Every day has two collections: at 16:35 for the working list of 16:30, and at 00
 """
 
 from collections.abc import Collection as AnyOf
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from itertools import chain
 from random import Random
+from types import MappingProxyType
 from typing import Final, Literal
 
 from simulator.city import City
@@ -18,6 +20,7 @@ from simulator.service_lives import Change, Lives, Occurrence
 from simulator.service_records import district_form, stored_fields, told_by_a_delete
 from simulator.service_sources import DIALECTS, SERVICE_SYSTEMS
 from simulator.service_truth import Facts
+from simulator.sources import TYPES
 from simulator.truth import Content, Decided, Store
 from simulator.working_days import is_working_day
 
@@ -63,7 +66,8 @@ class ServiceCity:
 
     `cases_per_day` ordinary cases finish on a working day, an eighth of it on any other; what is rare comes on top. The
     days must lie in the past, and in the two years whose holidays `working_days` knows; ages reach back four months.
-    With `outage`, one system is down on the seventh working day.
+    With `outage`, one system is down on the seventh working day. `issued` are the numbers of the certificates that the
+    departments have, by the name of the license type: results of cases bear them.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class ServiceCity:
         days: int = 30,
         *,
         outage: bool = True,
+        issued: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         if cases_per_day < SMALLEST:
             raise ValueError(
@@ -85,7 +90,7 @@ class ServiceCity:
         self.first_day = first_day
         self.number_of_days = days
         self.systems = SERVICE_SYSTEMS
-        self._lives = Lives(seed, cases_per_day, first_day, days)
+        self._lives = Lives(seed, cases_per_day, first_day, days, issued)
         worked = [day for day in self._days() if is_working_day(day)]
         self.down_day = worked[_DOWN_AFTER] if outage and len(worked) > _DOWN_AFTER else None
 
@@ -132,12 +137,30 @@ def with_services(city: City) -> Iterator[tuple[Night, Collection]]:
     """Let the nights of the departments pass together with the collections of cases and evaluations.
 
     A case finishes in a day for each ten certificates that a feed has; of the two collections of a day, each night has
-    one. No system of theirs is down.
+    one. No system of theirs is down. Most certificates that cases produced are among those of the first night.
     """
-    days = (city.number_of_nights + 1) // 2
-    services = ServiceCity(city.seed, max(SMALLEST, city.rows_per_feed // _ROWS_TO_A_CASE), days=days, outage=False)
-    for night, collection in zip(city.nights(), services.collections(), strict=False):
+    nights = city.nights()
+    first = next(nights)
+    services = ServiceCity(
+        city.seed,
+        max(SMALLEST, city.rows_per_feed // _ROWS_TO_A_CASE),
+        days=(city.number_of_nights + 1) // 2,
+        outage=False,
+        issued=issued_numbers(first),
+    )
+    for night, collection in zip(chain([first], nights), services.collections(), strict=False):
         yield replace(night, deliveries=(*night.deliveries, *collection.deliveries)), collection
+
+
+def issued_numbers(night: Night) -> dict[str, list[str]]:
+    """Return the numbers of the certificates that the store must hold after a night, by their license type's name."""
+    numbers: dict[str, list[str]] = {}
+    for delivery in night.deliveries:
+        name = TYPES[delivery.system.department][delivery.system.license_type].name
+        numbers.setdefault(name, []).extend(
+            stored.fields["certificate_number"] for stored in delivery.stored if stored.removal is None
+        )
+    return numbers
 
 
 class _Register:
