@@ -127,13 +127,14 @@ def write_reversed(register: Path, path: Path) -> None:
         csv.writer(target).writerows([header, *reversed(rows)])
 
 
-def write_changed(register: Path, path: Path, word: str) -> None:
-    """Write the first rows with another name of the holder."""
+def write_changed(register: Path, path: Path, rows: int, word: str) -> None:
+    """Write rows from all over the register, of `rows`, with another name of the holder."""
     with register.open(encoding="utf-8", newline="") as source, path.open("w", encoding="utf-8", newline="") as target:
-        rows = csv.reader(source)
+        lines = csv.reader(source)
         writer = csv.writer(target)
-        writer.writerow(next(rows))
-        writer.writerows([f"{holder}（{word}）", *rest] for holder, *rest in islice(rows, CHANGED))
+        writer.writerow(next(lines))
+        spread = islice(lines, 0, None, max(1, rows // CHANGED))
+        writer.writerows([f"{holder}（{word}）", *rest] for holder, *rest in islice(spread, CHANGED))
 
 
 def run_other(server: EmbeddedPostgres, tool: str, register: Path, database: str) -> dict:
@@ -280,8 +281,8 @@ def measure(options: argparse.Namespace, rows: int, rounds: int, folder: Path, t
     register, turned = folder / "register.csv", folder / "turned.csv"
     changed, changed_again = folder / "changed.csv", folder / "changed_again.csv"
     write_register(register, rows, seed=1, template_csv=template)
-    write_changed(register, changed, "更名")
-    write_changed(register, changed_again, "再次更名")
+    write_changed(register, changed, rows, "更名")
+    write_changed(register, changed_again, rows, "再次更名")
     again = rows <= options.again_up_to
     if again:
         write_reversed(register, turned)
