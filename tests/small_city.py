@@ -51,15 +51,23 @@ def write_small_catalog(folder: Path, feeds: Mapping[str, Collection[str]], **ch
 
 
 class SmallCity(LocalStack):
-    """A local stack whose catalogue has `feeds` by department alone; see `write_small_catalog`."""
+    """A local stack whose catalogue has `feeds` by department alone; see `write_small_catalog`.
 
-    def __init__(self, state: Path, feeds: Mapping[str, Collection[str]], **changed: object) -> None:
+    `others` are shipped DAGs beside those of the departments.
+    """
+
+    def __init__(
+        self, state: Path, feeds: Mapping[str, Collection[str]], others: Collection[str] = (), **changed: object
+    ) -> None:
         super().__init__(project_home(), state, print)
         self.departments = sorted(feeds)
+        self.others = others
         write_small_catalog(state / "catalog", feeds, **changed)
         (state / "dags").mkdir()
         for department in self.departments:
             (state / "dags" / f"{department}.py").write_text(self.dag_file(department), encoding="utf-8")
+        for other in others:
+            shutil.copy(self.home / "dags" / f"{other}.py", state / "dags")
 
     def dag_file(self, department: str) -> str:
         """Return the content of a department's DAG file: the shipped one."""
@@ -73,7 +81,7 @@ class SmallCity(LocalStack):
         self.up(COMPONENTS)
         with self.api() as api:
             assert not api.import_errors(), api.import_errors()
-            assert sorted(api.dags()) == self.departments
+            assert sorted(api.dags()) == sorted([*self.departments, *self.others])
 
     def stop(self) -> None:
         """Stop all of it."""

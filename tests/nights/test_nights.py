@@ -16,7 +16,9 @@ from simulator.faults import KINDS, Faults
 from simulator.model import FilePlace, HttpPlace, Night, SourceSystem, TablePlace
 from simulator.publish import publish
 from simulator.sources import SYSTEMS
+from zhengku.database import store_connection
 from zhengku.errors import DeliveryUnavailable
+from zhengku.reconcile import Reconciliation
 from zhengku.road import Road
 
 ROWS = 60
@@ -66,6 +68,9 @@ def test_five_nights_of_all_types_with_dirt_and_faults_end_as_the_truth_says(
 FEW = ("government_services", "emergency", "tobacco", "disabled_persons")
 """Departments with one feed each: an interface, a whole table, a whole register in GB 18030, a spreadsheet."""
 
+INCREMENTS = "disabled_persons"
+"""The one of them whose files tell of no whole."""
+
 
 def test_two_nights_of_four_departments_end_as_the_truth_says(
     tmp_path: Path, database_url: str, server_url: str
@@ -75,6 +80,49 @@ def test_two_nights_of_four_departments_end_as_the_truth_says(
         road = Road(settings_of(tmp_path, database_url, around.environment))
         for night in City(SEED, 40, nights=2, systems=systems).nights():
             assert walk(night, around, road, systems) == [], f"night {night.number}"
+        assert_reconciliation_finds_what_is_planted_alone(night, road)
+
+
+def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Road) -> None:
+    """Compare all systems behind a night, as it is and with a hole in the store of each."""
+    reconciliation = Reconciliation(road)
+    expected: set[tuple[str, str, str]] = set()
+    for delivery in night.deliveries:
+        if isinstance(delivery.system.place, TablePlace) and delivery.system.place.whole:
+            # The table shows an older version than it did: what came later stays in the store, and the two differ.
+            fates: dict[str, set[str]] = {}
+            for row in delivery.rows:
+                if row.record_key is not None:
+                    fates.setdefault(row.record_key, set()).add(row.fate)
+            older = {key for key, found in fates.items() if found == {"superseded"}}
+            expected |= {(delivery.system.feed, key, "differs") for key in older}
+    # Such a table is among them, else that would be said of nothing.
+    assert expected
+    for planted in (False, True):
+        methods = set()
+        for delivery in night.deliveries:
+            system = delivery.system
+            if planted:
+                shown = {row.record_key for row in delivery.rows if row.fate == "unchanged"}
+                lost = min(
+                    each.record_key
+                    for each in delivery.stored
+                    if each.removal is None and (not shown or each.record_key in shown)
+                )
+                with store_connection(road.settings.database_url) as connection:
+                    taken = connection.execute(
+                        "delete from store.certificate where feed = %s and record_key = %s", (system.feed, lost)
+                    )
+                    assert taken.rowcount == 1
+                if system.department != INCREMENTS:
+                    expected.add((system.feed, lost, "missing_in_store"))
+            methods.add(reconciliation.compare(system.department, system.feed).method)
+        assert methods == {"keys", "snapshot", "not_comparable"}
+        with store_connection(road.settings.database_url) as connection:
+            standing = connection.execute(
+                "select feed, record_key, kind from reconciliation.difference where settled_at is null"
+            ).fetchall()
+        assert set(standing) == expected
 
 
 @pytest.mark.slow
