@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+
+from benchmarks.peak_memory import peak_mb
 
 from zhengku.clearance.lists import BadReview, GroupRates, ListCounts, ListRow, PublishedList, Rate
 from zhengku.clearance.workbook import write_workbook
@@ -95,7 +96,7 @@ def ours(rows: int) -> None:
         begin, cpu = time.perf_counter(), time.process_time()
         write(path, rows)
         seconds, spent = time.perf_counter() - begin, time.process_time() - cpu
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_mb()
         print(json.dumps({"all": seconds, "cpu": spent, "peak_mb": peak, "mb": path.stat().st_size / 1e6}))
 
 

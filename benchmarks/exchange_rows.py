@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from benchmarks.first_load import checkpoint, fresh_database
+from benchmarks.peak_memory import peak_mb
 from benchmarks.text_staging import collect_and_copy
 
 from local_stack.postgres import EmbeddedPostgres
@@ -98,7 +98,7 @@ def fill(server: ExchangeServer, count: int) -> None:
 
 
 def figures(begin: float, cpu: float, rows: int, **seconds: float) -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(json.dumps({"all": time.perf_counter() - begin, "rows": rows, "peak_mb": peak, "cpu": cpu, **seconds}))
 
 

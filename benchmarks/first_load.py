@@ -23,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 import psycopg
+from benchmarks.peak_memory import peak_mb
 from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
@@ -82,10 +83,7 @@ def ours(*, warm: bool) -> None:
     timed("validate", road.validate, batch.batch_id)
     loaded = timed("load", road.load, batch.batch_id)
     seconds["all"] = time.perf_counter() - started
-    # Not `ru_maxrss`: an exec keeps in it what the process was before, which is the size of the one that made the rows.
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
-    peak = int(line.split()[1]) / 1024
-    print(json.dumps({"seconds": seconds, "peak_mb": peak, "counts": loaded.counts()}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "counts": loaded.counts()}))
 
 
 def run_ours(server: EmbeddedPostgres, folder: Path, register: Path, database: str, mode: str = "--warm") -> dict:
@@ -113,7 +111,11 @@ def deliver(url: str, folder: Path, content: Path, name: str, seconds_ago: float
     }
     begin = time.perf_counter()
     result = subprocess.run(
-        [sys.executable, __file__, mode], env=environment, check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "benchmarks.first_load", mode],
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     figures = json.loads(result.stdout.strip().splitlines()[-1])
     figures["process"] = time.perf_counter() - begin

@@ -11,7 +11,6 @@ import csv
 import json
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -25,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import requests
+from benchmarks.peak_memory import peak_mb
 from benchmarks.text_staging import backend_cpu, collect_and_copy
 from psycopg import sql
 from ruamel.yaml import YAML
@@ -108,7 +108,7 @@ def write_catalog(folder: Path) -> None:
 
 
 def report(seconds: dict[str, float], rows: int, cpu: float, server_cpu: float) -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     figures = {"seconds": seconds, "rows": rows, "peak_mb": peak, "cpu": cpu, "whole": time.process_time()}
     print(json.dumps({**figures, "server_cpu": server_cpu}))
 

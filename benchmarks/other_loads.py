@@ -7,10 +7,11 @@ cleans, nor keeps versions, nor tells what became of the rows.
 import argparse
 import json
 import os
-import resource
 import time
 from importlib import import_module
 from pathlib import Path
+
+from benchmarks.peak_memory import peak_mb
 
 PANDAS_CHUNK = 50_000
 """Rows that pandas holds at once; a whole register would need gigabytes."""
@@ -89,7 +90,7 @@ def main() -> None:
     begin = time.perf_counter()
     (load_with_pandas if options.with_ == "pandas" else load_with_dlt)(options.path, options.url)
     seconds = time.perf_counter() - begin
-    print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

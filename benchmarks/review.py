@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import random
-import resource
 import shutil
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from typing import Any
 
 import psycopg
 from benchmarks.first_load import checkpoint, fresh_database, plain, show_settings
+from benchmarks.peak_memory import peak_mb
 from benchmarks.review_store import TONIGHT, StoreMaker, moment, streams
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
@@ -334,7 +334,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.report or options.returned:
         figures = report() if options.report else give_back(options.returned)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_mb()
         print(json.dumps({**figures, "peak_mb": peak}))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")

@@ -6,7 +6,6 @@ certificates were produced by a case; every fiftieth result lacks its certificat
 
 import argparse
 import platform
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from benchmarks.peak_memory import peak_mb
 from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
@@ -109,7 +109,7 @@ def main() -> None:
 def _measure(what: str, publish: Callable[[], list[Any]]) -> list[Any]:
     begun = time.monotonic()
     found = publish()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    peak = round(peak_mb())
     print(f"{what}: {time.monotonic() - begun:.1f} s, peak {peak} MB", flush=True)
     return found
 

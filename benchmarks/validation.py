@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 from benchmarks.first_load import fresh_database, plain, show_settings
+from benchmarks.peak_memory import peak_mb
 from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
@@ -150,7 +150,7 @@ def on_dataframe(url: str) -> None:
 
 
 def report(figures: dict) -> None:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(json.dumps({**figures, "peak_mb": peak}))
 
 
