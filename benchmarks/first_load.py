@@ -135,8 +135,9 @@ def write_changed(register: Path, path: Path, rows: int, word: str) -> None:
         lines = csv.reader(source)
         writer = csv.writer(target)
         writer.writerow(next(lines))
-        spread = islice(lines, 0, None, max(1, rows // CHANGED))
-        writer.writerows([f"{holder}（{word}）", *rest] for holder, *rest in islice(spread, CHANGED))
+        step = max(1, rows // CHANGED)
+        spread = islice(lines, 0, CHANGED * step, step)
+        writer.writerows([f"{holder}（{word}）", *rest] for holder, *rest in spread)
 
 
 def run_other(server: EmbeddedPostgres, tool: str, register: Path, database: str) -> dict:

@@ -108,8 +108,7 @@ def write_catalog(folder: Path) -> None:
 
 
 def report(seconds: dict[str, float], rows: int, cpu: float, server_cpu: float) -> None:
-    peak = peak_mb()
-    figures = {"seconds": seconds, "rows": rows, "peak_mb": peak, "cpu": cpu, "whole": time.process_time()}
+    figures = {"seconds": seconds, "rows": rows, "peak_mb": peak_mb(), "cpu": cpu, "whole": time.process_time()}
     print(json.dumps({**figures, "server_cpu": server_cpu}))
 
 

@@ -334,8 +334,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.report or options.returned:
         figures = report() if options.report else give_back(options.returned)
-        peak = peak_mb()
-        print(json.dumps({**figures, "peak_mb": peak}))
+        print(json.dumps({**figures, "peak_mb": peak_mb()}))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     server_settings = dict(pair.split("=", 1) for pair in options.set)

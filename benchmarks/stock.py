@@ -109,8 +109,7 @@ def main() -> None:
 def _measure(what: str, publish: Callable[[], list[Any]]) -> list[Any]:
     begun = time.monotonic()
     found = publish()
-    peak = round(peak_mb())
-    print(f"{what}: {time.monotonic() - begun:.1f} s, peak {peak} MB", flush=True)
+    print(f"{what}: {time.monotonic() - begun:.1f} s, peak {peak_mb():.0f} MB", flush=True)
     return found
 
 

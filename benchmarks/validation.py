@@ -150,8 +150,7 @@ def on_dataframe(url: str) -> None:
 
 
 def report(figures: dict) -> None:
-    peak = peak_mb()
-    print(json.dumps({**figures, "peak_mb": peak}))
+    print(json.dumps({**figures, "peak_mb": peak_mb()}))
 
 
 def by_hand(url: str) -> dict:

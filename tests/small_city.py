@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psycopg
 import pytest
 
 from local_stack.airflow import AirflowApi
@@ -82,6 +83,12 @@ class SmallCity(LocalStack):
         with self.api() as api:
             assert not api.import_errors(), api.import_errors()
             assert sorted(api.dags()) == sorted([*self.departments, *self.others])
+
+    def query(self, database: str, statement: str, *parameters: object) -> list[tuple]:
+        """Carry out a statement in a database of the stack; return its rows, if it has any."""
+        with psycopg.connect(self.postgres.url(database).replace("+psycopg", "")) as connection:
+            result = connection.execute(statement.encode(), parameters or None)
+            return result.fetchall() if result.description else []
 
     def stop(self) -> None:
         """Stop all of it."""

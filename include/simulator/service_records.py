@@ -41,8 +41,9 @@ _WINDOWS: Final = 6
 _ODD_CASE: Final = 17
 _NAMELESS_EVALUATION: Final = 13
 _ODD_RESULT: Final = 11
-_LACKING_RESULT: Final = 5
 """Every so many cases, one is odd; of so many evaluations, one does not say whether it is somebody's."""
+_LACKING_RESULT: Final = 5
+"""Of so many results, one bears the number of a certificate that nobody has."""
 
 _ODDITIES: Final[tuple[Mapping[str, object], ...]] = (
     {"service_item_code": None},

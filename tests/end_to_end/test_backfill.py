@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 from tests.nights.comparison import differences
 from tests.small_city import COMPONENTS, SmallCity, running
@@ -53,10 +52,6 @@ class BackfilledCity(SmallCity):
             **super()._our_settings(),
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": str(ORPHANS_SECONDS),
         }
-
-    def query(self, database: str, statement: str) -> list[tuple]:
-        with psycopg.connect(self.postgres.url(database).replace("+psycopg", "")) as connection:
-            return connection.execute(statement.encode()).fetchall()
 
     def months_done(self) -> int:
         [(done,)] = self.query(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psycopg
 import pytest
 from tests.nights.comparison import differences, newest_batch
 from tests.small_city import SmallCity, running
@@ -77,28 +76,29 @@ def test_department_that_is_down_all_night_is_red_alone_and_caught_up_the_next(c
     found = differences(url, of(nights[2], DOWN), before, counts=False)
     assert [line for line in found if "row" not in line] == []
 
-    plain = url.replace("+psycopg", "")
-    with psycopg.connect(plain, autocommit=True) as store:
-        lost = store.execute(
-            "delete from store.certificate where department = %s and removal is null and record_key = (select min("
-            "record_key) from store.certificate where department = %s and removal is null) returning feed, record_key",
-            (WHOLE, WHOLE),
-        ).fetchall()
-        assert len(lost) == 1
-        with city.api() as api:
-            for name in WEEKLY:
-                api.unpause(name)
-            assert city.run(api, "week-1", WEEKLY) == []
-            tasks = {task.name: task.state for task in api.task_states("reconcile", "week-1")}
-        assert set(tasks.values()) == {"success"}, tasks
-        compared = store.execute("select distinct department from reconciliation.run order by 1").fetchall()
-        assert compared == [(name,) for name in sorted(DEPARTMENTS)]
-        missing = store.execute(
-            "select feed, record_key from reconciliation.difference where settled_at is null and kind = %s",
-            ("missing_in_store",),
-        ).fetchall()
-        assert missing == lost
-        counted = store.execute(
-            "select department, sum(collected) from stock.collection_rate group by department order by department"
-        ).fetchall()
-        assert [name for name, collected in counted if collected] == sorted(DEPARTMENTS)
+    lost = city.query(
+        STORE_DATABASE,
+        "delete from store.certificate where department = %s and removal is null and record_key = (select min("
+        "record_key) from store.certificate where department = %s and removal is null) returning feed, record_key",
+        WHOLE,
+        WHOLE,
+    )
+    assert len(lost) == 1
+    with city.api() as api:
+        for name in WEEKLY:
+            api.unpause(name)
+        assert city.run(api, "week-1", WEEKLY) == []
+        tasks = {task.name: task.state for task in api.task_states("reconcile", "week-1")}
+    assert set(tasks.values()) == {"success"}, tasks
+    compared = city.query(STORE_DATABASE, "select distinct department from reconciliation.run order by 1")
+    assert compared == [(name,) for name in sorted(DEPARTMENTS)]
+    missing = city.query(
+        STORE_DATABASE,
+        "select feed, record_key from reconciliation.difference where settled_at is null and kind = 'missing_in_store'",
+    )
+    assert missing == lost
+    counted = city.query(
+        STORE_DATABASE,
+        "select department, sum(collected) from stock.collection_rate group by department order by department",
+    )
+    assert [name for name, collected in counted if collected] == sorted(DEPARTMENTS)

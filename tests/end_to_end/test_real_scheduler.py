@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from tests.small_city import SmallCity, running
 
@@ -33,19 +32,12 @@ def drop(stack: SmallCity) -> Path:
     folder = stack.city.drop_folder / "business_license"
     shutil.rmtree(stack.city.drop_folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    query(
-        stack,
+    stack.query(
         "zhengku",
         "truncate store.certificate, store.certificate_history, quarantine.problem_row,"
         " ledger.rule_result, ledger.watermark, ledger.batch cascade",
     )
     return folder
-
-
-def query(stack: SmallCity, database: str, statement: str, *parameters: object) -> list[tuple]:
-    with psycopg.connect(stack.postgres.url(database).replace("+psycopg", "")) as connection:
-        result = connection.execute(statement.encode(), parameters or None)
-        return result.fetchall() if result.description else []
 
 
 def run(stack: SmallCity) -> str:
@@ -61,31 +53,27 @@ def lay(folder: Path, source: Path) -> None:
 
 
 def counts(stack: SmallCity) -> list[tuple]:
-    return query(
-        stack, "zhengku", "select fetched, inserted, unchanged, quarantined, status from ledger.batch order by batch_id"
+    return stack.query(
+        "zhengku", "select fetched, inserted, unchanged, quarantined, status from ledger.batch order by batch_id"
     )
 
 
 def test_made_up_delivery_ends_as_the_truth_says(stack, drop):
     truth = write_file_drop(stack.city.drop_folder, 300, 7)
     run_id = run(stack)
-    found = query(stack, "zhengku", "select source_name, fetched, run_id from ledger.batch order by batch_id")
+    found = stack.query("zhengku", "select source_name, fetched, run_id from ledger.batch order by batch_id")
     assert found == [(file.name, file.fetched, run_id) for file in truth.files]
     for file in truth.files:
-        [(row,)] = query(
-            stack, "zhengku", "select to_jsonb(b) from ledger.batch as b where source_name = %s", file.name
-        )
+        [(row,)] = stack.query("zhengku", "select to_jsonb(b) from ledger.batch as b where source_name = %s", file.name)
         assert {fate: row[fate] for fate in file.fates} == file.fates
     # What a person and the next DAG see of it.
-    names = query(
-        stack,
+    names = stack.query(
         "airflow",
         "select distinct rendered_map_index from task_instance where run_id = %s and map_index >= 0",
         run_id,
     )
     assert names == [("营业执照登记簿",)]
-    [(events,)] = query(
-        stack,
+    [(events,)] = stack.query(
         "airflow",
         "select count(*) from asset_event as e join asset as a on a.id = e.asset_id"
         " where a.name = 'store.business_license' and e.source_run_id = %s",
@@ -101,8 +89,7 @@ def test_rejected_file_turns_the_run_red_and_the_others_load(stack, drop):
         run(stack)
     assert [status for *_, status in counts(stack)] == ["rejected" if f.rejected_by else "loaded" for f in truth.files]
     states = dict(
-        query(
-            stack,
+        stack.query(
             "airflow",
             "select task_id, state from task_instance where run_id ="
             " (select run_id from dag_run order by id desc limit 1)",
@@ -121,10 +108,10 @@ def test_real_registers_go_the_road(stack, drop):
     lay(drop, registers / "business_licences_hubei_2019.csv")
     run(stack)
     assert counts(stack) == [(5687, 5687, 0, 0, "loaded")]
-    before = query(stack, "zhengku", "select record_key, xmin::text from store.certificate order by 1")
+    before = stack.query("zhengku", "select record_key, xmin::text from store.certificate order by 1")
     run(stack)
     assert counts(stack)[1:] == [(5687, 0, 5687, 0, "loaded")]
-    assert query(stack, "zhengku", "select record_key, xmin::text from store.certificate order by 1") == before
+    assert stack.query("zhengku", "select record_key, xmin::text from store.certificate order by 1") == before
     lay(drop, registers / "business_licences_hubei_2015.csv")
     run(stack)
     assert counts(stack)[2:] == [(6296, 6279, 0, 17, "loaded")]

@@ -43,8 +43,8 @@ def recognise(
     # Asked before the rows are: a batch that writes in between is seen by the load.
     after, has_written = writings(connection, batch)
     # While an older delivery waits, what this one confirms must outlive it; what goes the road again is all read anew.
-    may_recognise = batch.origin in ("delivery", "backfill") and not ledger.older_one_waits(connection, batch)
-    if not (may_recognise and has_written):
+    is_new = batch.origin in ("delivery", "backfill")
+    if not (has_written and is_new) or ledger.older_one_waits(connection, batch):
         connection.execute(statement("stage/no_row_recognised"))
         return Recognised(0, None)
     cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)
