@@ -20,6 +20,8 @@ SESSION_OPTIONS = " ".join(
     f"-c {setting}"
     for setting in (
         "timezone=Asia/Shanghai",
+        # The database's own: `clean.bytes_of` reads bytes as they are sent.
+        "client_encoding=UTF8",
         # Compiling costs more than it saves in statements of a few seconds.
         "jit=off",
         # Joins and sorts by key of a million rows stay in memory.

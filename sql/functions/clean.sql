@@ -9,10 +9,20 @@ create or replace function clean.fence() returns boolean
 language sql volatile parallel safe
 return true;
 
+-- The bytes of a text, for the cheap looks at it. In a database in UTF-8 with a client in UTF-8 (`SESSION_OPTIONS`) they
+-- are those that are stored. convert_to() gives the same for three times the time: it looks the encoding up by name.
+create or replace function clean.bytes_of(value text) returns bytea
+language sql stable parallel safe
+return textsend(value);
+
 -- Blanks of every width around a value, and the words that exports write for "nothing" (domain: "NULL", "N/A").
 create or replace function clean.trimmed(value text) returns text
-language sql immutable parallel safe
-return btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b');
+language sql stable parallel safe
+return case
+    -- No byte with which one of the blanks begins or ends: trimming bytes costs a part of trimming characters.
+    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d80a0bfe3c2efe28b'::bytea)) = octet_length(value) then value
+    else btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b')
+end;
 
 create or replace function clean.without_null_word(trimmed text) returns text
 language sql immutable parallel safe
@@ -25,18 +35,23 @@ end;
 
 -- Full-width letters, digits and brackets become half-width. Only text that holds something wide pays for it.
 create or replace function clean.half_width(trimmed text) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 return case
     when octet_length(trimmed) = length(trimmed) then trimmed
+    -- The first byte of \uff01 to \uff5e, and the bytes of the two blanks: cheaper to look for than the expression is.
+    when position('\xef'::bytea in clean.bytes_of(trimmed)) = 0
+        and position('\xc2a0'::bytea in clean.bytes_of(trimmed)) = 0
+        and position('\xe38080'::bytea in clean.bytes_of(trimmed)) = 0
+        then trimmed
     when trimmed ~ '[\u00a0\u3000\uff01-\uff5e]' then normalize(trimmed, nfkc)
     else trimmed
 end;
 
 -- A code has no blanks inside and no lower-case letters ("x" at the end of an identity number). Most codes come clean.
 create or replace function clean.code(half_width text) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 return case
-    when ltrim(half_width, '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-') = '' then half_width
+    when ltrim(clean.bytes_of(half_width), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-'::bytea) = '' then half_width
     else upper(translate(half_width, e' \t\n\r\u3000\u00a0\ufeff\u200b', ''))
 end;
 
@@ -44,11 +59,11 @@ end;
 -- A date as the number yyyymmdd, from one form; null when the text is not of that form. A time behind it is dropped,
 -- but not when it names a zone: then the day would be a guess.
 create or replace function clean.date_iso(half_width text) returns integer
-language sql immutable parallel safe
+language sql stable parallel safe
 return case
     -- The form that most systems write, without a regular expression, which costs more than all the rest.
-    when half_width like '____-__-__' and octet_length(replace(half_width, '-', '')) = 8
-        and ltrim(replace(half_width, '-', ''), '0123456789') = ''
+    when half_width like '____-__-__' and half_width not like '%-%-%-%'
+        and ltrim(clean.bytes_of(half_width), '0123456789-'::bytea) = ''
         then replace(half_width, '-', '')::integer
     when half_width ~ '^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?)?$'
         then split_part(half_width, '-', 1)::integer * 10000 + split_part(half_width, '-', 2)::integer * 100

@@ -1,7 +1,7 @@
 -- What the checking rules of `expectations/` compute. Each function is one pure expression that the planner inlines.
 -- They read bytes: a byte is reached in constant time, a character is not. A function that reads its argument several
--- times is inlined only when the argument is cheap: a column, or convert_to(column, 'UTF8'), which is computed anew
--- each time and still fastest, since parallel workers can take it. What costs more comes in a subquery with offset 0.
+-- times is inlined only when the argument is cheap: a column, or clean.bytes_of(column), which is computed anew each
+-- time and still fastest, since parallel workers can take it. What costs more comes in a subquery with offset 0.
 -- Any bytes give true or false, never an error; null gives false.
 
 create schema if not exists rules;
@@ -158,10 +158,10 @@ return case
     else false
 end;
 
--- The text that passes_mod_37_36 reads, from an identifier. Stable, because convert_to is.
+-- The text that passes_mod_37_36 reads, from an identifier. Stable, because clean.bytes_of is.
 create or replace function rules.identifier_check_input(identifier text) returns bytea
 language sql stable parallel safe
-return convert_to(lpad(replace(substr(identifier, 16), '.', ''), 97, 'I'), 'UTF8');
+return clean.bytes_of(lpad(replace(substr(identifier, 16), '.', ''), 97, 'I'));
 
 -- ISO 7064 MOD 11,10 (GB/T 17710): one digit more, by its ASCII code; the carry starts at 10 and is never 0.
 create or replace function rules.mod_11_10_step(carry integer, byte integer) returns integer

@@ -206,3 +206,35 @@ def test_no_text_makes_the_cleaning_raise_or_lose_a_row_or_a_value(
                     assert kept, (field, came)
 
     agrees()
+
+
+UNABRIDGED = {
+    "clean.trimmed(v)": "btrim(v, %(blanks)s)",
+    "clean.half_width(v)": r"case when v ~ '[\u00a0\u3000\uff01-\uff5e]' then normalize(v, nfkc) else v end",
+    "clean.code(v)": "upper(translate(v, %(blanks)s, ''))",
+    "clean.date_iso(v)": "case when v ~ '^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?$' then"
+    " split_part(v, '-', 1)::integer * 10000 + split_part(v, '-', 2)::integer * 100"
+    " + substring(split_part(v, '-', 3) from '^[0-9]+')::integer end",
+}
+"""What the functions of `clean` would be without their quick ways."""
+
+
+@pytest.mark.parametrize("function", UNABRIDGED)
+def test_quick_ways_of_cleaning_change_no_value(connection: psycopg.Connection[dict[str, Any]], function: str) -> None:
+    # Texts of which the first or last byte is one of a blank's, and others, with each blank on each side and inside.
+    texts = [
+        *(chr(0x4E00 + place) for place in range(64)),
+        *"、（ＡｚÀÿ￥€㎡ｱ",
+        *("91420700MA4F1XL20P", "x", "-", "鄂州Ａ区", "", "2024-02-30", "2024-2-3", "2024-02-03 04:05:06"),
+        *("----------", "2024--0203", "20-4-02-03", "２０２４-０２-０３", "2024-02-0３", "0000-00-00", "1-1-1"),
+    ]
+    values = [*texts, *(form % text for text in texts for blank in BLANKS for form in (f"{blank}%s", f"%s{blank}"))]
+    values += [f"a{blank}一" for blank in BLANKS]
+    differing = connection.execute(
+        sql.SQL(
+            "select * from (select v, {} as quick, {} as slow from unnest(%(values)s::text[]) as t (v)) as both_ways"
+            " where quick is distinct from slow"
+        ).format(sql.SQL(function), sql.SQL(UNABRIDGED[function])),
+        {"values": values, "blanks": BLANKS},
+    ).fetchall()
+    assert differing == []

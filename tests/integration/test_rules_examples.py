@@ -43,7 +43,7 @@ def listed(_: Connection, rule: Rule, value: str) -> bool:
     return codes.get(value, value) in rule.kwargs["value_set"]
 
 
-CREDIT_CODE = in_sql("rules.is_credit_code(convert_to(value, 'UTF8'))")
+CREDIT_CODE = in_sql("rules.is_credit_code(clean.bytes_of(value))")
 PRESENT = in_sql("value <> '（空）'")
 CHECKS: dict[str, Callable[[Connection, Rule, str], bool]] = {
     "expect_column_values_to_match_regex": in_sql("value ~ %(regex)s"),
@@ -53,13 +53,13 @@ CHECKS: dict[str, Callable[[Connection, Rule, str], bool]] = {
     "expect_column_values_to_be_credit_code": CREDIT_CODE,
     "expect_extension_field_to_be_credit_code": CREDIT_CODE,
     "expect_column_values_to_be_identity_number": in_sql(
-        "rules.is_identity_number(convert_to(value, 'UTF8'), %(on_day)s::date)"
+        "rules.is_identity_number(clean.bytes_of(value), %(on_day)s::date)"
     ),
     "expect_column_values_to_be_certificate_identifier": in_sql(
-        "rules.is_certificate_identifier(convert_to(value, 'UTF8'), rules.identifier_check_input(value))"
+        "rules.is_certificate_identifier(clean.bytes_of(value), rules.identifier_check_input(value))"
     ),
     "expect_column_values_to_be_food_license_number": in_sql(
-        "starts_with(value, %(letters)s) and rules.is_food_license_number(convert_to(value, 'UTF8'))"
+        "starts_with(value, %(letters)s) and rules.is_food_license_number(clean.bytes_of(value))"
     ),
     "expect_column_values_to_be_in_set": listed,
     "expect_column_text_length_to_be_between": in_sql("length(value) between %(least)s and %(greatest)s"),

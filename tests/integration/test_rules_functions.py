@@ -13,12 +13,12 @@ from simulator.business_licenses import credit_code
 
 DAY = datetime.date(2026, 11, 23)
 
-CREDIT_CODE = "select rules.is_credit_code(b) from (select convert_to(%s, 'UTF8') as b offset 0) as c"
-IDENTITY_NUMBER = "select rules.is_identity_number(b, %s) from (select convert_to(%s, 'UTF8') as b offset 0) as c"
+CREDIT_CODE = "select rules.is_credit_code(b) from (select clean.bytes_of(%s) as b offset 0) as c"
+IDENTITY_NUMBER = "select rules.is_identity_number(b, %s) from (select clean.bytes_of(%s) as b offset 0) as c"
 IDENTIFIER = """
     select rules.is_certificate_identifier(c.b, c.padded)
     from (
-        select convert_to(v.i, 'UTF8') as b, rules.identifier_check_input(v.i) as padded
+        select clean.bytes_of(v.i) as b, rules.identifier_check_input(v.i) as padded
         from (select %s) as v (i)
         offset 0
     ) as c
@@ -257,7 +257,7 @@ def test_null_is_no_code(connection: psycopg.Connection[Any]) -> None:
     assert not ask(connection, "select rules.is_certificate_identifier(null, null)")
 
 
-FOOD_LICENSE_NUMBER = "select rules.is_food_license_number(convert_to(%s, 'UTF8'))"
+FOOD_LICENSE_NUMBER = "select rules.is_food_license_number(clean.bytes_of(%s))"
 
 
 @shared_database

@@ -31,11 +31,19 @@ class _Value:
     name: str
 
 
+@dataclass(frozen=True)
+class _Computed:
+    value: _Value
+    expression: sql.Composable
+    reads: frozenset[str]
+    """The names of the columns that it is made of."""
+
+
 class _Layers:
     """Expressions by the layer that can compute them: one above the deepest of their arguments."""
 
     def __init__(self, source_columns: Sequence[str]) -> None:
-        self._computed: dict[str, tuple[int, str, sql.Composable]] = {}
+        self._computed: dict[str, _Computed] = {}
         self._source = {column: _Value(0, f"c{number}") for number, column in enumerate(source_columns, start=1)}
 
     def delivered(self, column: str) -> _Value:
@@ -50,28 +58,29 @@ class _Layers:
         key = expression.as_string(None)
         if key not in self._computed:
             layer = 1 + max((argument.layer for argument in arguments), default=0)
-            self._computed[key] = (layer, f"v{len(self._computed) + 1}", expression)
-        layer, name, _ = self._computed[key]
-        return _Value(layer, name)
+            value = _Value(layer, f"v{len(self._computed) + 1}")
+            self._computed[key] = _Computed(value, expression, frozenset(argument.name for argument in arguments))
+        return self._computed[key].value
 
     def select(self, outputs: Mapping[str, _Value], source: sql.Composable) -> sql.Composed:
         """Return `select row_no, <outputs> from <layers over source>`."""
-        depth = max(layer for layer, _, _ in self._computed.values())
+        by_layer: dict[int, list[_Computed]] = {}
+        for computed in self._computed.values():
+            by_layer.setdefault(computed.value.layer, []).append(computed)
+        # What no layer above reads is left behind: each column costs every row a step in each layer.
+        wanted = {value.name for value in outputs.values()}
+        selected: list[sql.Composable] = []
+        for layer in sorted(by_layer, reverse=True):
+            here = {one.value.name: one for one in by_layer[layer] if one.value.name in wanted}
+            below = sorted(wanted - here.keys())
+            made = [sql.SQL("{} as {}").format(one.expression, sql.Identifier(name)) for name, one in here.items()]
+            selected.append(sql.SQL(", ").join([*map(sql.Identifier, below), *made]))
+            wanted = {*below, *(name for one in here.values() for name in one.reads)}
         query: sql.Composable = sql.SQL("select * from {}").format(source)
-        below = [value.name for value in self._source.values()]
-        for layer in range(1, depth + 1):
-            here = [(name, expression) for at, name, expression in self._computed.values() if at == layer]
+        for number, columns in enumerate(reversed(selected), start=1):
             query = sql.SQL("select row_no, {columns}, clean.fence() as fence from ({below}) as layer_{number}").format(
-                columns=sql.SQL(", ").join(
-                    [
-                        *(sql.Identifier(name) for name in below),
-                        *(sql.SQL("{} as {}").format(expression, sql.Identifier(name)) for name, expression in here),
-                    ]
-                ),
-                below=query,
-                number=sql.SQL(str(layer)),
+                columns=columns, below=query, number=sql.SQL(str(number))
             )
-            below += [name for name, _ in here]
         return sql.SQL("select row_no, {columns} from ({below}) as cleaned").format(
             columns=sql.SQL(", ").join(
                 sql.SQL("{} as {}").format(sql.Identifier(value.name), sql.Identifier(name))
@@ -139,6 +148,23 @@ def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _V
     return (
         layers.add("coalesce({0} = 'delete', false)", operation),
         layers.add("case when {1} is null then coalesce({0}, '') end collate \"C\"", text, operation),
+    )
+
+
+def _extension(layers: _Layers, values: Mapping[str, _Value]) -> _Value:
+    """Return the fields as jsonb, without those that are null.
+
+    `jsonb_object` reads two arrays of text in a third of the time that `jsonb_build_object`, which asks the catalog for
+    the type of each argument, takes; and most rows have no null to leave out. Names come as jsonb orders them, shorter
+    ones first, so that it need not sort them in every row.
+    """
+    names = sorted(values, key=lambda name: (len(name.encode()), name.encode()))
+    listed = ", ".join(f"{{{i}}}" for i in range(len(values)))
+    whole = f"jsonb_object({{names}}::text[], array[{listed}]::text[])"
+    return layers.add(
+        f"case when num_nulls({listed}) = 0 then {whole} else jsonb_strip_nulls({whole}) end" if values else whole,
+        *(values[name] for name in names),
+        names=names,
     )
 
 
@@ -234,12 +260,7 @@ def cleaning_query(
         else layers.add("{constant}::text", constant=mapping.constant)
         for name, mapping in feed.extension.items()
     }
-    pairs = ", ".join(f"{{name_{i}}}::text, {{{i}}}" for i in range(len(extension)))
-    beside["extension"] = layers.add(
-        f"jsonb_strip_nulls(jsonb_build_object({pairs}))",
-        *extension.values(),
-        **{f"name_{i}": name for i, name in enumerate(extension)},
-    )
+    beside["extension"] = _extension(layers, extension)
     key = [outputs[field] for field in feed.key]
     beside["record_key"] = layers.add(" || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key)
     if feed.version == "source_updated_at":

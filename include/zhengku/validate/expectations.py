@@ -41,8 +41,8 @@ def _from_bytes(function: Any, *arguments: sa.ColumnElement[Any]) -> Condition:
     return result
 
 
-def _utf8(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    return sa.func.convert_to(column, sa.literal_column("'UTF8'"))
+def _bytes_of(text: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.func.clean.bytes_of(text)
 
 
 def _field(column: sa.ColumnElement[Any], field: str) -> sa.ColumnElement[str]:
@@ -78,7 +78,7 @@ class ColumnValuesAreCreditCodes(ColumnMapMetricProvider):
         unless_where: OnlyWhere = None,
         **_: Any,
     ) -> Condition:
-        condition: Condition = sa.func.rules.is_credit_code(_utf8(column))
+        condition: Condition = sa.func.rules.is_credit_code(_bytes_of(column))
         if unless_equal_to is not None:
             elsewhere = [sa.column(name) == sa.literal(value) for name, value in (unless_where or {}).items()]
             condition = sa.case((sa.and_(column == sa.column(unless_equal_to), *elsewhere), sa.true()), else_=condition)
@@ -114,7 +114,7 @@ class ColumnValuesAreIdentityNumbers(ColumnMapMetricProvider):
         only_where: OnlyWhere = None,
         **_: Any,
     ) -> Condition:
-        return _where(only_where, sa.func.rules.is_identity_number(_utf8(column), sa.literal(_day(on_day))))
+        return _where(only_where, sa.func.rules.is_identity_number(_bytes_of(column), sa.literal(_day(on_day))))
 
 
 class ExpectColumnValuesToBeIdentityNumber(ColumnMapExpectation):
@@ -232,7 +232,7 @@ class ColumnValuesAreCertificateIdentifiers(ColumnMapMetricProvider):
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:
         return _from_bytes(
-            sa.func.rules.is_certificate_identifier, _utf8(column), sa.func.rules.identifier_check_input(column)
+            sa.func.rules.is_certificate_identifier, _bytes_of(column), sa.func.rules.identifier_check_input(column)
         )
 
 
@@ -419,7 +419,7 @@ class ColumnExtensionFieldIsCreditCode(ColumnMapMetricProvider):
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: sa.ColumnElement[Any], field: str, **_: Any) -> Condition:
         text = _field(column, field)
-        return sa.or_(text.is_(None), _from_bytes(sa.func.rules.is_credit_code, _utf8(text)))
+        return sa.or_(text.is_(None), _from_bytes(sa.func.rules.is_credit_code, _bytes_of(text)))
 
 
 class ExpectExtensionFieldToBeCreditCode(ColumnMapExpectation):
@@ -491,7 +491,7 @@ class ColumnValuesAreFoodLicenseNumbers(ColumnMapMetricProvider):
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: sa.ColumnElement[str], letters: str, **_: Any) -> Condition:
         return sa.and_(
-            sa.func.starts_with(column, sa.literal(letters)), sa.func.rules.is_food_license_number(_utf8(column))
+            sa.func.starts_with(column, sa.literal(letters)), sa.func.rules.is_food_license_number(_bytes_of(column))
         )
 
 
