@@ -9,8 +9,8 @@ create or replace function clean.fence() returns boolean
 language sql volatile parallel safe
 return true;
 
--- The bytes of a text, for the cheap looks at it. In a database in UTF-8 with a client in UTF-8 (`SESSION_OPTIONS`) they
--- are those that are stored. convert_to() gives the same for three times the time: it looks the encoding up by name.
+-- The bytes of a text, for the cheap looks at it. In a database in UTF-8 with a client in UTF-8 (`SESSION_OPTIONS`) it
+-- is those that are stored. convert_to() gives the same for three times the time: it looks the encoding up by name.
 create or replace function clean.bytes_of(value text) returns bytea
 language sql stable parallel safe
 return textsend(value);
@@ -20,7 +20,8 @@ create or replace function clean.trimmed(value text) returns text
 language sql stable parallel safe
 return case
     -- No byte with which one of the blanks begins or ends: trimming bytes costs a part of trimming characters.
-    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d80a0bfe3c2efe28b'::bytea)) = octet_length(value) then value
+    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d80a0bfe3c2efe28b'::bytea)) = octet_length(value)
+        then value
     else btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b')
 end;
 
