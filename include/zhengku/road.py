@@ -423,9 +423,7 @@ class Road:
                         Thread(target=import_module, args=("zhengku.validate.run",), daemon=True).start()
                     seed = received_seed(self.config_digest(feed))
                     recognised = recognise(connection, batch, feed, self.catalog, staged.columns, seed)
-                    type_rows(
-                        connection, batch, feed, self.catalog, staged.columns, seed=seed, recognised=recognised.rows
-                    )
+                    type_rows(connection, batch, feed, self.catalog, staged, seed=seed, recognised=recognised.rows)
                     connection.execute(
                         statement("stage/record_staged"),
                         {

@@ -3,10 +3,11 @@
 -- A table of its own, and no insert into one: of that, PostgreSQL lets parallel workers do the reading. The first to
 -- read what a load has just written marks its rows as committed, page by page, which is more work than all the rest.
 create unlogged table recognised_row as
-with repeated_key as (
-    select record_key
+with repeated_hash as (
+    -- Hashes are smaller to group than keys are; one that two keys share sends both down the whole road.
+    select key_hash
     from keyed_row
-    group by record_key
+    group by key_hash
     having count(*) > 1
 )
 
@@ -25,8 +26,8 @@ where
         false
     )
     and not exists (
-        select from repeated_key as r
-        where r.record_key = k.record_key
+        select from repeated_hash as r
+        where r.key_hash = k.key_hash
     )
     and not exists (
         select from quarantine.problem_row as q

@@ -48,8 +48,10 @@ def recognise(
         connection.execute(statement("stage/no_row_recognised"))
         return Recognised(0, None)
     cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)
-    # Of the whole cleaning, PostgreSQL computes what these two need.
-    keyed = sql.SQL("select row_no, record_key, received_hash from ({}) as cleaned_row").format(cleaned)
+    # Of the whole cleaning, PostgreSQL computes what these need.
+    keyed = sql.SQL(
+        "select row_no, record_key, hashtextextended(record_key, 0) as key_hash, received_hash from ({}) as cleaned_row"
+    ).format(cleaned)
     connection.execute(sql.SQL("create unlogged table keyed_row as {}").format(keyed))
     connection.execute("analyze keyed_row")
     table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))

@@ -235,7 +235,7 @@ class Reconciliation:
         schema = f"reconciliation_{uuid.uuid4().hex[:12]}"
         with self._road.landing.open(path) as content:
             staged = copy_rows(connection, replace(batch, origin="delivery"), feed, content, schema=schema)
-        type_rows(connection, batch, feed, self._road.catalog, staged.columns, schema=schema)
+        type_rows(connection, batch, feed, self._road.catalog, staged, schema=schema)
         connection.execute(statement("reconcile/take_staged"))
         discard_schema(connection, schema)
         connection.commit()

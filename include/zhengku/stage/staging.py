@@ -3,7 +3,7 @@
 All are unlogged: after a crash of the server they are empty, and `is_staged` tells.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -117,13 +117,13 @@ def type_rows(
     batch: Batch,
     feed: Feed,
     catalog: Catalog,
-    columns: Sequence[str],
+    staged: Staged,
     *,
     seed: int = 0,
     recognised: int = 0,
     schema: str | None = None,
 ) -> None:
-    """Clean and type the rows of the text table, in the transaction that copied them; `columns` are as delivered.
+    """Clean and type the rows of the text table, in the transaction that copied them as `staged`.
 
     `seed` is that of `received_hash`; of the rows, `recognised` are named in `recognised_row` and left out. `schema` is
     that of the text table, where it is not the batch's own.
@@ -131,8 +131,10 @@ def type_rows(
     use_schema(connection, schema or batch_schema(batch.batch_id))
     source: sql.Composable = sql.Identifier("text_row")
     if recognised:
-        source = sql.SQL("({}) as text_row").format(statement("stage/new_text_row"))
-    query = cleaning_query(feed, catalog, columns, batch.landed_at, source, seed)
+        # Where none is new, that need not be found out row by row.
+        new = statement("stage/new_text_row" if recognised < staged.staged else "stage/no_text_row")
+        source = sql.SQL("({}) as text_row").format(new)
+    query = cleaning_query(feed, catalog, staged.columns, batch.landed_at, source, seed)
     connection.execute(sql.SQL("create unlogged table staged_row as {}").format(query))
     if feed.operation is not None:
         connection.execute(statement("stage/upserting_row"))

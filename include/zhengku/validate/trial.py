@@ -184,7 +184,7 @@ def _stage(connection: Connection, road: Road, batch: Batch, feed: Feed) -> None
         )
     with road.landing.open(batch.landing_path) as content:
         staged = copy_rows(connection, batch, feed, content, schema=SCHEMA)
-        type_rows(connection, batch, feed, road.catalog, staged.columns, schema=SCHEMA)
+        type_rows(connection, batch, feed, road.catalog, staged, schema=SCHEMA)
     # Great Expectations looks at the rows over a connection of its own.
     connection.commit()
 

@@ -1,0 +1,3 @@
+select *
+from text_row
+where false
