@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 
 import psycopg
-from benchmarks.peak_memory import peak_mb
+from benchmarks.peak_memory import backends_watched, peak_mb
 from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
@@ -312,11 +312,13 @@ def measure(options: argparse.Namespace, rows: int, rounds: int, folder: Path, t
         for turn in range(rounds):
             # Each of our runs comes after a floor and each floor after one of ours: whoever follows a run of ours pays
             # for the files that it left to be freed.
-            load = run_ours(server, folder, register, "ours")
+            with backends_watched(server) as backends:
+                load = run_ours(server, folder, register, "ours")
             loads.append(load)
             print("  " + " ".join(f"{name} {value:.1f}" for name, value in load["seconds"].items()), flush=True)
             ours_seconds = note("warm, s", load["seconds"]["all"])
             note("peak, MB", load["peak_mb"])
+            note("peak of PostgreSQL's backends, shared buffers apart, MB", backends[0])
             url = server.url("ours")
             if not clean.exists():
                 export_clean_rows(server, "ours", clean)

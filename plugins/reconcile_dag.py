@@ -1,12 +1,15 @@
 """The DAG of the weekly reconciliation: a task for each department in its own pool: one that is down hurts itself."""
 
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 from clearance_dag import TASK_ARGS
 from department_dag import FIRST_NIGHT
 
 from zhengku.catalog import load_catalog
+from zhengku.errors import CatalogError
 from zhengku.reconcile.comparison import Reconciliation, since_of
 from zhengku.review.config import load_review
 from zhengku.road import Road
@@ -19,7 +22,7 @@ LONGEST_COMPARISON = timedelta(hours=6)
 def reconcile(doc: str | None) -> DAG:
     """Build the DAG that compares every source with the store once a week; reads the catalogue and nothing else."""
     folder = Settings.load().catalog_folder
-    review = load_review(folder)
+    catalog, review = load_catalog(folder), load_review(folder)
 
     @task(execution_timeout=LONGEST_COMPARISON)
     def compare(department: str) -> dict[str, int]:
@@ -42,6 +45,10 @@ def reconcile(doc: str | None) -> DAG:
         tags=["比对"],
         default_args=TASK_ARGS,
     ) as dag:
-        for name, department in load_catalog(folder).departments.items():
-            compare.override(task_id=name, task_display_name=department.name, pool=department.pool.name)(name)
+        for name in catalog.department_ids:
+            placed: dict[str, Any] = {"task_id": name, "task_display_name": catalog.department_name(name)}
+            # A wrong file is that department's failure, with its line, and keeps no other from being compared.
+            with suppress(CatalogError):
+                placed["pool"] = catalog.department(name).pool.name
+            compare.override(**placed)(name)
     return dag

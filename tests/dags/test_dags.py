@@ -1,12 +1,15 @@
 """The DAGs as Airflow sees them: parsed without a database, complete, owned, named for people."""
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
+from zhengku.errors import CatalogError
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -172,6 +175,23 @@ def test_each_department_is_compared_weekly_in_its_own_pool(dag_bag):
     assert {task.task_id for task in dag.tasks} == set(EXPECTED)
     assert {task.task_id: task.pool for task in dag.tasks}["transport"] == "transport"
     assert all(not task.upstream_task_ids for task in dag.tasks)
+
+
+def test_department_whose_file_is_wrong_fails_its_own_comparison_only(dag_bag, tmp_path, monkeypatch):
+    from reconcile_dag import reconcile
+
+    folder = tmp_path / "catalog"
+    shutil.copytree(HOME / "include" / "catalog", folder)
+    wrong = folder / "departments" / "water.yaml"
+    wrong.write_text(wrong.read_text(encoding="utf-8") + "surplus: 1\n", encoding="utf-8")
+    monkeypatch.setenv("ZHENGKU_CATALOG_DIR", str(folder))
+    # It is not asked: the file is read first.
+    monkeypatch.setenv("ZHENGKU_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    dag = reconcile("")
+    assert {task.task_id for task in dag.tasks} == set(EXPECTED)
+    assert dag.get_task("transport").pool == "transport"
+    with pytest.raises(CatalogError, match=r"water\.yaml.*surplus"):
+        dag.get_task("water").python_callable("water")
 
 
 def test_stock_is_counted_every_monday_before_work(dag_bag):

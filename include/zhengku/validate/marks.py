@@ -29,10 +29,12 @@ def mark_rows(
     _execute(connection, f"create unlogged table {name} as ", failing)
     # The load joins with the few rows that fail critically; unanalysed, they are taken for nearly all.
     connection.execute(f"analyze {name}".encode())
-    each = (
-        sa.func.unnest(mark.c.critical.op("||")(mark.c.warning)).table_valued("rule_id", name="each").render_derived()
-    )
-    counting = sa.select(each.c.rule_id, sa.func.count()).select_from(mark, each).group_by(each.c.rule_id)
+    # Many rows fail the same rules: they are counted by what they fail, and only then by each rule.
+    failed = mark.c.critical.op("||")(mark.c.warning).label("failed")
+    alike = sa.select(failed, sa.func.count().label("rows")).group_by(failed).subquery("alike")
+    each = sa.func.unnest(alike.c.failed).table_valued("rule_id", name="each").render_derived()
+    total = sa.cast(sa.func.sum(alike.c.rows), sa.BigInteger())
+    counting = sa.select(each.c.rule_id, total).select_from(alike, each).group_by(each.c.rule_id)
     counted = _execute(connection, "", counting)
     counts: dict[str, int] = dict(counted.fetchall())
     return {rule.rule_id: counts.get(rule.rule_id, 0) for outcome in outcomes.values() for rule in outcome.failed}
