@@ -182,7 +182,7 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("ledger/has_older_unfinished", "'landed', 'staged'", "'staged'", operations.test_register_that_came_behind_another_of_the_same_night_is_the_newest_word),
     ("ledger/has_older_unfinished", "landed_at < %(landed_at)s", "%(landed_at)s is not null", operations.test_increment_that_came_before_a_held_one_is_closed_as_a_repeat),
     ("load/confirm", "set version_at = c.version_at", "set version_at = s.version_at", versions.test_older_delivery_does_not_undo_what_a_later_one_confirmed),
-    ("validate/holds_deletes", "exists(select from deleting_row)", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
+    ("validate/has_rows", "exists(select from {table})", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
     ("stage/deleting_row", "where removes", "where not removes", operations.test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later),
     ("stage/upserting_row", "where not removes", "", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed
 from zhengku.database import statement, use_schema
@@ -56,7 +57,7 @@ class StagedBatch:
         operation = self.feed.operation
         asked = {"staged_row" if operation is None else "upserting_row": about_upserts(suites)}
         use_schema(connection, self.schema)
-        if operation is not None and _holds_deletes(connection):
+        if operation is not None and _has_rows(connection, "deleting_row"):
             asked["deleting_row"] = about_deletes(suites)
         found = {
             table: validate_rows(
@@ -67,6 +68,7 @@ class StagedBatch:
                 self.parameters,
                 self.feed.absent_fields,
                 extension_fields=frozenset(self.feed.extension),
+                is_empty=not _has_rows(connection, table),
             )
             for table, rules in asked.items()
         }
@@ -89,6 +91,6 @@ class StagedBatch:
         return validate_rows(self.url, self.schema, "batch_summary", suites, self.parameters)
 
 
-def _holds_deletes(connection: psycopg.Connection[Any]) -> bool:
-    row = connection.execute(statement("validate/holds_deletes")).fetchone()
+def _has_rows(connection: psycopg.Connection[Any], table: str) -> bool:
+    row = connection.execute(statement("validate/has_rows").format(table=sql.Identifier(table))).fetchone()
     return row is not None and bool(row[0])
