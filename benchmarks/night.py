@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from benchmarks.peak_memory import server_process
 
 from local_stack.city import ALL_SYSTEMS, MadeUpCity
 from local_stack.demo import run_departments
@@ -39,8 +40,7 @@ def cpu_seconds(processes: list[psutil.Process], *, ended: bool = True) -> float
 
 
 def server_processes(server: EmbeddedPostgres) -> list[psutil.Process]:
-    pid = int((server.cluster / "postmaster.pid").read_text(encoding="ascii").split()[0])
-    parent = psutil.Process(pid)
+    parent = server_process(server)
     return [parent, *parent.children(recursive=True)]
 
 

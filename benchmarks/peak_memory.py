@@ -15,8 +15,13 @@ def peak_mb() -> float:
 
     Not `ru_maxrss`: an exec keeps in it what the process was before, which is the size of the one that made the rows.
     """
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1]) / 1024
+    [peak] = _status_mb("self", "VmHWM")
+    return peak
+
+
+def server_process(server: EmbeddedPostgres) -> psutil.Process:
+    """Return the first process of a server that runs; the others are its children."""
+    return psutil.Process(int((server.cluster / "postmaster.pid").read_text(encoding="ascii").split()[0]))
 
 
 @contextmanager
@@ -26,7 +31,7 @@ def backends_watched(server: EmbeddedPostgres) -> Iterator[list[float]]:
     It is the memory of their own of all sessions and their parallel workers together, and what they share among
     themselves (hash tables of parallel joins); the server's shared buffers are not in it.
     """
-    postmaster = psutil.Process(int((server.cluster / "postmaster.pid").read_text().split()[0]))
+    postmaster = server_process(server)
     peak = [0.0]
     ended = Event()
 
@@ -48,17 +53,22 @@ def backends_watched(server: EmbeddedPostgres) -> Iterator[list[float]]:
 def _own_mb(process: psutil.Process) -> float:
     try:
         title = " ".join(process.cmdline())
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        # The server's own processes have other titles: "checkpointer", "io worker 0".
+        if "127.0.0.1(" not in title and "parallel worker" not in title:
+            return 0
+        # A process that is about to end has none.
+        return sum(_status_mb(process.pid, "RssAnon"))
     except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return 0
-    # The server's own processes have other titles: "checkpointer", "io worker 0".
-    if "127.0.0.1(" not in title and "parallel worker" not in title:
-        return 0
-    return sum(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("RssAnon:"))
+
+
+def _status_mb(process: int | str, name: str) -> list[float]:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return [int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:")]
 
 
 def _file_mb(path: Path) -> float:
     try:
-        return path.stat().st_blocks * 512 / 1e6
+        return path.stat().st_blocks * 512 / 1024 / 1024
     except FileNotFoundError:
         return 0

@@ -54,10 +54,11 @@ class StagedBatch:
 
         Raises what `validate_rows` raises.
         """
-        operation = self.feed.operation
-        asked = {"staged_row" if operation is None else "upserting_row": about_upserts(suites)}
+        tables = ["staged_row"] if self.feed.operation is None else ["upserting_row", "deleting_row"]
         use_schema(connection, self.schema)
-        if operation is not None and _has_rows(connection, "deleting_row"):
+        filled = {table for table in tables if _has_rows(connection, table)}
+        asked = {tables[0]: about_upserts(suites)}
+        if "deleting_row" in filled:
             asked["deleting_row"] = about_deletes(suites)
         found = {
             table: validate_rows(
@@ -68,7 +69,7 @@ class StagedBatch:
                 self.parameters,
                 self.feed.absent_fields,
                 extension_fields=frozenset(self.feed.extension),
-                is_empty=not _has_rows(connection, table),
+                is_empty=table not in filled,
             )
             for table, rules in asked.items()
         }
