@@ -203,7 +203,7 @@ def test_every_rule_finds_the_row_that_only_it_rejects(
     )
     fill_staged_table(connection, [*breaks.values(), GOOD, PERSON])
 
-    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, PARAMETERS, result_format="BASIC")
+    outcome = validate_rows(database_url, SCHEMA, TABLE, suites, PARAMETERS)
     marked = mark_rows(connection, SCHEMA, {TABLE: outcome})
 
     assert {rule.rule_id for rule in outcome.skipped} == BY_THE_CATALOGUE
@@ -221,14 +221,13 @@ def test_every_rule_finds_the_row_that_only_it_rejects(
 
 
 @pytest.mark.slow
-def test_boolean_results_find_the_same_rules_as_counts(database_url: str, connection: psycopg.Connection[Any]) -> None:
+def test_as_many_rows_are_marked_as_great_expectations_counts(
+    database_url: str, connection: psycopg.Connection[Any]
+) -> None:
     fill_staged_table(connection, [*BREAKS_BASE.values(), *BREAKS_BUSINESS.values(), GOOD, PERSON])
-    counted = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS, result_format="BASIC")
-    judged = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS)
-    assert [(rule.rule_id, rule.success) for rule in judged.rules] == [
-        (rule.rule_id, rule.success) for rule in counted.rules
-    ]
-    assert mark_rows(connection, SCHEMA, {TABLE: judged}) == {rule.rule_id: rule.failed_rows for rule in counted.failed}
+    found = validate_rows(database_url, SCHEMA, TABLE, BUSINESS, PARAMETERS)
+    assert len(found.failed) >= len(BREAKS_BUSINESS)
+    assert mark_rows(connection, SCHEMA, {TABLE: found}) == {rule.rule_id: rule.failed_rows for rule in found.failed}
 
 
 def test_a_row_that_breaks_several_rules_names_them_all_in_the_order_of_the_suites(

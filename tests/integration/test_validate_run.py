@@ -162,7 +162,7 @@ def test_row_condition_of_great_expectations_is_part_of_the_condition(url: str) 
 def test_condition_of_a_pair_of_columns_leaves_out_the_rows_that_the_expectation_ignores(url: str) -> None:
     pair = {"column_A": "holder", "column_B": "holder", "ignore_row_if": "both_values_are_missing", "or_equal": False}
     kind = "expect_column_pair_values_a_to_be_greater_than_b"
-    outcome = validate_rows(url, "batch_7", "certificate", suite_of((kind, pair)), {}, result_format="BASIC")
+    outcome = validate_rows(url, "batch_7", "certificate", suite_of((kind, pair)), {})
     [rule] = outcome.failed
     engine = sa.create_engine(url)
     with engine.connect() as connection:

@@ -72,7 +72,7 @@ def validate(
 ) -> tuple[ValidationOutcome, dict[str, int], dict[int, tuple[list[str], list[str]]]]:
     """Validate the staged rows as this license type's: the outcome, the marks by rule, the marks by row."""
     parameters = rule_parameters(license_type, TODAY, dated=True)
-    outcome = validate_rows(url, SCHEMA, TABLE, suites, parameters, result_format="BASIC")
+    outcome = validate_rows(url, SCHEMA, TABLE, suites, parameters)
     counts = mark_rows(connection, SCHEMA, {TABLE: outcome})
     return outcome, counts, marks_of(connection)
 

@@ -1,46 +1,37 @@
 """Running suites with Great Expectations in the database: which rules hold, and the conditions of those that do not."""
 
-import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import great_expectations as gx
 import sqlalchemy as sa
-from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-from great_expectations.datasource.fluent.interfaces import Batch, GxDatasourceWarning, TestConnectionError
-from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 from great_expectations.exceptions.exceptions import GreatExpectationsError
+from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metadata_types import FailureSeverity
-from great_expectations.validator.metric_configuration import MetricConfiguration
-from great_expectations.validator.validator import Validator
+from great_expectations.expectations.registry import get_metric_kwargs
+from great_expectations.validator.metric_configuration import MetricConfiguration, MetricConfigurationID
+from great_expectations.validator.metrics_calculator import MetricsCalculator
 
 from zhengku.database import SESSION_OPTIONS
 from zhengku.errors import CatalogError, StoreUnavailable
 from zhengku.validate import expectations
 from zhengku.validate.suites import EXTENSION, Rule, Severity, Suite
 
-# This one sets a level of its own, to tell of a folder for documentation that it has removed again.
-logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
-
 _OWN_EXPECTATIONS = expectations.__name__
 """Importing the module registers what it defines; Great Expectations finds expectations by name."""
-
-ResultFormat = Literal["BOOLEAN_ONLY", "BASIC"]
 
 
 @dataclass(frozen=True)
 class RuleOutcome:
     """What a rule found. `success` is None for a rule that was skipped, and `skipped` then says why.
 
-    `condition` is true for the rows that fail (SQL over the columns of the table); only a failed rule has one.
-    `failed_rows` is counted where the result format is BASIC.
+    `condition` is true for the `failed_rows` that fail (SQL over the columns of the table); only a failed rule has one.
     """
 
     rule_id: str
@@ -48,7 +39,7 @@ class RuleOutcome:
     success: bool | None
     skipped: Literal["absent_field", "no_parameter"] | None = None
     condition: sa.ColumnElement[bool] | None = None
-    failed_rows: int | None = None
+    failed_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +66,6 @@ def validate_rows(
     suites: Sequence[Suite],
     parameters: Mapping[str, Any],
     absent_fields: frozenset[str] = frozenset(),
-    result_format: ResultFormat = "BOOLEAN_ONLY",
     extension_fields: frozenset[str] | None = None,
     *,
     is_empty: bool = False,
@@ -101,7 +91,7 @@ def validate_rows(
     if is_empty:
         found = {rule_id: RuleOutcome(rule_id, one.rule.severity, True) for rule_id, one in asked.items()}
     else:
-        found = _ask(url, schema, table, asked, result_format) if asked else {}
+        found = _ask(url, schema, table, asked) if asked else {}
     outcomes = skipped | found
     return ValidationOutcome(tuple(outcomes[rule.rule_id] for suite in suites for rule in suite.rules))
 
@@ -113,32 +103,31 @@ class _Asked:
     expectation: Expectation
 
 
-def _ask(
-    url: str, schema: str, table: str, asked: Mapping[str, _Asked], result_format: ResultFormat
-) -> dict[str, RuleOutcome]:
-    with _batch(url, schema, table) as batch:
-        # One suite, so that Great Expectations counts for all of them in one pass over the table.
-        merged = gx.ExpectationSuite(name="rules", expectations=[one.expectation for one in asked.values()])
-        results = {
-            result.expectation_config.meta["rule_id"]: result
-            for result in batch.validate(merged, result_format=result_format).results
-            if result.expectation_config
-        }
-        if raised := [rule_id for rule_id in asked if rule_id not in results or _raised(results[rule_id])]:
-            raise _not_computed(batch, f"{schema}.{table}", [asked[rule_id] for rule_id in raised])
-        conditions = _conditions(
-            batch, {rule_id: one.expectation for rule_id, one in asked.items() if not results[rule_id].success}
-        )
-    return {
-        rule_id: RuleOutcome(
-            rule_id=rule_id,
-            severity=one.rule.severity,
-            success=bool(results[rule_id].success),
-            condition=conditions.get(rule_id),
-            failed_rows=results[rule_id].result.get("unexpected_count"),
-        )
-        for rule_id, one in asked.items()
-    }
+def _ask(url: str, schema: str, table: str, asked: Mapping[str, _Asked]) -> dict[str, RuleOutcome]:
+    """Have Great Expectations count the failing rows of all rules, in one pass over the table.
+
+    Its metrics are asked, not a whole validation: that would count the rows of the table and the values of each column
+    too, and takes as long again in Python. None of it is read, since a rule fails by a single row (no `mostly`).
+    """
+    with _engine(url, schema, table) as engine:
+        try:
+            metrics = {rule_id: _metrics(one.expectation) for rule_id, one in asked.items()}
+            resolved = _resolve(engine, metrics.values())
+        except (GreatExpectationsError, sa.exc.SQLAlchemyError):
+            raise _not_computed(engine, f"{schema}.{table}", asked.values()) from None
+        outcomes: dict[str, RuleOutcome] = {}
+        for rule_id, one in asked.items():
+            count, condition = metrics[rule_id]
+            # Nothing is counted where the rule's own `row_condition` leaves no row.
+            failed_rows = int(resolved[count.id] or 0)
+            outcomes[rule_id] = RuleOutcome(
+                rule_id=rule_id,
+                severity=one.rule.severity,
+                success=failed_rows == 0,
+                condition=_failing(engine, *resolved[condition.id]) if failed_rows else None,
+                failed_rows=failed_rows,
+            )
+        return outcomes
 
 
 def build(suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> Expectation:
@@ -188,11 +177,8 @@ def _reason_to_skip(
 
 
 @contextmanager
-def _batch(url: str, schema: str, table: str) -> Iterator[Batch]:
+def _engine(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutionEngine]:
     """Open a table for Great Expectations; its connections are closed at the end, which it would not do itself."""
-    context = gx.get_context(mode="ephemeral")
-    variables: Any = context.variables
-    variables.progress_bars = {"globally": False}
     address = sa.make_url(url).update_query_dict(
         {
             "application_name": "zhengku validate",
@@ -200,57 +186,62 @@ def _batch(url: str, schema: str, table: str) -> Iterator[Batch]:
             "connect_timeout": "10",
         }
     )
-    source: SQLDatasource | None = None
-    engine: SqlAlchemyExecutionEngine | None = None
+    database = sa.create_engine(address)
     try:
-        with warnings.catch_warnings():
-            # It advises its source for PostgreSQL, which refuses addresses without a host.
-            warnings.simplefilter("ignore", GxDatasourceWarning)
-            source = context.data_sources.add_sql(
-                "store",
-                # Great Expectations would take a dollar sign for the name of a variable.
-                connection_string=address.render_as_string(hide_password=False).replace("$", "%24"),
-            )
-        asset = source.add_table_asset(table, table_name=table)
-        batch = asset.add_batch_definition_whole_table("whole").get_batch()
-        assert isinstance(batch.data.execution_engine, SqlAlchemyExecutionEngine)
-        engine = batch.data.execution_engine
-        yield batch
-    except (TestConnectionError, GreatExpectationsError, sa.exc.OperationalError) as error:
+        if not sa.inspect(database).has_table(table):
+            raise sa.exc.NoSuchTableError(table)
+        engine = SqlAlchemyExecutionEngine(engine=database, create_temp_table=False)
+        rows = SqlAlchemyBatchData(execution_engine=engine, table_name=table, create_temp_table=False)
+        engine.load_batch_data("rows", rows)
+        yield engine
+        engine.close()
+    except (sa.exc.NoSuchTableError, sa.exc.OperationalError) as error:
         raise StoreUnavailable(
-            f"Great Expectations cannot read {schema}.{table}: {_fault(str(error))}. "
+            f"Great Expectations cannot read {schema}.{table}: {_fault(f'{error} {type(error).__name__}')}. "
             "Check that the license store runs and that the batch is staged, then repeat the step."
         ) from None
     finally:
-        if engine is not None:
-            engine.close()
-        if source is not None:
-            source.get_engine().dispose()
+        database.dispose()
 
 
-def _raised(result: ExpectationValidationResult) -> str:
-    """Return what an expectation raised, or an empty text; else one that raised looks like one that failed."""
-    info: Any = result.exception_info or {}
-    # One report for the expectation, or one for each of its metrics.
-    reports = [info] if "raised_exception" in info else list(info.values())
-    return " ".join(
-        f"{report.get('exception_message')} {report.get('exception_traceback')}"
-        for report in reports
-        if report.get("raised_exception")
+def _metrics(expectation: Expectation) -> tuple[MetricConfiguration, MetricConfiguration]:
+    """Name what Great Expectations computes for an expectation: how many rows fail, and by which condition."""
+    map_metric: str = getattr(expectation, "map_metric")  # noqa: B009 - only map expectations declare it
+    kwargs = get_metric_kwargs(f"{map_metric}.unexpected_count", configuration=expectation.configuration)
+    count, condition = (
+        MetricConfiguration(f"{map_metric}.{part}", kwargs["metric_domain_kwargs"], kwargs["metric_value_kwargs"])
+        for part in ("unexpected_count", "condition")
     )
+    return count, condition
 
 
-def _not_computed(batch: Batch, table: str, raised: Sequence[_Asked]) -> CatalogError | StoreUnavailable:
+def _resolve(
+    engine: SqlAlchemyExecutionEngine, metrics: Iterable[tuple[MetricConfiguration, MetricConfiguration]]
+) -> dict[MetricConfigurationID, Any]:
+    """Compute metrics, by their ids; those that count do so in one query."""
+    calculator = MetricsCalculator(execution_engine=engine, show_progress_bars=False)
+    # Else it would try three times, and log what it met with the values of rows.
+    resolved, _ = calculator.compute_metrics([one for pair in metrics for one in pair], {"catch_exceptions": False})
+    return resolved
+
+
+def _not_computed(
+    engine: SqlAlchemyExecutionEngine, table: str, asked: Iterable[_Asked]
+) -> CatalogError | StoreUnavailable:
     """Find out which rule failed: rules that were counted in one query fail together."""
-    for one in raised:
-        told = _raised(batch.validate(one.expectation, result_format="BOOLEAN_ONLY"))
+    for one in asked:
+        try:
+            _resolve(engine, [_metrics(one.expectation)])
+        except (GreatExpectationsError, sa.exc.SQLAlchemyError) as error:
+            told = f"{error} {type(error).__name__}"
+        else:
+            continue
         if re.search(r"OperationalError|InterfaceError|AdminShutdown", told):
             break
-        if told:
-            return CatalogError(
-                f"{one.suite.where(one.rule)}: {one.rule.type} cannot be computed on {table}: {_fault(told)}. "
-                "Expected a column and arguments that fit; correct the entry, or the table."
-            )
+        return CatalogError(
+            f"{one.suite.where(one.rule)}: {one.rule.type} cannot be computed on {table}: {_fault(told)}. "
+            "Expected a column and arguments that fit; correct the entry, or the table."
+        )
     return StoreUnavailable(f"The database failed while {table} was checked. Nothing was marked; repeat the step.")
 
 
@@ -265,34 +256,17 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _conditions(batch: Batch, failed: Mapping[str, Expectation]) -> dict[str, sa.ColumnElement[bool]]:
-    """Ask Great Expectations for the conditions that it counted with, and for the rows that it looked at."""
-    engine = batch.data.execution_engine
-    assert isinstance(engine, SqlAlchemyExecutionEngine)
-    wanted: dict[str, MetricConfiguration] = {}
-    for rule_id, expectation in failed.items():
-        map_metric: str = getattr(expectation, "map_metric")  # noqa: B009 - only map expectations declare it
-        dependencies = expectation.get_validation_dependencies(
-            execution_engine=engine, runtime_configuration={"result_format": "BOOLEAN_ONLY"}
-        )
-        counted = dependencies.metric_configurations[f"{map_metric}.unexpected_count"]
-        wanted[rule_id] = MetricConfiguration(
-            metric_name=f"{map_metric}.condition",
-            metric_domain_kwargs=counted.metric_domain_kwargs,
-            metric_value_kwargs=counted.metric_value_kwargs,
-        )
-    validator = Validator(execution_engine=engine, batches=[batch], data_context=batch.datasource.data_context)
-    resolved, _ = validator.metrics_calculator.compute_metrics(
-        list(wanted.values()), runtime_configuration=None, min_graph_edges_pbar_enable=0
-    )
-    conditions: dict[str, sa.ColumnElement[bool]] = {}
-    for rule_id, metric in wanted.items():
-        unexpected, compute_domain, accessor_domain = resolved[metric.id]
-        domain = engine.get_domain_records({**compute_domain, **accessor_domain})
-        looked_at = [
-            part.whereclause
-            for part in sa.sql.visitors.iterate(domain)
-            if isinstance(part, sa.Select) and part.whereclause is not None
-        ]
-        conditions[rule_id] = sa.and_(*looked_at, unexpected)
-    return conditions
+def _failing(
+    engine: SqlAlchemyExecutionEngine,
+    unexpected: sa.ColumnElement[bool],
+    compute_domain: Mapping[str, Any],
+    accessor_domain: Mapping[str, Any],
+) -> sa.ColumnElement[bool]:
+    """Make the condition of failing rows of what Great Expectations counted with, and of the rows that it looked at."""
+    domain = engine.get_domain_records({**compute_domain, **accessor_domain})
+    looked_at = [
+        part.whereclause
+        for part in sa.sql.visitors.iterate(domain)
+        if isinstance(part, sa.Select) and part.whereclause is not None
+    ]
+    return sa.and_(*looked_at, unexpected)
