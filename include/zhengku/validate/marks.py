@@ -30,9 +30,10 @@ def mark_rows(
     # The load joins with the few rows that fail critically; unanalysed, they are taken for nearly all.
     connection.execute(f"analyze {name}".encode())
     # Many rows fail the same rules: they are counted by what they fail, and only then by each rule.
-    failed = mark.c.critical.op("||")(mark.c.warning).label("failed")
-    alike = sa.select(failed, sa.func.count().label("rows")).group_by(failed).subquery("alike")
-    each = sa.func.unnest(alike.c.failed).table_valued("rule_id", name="each").render_derived()
+    sets = mark.c.critical, mark.c.warning
+    alike = sa.select(*sets, sa.func.count().label("rows")).group_by(*sets).subquery("alike")
+    failed = alike.c.critical.op("||")(alike.c.warning)
+    each = sa.func.unnest(failed).table_valued("rule_id", name="each").render_derived()
     total = sa.cast(sa.func.sum(alike.c.rows), sa.BigInteger())
     counting = sa.select(each.c.rule_id, total).select_from(alike, each).group_by(each.c.rule_id)
     counted = _execute(connection, "", counting)
@@ -58,9 +59,15 @@ def _condition(rule: RuleOutcome) -> sa.ColumnElement[bool]:
 
 
 def _failed_ids(rules: Sequence[RuleOutcome]) -> sa.ColumnElement[Any]:
+    if len(rules) == 1:
+        # One of two constants: no array is made for each of a million rows that fail the same rule.
+        return sa.case((_condition(rules[0]), _listed([sa.literal(rules[0].rule_id, sa.Text())])), else_=_listed([]))
     ids = [sa.case((_condition(rule), sa.literal(rule.rule_id, sa.Text()))) for rule in rules]
-    listed = sa.cast(sa.dialects.postgresql.array(ids), ARRAY(sa.Text))
-    return sa.func.array_remove(listed, sa.null())
+    return sa.func.array_remove(_listed(ids), sa.null())
+
+
+def _listed(ids: Sequence[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.dialects.postgresql.array(ids), ARRAY(sa.Text))
 
 
 def _execute(connection: psycopg.Connection[Any], before: str, query: sa.SelectBase) -> psycopg.Cursor[Any]:
