@@ -1,6 +1,7 @@
 """The table of cleaned rows, as the stage step makes it, for tests of rules: `batch_7.staged_row`."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -53,3 +54,10 @@ def marks_of(connection: psycopg.Connection[Any]) -> dict[int, tuple[list[str], 
         sql.SQL("select row_no, critical, warning from {}").format(sql.Identifier(SCHEMA, "mark"))
     ).fetchall()
     return {row_no: (critical, warning) for row_no, critical, warning in found}
+
+
+def marked_rows(connection: psycopg.Connection[Any]) -> dict[str, int]:
+    """Return how many rows are marked with each rule."""
+    return dict(
+        Counter(rule_id for marks in marks_of(connection).values() for rule_ids in marks for rule_id in rule_ids)
+    )

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from tests.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marks_of
+from tests.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marked_rows, marks_of
 
 from zhengku.catalog import load_catalog
 from zhengku.catalog.reference import LicenseType
@@ -73,8 +73,8 @@ def validate(
     """Validate the staged rows as this license type's: the outcome, the marks by rule, the marks by row."""
     parameters = rule_parameters(license_type, TODAY, dated=True)
     outcome = validate_rows(url, SCHEMA, TABLE, suites, parameters)
-    counts = mark_rows(connection, SCHEMA, {TABLE: outcome})
-    return outcome, counts, marks_of(connection)
+    mark_rows(connection, SCHEMA, {TABLE: outcome})
+    return outcome, marked_rows(connection), marks_of(connection)
 
 
 def suites_of(license_type: str) -> list[Suite]:

@@ -12,33 +12,21 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from zhengku.validate.run import RuleOutcome, ValidationOutcome
 
 
-def mark_rows(
-    connection: psycopg.Connection[Any], schema: str, outcomes: Mapping[str, ValidationOutcome]
-) -> dict[str, int]:
+def mark_rows(connection: psycopg.Connection[Any], schema: str, outcomes: Mapping[str, ValidationOutcome]) -> None:
     """Write `<schema>.mark`: the failing rows of tables or views with the ids of the rules that they fail.
 
     `outcomes` has what was found by the table's name; no row is in two of them. Columns: `row_no bigint`,
     `critical text[]`, `warning text[]` (with those of severity info), in the order of the suites. A mark table that was
-    there before is replaced. Runs in the caller's transaction. Returns the number of failing rows by rule id, failed
-    rules only.
+    there before is replaced. Runs in the caller's transaction. How many rows fail a rule is in its outcome: they
+    were counted with the same condition.
     """
-    mark = sa.table("mark", sa.column("critical", ARRAY(sa.Text)), sa.column("warning", ARRAY(sa.Text)), schema=schema)
     failing = sa.union_all(*(_failing(schema, table, outcome.failed) for table, outcome in outcomes.items()))
-    name = _DIALECT.identifier_preparer.format_table(mark)
+    name = _DIALECT.identifier_preparer.format_table(sa.table("mark", schema=schema))
+    compiled = failing.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     connection.execute(f"drop table if exists {name}".encode())
-    _execute(connection, f"create unlogged table {name} as ", failing)
+    connection.execute(f"create unlogged table {name} as {compiled}".encode(), compiled.params, prepare=False)
     # The load joins with the few rows that fail critically; unanalysed, they are taken for nearly all.
     connection.execute(f"analyze {name}".encode())
-    # Many rows fail the same rules: they are counted by what they fail, and only then by each rule.
-    sets = mark.c.critical, mark.c.warning
-    alike = sa.select(*sets, sa.func.count().label("rows")).group_by(*sets).subquery("alike")
-    failed = alike.c.critical.op("||")(alike.c.warning)
-    each = sa.func.unnest(failed).table_valued("rule_id", name="each").render_derived()
-    total = sa.cast(sa.func.sum(alike.c.rows), sa.BigInteger())
-    counting = sa.select(each.c.rule_id, total).select_from(alike, each).group_by(each.c.rule_id)
-    counted = _execute(connection, "", counting)
-    counts: dict[str, int] = dict(counted.fetchall())
-    return {rule.rule_id: counts.get(rule.rule_id, 0) for outcome in outcomes.values() for rule in outcome.failed}
 
 
 _DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
@@ -68,8 +56,3 @@ def _failed_ids(rules: Sequence[RuleOutcome]) -> sa.ColumnElement[Any]:
 
 def _listed(ids: Sequence[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
     return sa.cast(sa.dialects.postgresql.array(ids), ARRAY(sa.Text))
-
-
-def _execute(connection: psycopg.Connection[Any], before: str, query: sa.SelectBase) -> psycopg.Cursor[Any]:
-    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return connection.execute((before + str(compiled)).encode(), compiled.params, prepare=False)

@@ -3,6 +3,7 @@
 Importing this takes the seconds of Great Expectations.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -73,7 +74,10 @@ class StagedBatch:
             )
             for table, rules in asked.items()
         }
-        failed_rows = mark_rows(connection, self.schema, found)
+        mark_rows(connection, self.schema, found)
+        failed_rows: Counter[str] = Counter()
+        for outcome in found.values():
+            failed_rows.update({rule.rule_id: rule.failed_rows for rule in outcome.failed})
         rules = {rule.rule_id: rule for outcome in found.values() for rule in outcome.rules}
         return RowsOutcome(tuple(rules.values()), failed_rows)
 
