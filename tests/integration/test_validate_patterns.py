@@ -1,6 +1,5 @@
 """A regular expression that is asked in the quicker way finds what PostgreSQL itself finds."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from zhengku.validate.patterns import matches
+from zhengku.validate.suites import load_suites
 
 SUITES = Path(__file__).parents[2] / "expectations"
 PATTERNS = {
@@ -73,14 +73,9 @@ def test_as_many_patterns_are_asked_quicker_as_can_be() -> None:
 
 
 def suite_patterns() -> list[str]:
-    entries = [
-        entry["kwargs"]
-        for path in sorted(SUITES.rglob("*.json"))
-        for entry in json.loads(path.read_text("utf-8"))["expectations"]
-    ]
-    return sorted(
-        {kwargs[key] for kwargs in entries for key in ("regex", "pattern") if isinstance(kwargs.get(key), str)}
-    )
+    suites = load_suites(SUITES, [path.stem for path in sorted(SUITES.glob("*.json"))])
+    asked = [rule.kwargs for suite in suites for rule in suite.rules]
+    return sorted({kwargs[key] for kwargs in asked for key in ("regex", "pattern") if isinstance(kwargs.get(key), str)})
 
 
 def test_every_pattern_of_the_suites_finds_the_same(connection: sa.Connection) -> None:

@@ -29,17 +29,21 @@ _OWN_EXPECTATIONS = expectations.__name__
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What a rule found. `success` is None for a rule that was skipped, and `skipped` then says why.
+    """What a rule found, or why it was skipped.
 
     `condition` is true for the `failed_rows` that fail (SQL over the columns of the table); only a failed rule has one.
     """
 
     rule_id: str
     severity: Severity
-    success: bool | None
     skipped: Literal["absent_field", "no_parameter"] | None = None
     condition: sa.ColumnElement[bool] | None = None
     failed_rows: int = 0
+
+    @property
+    def success(self) -> bool | None:
+        """Whether no row fails; None for a rule that was skipped."""
+        return None if self.skipped else self.failed_rows == 0
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,11 @@ def validate_rows(
     for suite in suites:
         for rule in suite.rules:
             if reason := _reason_to_skip(rule, parameters, absent_fields, extension_fields):
-                skipped[rule.rule_id] = RuleOutcome(rule.rule_id, rule.severity, None, reason)
+                skipped[rule.rule_id] = RuleOutcome(rule.rule_id, rule.severity, reason)
             else:
                 asked[rule.rule_id] = _Asked(suite, rule, build(suite, rule, parameters))
     if is_empty:
-        found = {rule_id: RuleOutcome(rule_id, one.rule.severity, True) for rule_id, one in asked.items()}
+        found = {rule_id: RuleOutcome(rule_id, one.rule.severity) for rule_id, one in asked.items()}
     else:
         found = _ask(url, schema, table, asked) if asked else {}
     outcomes = skipped | found
@@ -123,7 +127,6 @@ def _ask(url: str, schema: str, table: str, asked: Mapping[str, _Asked]) -> dict
             outcomes[rule_id] = RuleOutcome(
                 rule_id=rule_id,
                 severity=one.rule.severity,
-                success=failed_rows == 0,
                 condition=_failing(engine, *resolved[condition.id]) if failed_rows else None,
                 failed_rows=failed_rows,
             )
@@ -194,7 +197,6 @@ def _engine(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutionEn
         rows = SqlAlchemyBatchData(execution_engine=engine, table_name=table, create_temp_table=False)
         engine.load_batch_data("rows", rows)
         yield engine
-        engine.close()
     except (sa.exc.NoSuchTableError, sa.exc.OperationalError) as error:
         raise StoreUnavailable(
             f"Great Expectations cannot read {schema}.{table}: {_fault(f'{error} {type(error).__name__}')}. "
