@@ -251,6 +251,7 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
             "license_type": batch.license_type,
             "batch_id": batch.batch_id,
             "undated": EARLIEST,
+            "is_first": False,
             "department": batch.department,
             "feed": batch.feed,
             "landed_at": batch.landed_at,
@@ -259,7 +260,6 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
         connection.execute("analyze outcome")
         names = {
             **table.names,
-            "target": sql.Identifier("certificate_of", "business_license"),
             "written_rows": statement("load/written_rows"),
         }
         merge = sql.SQL("explain (costs off) {}").format(statement("load/merge").format(**names))

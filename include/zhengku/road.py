@@ -498,6 +498,8 @@ class Road:
                 return hold(connection, batch, holding[0], reason, detail)
             use_batch_schema(connection, batch_id)
             connection.execute(statement("validate/record_validated"), {"batch_id": batch_id})
+            connection.execute(statement("validate/keep_failed_text"))
+            connection.execute("drop table text_row")
             warned = [rule.rule_id for rule in rows.rules if rule.severity != "critical" and failed[rule.rule_id]]
             if warned:
                 connection.execute(

@@ -1,6 +1,6 @@
 -- What becomes of each staged row, and whether the store knew its record. A row that is not named here is inserted: of
 -- a first load that is nearly every one. Only keys that come more than once are sorted: most batches have few.
-create unlogged table outcome as
+create unlogged table outcome with (autovacuum_enabled = off) as
 with failed as (
     select row_no
     from mark
@@ -32,6 +32,17 @@ older_in_batch as (
     select row_no
     from ranked
     where place > 1
+),
+
+-- Where the store has no row of the type yet, all others are inserted without a look at it.
+looked_up as (
+    select *
+    from staged_row
+    where
+        not %(is_first)s::boolean
+        or removes
+        or row_no in (select f.row_no from failed as f)
+        or row_no in (select d.row_no from older_in_batch as d)
 ),
 
 classified as (
@@ -69,7 +80,7 @@ classified as (
             when c.removes then 'deleted'
             else 'updated'
         end as outcome
-    from staged_row as c
+    from looked_up as c
     left join failed as f on c.row_no = f.row_no
     left join older_in_batch as d on c.row_no = d.row_no
     left join {store} as s on {scope} and c.record_key = s.record_key

@@ -16,7 +16,7 @@ with problem as (
     from mark as m
     inner join outcome as o on m.row_no = o.row_no
     inner join staged_row as c on m.row_no = c.row_no
-    inner join text_row as t on m.row_no = t.row_no
+    inner join failed_text as t on m.row_no = t.row_no
     cross join
         lateral (
             select jsonb_object_agg(d.name, to_jsonb(t) ->> ('c' || d.place)) as payload

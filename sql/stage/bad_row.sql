@@ -8,3 +8,4 @@ create unlogged table bad_row (
     sha256 text not null,
     payload bytea not null
 )
+with (autovacuum_enabled = off)

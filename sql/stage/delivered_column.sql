@@ -1,5 +1,5 @@
 -- The department's own names of the columns c1, c2, … of text_row.
-create unlogged table delivered_column as
+create unlogged table delivered_column with (autovacuum_enabled = off) as
 select
     place,
     name

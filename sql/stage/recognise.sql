@@ -2,7 +2,7 @@
 -- to the whole road are keys that come twice, and records of which a problem is unsolved: what comes may settle it.
 -- A table of its own, and no insert into one: of that, PostgreSQL lets parallel workers do the reading. The first to
 -- read what a load has just written marks its rows as committed, page by page, which is more work than all the rest.
-create unlogged table recognised_row as
+create unlogged table recognised_row with (autovacuum_enabled = off) as
 with repeated_hash as (
     -- Hashes are smaller to group than keys are; one that two keys share sends both down the whole road.
     select key_hash

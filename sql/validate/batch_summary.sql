@@ -1,6 +1,6 @@
 -- One row that the rules for a batch as a whole look at. Sizes are compared where each delivery is the whole register:
 -- increments of two nights have nothing to do with each other.
-create unlogged table batch_summary as
+create unlogged table batch_summary with (autovacuum_enabled = off) as
 select
     b.fetched,
     b.staged,
@@ -14,8 +14,8 @@ select
     end as share_of_previous
 from ledger.batch as b
 cross join (
-    select count(*) as number
-    from mark
+    select coalesce(sum(marked_rows), 0)::bigint as number
+    from mark_count
     where critical <> '{}'
 ) as failed
 left join lateral (

@@ -27,6 +27,15 @@ with found as materialized (
             order by k.row_no
             limit %(most)s
         ) as m
+),
+
+-- They are among the first of the delivery, most often: few rows are joined with, and not the whole.
+keyed as (
+    select
+        row_no,
+        record_key
+    from staged_row
+    where row_no <= (select max(f.row_no) from found as f)
 )
 
 insert into ledger.warned_row (batch_id, rule_id, row_no, record_key)
@@ -34,7 +43,7 @@ select
     %(batch_id)s,
     f.rule_id,
     f.row_no,
-    coalesce(f.record_key, s.record_key)
+    coalesce(f.record_key, k.record_key)
 from found as f
-left join staged_row as s on f.row_no = s.row_no
+left join keyed as k on f.row_no = k.row_no
 on conflict (batch_id, rule_id, row_no) do nothing

@@ -2,8 +2,8 @@ update ledger.batch
 set
     status = 'validated',
     warned = (
-        select count(*)
-        from mark
+        select coalesce(sum(marked_rows), 0)
+        from mark_count
         where critical = '{}' and warning <> '{}'
     ) + (
         select count(*)

@@ -117,8 +117,8 @@ def get(client: TestClient, who: str | None, path: str, status: int = 200, **hea
 
 
 def readable(page: str) -> str:
-    """A page without its nonces, which may hold any letters and digits."""
-    return re.sub(r'nonce="[^"]*"', "", page)
+    """A page without its nonces and form tokens, which may hold any letters and digits."""
+    return re.sub(r'nonce="[^"]*"|name="token" value="[^"]*"', "", page)
 
 
 def numbers(text: str) -> list[str]:

@@ -398,6 +398,7 @@ def test_size_is_compared_with_the_last_loaded_snapshot_of_the_feed(
     connection.execute("set search_path = batch_7")
     connection.execute("create table mark (row_no bigint, critical text[], warning text[])")
     connection.execute("insert into mark values (1, '{a.b}', '{}'), (2, '{}', '{a.c}')")
+    connection.execute(statement("validate/count_marks"))
     connection.execute(statement("validate/batch_summary"), {"batch_id": batch_id, "snapshots": snapshots})
     row = connection.execute(
         "select fetched, unreadable, quarantined, quarantined_share, previous_fetched, share_of_previous "

@@ -52,7 +52,7 @@ def recognise(
     keyed = sql.SQL(
         "select row_no, record_key, hashtextextended(record_key, 0) as key_hash, received_hash from ({}) as cleaned_row"
     ).format(cleaned)
-    connection.execute(sql.SQL("create unlogged table keyed_row as {}").format(keyed))
+    connection.execute(sql.SQL("create unlogged table keyed_row with (autovacuum_enabled = off) as {}").format(keyed))
     connection.execute("analyze keyed_row")
     table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
     values = {"license_type": batch.license_type, "department": batch.department, "feed": batch.feed}

@@ -58,7 +58,7 @@ class StoreTable:
         kept = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
         return {
             "store": store,
-            "target": store,
+            "target": sql.Identifier("certificate_of", self.license_type) if self.license_type else store,
             "history": sql.Identifier("store", f"{self.dataset}_history"),
             "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
             "kept": _listed(kept),

@@ -25,10 +25,19 @@ _SQL_TYPES = {"date": "date", "end_date": "date", "timestamp": "timestamptz"}
 
 @dataclass(frozen=True)
 class _Value:
-    """A column of some layer: the layer that computes it, and its name."""
+    """A column of some layer: the layer that computes it, and its name; or what is the same in every row.
+
+    That is written out wherever it is read: as a column it would cost every row a step in each layer.
+    """
 
     layer: int
     name: str
+    constant: sql.Composable | None = None
+
+    @property
+    def reference(self) -> sql.Composable:
+        """What stands for the value in an expression."""
+        return self.constant or sql.Identifier(self.name)
 
 
 @dataclass(frozen=True)
@@ -52,14 +61,17 @@ class _Layers:
     def add(self, template: str, *arguments: _Value, **literals: object) -> _Value:
         """Add `template`, in which `{0}`, `{1}` stand for arguments and `{name}` for literals."""
         expression = sql.SQL(template).format(
-            *(sql.Identifier(argument.name) for argument in arguments),
+            *(argument.reference for argument in arguments),
             **{name: sql.Literal(value) for name, value in literals.items()},
         )
+        read = [argument for argument in arguments if argument.constant is None]
+        if not read:
+            return _Value(0, "", sql.SQL("({})").format(expression))
         key = expression.as_string(None)
         if key not in self._computed:
-            layer = 1 + max((argument.layer for argument in arguments), default=0)
+            layer = 1 + max(argument.layer for argument in read)
             value = _Value(layer, f"v{len(self._computed) + 1}")
-            self._computed[key] = _Computed(value, expression, frozenset(argument.name for argument in arguments))
+            self._computed[key] = _Computed(value, expression, frozenset(argument.name for argument in read))
         return self._computed[key].value
 
     def select(self, outputs: Mapping[str, _Value], source: sql.Composable) -> sql.Composed:
@@ -68,7 +80,7 @@ class _Layers:
         for computed in self._computed.values():
             by_layer.setdefault(computed.value.layer, []).append(computed)
         # What no layer above reads is left behind: each column costs every row a step in each layer.
-        wanted = {value.name for value in outputs.values()}
+        wanted = {value.name for value in outputs.values() if value.constant is None}
         selected: list[sql.Composable] = []
         for layer in sorted(by_layer, reverse=True):
             here = {one.value.name: one for one in by_layer[layer] if one.value.name in wanted}
@@ -83,8 +95,7 @@ class _Layers:
             )
         return sql.SQL("select row_no, {columns} from ({below}) as cleaned").format(
             columns=sql.SQL(", ").join(
-                sql.SQL("{} as {}").format(sql.Identifier(value.name), sql.Identifier(name))
-                for name, value in outputs.items()
+                sql.SQL("{} as {}").format(value.reference, sql.Identifier(name)) for name, value in outputs.items()
             ),
             below=query,
         )

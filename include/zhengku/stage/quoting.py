@@ -19,17 +19,18 @@ class Fault:
 
 
 def join_quoted(parts: list[bytes], delimiter: bytes) -> bool:
-    """Put tabs for the delimiters of a line that was split at its quotes, in place; joined, `parts` are its fields.
+    """Put tabs for the delimiters of whole lines that were split at their quotes, in place; joined, `parts` are rows.
 
     Return False, and leave `parts` half done, when a quote does not stand at the edge of a field.
     """
     last = len(parts) - 1
     if last % 2:
         return False
+    edges = delimiter + b"\n"
     for index in range(0, last + 1, 2):
         part = parts[index]
         if part:
-            if (index and not part.startswith(delimiter)) or (index < last and not part.endswith(delimiter)):
+            if (index and part[0] not in edges) or (index < last and part[-1] not in edges):
                 return False
             parts[index] = part.replace(delimiter, b"\t")
         elif 0 < index < last:

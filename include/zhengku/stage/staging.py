@@ -1,6 +1,7 @@
 """Staging tables of one batch, in a schema of its own: the rows as delivered, and the same rows cleaned and typed.
 
-All are unlogged: after a crash of the server they are empty, and `is_staged` tells.
+All are unlogged: after a crash of the server they are empty, and `is_staged` tells. Autovacuum is off for them: they
+are dropped within minutes, and who drops a table that is being vacuumed waits for a second (`deadlock_timeout`).
 """
 
 from collections.abc import Callable, Iterator
@@ -61,7 +62,9 @@ def copy_rows(
     columns = sql.SQL(", ").join(
         sql.SQL("{} text").format(sql.Identifier(f"c{place}")) for place in range(1, len(reader.columns) + 1)
     )
-    connection.execute(sql.SQL("create unlogged table text_row (row_no bigint, {})").format(columns))
+    connection.execute(
+        sql.SQL("create unlogged table text_row (row_no bigint, {}) with (autovacuum_enabled = off)").format(columns)
+    )
     connection.execute(statement("stage/delivered_column"), {"names": list(reader.columns)})
     connection.execute(statement("stage/bad_row"))
     bad_rows: list[BadRow] = []
@@ -135,7 +138,7 @@ def type_rows(
         new = statement("stage/new_text_row" if recognised < staged.staged else "stage/no_text_row")
         source = sql.SQL("({}) as text_row").format(new)
     query = cleaning_query(feed, catalog, staged.columns, batch.landed_at, source, seed)
-    connection.execute(sql.SQL("create unlogged table staged_row as {}").format(query))
+    connection.execute(sql.SQL("create unlogged table staged_row with (autovacuum_enabled = off) as {}").format(query))
     if feed.operation is not None:
         connection.execute(statement("stage/upserting_row"))
         connection.execute(statement("stage/deleting_row"))
@@ -166,7 +169,7 @@ def is_staged(connection: psycopg.Connection[Any], batch: Batch) -> bool:
     use_batch_schema(connection, batch.batch_id)
     held = connection.execute(statement("stage/holds_rows")).fetchone()
     assert held is not None
-    return tuple(held) == (batch.staged > 0, batch.staged > batch.recognised, batch.fetched > batch.staged)
+    return tuple(held) == (batch.recognised > 0, batch.staged > batch.recognised, batch.fetched > batch.staged)
 
 
 def discard(connection: psycopg.Connection[Any], batch_id: int) -> None:

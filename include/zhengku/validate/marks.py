@@ -24,7 +24,11 @@ def mark_rows(connection: psycopg.Connection[Any], schema: str, outcomes: Mappin
     name = _DIALECT.identifier_preparer.format_table(sa.table("mark", schema=schema))
     compiled = failing.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     connection.execute(f"drop table if exists {name}".encode())
-    connection.execute(f"create unlogged table {name} as {compiled}".encode(), compiled.params, prepare=False)
+    connection.execute(
+        f"create unlogged table {name} with (autovacuum_enabled = off) as {compiled}".encode(),
+        compiled.params,
+        prepare=False,
+    )
     # The load joins with the few rows that fail critically; unanalysed, they are taken for nearly all.
     connection.execute(f"analyze {name}".encode())
 

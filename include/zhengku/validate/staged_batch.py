@@ -75,6 +75,8 @@ class StagedBatch:
             for table, rules in asked.items()
         }
         mark_rows(connection, self.schema, found)
+        connection.execute("drop table if exists mark_count")
+        connection.execute(statement("validate/count_marks"))
         failed_rows: Counter[str] = Counter()
         for outcome in found.values():
             failed_rows.update({rule.rule_id: rule.failed_rows for rule in outcome.failed})
