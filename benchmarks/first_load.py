@@ -50,6 +50,7 @@ SHOWN_SETTINGS = (
     "min_wal_size",
     "checkpoint_timeout",
     "max_parallel_workers_per_gather",
+    "max_parallel_maintenance_workers",
     "effective_cache_size",
     "jit",
 )

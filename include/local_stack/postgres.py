@@ -32,6 +32,10 @@ OLDEST_VERSION = 15
 
 SUPERUSER = "zhengku"
 
+# The session that gathers from parallel workers reads and writes as much as they do: with a worker for every core, all
+# wait for one another, and making a table of a million typed rows takes a quarter longer.
+_WORKERS = str(min(2, max(1, (os.cpu_count() or 1) - 1)))
+
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # A socket's path may not exceed 107 characters, and a checkout may lie deeper than that.
@@ -41,6 +45,8 @@ SETTINGS = {
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
+    "max_parallel_workers_per_gather": _WORKERS,
+    "max_parallel_maintenance_workers": _WORKERS,
     "jit": "off",
     "timezone": "Asia/Shanghai",
     "log_timezone": "Asia/Shanghai",
@@ -49,7 +55,7 @@ SETTINGS = {
     "log_error_verbosity": "terse",
     "log_line_prefix": "%m [%p] ",
 }
-"""For a machine of two cores. Durability is left at the server's defaults."""
+"""For a small machine. Durability is left at the server's defaults."""
 
 READY_SECONDS = 60.0
 FAST_STOP_SECONDS = 30.0

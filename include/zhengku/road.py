@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
 from importlib import import_module
@@ -297,6 +298,8 @@ class Road:
                 f"{hashlib.sha256(identity.encode()).hexdigest()[:12]}-{safe_name(delivery.name)}",
             )
         )
+        if delivery.size:
+            delivery = replace(delivery, twins=self._landed_of_size(feed, delivery.size))
         try:
             collected = source.land(
                 delivery, self.landing, path, lambda amount: self.observe("collect", delivery.name, amount)
@@ -356,6 +359,16 @@ class Road:
                 )
                 return repeated
         return batch
+
+    def _landed_of_size(self, feed: Feed, size: int) -> dict[str, str]:
+        """Return the paths of a feed's landed files of a size in bytes, by SHA-256."""
+        with store_connection(self.settings.database_url) as connection:
+            return dict(
+                connection.execute(
+                    statement("collect/landed_of_size"),
+                    {"department": feed.department, "feed": feed.id, "source_bytes": size},
+                ).fetchall()
+            )
 
     def _keep_once(self, connection: ledger.Connection, feed: Feed, landed: Landed) -> Landed:
         """Let an identical file that was landed before stand for this one."""

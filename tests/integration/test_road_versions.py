@@ -3,10 +3,12 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from zhengku.collect.landing import LandingArea
 from zhengku.database import SESSION_OPTIONS
 from zhengku.errors import BatchesFailed, CatalogError, StoreError
 from zhengku.settings import Settings
@@ -35,13 +37,31 @@ def test_file_that_is_looked_at_again_changes_nothing_and_says_so(installation, 
     assert installation.query("select times_seen from quarantine.problem_row") == [(1,)]
 
 
-def test_identical_file_under_another_name_is_known_and_landed_once(installation, make_row):
+def test_identical_file_under_another_name_is_known_and_landed_once(installation, make_row, monkeypatch):
     installation.deliver_rows("a.csv", make_row(1))
     first = installation.run_one()
-    installation.deliver_rows("b.csv", make_row(1), minutes_ago=1)
-    second = installation.run_one()
+    installation.deliver_rows("b.csv", make_row(1), minutes_ago=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(LandingArea, "put", None)  # it is only read
+        second = installation.run_one()
     assert second.repeats_batch_id == first.batch_id
     assert second.landing_path == first.landing_path
+    # Of the same size, and another one.
+    installation.deliver_rows("c.csv", make_row(2), minutes_ago=1)
+    third = installation.run_one()
+    assert (third.source_bytes, third.inserted) == (first.source_bytes, 1)
+    assert third.landing_path != first.landing_path
+
+
+def test_identical_file_is_landed_anew_when_the_landed_one_is_lost(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    first = installation.run_one()
+    landing = Path(installation.settings.landing_url)
+    (landing / first.landing_path).unlink()
+    installation.deliver_rows("b.csv", make_row(1), minutes_ago=1)
+    second = installation.run_one()
+    assert second.landing_path != first.landing_path
+    assert (landing / second.landing_path).stat().st_size == first.source_bytes
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from zhengku.catalog import FileDrop
 from zhengku.collect.address import without_login
-from zhengku.collect.drop_folder import DropFolder, Entry, open_folder
+from zhengku.collect.drop_folder import DropFolder, Entry, LocalFolder, open_folder
 from zhengku.collect.landing import Landed, LandingArea, Readable
 from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, read_manifest
 from zhengku.collect.source import Collected, Delivery, Source, Window
@@ -86,7 +86,7 @@ class FileDropSource(Source):
         self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
     ) -> Collected:
         """Copy a file into the landing area untouched; one that differs from its manifest's digest comes with a
-        rejection.
+        rejection. A file of a local folder that was landed before is only read.
 
         Raises `DeliveryRejected` for what is no file or is empty, and for a manifest that cannot be understood;
         `DeliveryUnavailable` when the file changed while it was read, vanished, or cannot be read, or when its manifest
@@ -114,15 +114,26 @@ class FileDropSource(Source):
                     f"{delivery.name} 为空文件（0 字节），请重新导出后提交",
                 )
             manifest = self._manifest(folder, delivery)
-            with _opened(folder, delivery.raw_name) as content:
-                landed = landing.put(content, path, manifest.digests if manifest else (), on_bytes)
+            algorithms = manifest.digests if manifest else ()
+            landed: Landed | None = None
+            # Behind SFTP, a file that is none of them would come over the network twice.
+            if delivery.twins and isinstance(folder, LocalFolder):
+                with _opened(folder, delivery.raw_name) as content:
+                    landed = landing.find(content, delivery.twins, algorithms)
+            if landed is not None and on_bytes:
+                on_bytes(landed.size)
+            copies: list[str] = []
+            if landed is None:
+                with _opened(folder, delivery.raw_name) as content:
+                    landed = landing.put(content, path, algorithms, on_bytes)
+                copies.append(landed.path)
             try:
                 changed = landed.size != delivery.size or _changed(folder, delivery)
             except DeliveryUnavailable:
-                landing.discard([landed.path])
+                landing.discard(copies)
                 raise
             if changed:
-                landing.discard([landed.path])
+                landing.discard(copies)
                 raise DeliveryUnavailable(f"{delivery.name} changed while it was read; it is taken by the next try.")
         return Collected(landed, manifest, rejection=_wrong_digest(delivery.name, manifest, landed))
 

@@ -6,11 +6,12 @@ A folder by default; any address that fsspec knows otherwise. Only the account o
 import errno
 import hashlib
 import io
+import logging
 import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingUnava
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+log = logging.getLogger(__name__)
 
 BLOCK = 1024 * 1024
 
@@ -121,6 +124,26 @@ class _Content(io.RawIOBase):
                 self._content.close()
 
 
+def _read_through(
+    content: Readable,
+    algorithms: Iterable[str],
+    take: Callable[[bytes], object] | None = None,
+    on_bytes: Callable[[int], None] | None = None,
+) -> tuple[int, dict[str, str]]:
+    """Read to the end; return the size and the digests, SHA-256 among them, by algorithm in hexadecimal."""
+    digests = {name: hashlib.new(name) for name in {"sha256", *algorithms}}
+    size = 0
+    while block := content.read(BLOCK):
+        if take:
+            take(block)
+        size += len(block)
+        for digest in digests.values():
+            digest.update(block)
+        if on_bytes:
+            on_bytes(len(block))
+    return size, {name: digest.hexdigest() for name, digest in digests.items()}
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the names in a folder outlive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -152,10 +175,8 @@ class LandingArea:
         one of the landing area: `content` must raise `ZhengkuError` when it cannot be read.
         Raises `StorageFull`, `ConfigurationError` when the area cannot be written to; nothing is left behind then.
         """
-        digests = {name: hashlib.new(name) for name in {"sha256", *algorithms}}
         target = f"{self._root}/{path}"
         aside = f"{target}.{uuid.uuid4().hex}.part"
-        size = 0
         with _storage_errors(without_login(self.url)):
             folder = target.rsplit("/", 1)[0]
             self._make_folder(folder)
@@ -165,13 +186,7 @@ class LandingArea:
                 with self._files.open(aside, "wb") as out:
                     if self._local:
                         Path(aside).chmod(0o600)
-                    while block := content.read(BLOCK):
-                        out.write(block)
-                        size += len(block)
-                        for digest in digests.values():
-                            digest.update(block)
-                        if on_bytes:
-                            on_bytes(len(block))
+                    size, digests = _read_through(content, algorithms, out.write, on_bytes)
                     if self._local:
                         out.flush()
                         os.fsync(out.fileno())
@@ -183,7 +198,21 @@ class LandingArea:
                     if self._files.exists(aside):
                         self._files.rm(aside)
                 raise
-        return Landed(path=path, size=size, digests={name: digest.hexdigest() for name, digest in digests.items()})
+        return Landed(path, size, digests)
+
+    def find(self, content: Readable, twins: Mapping[str, str], algorithms: Iterable[str] = ()) -> Landed | None:
+        """Return the landed file that has the very bytes of `content`; None where none of `twins` is it and whole.
+
+        `twins` are paths by SHA-256. Nothing is written; digests are as those of `put`.
+        """
+        size, digests = _read_through(content, algorithms)
+        path = twins.get(digests["sha256"])
+        try:
+            return Landed(path, size, digests) if path is not None and self.holds(path, size) else None
+        except LandingUnavailable as error:
+            # Two copies are better than none that can be read.
+            log.warning("%s", error)
+            return None
 
     def _make_folder(self, folder: str) -> None:
         if not self._local:

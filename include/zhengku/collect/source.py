@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
@@ -56,6 +56,8 @@ class Delivery:
 
     `name` is text that can be stored and shown. `size` counts bytes, and is None before a reading. `modified_at` is
     the time of a file's last change or of the reading's begin, `manifest_at` that of a file's manifest.
+    `twins` are landed files of the feed that have this size, their paths by SHA-256: one with the same bytes can stand
+    for the delivery.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Delivery:
     is_file: bool = True
     manifest_at: datetime | None = None
     window: Window | None = None
+    twins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
