@@ -7,21 +7,13 @@ with failed as (
     where critical <> '{{}}'
 ),
 
-repeated_key as (
-    select record_key
-    from staged_row
-    where record_key is not null
-    group by record_key
-    having count(*) > 1
-),
-
 ranked as (
     select
         c.row_no,
         row_number() over (partition by c.record_key order by c.version_at desc, c.row_no desc) as place
     from staged_row as c
     where
-        c.record_key in (select r.record_key from repeated_key as r)
+        hashtextextended(c.record_key, 0) in (select r.key_hash from repeated_hash as r)
         and not exists (
             select from failed as f
             where f.row_no = c.row_no

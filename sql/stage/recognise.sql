@@ -3,14 +3,6 @@
 -- A table of its own, and no insert into one: of that, PostgreSQL lets parallel workers do the reading. The first to
 -- read what a load has just written marks its rows as committed, page by page, which is more work than all the rest.
 create unlogged table recognised_row with (autovacuum_enabled = off) as
-with repeated_hash as (
-    -- Hashes are smaller to group than keys are; one that two keys share sends both down the whole road.
-    select key_hash
-    from keyed_row
-    group by key_hash
-    having count(*) > 1
-)
-
 select
     k.row_no,
     k.record_key,
@@ -25,6 +17,7 @@ where
         and s.department = %(department)s and s.feed = %(feed)s,
         false
     )
+    -- A hash that two keys share sends both down the whole road.
     and not exists (
         select from repeated_hash as r
         where r.key_hash = k.key_hash

@@ -141,7 +141,7 @@ def test_value_of_a_new_record_that_is_left_out_is_noticed(request, monkeypatch,
 BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     # statement, what is switched off, what stands there instead, the test that notices
     ("load/classify", "critical <> '{{}}'", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
-    ("load/classify", "having count(*) > 1", "having count(*) > 9", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
+    ("load/repeated_hash", "having count(*) > 1", "having count(*) > 9", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at asc, c.row_no desc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at desc, c.row_no asc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "or s.version_at <= c.version_at", "or true", operations.test_wrong_row_older_than_what_the_store_has_is_superseded),
@@ -157,7 +157,7 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/remember_warnings", "critical = '{}'", "critical <> '{}'", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),
     ("load/remember_received", "received_hash = c.received_hash", "received_hash = s.received_hash", recognised.test_row_written_otherwise_is_unchanged_and_recognised_the_next_time),
     ("stage/recognise", "s.received_hash = k.received_hash and s.removal", "s.removal", recognised.test_only_what_is_new_or_otherwise_goes_the_whole_road),
-    ("stage/recognise", "having count(*) > 1", "having count(*) > 9", recognised.test_record_that_comes_twice_in_a_delivery_goes_the_whole_road),
+    ("load/repeated_hash", "having count(*) > 1", "having count(*) > 9", recognised.test_record_that_comes_twice_in_a_delivery_goes_the_whole_road),
     ("stage/recognise", "and s.removal is null\n", "\n", recognised.test_row_of_a_record_that_was_deleted_is_older_than_the_delete),
     ("stage/recognise", "q.record_key = k.record_key", "false", recognised.test_problem_of_a_record_is_settled_by_the_row_that_is_in_the_store),
     ("stage/writing_batches", "> 0", "> 9", recognised.test_batch_is_staged_anew_when_another_wrote_meanwhile),

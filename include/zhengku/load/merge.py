@@ -15,6 +15,7 @@ from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
 from zhengku.load.recognise import writings
+from zhengku.load.repeated import find_repeated
 from zhengku.load.store_table import StoreTable
 from zhengku.stage.staging import discard
 
@@ -71,6 +72,7 @@ def load(
         "is_replay": batch.origin == "replay",
     }
     values["is_first"] = table.license_type is not None and not _exists(connection, table.names["target"])
+    find_repeated(connection, sql.SQL("select hashtextextended(record_key, 0) as key_hash from staged_row"))
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify").format(**table.names), values)
     connection.execute("analyze outcome")

@@ -14,6 +14,7 @@ from zhengku import ledger
 from zhengku.catalog import Catalog, Feed
 from zhengku.database import statement, use_batch_schema
 from zhengku.ledger import Batch
+from zhengku.load.repeated import find_repeated
 from zhengku.load.store_table import StoreTable
 from zhengku.stage.cleaning import cleaning_query
 
@@ -54,6 +55,7 @@ def recognise(
     ).format(cleaned)
     connection.execute(sql.SQL("create unlogged table keyed_row with (autovacuum_enabled = off) as {}").format(keyed))
     connection.execute("analyze keyed_row")
+    find_repeated(connection, sql.SQL("select key_hash from keyed_row"))
     table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
     values = {"license_type": batch.license_type, "department": batch.department, "feed": batch.feed}
     found = connection.execute(statement("stage/recognise").format(**table.names), values)
