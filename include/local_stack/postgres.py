@@ -45,6 +45,8 @@ SETTINGS = {
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
+    # What large loads have needed of WAL is kept for the next: each file that is made anew is written twice.
+    "min_wal_size": "2GB",
     "max_parallel_workers_per_gather": _WORKERS,
     "max_parallel_maintenance_workers": _WORKERS,
     "jit": "off",
