@@ -162,9 +162,12 @@ def _keep_bad_rows(cursor: psycopg.Cursor[Any], rows: list[BadRow]) -> None:
 def is_staged(connection: psycopg.Connection[Any], batch: Batch) -> bool:
     """Tell whether the staging tables hold the rows that were staged: a crash of the server empties them."""
     schema = batch_schema(batch.batch_id)
-    tables = connection.execute(statement("stage/staged_tables"), {"schema": schema}).fetchone()
-    assert tables is not None
-    if tables[0] != 4 or batch.fetched is None or batch.staged is None:
+    # Once the rows are checked, only the text of those that fail is still there.
+    text = "failed_text" if batch.status == "validated" else "text_row"
+    tables = [text, "staged_row", "bad_row", "recognised_row"]
+    there = connection.execute(statement("stage/staged_tables"), {"schema": schema, "tables": tables}).fetchone()
+    assert there is not None
+    if there[0] != len(tables) or batch.fetched is None or batch.staged is None:
         return False
     use_batch_schema(connection, batch.batch_id)
     held = connection.execute(statement("stage/holds_rows")).fetchone()
