@@ -169,6 +169,7 @@ def run_other(server: EmbeddedPostgres, tool: str, register: Path, database: str
         stdout=subprocess.PIPE,
         text=True,
     )
+    drop_database(server, database)
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
@@ -195,7 +196,9 @@ def run_floor(server: EmbeddedPostgres, database: str, rows: Path) -> float:
             while block := file.read(BLOCK):
                 copy.write(block)
         connection.commit()
-        return time.perf_counter() - begin
+        seconds = time.perf_counter() - begin
+    drop_database(server, database)
+    return seconds
 
 
 def make_partition(url: str) -> None:
@@ -207,9 +210,15 @@ def make_partition(url: str) -> None:
         )
 
 
-def fresh_database(server: EmbeddedPostgres, name: str) -> str:
+def drop_database(server: EmbeddedPostgres, name: str) -> None:
+    """Drop what was loaded: else autovacuum would read and write all of it while the next side is measured."""
     with psycopg.connect(plain(server.url("postgres")), autocommit=True) as connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def fresh_database(server: EmbeddedPostgres, name: str) -> str:
+    drop_database(server, name)
+    with psycopg.connect(plain(server.url("postgres")), autocommit=True) as connection:
         connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
     upgrade(server.url(name))
     return server.url(name)
