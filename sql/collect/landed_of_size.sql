@@ -6,4 +6,4 @@ from ledger.batch
 where
     department = %(department)s and feed = %(feed)s and source_bytes = %(source_bytes)s
     and sha256 is not null and landing_path is not null
-order by sha256, batch_id desc
+order by sha256 asc, batch_id desc

@@ -51,6 +51,7 @@ def change(monkeypatch) -> Callable[[str, str, str], None]:
             "zhengku.road",
             "zhengku.ledger",
             "zhengku.load.recognise",
+            "zhengku.load.repeated",
             "zhengku.stage.staging",
             "zhengku.validate.staged_batch",
         ):
@@ -142,6 +143,10 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     # statement, what is switched off, what stands there instead, the test that notices
     ("load/classify", "critical <> '{{}}'", "false", operations.test_delete_without_key_and_unknown_operation_are_quarantined),
     ("load/repeated_hash", "having count(*) > 1", "having count(*) > 9", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
+    ("load/classify", "or removes\n", "\n", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
+    ("load/classify", "or row_no in (select f.row_no from failed as f)\n", "\n", versions.test_file_that_is_looked_at_again_changes_nothing_and_says_so),
+    ("load/classify", "or row_no in (select d.row_no from older_in_batch as d)\n", "\n", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
+    ("validate/keep_failed_text", "where m.critical <> '{}'", "where false", versions.test_file_that_is_looked_at_again_changes_nothing_and_says_so),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at asc, c.row_no desc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "c.version_at desc, c.row_no desc", "c.version_at desc, c.row_no asc", operations.test_of_one_certificate_in_one_delivery_the_newest_operation_counts),
     ("load/classify", "or s.version_at <= c.version_at", "or true", operations.test_wrong_row_older_than_what_the_store_has_is_superseded),
