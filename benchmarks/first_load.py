@@ -34,8 +34,7 @@ from simulator.business_licenses import write_register
 from zhengku.catalog import load_catalog
 from zhengku.database import statement, store_connection, upgrade, use_batch_schema
 from zhengku.ledger import batch_by_id
-from zhengku.load.merge import EARLIEST
-from zhengku.load.repeated import find_repeated
+from zhengku.load.merge import EARLIEST, classify
 from zhengku.load.store_table import StoreTable
 from zhengku.road import Road
 from zhengku.settings import Settings
@@ -304,13 +303,8 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
             "feed": batch.feed,
             "landed_at": batch.landed_at,
         }
-        find_repeated(connection, sql.SQL("select hashtextextended(record_key, 0) as key_hash from staged_row"))
-        connection.execute(statement("load/classify").format(**table.names), values)
-        connection.execute("analyze outcome")
-        names = {
-            **table.names,
-            "written_rows": statement("load/written_rows"),
-        }
+        classify(connection, table, values)
+        names = {**table.names, "written_rows": statement("load/written_rows")}
         merge = sql.SQL("explain (costs off) {}").format(statement("load/merge").format(**names))
         print("  plan of the merge of the changed rows:")
         for [line] in connection.execute(merge, values).fetchall():

@@ -37,7 +37,6 @@ from zhengku.errors import (
     DeliveryUnavailable,
     FeedsRefused,
     FeedsUnavailable,
-    LandingUnavailable,
     StoreUnavailable,
     ZhengkuError,
 )
@@ -299,7 +298,8 @@ class Road:
             )
         )
         if delivery.size:
-            delivery = replace(delivery, twins=self._landed_of_size(feed, delivery.size))
+            with store_connection(self.settings.database_url) as connection:
+                delivery = replace(delivery, twins=_landed_of_size(connection, feed, delivery.size))
         try:
             collected = source.land(
                 delivery, self.landing, path, lambda amount: self.observe("collect", delivery.name, amount)
@@ -360,38 +360,13 @@ class Road:
                 return repeated
         return batch
 
-    def _landed_of_size(self, feed: Feed, size: int) -> dict[str, str]:
-        """Return the paths of a feed's landed files of a size in bytes, by SHA-256."""
-        with store_connection(self.settings.database_url) as connection:
-            return dict(
-                connection.execute(
-                    statement("collect/landed_of_size"),
-                    {"department": feed.department, "feed": feed.id, "source_bytes": size},
-                ).fetchall()
-            )
-
     def _keep_once(self, connection: ledger.Connection, feed: Feed, landed: Landed) -> Landed:
         """Let an identical file that was landed before stand for this one."""
-        earlier = connection.execute(
-            statement("collect/landed_before"),
-            {
-                "department": feed.department,
-                "feed": feed.id,
-                "sha256": landed.digests["sha256"],
-                "source_bytes": landed.size,
-            },
-        ).fetchone()
-        if earlier is None or earlier[0] == landed.path:
-            return landed
-        try:
-            if not self.landing.holds(earlier[0], landed.size):
-                return landed
-        except LandingUnavailable as error:
-            # Two copies are better than none that can be read.
-            log.warning("%s", error)
+        earlier = _landed_of_size(connection, feed, landed.size).get(landed.digests["sha256"])
+        if earlier is None or earlier == landed.path or not self.landing.can_stand(earlier, landed.size):
             return landed
         self.landing.discard([landed.path])
-        return Landed(path=earlier[0], size=landed.size, digests=landed.digests)
+        return replace(landed, path=earlier)
 
     def config_digest(self, feed: Feed) -> str:
         """Digest of all that decides what becomes of a file: feed, catalogue's tables, suites, release."""
@@ -655,6 +630,12 @@ def _place(error: BaseException) -> str:
 def _identity(delivery: Delivery) -> ledger.Identity:
     assert delivery.size is not None
     return delivery.name, delivery.size, delivery.modified_at
+
+
+def _landed_of_size(connection: ledger.Connection, feed: Feed, size: int) -> dict[str, str]:
+    """Return the paths of a feed's landed files of a size in bytes, by SHA-256."""
+    named = {"department": feed.department, "feed": feed.id, "source_bytes": size}
+    return dict(connection.execute(statement("collect/landed_of_size"), named).fetchall())
 
 
 def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> None:

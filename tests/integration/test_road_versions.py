@@ -26,6 +26,20 @@ def test_first_delivery_is_inserted_and_the_balance_holds(installation, make_row
     assert stored["extension"]["经营范围"] == "虚构货物的批发、零售"
 
 
+def test_autovacuum_leaves_every_staging_table_alone(installation, make_row):
+    installation.deliver_rows("a.csv", make_row(1), make_row(2, 企业名称=""))
+    [batch] = installation.road.collect("market_supervision", "business_license", "night")
+    tables = (
+        "select relname, coalesce(reloptions, '{}') @> '{autovacuum_enabled=off}' from pg_class"
+        " where relkind = 'r' and relnamespace = %s::regnamespace order by relname"
+    )
+    for step, there in ((installation.road.stage, "text_row"), (installation.road.validate, "failed_text")):
+        step(batch.batch_id)
+        found = dict(installation.query(tables, f"batch_{batch.batch_id}"))
+        assert there in found
+        assert all(found.values()), found
+
+
 def test_file_that_is_looked_at_again_changes_nothing_and_says_so(installation, make_row):
     installation.deliver_rows("a.csv", *(make_row(n) for n in range(5)), make_row(6, 企业名称=""))
     first = installation.run_one()

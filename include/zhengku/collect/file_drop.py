@@ -120,10 +120,11 @@ class FileDropSource(Source):
             if delivery.twins and isinstance(folder, LocalFolder):
                 with _opened(folder, delivery.raw_name) as content:
                     landed = landing.find(content, delivery.twins, algorithms)
-            if landed is not None and on_bytes:
-                on_bytes(landed.size)
             copies: list[str] = []
-            if landed is None:
+            if landed is not None:
+                if on_bytes:
+                    on_bytes(landed.size)
+            else:
                 with _opened(folder, delivery.raw_name) as content:
                     landed = landing.put(content, path, algorithms, on_bytes)
                 copies.append(landed.path)

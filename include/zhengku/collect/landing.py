@@ -207,12 +207,16 @@ class LandingArea:
         """
         size, digests = _read_through(content, algorithms)
         path = twins.get(digests["sha256"])
+        return Landed(path, size, digests) if path is not None and self.can_stand(path, size) else None
+
+    def can_stand(self, path: str, size: int) -> bool:
+        """Tell whether the landed file at `path` may stand for another with its bytes: it is whole and readable."""
         try:
-            return Landed(path, size, digests) if path is not None and self.holds(path, size) else None
+            return self.holds(path, size)
         except LandingUnavailable as error:
             # Two copies are better than none that can be read.
             log.warning("%s", error)
-            return None
+            return False
 
     def _make_folder(self, folder: str) -> None:
         if not self._local:

@@ -70,12 +70,9 @@ def load(
         "undated": EARLIEST,
         "is_delivery": batch.origin in ("delivery", "backfill"),
         "is_replay": batch.origin == "replay",
+        "is_first": table.license_type is not None and not _exists(connection, table.names["target"]),
     }
-    values["is_first"] = table.license_type is not None and not _exists(connection, table.names["target"])
-    find_repeated(connection, sql.SQL("select hashtextextended(record_key, 0) as key_hash from staged_row"))
-    connection.execute("drop table if exists outcome")
-    connection.execute(statement("load/classify").format(**table.names), values)
-    connection.execute("analyze outcome")
+    classify(connection, table, values)
     outcomes = connection.execute(statement("load/count_outcomes")).fetchall()
     counts = {outcome: number for outcome, number, _ in outcomes}
     replaced = sum(known for outcome, _, known in outcomes if outcome in ("updated", "deleted"))
@@ -130,6 +127,14 @@ def recognised_stands(connection: psycopg.Connection[Any], batch: Batch) -> bool
     if not batch.recognised:
         return True
     return not ledger.older_one_waits(connection, batch) and writings(connection, batch)[0] == batch.recognised_after
+
+
+def classify(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> None:
+    """Write the staging table `outcome`: what becomes of each staged row that is not simply inserted."""
+    find_repeated(connection, sql.SQL("select hashtextextended(record_key, 0) as key_hash from staged_row"))
+    connection.execute("drop table if exists outcome")
+    connection.execute(statement("load/classify").format(**table.names), values)
+    connection.execute("analyze outcome")
 
 
 def _exists(connection: psycopg.Connection[Any], table: sql.Composable) -> bool:

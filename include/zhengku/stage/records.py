@@ -130,12 +130,7 @@ class RecordReader:
         lines = _Lines(raw, self.encoding, self._delimiter, self._max_bytes, blank_is_record=len(self.columns) == 1)
         rows = self._rows_of_whole(lines.escaped) if lines.escaped is not None else None
         if rows is not None:
-            block = Block(b"".join(map(b"%d\t%b\n".__mod__, enumerate(rows, self._row_no))), len(rows), [])
-            self._row_no += len(rows)
-            self._offset += len(raw)
-            self._pending = self._pending[len(raw) :]
-            self.good += len(rows)
-            return block
+            return self._take(len(raw), len(rows), list(map(b"%d\t%b\n".__mod__, enumerate(rows, self._row_no))), [])
         delimiter, separators, first_row_no = self._delimiter, len(self.columns) - 1, self._row_no
         # With a tab as delimiter a tab inside quotes cannot be told from one between fields once quotes are gone.
         quick_quotes = delimiter != b"\t"
@@ -166,6 +161,10 @@ class RecordReader:
             else:
                 taken, taken_lines = lines.starts[index], index
                 break
+        return self._take(taken, taken_lines, out, bad)
+
+    def _take(self, taken: int, taken_lines: int, out: list[bytes], bad: list[BadRow]) -> Block:
+        """Move on by so many bytes and physical lines, and return the block that was made of them."""
         self._row_no += taken_lines
         self._offset += taken
         self._pending = self._pending[taken:]
@@ -186,9 +185,7 @@ class RecordReader:
             text = b"".join(parts)
         else:
             text = text.replace(self._delimiter, b"\t")
-        rows = text.split(b"\n")
-        if text.endswith(b"\n"):
-            rows.pop()
+        rows = _split_lines(text)
         separators = len(self.columns) - 1
         return rows if all(row.count(b"\t") == separators for row in rows) else None
 
@@ -334,10 +331,7 @@ class _Lines:
         """The lines one by one."""
         if self.escaped is None:
             return [self._one(index, line) for index, line in enumerate(self.raw_lines)]
-        lines = self.escaped.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        return lines
+        return _split_lines(self.escaped)
 
     def _escape(self, text: bytes) -> bytes:
         if b"\\" in text:
@@ -388,15 +382,20 @@ class _Lines:
     @cached_property
     def raw_lines(self) -> list[bytes]:
         """The lines as they came, without the line feed."""
-        lines = self.raw.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        return lines
+        return _split_lines(self.raw)
 
     @cached_property
     def starts(self) -> list[int]:
         """Where each line starts in `raw`, and where the next one would."""
         return list(accumulate((len(line) + 1 for line in self.raw_lines), initial=0))
+
+
+def _split_lines(text: bytes) -> list[bytes]:
+    """Split whole lines, of which the last may lack its line feed."""
+    lines = text.split(b"\n")
+    if text.endswith(b"\n"):
+        lines.pop()
+    return lines
 
 
 def _read_up_to(stream: BinaryIO, size: int) -> bytes:
