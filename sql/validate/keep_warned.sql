@@ -1,49 +1,83 @@
--- The first rows that are loaded with a warning, of each rule, so that its figure leads to them.
-with found as materialized (
+-- The first rows that are loaded with a warning, of each rule, so that its figure leads to them. A rule that many rows
+-- break has them near the beginning; only for the others is the whole delivery looked through.
+with warned as not materialized (
+    select
+        m.row_no,
+        m.record_key,
+        m.warning as rules
+    from mark as m
+    where m.critical = '{}'
+    union all
+    select
+        g.row_no,
+        g.record_key,
+        w.rules
+    from recognised_row as g
+    inner join ledger.warning_set as w on g.warning_set = w.warning_set
+),
+
+beginning as materialized (
+    select
+        row_no,
+        record_key,
+        rules
+    from warned
+    where row_no <= %(most)s::bigint * 100
+),
+
+found_there as materialized (
     select
         r.rule_id,
-        m.row_no,
-        m.record_key
+        f.row_no,
+        f.record_key
     from unnest(%(rules)s::text[]) as r (rule_id)
     cross join
         lateral (
             select
-                k.row_no,
-                k.record_key
-            from (
-                select
-                    row_no,
-                    null as record_key
-                from mark
-                where critical = '{}' and r.rule_id = any(warning)
-                union all
-                select
-                    g.row_no,
-                    g.record_key
-                from recognised_row as g
-                inner join ledger.warning_set as w on g.warning_set = w.warning_set
-                where r.rule_id = any(w.rules)
-            ) as k
-            order by k.row_no
+                b.row_no,
+                b.record_key
+            from beginning as b
+            where r.rule_id = any(b.rules)
+            order by b.row_no
             limit %(most)s
-        ) as m
+        ) as f
 ),
 
--- They are among the first of the delivery, most often: few rows are joined with, and not the whole.
-keyed as (
+seldom_broken as (
+    select r.rule_id
+    from unnest(%(rules)s::text[]) as r (rule_id)
+    left join found_there as t on r.rule_id = t.rule_id
+    group by r.rule_id
+    having count(t.rule_id) < %(most)s
+),
+
+found_everywhere as (
     select
-        row_no,
-        record_key
-    from staged_row
-    where row_no <= (select max(f.row_no) from found as f)
+        s.rule_id,
+        f.row_no,
+        f.record_key
+    from seldom_broken as s
+    cross join
+        lateral (
+            select
+                w.row_no,
+                w.record_key
+            from warned as w
+            where s.rule_id = any(w.rules)
+            order by w.row_no
+            limit %(most)s
+        ) as f
 )
 
 insert into ledger.warned_row (batch_id, rule_id, row_no, record_key)
 select
     %(batch_id)s,
-    f.rule_id,
-    f.row_no,
-    coalesce(f.record_key, k.record_key)
-from found as f
-left join keyed as k on f.row_no = k.row_no
+    found.rule_id,
+    found.row_no,
+    found.record_key
+from (
+    select * from found_there
+    union
+    select * from found_everywhere
+) as found
 on conflict (batch_id, rule_id, row_no) do nothing

@@ -6,9 +6,8 @@ set
         from mark_count
         where critical = '{}' and warning <> '{}'
     ) + (
-        select count(*)
-        from recognised_row
-        where warning_set is not null
+        select coalesce(sum(recognised_rows), 0)
+        from recognised_count
     ),
     validated_at = now()
 where batch_id = %(batch_id)s

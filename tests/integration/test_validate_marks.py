@@ -407,6 +407,42 @@ def test_size_is_compared_with_the_last_loaded_snapshot_of_the_feed(
     assert row == (1000, 10, 11, Decimal("0.011"), *expected)
 
 
+def test_first_rows_with_each_warning_are_kept_wherever_they_stand(connection: psycopg.Connection[Any]) -> None:
+    batch_id = deliver(connection, "business_license", "staged", 1000)
+    [known] = connection.execute(
+        "insert into ledger.warning_set (rules) values ('{b,c}') returning warning_set"
+    ).fetchone()
+    connection.execute("set search_path = batch_7")
+    connection.execute("create table mark (row_no bigint, record_key text, critical text[], warning text[])")
+    connection.execute("create table recognised_row (row_no bigint, record_key text, warning_set integer)")
+    connection.execute(
+        """
+        insert into mark values
+            (3, 'K3', '{}', '{a}'), (2, 'K2', '{}', '{a,b}'), (1, 'K1', '{x}', '{a,c}'), (4, 'K4', '{}', '{a}'),
+            (700, 'K700', '{}', '{d}'), (900, 'K900', '{}', '{b,c}')
+        """
+    )
+    connection.execute("insert into recognised_row values (201, 'K201', %s), (5, 'K5', null)", [known])
+    keep = statement("validate/keep_warned")
+    for _ in range(2):
+        # The second time finds what the first one kept.
+        connection.execute(keep, {"batch_id": batch_id, "rules": ["a", "b", "c", "d"], "most": 2})
+    kept = connection.execute(
+        "select rule_id, row_no, record_key from ledger.warned_row where batch_id = %s order by rule_id, row_no",
+        [batch_id],
+    ).fetchall()
+    assert kept == [
+        ("a", 2, "K2"),
+        ("a", 3, "K3"),
+        # The beginning, 200 rows, has one of the two that are wanted.
+        ("b", 2, "K2"),
+        ("b", 201, "K201"),
+        ("c", 201, "K201"),
+        ("c", 900, "K900"),
+        ("d", 700, "K700"),
+    ]
+
+
 def deliver(connection: psycopg.Connection[Any], feed: str, status: str, fetched: int) -> int:
     """A line of the ledger for a made-up batch of `fetched` rows, ten of them unreadable."""
     line = connection.execute(

@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,16 +133,26 @@ def _read_through(
 ) -> tuple[int, dict[str, str]]:
     """Read to the end; return the size and the digests, SHA-256 among them, by algorithm in hexadecimal."""
     digests = {name: hashlib.new(name) for name in {"sha256", *algorithms}}
+
+    def digest(block: bytes) -> None:
+        for one in digests.values():
+            one.update(block)
+
     size = 0
-    while block := content.read(BLOCK):
-        if take:
-            take(block)
-        size += len(block)
-        for digest in digests.values():
-            digest.update(block)
-        if on_bytes:
-            on_bytes(len(block))
-    return size, {name: digest.hexdigest() for name, digest in digests.items()}
+    # Digesting takes as long as reading and writing, and leaves Python to others meanwhile: each block is digested
+    # while it is written and the next one is read.
+    with ThreadPoolExecutor(1, "digest") as digesting:
+        digested = digesting.submit(digest, b"")
+        while block := content.read(BLOCK):
+            digested.result()
+            digested = digesting.submit(digest, block)
+            if take:
+                take(block)
+            size += len(block)
+            if on_bytes:
+                on_bytes(len(block))
+        digested.result()
+    return size, {name: one.hexdigest() for name, one in digests.items()}
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,9 +16,9 @@ def mark_rows(connection: psycopg.Connection[Any], schema: str, outcomes: Mappin
     """Write `<schema>.mark`: the failing rows of tables or views with the ids of the rules that they fail.
 
     `outcomes` has what was found by the table's name; no row is in two of them. Columns: `row_no bigint`,
-    `critical text[]`, `warning text[]` (with those of severity info), in the order of the suites. A mark table that was
-    there before is replaced. Runs in the caller's transaction. How many rows fail a rule is in its outcome: they
-    were counted with the same condition.
+    `record_key text`, `critical text[]`, `warning text[]` (with those of severity info), in the order of the suites. A
+    mark table that was there before is replaced. Runs in the caller's transaction. How many rows fail a rule is in its
+    outcome: they were counted with the same condition.
     """
     failing = sa.union_all(*(_failing(schema, table, outcome.failed) for table, outcome in outcomes.items()))
     name = _DIALECT.identifier_preparer.format_table(sa.table("mark", schema=schema))
@@ -37,9 +37,10 @@ _DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 
 
 def _failing(schema: str, table: str, failed: Sequence[RuleOutcome]) -> sa.Select[Any]:
-    rows = sa.table(table, sa.column("row_no", sa.BigInteger()), schema=schema)
+    rows = sa.table(table, sa.column("row_no", sa.BigInteger()), sa.column("record_key", sa.Text()), schema=schema)
     return sa.select(
         rows.c.row_no,
+        rows.c.record_key,
         _failed_ids([rule for rule in failed if rule.severity == "critical"]).label("critical"),
         _failed_ids([rule for rule in failed if rule.severity != "critical"]).label("warning"),
     ).where(sa.or_(sa.false(), *(_condition(rule) for rule in failed)))
