@@ -30,7 +30,7 @@ def mark_rows(connection: psycopg.Connection[Any], schema: str, outcomes: Mappin
         prepare=False,
     )
     # The load joins with the few rows that fail critically; unanalysed, they are taken for nearly all.
-    connection.execute(f"analyze {name}".encode())
+    connection.execute(f"analyze {name} (row_no, critical)".encode())
 
 
 _DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
