@@ -14,8 +14,9 @@ import psycopg
 from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
-from zhengku.catalog import load_catalog
+from zhengku.catalog import Catalog, load_catalog
 from zhengku.database import SESSION_OPTIONS, upgrade
+from zhengku.load.store_table import StoreTable
 from zhengku.reconcile.roll_up import refresh
 from zhengku.settings import Settings
 
@@ -47,8 +48,8 @@ from generate_series(1::bigint, %(rows)s) as n
 """
 
 KEPT = """
-insert into store.certificate_history
-select s.*, %(batch)s, now() from store.certificate as s
+insert into store.certificate_history ({kept}, replaced_by_batch_id, replaced_at)
+select {kept_of_store}, %(batch)s, now() from store.certificate as s
 where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s::bigint + %(rows)s
 """
 
@@ -76,11 +77,12 @@ def _fill(connection: psycopg.Connection[Any], rows: int) -> None:
     connection.autocommit = False
 
 
-def _change(connection: psycopg.Connection[Any], turn: int) -> None:
+def _change(connection: psycopg.Connection[Any], catalog: Catalog, turn: int) -> None:
+    names = StoreTable("certificate", TYPES[0], tuple(catalog.standard_fields("certificate"))).names
     values: dict[str, Any] = {"type": TYPES[0], "run": f"change {turn}", "rows": CHANGED, "behind": turn * CHANGED}
     [batch] = connection.execute(_batch("updated"), values).fetchone() or [None]
-    for query in (KEPT, MOVED):
-        connection.execute(query.encode(), {**values, "batch": batch})
+    connection.execute(sql.SQL(KEPT).format(**names), {**values, "batch": batch})
+    connection.execute(MOVED.encode(), {**values, "batch": batch})
     connection.commit()
 
 
@@ -105,7 +107,7 @@ def main() -> None:
                 print(f"{rows:,} certificates, {platform.platform()}, settings {SETTINGS}", flush=True)
                 _measure("whole roll-up", url, catalog, whole=True)
                 for turn in range(3):
-                    _change(connection, turn)
+                    _change(connection, catalog, turn)
                     _measure(f"after {CHANGED:,} changed rows", url, catalog, whole=False)
                 query = "select day, license_type, number, checksum from reconciliation.store_day order by 1, 2"
                 kept = connection.execute(query).fetchall()
@@ -116,7 +118,7 @@ def main() -> None:
             server.stop()
 
 
-def _measure(what: str, url: str, catalog: Any, *, whole: bool) -> None:
+def _measure(what: str, url: str, catalog: Catalog, *, whole: bool) -> None:
     begun = time.monotonic()
     refresh(url, catalog, whole=whole)
     print(f"{what}: {time.monotonic() - begun:.1f} s", flush=True)

@@ -44,7 +44,7 @@ def collect_and_copy(department: str, feed_id: str) -> tuple[dict[str, float], i
         server_cpu = backend_cpu(connection)
         typing = time.perf_counter()
         with connection.transaction():
-            type_rows(connection, batch, feed, road.catalog, staged.columns)
+            type_rows(connection, batch, feed, road.catalog, staged)
         typed = time.perf_counter() - typing
     seconds = {"collect": collected - begin, "copy": copied - collected, "all": copied - begin, "typing apart": typed}
     return seconds, staged.staged, spent, server_cpu
