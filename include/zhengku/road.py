@@ -461,8 +461,6 @@ class Road:
             unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
             # What was validated before and came again fails what it failed then.
             failed = Counter(rows.failed_rows)
-            connection.execute("drop table if exists recognised_count")
-            connection.execute(statement("validate/count_recognised"))
             failed.update(dict(connection.execute(statement("validate/recognised_warnings")).fetchall()))
             summary = staged.validate_whole(connection, load_suites(self.settings.suite_folder, [BATCH_SUITE]))
             ledger.record_rule_results(

@@ -6,8 +6,9 @@ set
         from mark_count
         where critical = '{}' and warning <> '{}'
     ) + (
-        select coalesce(sum(recognised_rows), 0)
-        from recognised_count
+        select count(*)
+        from recognised_row
+        where warning_set is not null
     ),
     validated_at = now()
 where batch_id = %(batch_id)s

@@ -291,11 +291,9 @@ class LandingArea:
 
     def sha256(self, path: str) -> str:
         """Return the digest of a landed file, in hexadecimal. Raises what `open` raises."""
-        digest = hashlib.sha256()
         with self.open(path) as content:
-            while block := content.read(BLOCK):
-                digest.update(block)
-        return digest.hexdigest()
+            _, digests = _read_through(content, ())
+        return digests["sha256"]
 
     def _expect_area(self, path: str) -> None:
         """Raise `LandingUnavailable` unless the area can be listed, where the file at `path` was not found."""
