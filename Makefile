@@ -11,8 +11,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
 UV := $(VENV)/bin/uv
-# Four are enough: each test process starts a database server of its own.
-PYTEST := $(RUN) -m pytest -n auto --maxprocesses 4
+# Four are enough: each test process starts a database server of its own. With a day, all of it runs on that day.
+DAY ?=
+ON_DAY := $(if $(DAY),$(RUN) tests/clock/on_day.py $(DAY))
+PYTEST := $(ON_DAY) $(RUN) -m pytest -n auto --maxprocesses 4
 
 .PHONY: help
 help:  ## this list
@@ -59,7 +61,7 @@ cluster-status: $(INSTALLED)  ## tell which of them run
 	@$(RUN) -m local_stack cluster status || test $$? -eq 3
 
 .PHONY: test
-test: $(INSTALLED)  ## run the tests that take seconds
+test: $(INSTALLED)  ## run the tests that take seconds (make test DAY=2028-02-29: as on that day)
 	@$(PYTEST) --dist loadfile -m "not slow"
 
 .PHONY: test-slow

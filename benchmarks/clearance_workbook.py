@@ -24,7 +24,7 @@ from benchmarks.peak_memory import peak_mb
 
 from zhengku.clearance.lists import BadReview, GroupRates, ListCounts, ListRow, PublishedList, Rate
 from zhengku.clearance.workbook import write_workbook
-from zhengku.settings import CITY_TIME_ZONE
+from zhengku.clock import CITY_TIME_ZONE
 
 LIMIT_SECONDS = 10
 LIMIT_MB = 300

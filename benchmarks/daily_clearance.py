@@ -29,8 +29,9 @@ from zhengku.clearance import lists
 from zhengku.clearance.config import load_clearance
 from zhengku.clearance.lists import KeptList, kept_list
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import SESSION_OPTIONS, statement
-from zhengku.settings import CITY_TIME_ZONE, Settings, project_home
+from zhengku.settings import Settings, project_home
 
 SCRATCH_LIMIT = 6.0
 NIGHT_LIMIT = 2.0

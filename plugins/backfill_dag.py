@@ -14,8 +14,9 @@ from zhengku.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.catalog import load_department
 from zhengku.catalog.catalog import department_files
 from zhengku.catalog.department import Department
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 
 def backfill(doc: str | None) -> DAG:

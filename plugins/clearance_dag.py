@@ -28,8 +28,10 @@ from clearance_notices import (
 )
 from department_dag import FINAL_ERRORS, FIRST_NIGHT, loaded_asset
 
+from zhengku import clock
 from zhengku.clearance.config import SOURCE_DATASETS, load_clearance
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.settings import Settings
 
 TASK_ARGS: dict[str, Any] = {
     "owner": "big-data-section",
@@ -97,7 +99,7 @@ def _clearance_dag(
 
         context = get_current_context()
         clearance = DailyClearance(Settings.load())
-        now = datetime.now(tz=CITY_TIME_ZONE)
+        now = clock.now()
         clearance.publish_due(now, only_if_fresh=only_if_fresh)
         # What an earlier try of this run published before it died is told of too.
         first_try = context["dag_run"].start_date

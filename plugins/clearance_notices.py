@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,8 +16,10 @@ from html import escape
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from zhengku import clock
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError, ZhengkuError
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 MAIL_CONNECTION = "zhengku_smtp"
 ROBOT_CONNECTION = "zhengku_webhook"
@@ -220,7 +221,7 @@ def send_to_robot(notice: Notice, connection: Any, now: float | None = None) -> 
         query = {"access_token": connection.password}
         secret = connection.extra_dejson.get("secret")
         if secret:
-            query |= _signature(secret, now or time.time())
+            query |= _signature(secret, now or clock.now().timestamp())
         body = {"msgtype": "markdown", "markdown": {"title": notice.title, "text": text}}
     name = urlsplit(address).hostname
     try:

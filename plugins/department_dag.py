@@ -22,10 +22,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku.catalog import load_department
 from zhengku.catalog.department import Department, Watermark
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.window import interval_of
 from zhengku.errors import ZhengkuError
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 FIRST_NIGHT = datetime(2026, 1, 1, tzinfo=CITY_TIME_ZONE)
 

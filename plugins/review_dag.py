@@ -5,7 +5,7 @@ effect at once and does not wait for those about the others.
 """
 
 import logging
-from datetime import datetime, time, timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -16,10 +16,12 @@ from clearance_notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_s
 from department_dag import FIRST_NIGHT
 from review_notices import page_address, report_notice
 
+from zhengku import clock
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ZhengkuError
 from zhengku.review.config import load_review
 from zhengku.review.roles import DATA_SECTION
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def validation_report(doc: str | None) -> DAG:
         """End waivers, write off what was corrected, remind departments."""
         from zhengku.review import daily
 
-        daily.let_time_pass(Settings.load(), datetime.now(tz=CITY_TIME_ZONE))
+        daily.let_time_pass(Settings.load(), clock.now())
 
     # It may have to wait for a department's exchange database: the report does not.
     @task
@@ -85,7 +87,7 @@ def validation_report(doc: str | None) -> DAG:
         settings = Settings.load()
         with store_connection(settings.database_url) as connection:
             known = dict(nights(connection))
-        published = daily.publish_nights(settings, datetime.now(tz=CITY_TIME_ZONE))
+        published = daily.publish_nights(settings, clock.now())
         # What an earlier try of this run published before it died is told of too.
         first_try = context["dag_run"].start_date if context["ti"].try_number > 1 else None
         return [

@@ -6,8 +6,10 @@ from airflow.sdk import DAG, Asset, CronTriggerTimetable, get_current_context, t
 from clearance_dag import TASK_ARGS
 from department_dag import FIRST_NIGHT
 
+from zhengku import clock
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.review.config import load_review
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 COLLECTION = Asset(name="stock.collection_rate", uri="zhengku://stock/collection_rate")
 EXPIRY = Asset(name="stock.expiry", uri="zhengku://stock/expiry")
@@ -59,7 +61,6 @@ def stock(doc: str | None) -> DAG:
 
 def _day() -> date:
     """Return the day on which the run is due; today for a run without one."""
-    from datetime import datetime
 
-    due = get_current_context()["dag_run"].logical_date or datetime.now(tz=CITY_TIME_ZONE)
+    due = get_current_context()["dag_run"].logical_date or clock.now()
     return due.astimezone(CITY_TIME_ZONE).date()

@@ -15,8 +15,9 @@ from zhengku.catalog import load_catalog
 from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.clearance.config import ClearanceConfig
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.load.store_table import StoreTable
-from zhengku.settings import CITY_TIME_ZONE, Settings, project_home
+from zhengku.settings import Settings, project_home
 
 CASES = "unified_acceptance/service_cases"
 EVALUATIONS = "service_evaluation/evaluations"

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from tests.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store
 
 from zhengku.clearance.lists import PublishedList
-from zhengku.settings import CITY_TIME_ZONE
+from zhengku.clock import CITY_TIME_ZONE
 
 PLACES = (
     ("echeng", "鄂州市公安局", "鄂城区政务服务中心", ("居住证申领", "身份证补领", "户口迁移")),

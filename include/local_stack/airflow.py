@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import Any, Self
 import httpx
 
 from local_stack.private_file import write_private
+from zhengku import clock
 from zhengku.errors import ZhengkuError
 
 COMPONENTS = {
@@ -183,7 +183,7 @@ class AirflowApi:
         for name, part in parts.items():
             if part.get("status") == "healthy":
                 sign = part.get(f"latest_{name}_heartbeat")
-                signs[name] = datetime.fromisoformat(sign).timestamp() if sign else time.time()
+                signs[name] = datetime.fromisoformat(sign).timestamp() if sign else clock.now().timestamp()
         return signs
 
     def import_errors(self) -> dict[str, str]:

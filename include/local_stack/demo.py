@@ -4,14 +4,14 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterator
-from datetime import datetime
 
 from local_stack.airflow import AirflowApi, TaskState
 from local_stack.stack import LocalStack, Progress
 from simulator import services
+from zhengku import clock
 from zhengku.catalog.catalog import department_files
 from zhengku.errors import ZhengkuError
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 ROWS = 60
 """Certificates of each feed on the first night."""
@@ -126,7 +126,7 @@ def _begin_runs(api: AirflowApi, dag_ids: Collection[str]) -> dict[str, str]:
                 started.setdefault(dag_id, run_id)
     for dag_id in dag_ids:
         if dag_id not in started:
-            run_id = f"manual__{datetime.now(CITY_TIME_ZONE).isoformat(timespec='milliseconds')}"
+            run_id = f"manual__{clock.now().isoformat(timespec='milliseconds')}"
             api.trigger(dag_id, run_id)
             started[dag_id] = run_id
     return started
@@ -145,7 +145,7 @@ def _publish_list(settings: Settings, collection: services.Collection) -> None:
     from zhengku.database import store_connection
     from zhengku.report.summary import print_list
 
-    now = datetime.now(CITY_TIME_ZONE)
+    now = clock.now()
     clearance = DailyClearance(settings)
     published = clearance.publish(collection.day, collection.kind, now)
     clearance.refresh_rates(now)
@@ -160,7 +160,7 @@ def _publish_report(settings: Settings) -> None:
     from zhengku.review.daily import publish_nights
     from zhengku.review.night_files import report_folder
 
-    report = publish_nights(settings, datetime.now(CITY_TIME_ZONE))[-1]
+    report = publish_nights(settings, clock.now())[-1]
     print_report(report, report_folder(settings, report))
 
 

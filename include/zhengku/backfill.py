@@ -13,14 +13,15 @@ from typing import Literal
 
 from psycopg.rows import class_row
 
+from zhengku import clock
 from zhengku.catalog import Catalog, Department, Feed
 from zhengku.catalog.department import Watermark
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.source import Window
 from zhengku.database import statement, store_connection
 from zhengku.errors import BackfillIncomplete, ConfigurationError, ZhengkuError
 from zhengku.ledger import Batch, Connection
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def month_of(text: str) -> date:
         month = datetime.strptime(text, "%Y-%m").date()
     except ValueError:
         raise ConfigurationError(f"Expected a month as YYYY-MM, for instance 2019-01; got {text!r:.20}.") from None
-    newest = datetime.now(tz=CITY_TIME_ZONE).date().replace(day=1)
+    newest = clock.today().replace(day=1)
     if not FIRST_MONTH <= month <= newest:
         raise ConfigurationError(
             f"Expected a month from {FIRST_MONTH:%Y-%m} to {newest:%Y-%m}, the present one; got {text}."
@@ -163,7 +164,7 @@ def _one(road: Road, department: str, feed: str, month: date, run_id: str, *, ag
     details: list[str] = []
     batches: list[Batch] = []
     try:
-        window = window_of(month, datetime.now(tz=CITY_TIME_ZONE))
+        window = window_of(month, clock.now())
         road.collect_month(department, feed, run_id, month, window, REQUESTS_SHARE)
         with (
             store_connection(road.settings.database_url) as connection,

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import uuid
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from zhengku import clock
 from zhengku.backfill import (
     FIRST_MONTH,
     MONTHS_AT_ONCE,
@@ -28,7 +28,7 @@ from zhengku.catalog import load_catalog
 from zhengku.database import store_connection
 from zhengku.errors import BackfillIncomplete, ConfigurationError, ZhengkuError
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 backfill_app = typer.Typer(no_args_is_help=True, help="The backfill (回溯): what was issued since 2019, by month.")
 
@@ -60,7 +60,7 @@ def run(first: From, last: To, department: Departments = None, again: Again = Fa
     if not here:
         _by_airflow(first, last, department or [], again=again)
         return
-    run_id = f"backfill__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+    run_id = f"backfill__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
     road = Road(settings, warm_up=True)
     chosen = department or [name for name, each in catalog.departments.items() if backfilled_feeds(each)]
     failures: list[str] = []
@@ -110,7 +110,7 @@ def show_progress(
 ) -> None:
     """Show how far the backfill is: departments by month, ✓ done, … begun, 暂 held, ✗ failed, · not begun."""
     settings = Settings.load()
-    end = month_of(last) if last else datetime.now(tz=CITY_TIME_ZONE).date().replace(day=1)
+    end = month_of(last) if last else clock.today().replace(day=1)
     months = months_between(month_of(first), end)
     with store_connection(settings.database_url) as connection:
         known = progress(connection)

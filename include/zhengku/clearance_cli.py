@@ -10,14 +10,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.clearance import lists
 from zhengku.clearance.config import ListKind
 from zhengku.clearance.lists import Connection, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 clearance_app = typer.Typer(no_args_is_help=True, help="The lists of cases that nobody rated, and the rates (好差评).")
 
@@ -43,7 +45,7 @@ def publish(
     A list that is out already stays as it is, or gets another version where its facts have changed.
     """
     clearance = DailyClearance(Settings.load())
-    now = datetime.now(tz=CITY_TIME_ZONE)
+    now = clock.now()
     if (day is None) != (kind is None):
         raise ConfigurationError(
             "--day and --kind name one list together: give both, or none for every list that is due."
@@ -130,7 +132,7 @@ def rates(
     if refresh:
         DailyClearance(settings).refresh_rates()
     catalog = load_catalog(settings.catalog_folder)
-    last = _day(last_day) if last_day else datetime.now(tz=CITY_TIME_ZONE).date() - timedelta(days=1)
+    last = _day(last_day) if last_day else clock.today() - timedelta(days=1)
     first = _day(first_day) if first_day else last
     if last < first:
         raise ConfigurationError(f"The span ends before it begins: {first} to {last}. Exchange the two.")

@@ -17,11 +17,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from zhengku import __version__, ledger
+from zhengku import __version__, clock, ledger
 from zhengku.backfill_cli import backfill_app
 from zhengku.catalog import Problem, check_catalog, department_schema, load_catalog
 from zhengku.catalog.department import Watermark
 from zhengku.clearance_cli import clearance_app
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, ZhengkuError
@@ -37,7 +38,7 @@ from zhengku.review_cli import problems_app, report_app
 from zhengku.road import Road
 from zhengku.rules_cli import rules_app
 from zhengku.scaffold.department import TransportKind, new_department
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.stock_cli import stock_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="zhengku (证库): the license store.")
@@ -114,7 +115,7 @@ def db_upgrade() -> None:
 def catalog_check(as_json: AsJson = False) -> None:
     """Check the catalogue: every mistake with file, line and mend."""
     settings = Settings.load()
-    today = datetime.now(tz=CITY_TIME_ZONE).date()
+    today = clock.today()
     problems = check_catalog(settings.catalog_folder, settings.suite_folder, today)
     errors = [problem for problem in problems if problem.severity == "error"]
     if as_json:
@@ -207,7 +208,7 @@ def collect(
     feeds = [catalog.feed(department, only).id] if only else list(known)
     if interval and not only:
         feeds = [feed for feed in feeds if isinstance(known[feed].window, Watermark)]
-    run_id = f"cli__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+    run_id = f"cli__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
     unavailable: ZhengkuError | None = None
     road = Road(settings, warm_up=True)
     failed: ZhengkuError | None = None

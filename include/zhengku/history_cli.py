@@ -13,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import BatchesFailed, ConfigurationError
 from zhengku.replay import replay as replay_batches
 from zhengku.replay import replayable
 from zhengku.report.summary import batch_table
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.time_travel import count_as_of, versions_as_of
 
 out = Console()

@@ -12,13 +12,13 @@ from typing import Literal
 
 from psycopg.rows import class_row
 
-from zhengku import ledger
+from zhengku import clock, ledger
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.landing import Landed
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingDamaged, ZhengkuError
 from zhengku.ledger import Batch, Connection
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def replay(road: Road, batches: Sequence[Batch], done_by: str, reason: str, run_
 
 def again_run_id(what: Literal["replay", "redrive"]) -> str:
     """Make the run id of batches that go the road again, of a moment and unlike any other."""
-    return f"{what}__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+    return f"{what}__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
 
 
 def expect_said(does_what: str, done_by: str, reason: str) -> None:

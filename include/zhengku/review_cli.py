@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from zhengku import clock
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.report.summary import batch_table
@@ -26,7 +28,7 @@ from zhengku.review.problems import ProblemFilter, ProblemRecord, Status
 from zhengku.review.redrive import redrive as redrive_problems
 from zhengku.review.returns import ProblemReturn, Returns
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 problems_app = typer.Typer(
     no_args_is_help=True, help="Problem records (问题数据): rows that were not loaded, sent back and followed."
@@ -116,7 +118,7 @@ def waive(
 ) -> None:
     """Waive open or returned records (豁免): they need not be mended, for a time or for good."""
     with store_connection(Settings.load().database_url) as connection:
-        number = problems.waive(connection, ids, _who(by), reason, _day(until) if until else None, _today())
+        number = problems.waive(connection, ids, _who(by), reason, _day(until) if until else None, clock.today())
     out.print(f"{number:,} of {len(ids):,} are waived; the others were neither open nor returned.")
 
 
@@ -149,7 +151,7 @@ def return_(
         made = returned.write(again)
     else:
         assert department is not None
-        made = returned.make(department, _who(by), datetime.now(tz=CITY_TIME_ZONE), ids, reason=reason)
+        made = returned.make(department, _who(by), clock.now(), ids, reason=reason)
     _show_returns([made], as_json=as_json)
     if not as_json:
         out.print(Text(f"Files: {returned.folder(made.department) / f'{made.return_id:06d}'}"), soft_wrap=True)
@@ -212,7 +214,7 @@ def ledger(
     with store_connection(settings.database_url) as connection:
         listed = problem_ledger.entries(connection, standing=not everything and file is None)
     if file is not None:
-        problem_ledger.write_ledger(file, catalog, listed, datetime.now(tz=CITY_TIME_ZONE))
+        problem_ledger.write_ledger(file, catalog, listed, clock.now())
         out.print(Text(str(file)), soft_wrap=True)
         return
     if as_json:
@@ -235,7 +237,7 @@ def ledger(
 def notify(entry_no: Annotated[str, typer.Argument(metavar="NUMBER")], by: By = None) -> None:
     """Record that a department was told of an entry of the problem ledger (通报)."""
     with store_connection(Settings.load().database_url) as connection:
-        problem_ledger.notify(connection, entry_no, _who(by), _today())
+        problem_ledger.notify(connection, entry_no, _who(by), clock.today())
     out.print(f"{entry_no}: the department was notified.")
 
 
@@ -251,7 +253,7 @@ def publish(
     A report that is out stays as it is, or gets another version where its figures have changed.
     """
     settings = Settings.load()
-    now = datetime.now(tz=CITY_TIME_ZONE)
+    now = clock.now()
     if night is not None:
         catalog = load_catalog(settings.catalog_folder)
         published = [NightReports(settings, catalog).publish(_day(night))]
@@ -328,10 +330,6 @@ def _plain(value: object) -> object:
 
 def _who(by: str | None) -> str:
     return getpass.getuser() if by is None else by
-
-
-def _today() -> date:
-    return datetime.now(tz=CITY_TIME_ZONE).date()
 
 
 def _day(text: str) -> date:

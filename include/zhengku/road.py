@@ -19,7 +19,7 @@ from typing import Literal
 
 from psycopg.rows import dict_row
 
-from zhengku import __version__, ledger
+from zhengku import __version__, clock, ledger
 from zhengku.catalog import Catalog, Feed, FileDrop, load_catalog
 from zhengku.catalog.department import NewFiles, Watermark
 from zhengku.catalog.reference import TABLES
@@ -44,7 +44,7 @@ from zhengku.ledger import Batch, RuleResult
 from zhengku.load.merge import hold, load, recognised_stands, repeat
 from zhengku.load.recognise import received_seed, recognise
 from zhengku.report.run_report import RunReport, build_report, write_report
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
@@ -288,7 +288,7 @@ class Road:
         collected: Collected | None = None
         rejection: DeliveryRejected | None = None
         identity = f"{run_id}\n{delivery.name}\n{delivery.modified_at.isoformat()}\n{delivery.size}"
-        day = datetime.now(tz=CITY_TIME_ZONE).date().isoformat()
+        day = clock.today().isoformat()
         path = "/".join(
             (
                 feed.department,
@@ -455,7 +455,7 @@ class Road:
                 return batch
             _check_staged(connection, batch, "staged")
             feed = self.catalog.feed(batch.department, batch.feed)
-            today = datetime.now(tz=CITY_TIME_ZONE).date()
+            today = clock.today()
             staged = StagedBatch(self.settings.database_url, batch_schema(batch_id), batch, feed, self.catalog, today)
             rows = staged.validate(connection, load_suites(self.settings.suite_folder, feed.suites))
             unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())

@@ -7,12 +7,8 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from zhengku.errors import ConfigurationError
-
-CITY_TIME_ZONE = ZoneInfo("Asia/Shanghai")
-"""Days and cut-offs are counted in this zone; what is stored carries its zone."""
 
 
 def project_home() -> Path:

@@ -1,16 +1,16 @@
 """`zhengku stock`: how much of what should be there is collected, and how long it is still valid."""
 
-from datetime import date, datetime
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from zhengku import clock
 from zhengku.catalog import load_catalog
 from zhengku.database import store_connection
 from zhengku.review.config import load_review
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.stock.collection_rate import count_collection, publish_collection, rate, summed
 from zhengku.stock.expiry import count_expiry, publish_expiry
 
@@ -24,20 +24,16 @@ Publish = Annotated[
 By = Annotated[Literal["department", "license_type", "year"], typer.Option(help="What the rates are shown by.")]
 
 
-def _today() -> date:
-    return datetime.now(tz=CITY_TIME_ZONE).date()
-
-
 @stock_app.command()
 def collection(by: By = "department", publish: Publish = False) -> None:
     """Count what should be in the store (due) and what of it is there, as of today (Asia/Shanghai)."""
     settings = Settings.load()
     catalog = load_catalog(settings.catalog_folder)
     if publish:
-        counted = publish_collection(settings, catalog, _today())
+        counted = publish_collection(settings, catalog, clock.today())
     else:
         with store_connection(settings.database_url) as connection:
-            counted = count_collection(connection, catalog, _today())
+            counted = count_collection(connection, catalog, clock.today())
     table = Table(
         by.replace("_", " "), "due", "collected", "rate", "lacking", "of cases", "of problems", "of comparison"
     )
@@ -53,11 +49,11 @@ def expiry(publish: Publish = False) -> None:
     """Count the certificates that stand by validity today (Asia/Shanghai): about to expire, and expired."""
     settings = Settings.load()
     if publish:
-        counted = publish_expiry(settings, load_catalog(settings.catalog_folder), _today())
+        counted = publish_expiry(settings, load_catalog(settings.catalog_folder), clock.today())
     else:
         days = load_review(settings.catalog_folder).expiring_days
         with store_connection(settings.database_url) as connection:
-            counted = count_expiry(connection, _today(), days)
+            counted = count_expiry(connection, clock.today(), days)
     table = Table("department", "license type", "standing", "expiring", "expired", "called valid of these", "no end")
     for each in counted:
         numbers = (each.total, each.expiring, each.expired, each.expired_as_valid, each.endless)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from zhengku.settings import CITY_TIME_ZONE
+from zhengku.clock import CITY_TIME_ZONE
 
 HOME = Path(__file__).resolve().parents[2]
 DAGS = ("daily_clearance", "daily_clearance_cutoff")

@@ -11,10 +11,10 @@ import pytest
 from tests.integration.test_clearance_notices import Robot, serving
 from tests.review.conftest import ReviewedInstallation
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.review import decisions, requests
 from zhengku.review.night import NightReports
-from zhengku.settings import CITY_TIME_ZONE
 
 HOME = Path(__file__).resolve().parents[2]
 DAGS = ("validation_report", "review_requests", "held_batches")

@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 
 from zhengku.catalog import Feed, load_catalog
 from zhengku.catalog.department import CsvFormat, ExchangeDatabase, HttpApi, XlsxFormat
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.http_answer import flattened, storable
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.page_file import page_bytes, totals_bytes
@@ -30,7 +31,7 @@ from zhengku.collect.row_file import first_line, last_line, row_lines
 from zhengku.collect.source import Collected, Delivery, Source, Window
 from zhengku.ledger import Batch
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE, Settings, project_home
+from zhengku.settings import Settings, project_home
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet

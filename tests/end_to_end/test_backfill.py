@@ -17,7 +17,7 @@ from local_stack.stack import AIRFLOW_DATABASE, STORE_DATABASE
 from simulator.city import City
 from simulator.publish import publish
 from simulator.sources import SYSTEMS
-from zhengku.settings import CITY_TIME_ZONE
+from zhengku.clock import CITY_TIME_ZONE
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 

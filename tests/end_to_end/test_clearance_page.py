@@ -18,7 +18,8 @@ from local_stack.airflow import AirflowApi
 from local_stack.cluster import Cluster
 from local_stack.stack import STORE_DATABASE
 from zhengku.clearance.config import load_clearance
-from zhengku.settings import CITY_TIME_ZONE, project_home
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.settings import project_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 

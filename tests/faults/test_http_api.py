@@ -29,13 +29,13 @@ from cryptography.x509.oid import NameOID
 
 from zhengku.catalog import Feed
 from zhengku.catalog.department import HttpApi
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect import http_session
 from zhengku.collect.http_api import HttpApiSource
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.page_file import read_pages, read_totals
 from zhengku.collect.source import Collected, Position, Window
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stage.pages import open_pages
 
 ID, SECRET = "app-1", "s3cr/et"

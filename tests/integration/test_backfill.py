@@ -13,11 +13,11 @@ from tests.integration import test_exchange_road as exchange
 from simulator.business_licenses import credit_code
 from zhengku.backfill import backfill_month, month_of, months_between, progress, table_of_progress, window_of
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import BackfillIncomplete, ConfigurationError
 from zhengku.review.night import NightReports
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 
 if TYPE_CHECKING:
     from tests.integration.test_exchange_road import ExchangeRoad

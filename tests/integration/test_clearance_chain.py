@@ -10,7 +10,7 @@ from tests.clearance_facts import CONFIG, Case, Evaluation, Kept, Lists, Store, 
 
 from zhengku.clearance import lists
 from zhengku.clearance.config import KINDS
-from zhengku.settings import CITY_TIME_ZONE
+from zhengku.clock import CITY_TIME_ZONE
 
 CHAINS = int(os.environ.get("ZHENGKU_CLEARANCE_CHAINS", "6"))
 CONFIGURED = CONFIG.model_copy(

@@ -15,12 +15,12 @@ from sqlalchemy import URL, NullPool, create_engine
 
 from zhengku.catalog import Feed
 from zhengku.catalog.department import Department
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect import exchange_database
 from zhengku.collect.exchange_database import ExchangeDatabaseSource
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.source import Collected, Window
 from zhengku.errors import ConfigurationError, DeliveryRejected, DeliveryUnavailable, SourceRefused
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stage.table_rows import open_table_rows
 
 if TYPE_CHECKING:

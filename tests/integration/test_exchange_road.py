@@ -10,10 +10,11 @@ import pytest
 
 from simulator.business_licenses import credit_code
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import DeliveryUnavailable, SourceRefused
 from zhengku.ledger import Batch
 from zhengku.review.returns import Returns
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 if TYPE_CHECKING:
     from tests.conftest import Installation

@@ -13,9 +13,9 @@ from tests.integration import test_road_operations as operations
 from tests.integration.test_recognised_rows import delivery
 from tests.integration.test_road_operations import row
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.replay import replay, replayable
-from zhengku.settings import CITY_TIME_ZONE
 
 exchange = operations.exchange
 register = operations.register

@@ -23,8 +23,8 @@ from simulator.service_truth import Publisher, Version, bad_reviews, rate_counts
 from simulator.services import Collection, ServiceCity
 from zhengku.clearance import lists
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 
 SEED = 27
 

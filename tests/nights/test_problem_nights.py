@@ -11,11 +11,11 @@ from tests.review import conftest as review
 
 from simulator.problem_lives import EARLIEST_SINCE_CHANGE, KINDS, Act, Deliveries, ProblemNight, ProblemNights, kinds
 from simulator.problem_truth import PERSON, TOO_EARLY
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.review import problems
 from zhengku.review.daily import let_time_pass
 from zhengku.review.redrive import redrive
-from zhengku.settings import CITY_TIME_ZONE
 
 FEED = ("market_supervision", "business_license")
 

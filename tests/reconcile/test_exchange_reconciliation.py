@@ -11,10 +11,11 @@ import pytest
 
 from simulator.business_licenses import credit_code
 from zhengku.backfill import window_of
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import DeliveryUnavailable, SourceRefused
 from zhengku.reconcile import Reconciliation, checksum
 from zhengku.reconcile.roll_up import refresh
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 if TYPE_CHECKING:
     from tests.conftest import Installation

@@ -13,9 +13,9 @@ import pytest
 from openpyxl import load_workbook
 from psycopg import sql
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.review.night import NightReports
 from zhengku.review.night_files import write_night
-from zhengku.settings import CITY_TIME_ZONE
 
 FOLDER = os.environ.get("ZHENGKU_REGISTER_DIR", "")
 VERDICTS = Path(__file__).with_name("verdicts.csv")

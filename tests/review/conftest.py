@@ -11,8 +11,9 @@ import pytest
 from tests.conftest import Installation
 
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.review.returns import Returns
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=CITY_TIME_ZONE)
 TODAY = NOW.date()

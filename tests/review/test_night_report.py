@@ -6,10 +6,10 @@ from datetime import datetime
 import pytest
 from openpyxl import load_workbook
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.review.night import NightReports, report_of
 from zhengku.review.night_files import write_night
-from zhengku.settings import CITY_TIME_ZONE
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta
 import pytest
 from openpyxl import load_workbook
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.review import problem_ledger
 from zhengku.review.night import NightReport, NightReports
 from zhengku.review.overview import overview
-from zhengku.settings import CITY_TIME_ZONE
 
 TODAY = datetime.now(tz=CITY_TIME_ZONE).date()
 

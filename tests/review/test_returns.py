@@ -125,9 +125,9 @@ def test_departments_are_reminded_of_what_is_due(reviewed, make_row):
 def test_what_waits_too_long_is_counted(reviewed, make_row):
     reviewed.deliver_rows("a.csv", make_row(1, 企业名称=""), make_row(2, 企业名称=""))
     reviewed.run_one()
+    reviewed.query("update quarantine.problem_row set opened_at = %s", NOW)
     made = reviewed.returns().make("market_supervision", "zhang", NOW, problem_ids=[1])
     folder = reviewed.settings.catalog_folder
-    now = reviewed.query("select opened_at from quarantine.problem_row where problem_id = 2")[0][0]
 
     def counted(day: date) -> dict[str, tuple[int, int, int]]:
         calendar = WorkingCalendar.load(folder, day)
@@ -135,7 +135,8 @@ def test_what_waits_too_long_is_counted(reviewed, make_row):
             found = problems.tally(connection, day, load_review(folder), calendar)
         return {one.status: (one.overdue, one.due_soon, one.unreturned) for one in found}
 
-    assert counted(now.date()) == {"open": (0, 0, 0), "returned": (0, 0, 0)}
+    assert counted(NOW.date()) == {"open": (0, 0, 0), "returned": (0, 0, 0)}
     assert counted(made.due_on)["returned"] == (0, 1, 0)
     assert counted(made.due_on + timedelta(days=1))["returned"] == (1, 0, 0)
-    assert counted(now.date() + timedelta(days=7))["open"] == (0, 0, 1)
+    assert counted(NOW.date() + timedelta(days=2))["open"] == (0, 0, 0)
+    assert counted(NOW.date() + timedelta(days=3))["open"] == (0, 0, 1)

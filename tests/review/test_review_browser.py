@@ -11,9 +11,9 @@ from tests.review.serving import ROOT, on_a_port, served
 from tests.review.test_review_pages import SECRETS
 
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.review import requests
 from zhengku.review.daily import let_time_pass, publish_nights
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import publish_expiry
 

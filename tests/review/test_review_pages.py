@@ -10,13 +10,13 @@ from fastapi.testclient import TestClient
 from tests.review.serving import ROOT, served
 
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.pages.review_app import TABS
 from zhengku.reconcile import Reconciliation
 from zhengku.review import requests
 from zhengku.review.daily import publish_nights
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import expiry_file, publish_expiry
 

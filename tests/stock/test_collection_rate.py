@@ -8,9 +8,9 @@ from tests.command_line import zhengku
 
 from simulator.business_licenses import credit_code
 from zhengku.catalog import load_catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.review.problems import close, waive
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stock.collection_rate import (
     CollectionRate,
     count_collection,

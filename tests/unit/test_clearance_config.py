@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from zhengku.catalog import Problem, check_catalog
 from zhengku.catalog.yaml_file import read_yaml
 from zhengku.clearance.config import DUE_DAYS, ClearanceConfig, check_clearance, load_clearance
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
-from zhengku.settings import CITY_TIME_ZONE
 
 SHIPPED = Path(__file__).resolve().parents[2] / "include" / "catalog"
 SOURCES = {

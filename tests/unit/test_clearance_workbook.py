@@ -28,8 +28,8 @@ from zhengku.clearance.lists import (
     StaleSource,
 )
 from zhengku.clearance.workbook import STATE_NAMES, write_workbook
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.report.streamed_sheet import LONGEST_TEXT, StreamedSheet
-from zhengku.settings import CITY_TIME_ZONE
 
 DAY = date(2026, 11, 24)
 TITLE = "鄂州市未评办件清单"

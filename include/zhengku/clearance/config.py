@@ -21,8 +21,8 @@ from pydantic_core import PydanticCustomError
 from zhengku.catalog.problem import Problem, did_you_mean, shown
 from zhengku.catalog.structure import structure_problems
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
-from zhengku.settings import CITY_TIME_ZONE
 
 CLEARANCE_FILE = "clearance.yaml"
 

@@ -14,13 +14,14 @@ from typing import Any, Literal
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from zhengku import clock
 from zhengku.catalog import Catalog
 from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.clearance.config import ListKind
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.errors import ZhengkuError
 from zhengku.masking import mask_holder, mask_identity, mask_text
-from zhengku.settings import CITY_TIME_ZONE
 
 Connection = psycopg.Connection[Any]
 
@@ -428,7 +429,7 @@ def bad_reviews(
         "callback_working_days": numbers["callback_working_days"],
         "rectification_working_days": numbers["rectification_working_days"],
         "day": day,
-        "moment": min(now or datetime.now(tz=CITY_TIME_ZONE), end),
+        "moment": min(now or clock.now(), end),
         "districts": _array(districts),
     }
     with connection.cursor(row_factory=dict_row) as cursor:

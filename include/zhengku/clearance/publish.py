@@ -17,14 +17,16 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.clearance.calendar import WorkingCalendar
 from zhengku.clearance.config import ClearanceConfig, ListKind, load_clearance
 from zhengku.clearance.lists import Connection, KeptList, PublishedList, StaleSource, kept_list, kept_lists
 from zhengku.clearance.lists import published as published_list
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.errors import CatalogError, ConfigurationError
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +133,7 @@ class DailyClearance:
 
         Runs in the caller's transaction, alone. Services that no batch touched are not looked at.
         """
-        changed = self._refresh(connection, now or datetime.now(tz=CITY_TIME_ZONE))
+        changed = self._refresh(connection, now or clock.now())
         if changed:
             connection.execute(statement("clearance/touch_services"))
         return changed
@@ -170,7 +172,7 @@ class DailyClearance:
 
     def refresh_rates(self, now: datetime | None = None) -> int:
         """Count the rates of the days anew that loaded batches touched; return how many days."""
-        now = now or datetime.now(tz=CITY_TIME_ZONE)
+        now = now or clock.now()
         with store_connection(self.settings.database_url) as connection:
             self.refresh(connection, now)
             # Lists may be published while the counting takes its time.

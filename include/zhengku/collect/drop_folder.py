@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.landing import Readable
 from zhengku.errors import ConfigurationError
-from zhengku.settings import CITY_TIME_ZONE
 
 
 @dataclass(frozen=True)

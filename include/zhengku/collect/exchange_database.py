@@ -25,15 +25,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from zhengku import clock
 from zhengku.catalog import Feed
 from zhengku.catalog.department import ExchangeDatabase, Watermark
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.manifest import Manifest
 from zhengku.collect.row_file import first_line, last_line, row_lines, text_of
 from zhengku.collect.source import EARLIEST, Chunks, Collected, DaySum, Delivery, Position, Source, Window
 from zhengku.database import statement
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused, ZhengkuError
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stage.table_rows import missing_columns
 
 CONNECT_SECONDS: Final = 10
@@ -103,7 +104,7 @@ class ExchangeDatabaseSource(Source):
 
     def deliveries(self, window: Window) -> Sequence[Delivery]:
         """Return the one reading of `window`; the database is not asked yet."""
-        now = datetime.now(tz=CITY_TIME_ZONE)
+        now = clock.now()
         return [Delivery(name=f"{self._database.table} {window}", modified_at=now, is_file=False, window=window)]
 
     def land(

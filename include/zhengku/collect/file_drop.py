@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
+from zhengku import clock
 from zhengku.catalog import FileDrop
 from zhengku.collect.address import without_login
 from zhengku.collect.drop_folder import DropFolder, Entry, LocalFolder, open_folder
@@ -101,7 +102,7 @@ class FileDropSource(Source):
                 f"{delivery.name} 不是文件（可能是文件夹），请以单个文件重新提交",
             )
         # A file that changed just now may still be being written: give the writer time to finish.
-        age = time.time() - delivery.modified_at.timestamp()
+        age = clock.now().timestamp() - delivery.modified_at.timestamp()
         time.sleep(min(max(0.0, self._drop.settle_seconds - age), self._drop.settle_seconds))
         with self._folder() as folder:
             if _changed(folder, delivery):

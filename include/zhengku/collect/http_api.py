@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from zhengku import clock
 from zhengku.catalog import Feed
 from zhengku.catalog.department import CursorPaging, HttpApi, NumberPaging, TimePaging, Watermark
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.http_answer import NoAnswer, UniformRows, flattened, read_row, storable
 from zhengku.collect.http_session import LONGEST_PAUSE, Body, HttpSession
 from zhengku.collect.landing import Landed, LandingArea
@@ -20,7 +22,6 @@ from zhengku.collect.manifest import Manifest
 from zhengku.collect.page_file import page_bytes, totals_bytes
 from zhengku.collect.source import Chunks, Collected, Delivery, Position, Source, Window
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
-from zhengku.settings import CITY_TIME_ZONE
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class HttpApiSource(Source):
         return [
             Delivery(
                 name=f"{self._feed.name} {self._api.path} {window}",
-                modified_at=datetime.now(tz=CITY_TIME_ZONE),
+                modified_at=clock.now(),
                 is_file=False,
                 window=window,
             )

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -21,6 +21,7 @@ import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential_jitter
 
+from zhengku import clock
 from zhengku.catalog.department import HmacSignature, HttpApi, Md5Signature, TokenSignature
 from zhengku.collect.address import without_login
 from zhengku.collect.http_answer import Answer, NoAnswer, codec_of
@@ -243,7 +244,7 @@ class HttpSession:
             return {signature.header: signature.prefix + self._token}
         if not isinstance(signature, HmacSignature | Md5Signature):
             return {}
-        now = str(time.time_ns() // (10**9 if signature.time_unit == "seconds" else 10**6))
+        now = str(int(clock.now().timestamp() * (1 if signature.time_unit == "seconds" else 1000)))
         if isinstance(signature, HmacSignature):
             digest = hmac.new(self._secret.encode(), (self._id + now).encode(), hashlib.sha256).digest()
             signed = digest.hex() if signature.encoding == "hex" else base64.b64encode(digest).decode()
@@ -409,7 +410,7 @@ def _seconds_of(retry_after: str | None) -> float | None:
         moment = parsedate_to_datetime(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - datetime.now(tz=UTC)).total_seconds())
+        return max(0.0, (moment - clock.now()).total_seconds())
     except ValueError:
         return None
     except OverflowError:

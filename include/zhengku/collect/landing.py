@@ -9,7 +9,6 @@ import io
 import logging
 import os
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import fsspec
 
+from zhengku import clock
 from zhengku.collect.address import without_login
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingUnavailable, StorageFull
 
@@ -255,7 +255,7 @@ class LandingArea:
                 with suppress(OSError):
                     if (
                         re.search(r"\.[0-9a-f]{32}\.part$", path.name)
-                        and time.time() - path.stat().st_mtime > ABANDONED_AFTER
+                        and clock.now().timestamp() - path.stat().st_mtime > ABANDONED_AFTER
                     ):
                         path.unlink()
 

@@ -15,8 +15,8 @@ from uuid import UUID
 
 import msgspec
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import SourceRefused
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stage.copy_text import copy_lines, escaped
 
 _ENCODER: Final = msgspec.json.Encoder()

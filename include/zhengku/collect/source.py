@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.landing import Landed, LandingArea
 from zhengku.collect.manifest import Manifest
 from zhengku.errors import DeliveryRejected
-from zhengku.settings import CITY_TIME_ZONE
 
 EARLIEST: Final = datetime(1900, 1, 1)
 """An earlier time, by the city's clock, stands for none: no register is so old, and MySQL's 0000-00-00 is no time."""

@@ -2,11 +2,12 @@
 
 from datetime import datetime, time, timedelta
 
+from zhengku import clock
 from zhengku.catalog import Feed
 from zhengku.catalog.department import Watermark
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.source import Position, Window
 from zhengku.errors import ConfigurationError
-from zhengku.settings import CITY_TIME_ZONE
 
 
 def window_after(feed: Feed, reached: Position | None) -> Window:
@@ -18,7 +19,7 @@ def window_after(feed: Feed, reached: Position | None) -> Window:
     window = feed.window
     if not isinstance(window, Watermark):
         return Window()
-    now = datetime.now(tz=CITY_TIME_ZONE)
+    now = clock.now()
     if reached is None:
         return Window(start=datetime.combine(window.start, time(), tzinfo=CITY_TIME_ZONE), end=now)
     if window.overlap_minutes:

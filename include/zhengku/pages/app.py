@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Any, TypeVar
@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from markupsafe import Markup
 from starlette.background import BackgroundTask
 
+from zhengku import clock
 from zhengku.catalog import CODES, Catalog
 from zhengku.clearance import lists
 from zhengku.clearance.config import KINDS, load_clearance
@@ -31,7 +32,7 @@ from zhengku.pages.chart import Point, trend
 from zhengku.pages.choice import NOWHERE, Choice, Chosen, Visitor, read_choice
 from zhengku.pages.host import Host, check_form, form_token
 from zhengku.pages.rendering import HEADERS, page
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +211,7 @@ def show_bad_reviews(request: Request, choice: Chosen) -> Response:
     """Show the bad reviews and what is due for them."""
     with _store(request) as connection:
         view = _View(request, connection, choice, REVIEWS)
-        day = choice.day or _today()
+        day = choice.day or clock.today()
         reviews = lists.bad_reviews(connection, _catalog(request), day, choice.districts)
         shown, total = _slice(reviews, choice)
         tally = Counter(review.state for review in reviews)
@@ -221,7 +222,7 @@ def show_rates(request: Request, choice: Chosen) -> Response:
     """Show the rates of some days, with their course and by district or department."""
     with _store(request) as connection:
         view = _View(request, connection, choice, RATES)
-        last_day, days = choice.day or _today(), _span(request)
+        last_day, days = choice.day or clock.today(), _span(request)
         first_day = last_day - timedelta(days=days - 1)
         catalog = _catalog(request)
         [city] = lists.rates(connection, catalog, first_day, last_day, "city", choice.districts)
@@ -252,7 +253,7 @@ def show_suspicious(request: Request, choice: Chosen) -> Response:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "可疑评价仅供电子政务科查看。")
     with _store(request) as connection:
         view = _View(request, connection, choice, SUSPICIOUS)
-        last_day, days = choice.day or _today(), _span(request)
+        last_day, days = choice.day or clock.today(), _span(request)
         found = lists.suspicious(connection, last_day - timedelta(days=days - 1), last_day)
         shown, total = _slice(found, choice)
         return view.page(
@@ -441,10 +442,6 @@ def _store(request: Request) -> Any:
 def _catalog(request: Request) -> Catalog:
     catalog: Catalog = request.app.state.catalog()
     return catalog
-
-
-def _today() -> date:
-    return datetime.now(tz=CITY_TIME_ZONE).date()
 
 
 def _wanted(connection: Connection, choice: Choice) -> PublishedList | None:

@@ -2,13 +2,14 @@
 
 import hashlib
 import hmac
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request, status
+
+from zhengku import clock
 
 TOKEN_SECONDS = 12 * 3600
 """How long a page may lie open before a form of it is refused."""
@@ -52,7 +53,7 @@ async def visitor(request: Request) -> Any:
 
 def form_token(request: Request, access: Access) -> str:
     """Return what a form of this visitor must bring back: nobody else's page knows it."""
-    expires = str(int(time.time()) + TOKEN_SECONDS)
+    expires = str(int(clock.now().timestamp()) + TOKEN_SECONDS)
     return f"{expires}.{_signed(request, access, expires)}"
 
 
@@ -62,7 +63,7 @@ def check_form(request: Request, access: Access, token: str) -> None:
     is_ours = hmac.compare_digest(signature.encode(), _signed(request, access, expires).encode())
     if not is_ours or not _is_same_origin(request):
         raise HTTPException(status.HTTP_403_FORBIDDEN, "请求不是从本页面发出的，已拒绝。请回到页面重新操作。")
-    if int(expires) < time.time():
+    if int(expires) < clock.now().timestamp():
         raise HTTPException(status.HTTP_403_FORBIDDEN, "页面打开已久，请刷新后重新操作。")
 
 

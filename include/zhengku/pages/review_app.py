@@ -7,7 +7,7 @@ on every page. What writes files or takes minutes is asked for here and done by 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Any, get_args
@@ -17,7 +17,7 @@ from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response, st
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
-from zhengku import ledger
+from zhengku import clock, ledger
 from zhengku.backfill import FIRST_MONTH, STATE_NAMES, STATE_SIGNS, months_between, progress, table_of_progress
 from zhengku.catalog import Catalog
 from zhengku.clearance.calendar import WorkingCalendar
@@ -44,7 +44,7 @@ from zhengku.review.requests import REQUEST_NAMES, RequestKind
 from zhengku.review.returns import CHANNEL_NAMES, Returns
 from zhengku.review.roles import ReviewAccess
 from zhengku.road import WARNED_ROWS
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.stock.collection_rate import KeptCollectionRate, lacking_file, newest_collection, rate, sum_of, summed
 from zhengku.stock.expiry import KeptExpiry, expiry_file, newest_expiry
 from zhengku.validate.guidance import expected, right_example, wrong_columns
@@ -231,8 +231,8 @@ def show_problems(request: Request, access: Reviewer) -> Response:
         query = request.query_params
         chosen, is_unsolved = _chosen_problems(query)
         folder = request.app.state.settings().catalog_folder
-        calendar = WorkingCalendar.load(folder, _today())
-        counted = problems.tally(connection, _today(), load_review(folder), calendar)
+        calendar = WorkingCalendar.load(folder, clock.today())
+        counted = problems.tally(connection, clock.today(), load_review(folder), calendar)
         total = problems.count_problems(connection, chosen)
         number = min(read_number(query, "page") or 1, max(-(-total // PAGE_ROWS), 1))
         offset = (number - 1) * PAGE_ROWS
@@ -264,7 +264,7 @@ def show_problems(request: Request, access: Reviewer) -> Response:
             rules=rules,
             token=form_token(request, access) if access.may_act else "",
             query=query,
-            today=_today(),
+            today=clock.today(),
         )
 
 
@@ -284,7 +284,7 @@ def show_problem(request: Request, access: Reviewer) -> Response:
             events=problems.events(connection, record.problem_id),
             event_names=EVENT_NAMES,
             token=form_token(request, access) if access.may_act else "",
-            today=_today(),
+            today=clock.today(),
         )
 
 
@@ -314,7 +314,7 @@ def show_returns(request: Request, access: Reviewer) -> Response:
         view = _View(request, access, RETURNS)
         department = read_text(request.query_params, "department")
         found = problem_returns.returns(connection, department=department, limit=_RETURNS_SHOWN)
-        return view.page("returns.html.j2", returns=found, department=department, today=_today())
+        return view.page("returns.html.j2", returns=found, department=department, today=clock.today())
 
 
 def show_return(request: Request, access: Reviewer) -> Response:
@@ -331,7 +331,7 @@ def show_return(request: Request, access: Reviewer) -> Response:
             made=made,
             hand_overs=problem_returns.hand_overs(connection, made.return_id),
             channels=CHANNEL_NAMES,
-            today=_today(),
+            today=clock.today(),
         )
 
 
@@ -385,7 +385,7 @@ def show_backfill(request: Request, access: Reviewer) -> Response:
     """Show how far the backfill is, departments by month."""
     with _store(request) as connection:
         known = progress(connection)
-    months = months_between(FIRST_MONTH, _today().replace(day=1))
+    months = months_between(FIRST_MONTH, clock.today().replace(day=1))
     view = _View(request, access, BACKFILL)
     return view.page(
         "backfill.html.j2",
@@ -467,7 +467,7 @@ def download_ledger(request: Request, access: Reviewer) -> Response:
     with _store(request) as connection:
         listed = problem_ledger.entries(connection)
     folder = Path(mkdtemp(prefix="zhengku-"))
-    now = datetime.now(tz=CITY_TIME_ZONE)
+    now = clock.now()
     try:
         problem_ledger.write_ledger(folder / "ledger.xlsx", request.app.state.catalog(), listed, now)
     except BaseException:
@@ -496,7 +496,7 @@ def waive(
     check_form(request, access, token)
     until_on = read_day({"until": until}, "until")
     with _store(request) as connection:
-        _do(lambda: problems.waive(connection, problem, access.login, reason, until_on, _today()))
+        _do(lambda: problems.waive(connection, problem, access.login, reason, until_on, clock.today()))
     log.info("%s waived %d problem records", access.login, len(problem))
     return _back(request, problem)
 
@@ -557,7 +557,7 @@ def notify(request: Request, access: Decider, entry: Annotated[str, Form(max_len
     """Record that a department was told of an entry of the problem ledger."""
     check_form(request, access, token)
     with _store(request) as connection:
-        _do(lambda: problem_ledger.notify(connection, entry, access.login, _today()))
+        _do(lambda: problem_ledger.notify(connection, entry, access.login, clock.today()))
     return _see(request, "ledger")
 
 
@@ -649,10 +649,6 @@ def _store(request: Request) -> Any:
     return store_connection(request.app.state.settings().database_url)
 
 
-def _today() -> date:
-    return datetime.now(tz=CITY_TIME_ZONE).date()
-
-
 def _chosen_report(request: Request, connection: Connection) -> NightReport | None:
     query = request.query_params
     night, version = read_day(query, "night"), read_number(query, "version")
@@ -683,7 +679,7 @@ def _chosen_problems(query: Mapping[str, str]) -> tuple[ProblemFilter, bool]:
             rule_id=read_text(query, "rule"),
             return_id=read_number(query, "return"),
             night=night,
-            overdue_on=_today() if wanted == "overdue" else None,
+            overdue_on=clock.today() if wanted == "overdue" else None,
         ),
         is_unsolved,
     )

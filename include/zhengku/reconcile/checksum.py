@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.source import EARLIEST
-from zhengku.settings import CITY_TIME_ZONE
 
 
 def checksum(rows: Iterable[tuple[str, datetime | None]]) -> int:

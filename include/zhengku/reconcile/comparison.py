@@ -17,9 +17,10 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from zhengku import ledger
+from zhengku import clock, ledger
 from zhengku.catalog import Feed
 from zhengku.catalog.department import Watermark, Whole
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.source import EARLIEST, Source, Window
 from zhengku.collect.transports import source_of
 from zhengku.database import statement, store_connection
@@ -28,7 +29,6 @@ from zhengku.ledger import Batch
 from zhengku.load.store_table import StoreTable
 from zhengku.reconcile import roll_up
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.stage.staging import copy_rows, discard_schema, type_rows
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Reconciliation:
         feed = self._road.catalog.feed(department, feed_id)
         since = since and datetime.combine(since.astimezone(CITY_TIME_ZONE), time(), tzinfo=CITY_TIME_ZONE)
         until = until and datetime.combine(until.astimezone(CITY_TIME_ZONE), time.max, tzinfo=CITY_TIME_ZONE)
-        result = Result(department, feed_id, since, until, datetime.now(tz=CITY_TIME_ZONE))
+        result = Result(department, feed_id, since, until, clock.now())
         with store_connection(self._url) as connection:
             values = {"department": department, "feed": feed_id}
             with connection.cursor(row_factory=class_row(Batch)) as cursor:
@@ -161,7 +161,7 @@ class Reconciliation:
             _ranges(days) if isinstance(feed.window, Watermark) else [None][: len(days)]
         )
         for interval in intervals:
-            run_id = f"mend__{datetime.now(tz=CITY_TIME_ZONE).isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+            run_id = f"mend__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
             collected = self._road.collect(department, feed_id, run_id, again=True, interval=interval)
             batches += [self._road.load(batch.batch_id) for batch in collected]
         return batches
@@ -307,4 +307,4 @@ def since_of(days: int | None) -> datetime | None:
         return None
     if days < 1:
         raise ConfigurationError(f"Expected a period of at least one day, got {days}.")
-    return datetime.now(tz=CITY_TIME_ZONE) - timedelta(days=days)
+    return clock.now() - timedelta(days=days)

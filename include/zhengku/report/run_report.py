@@ -9,11 +9,11 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from zhengku import ledger
+from zhengku import clock, ledger
 from zhengku.catalog import Catalog, Department, Feed
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.ledger import Batch, RuleResult
 from zhengku.masking import mask_payload
-from zhengku.settings import CITY_TIME_ZONE
 
 ROWS_SHOWN = 200
 """Quarantined rows that a report shows of a batch; `zhengku problems list` lists them all."""
@@ -109,7 +109,7 @@ def build_report(
     return RunReport(
         department=catalog.department(department_id),
         run_id=run_id,
-        written_at=datetime.now(tz=CITY_TIME_ZONE),
+        written_at=clock.now(),
         sections=sections,
         reasons=reasons,
         field_names={

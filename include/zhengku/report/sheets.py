@@ -16,8 +16,8 @@ from typing import Any, Generic, Literal, TypeVar
 import xlsxwriter  # type: ignore[import-untyped]  # It has no types.
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
 
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.report.streamed_sheet import StreamedSheet, Value
-from zhengku.settings import CITY_TIME_ZONE
 
 SHEET_ROWS = 1_048_576
 """Rows that a sheet of this format holds, its header among them."""

@@ -12,12 +12,13 @@ from zhengku import ledger
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.clearance import lists
 from zhengku.clearance.lists import PublishedList
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
 from zhengku.report.run_report import BatchSection, report_path
 from zhengku.review.night import NightReport
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 
 def print_summary(settings: Settings, console: Console | None = None) -> None:

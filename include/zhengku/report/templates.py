@@ -5,7 +5,7 @@ from functools import cache
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from zhengku.settings import CITY_TIME_ZONE
+from zhengku.clock import CITY_TIME_ZONE
 
 _WEEKDAYS = "一二三四五六日"
 

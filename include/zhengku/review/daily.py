@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from zhengku.catalog import load_catalog
 from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.review import problem_ledger, problems
 from zhengku.review.config import load_review
@@ -13,7 +14,7 @@ from zhengku.review.night import NightReport, NightReports
 from zhengku.review.night_files import write_night
 from zhengku.review.problems import day_before, night_bounds
 from zhengku.review.returns import Returns
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from psycopg.rows import class_row, dict_row
 
 from zhengku.catalog import Catalog
 from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.ledger import Connection
 from zhengku.masking import mask_payload, mask_text
 from zhengku.review.config import ReviewConfig
-from zhengku.settings import CITY_TIME_ZONE
 
 Status = Literal["open", "returned", "corrected", "waived", "closed"]
 Solution = Literal["corrected", "deleted", "gone", "replaced", "waived"]

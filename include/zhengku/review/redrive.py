@@ -8,10 +8,9 @@ with: it overtakes nothing that came since, and the watermark stays.
 import io
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal
 
-from zhengku import ledger
+from zhengku import clock, ledger
 from zhengku.collect.landing import Landed
 from zhengku.collect.row_file import first_line, last_line, row_lines
 from zhengku.database import statement, store_connection
@@ -19,7 +18,6 @@ from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Batch, Connection
 from zhengku.replay import again_run_id, expect_said, record_again
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +82,7 @@ def _redrive(
     columns = list(dict.fromkeys(name for _, payload in kept for name in payload))
     rows = [[payload.get(name) for name in columns] for _, payload in kept]
     content = first_line(source.source_name, columns) + row_lines(rows, columns) + last_line(len(rows))
-    day = datetime.now(tz=CITY_TIME_ZONE).date().isoformat()
+    day = clock.today().isoformat()
     path = f"{source.department}/{source.feed}/{day}/{run_id.rsplit('_', 1)[-1]}-redrive-{source.batch_id}.rows"
     landed = road.landing.put(io.BytesIO(content), path)
     batch = record_again(road, connection, source, landed, run_id, "redrive", done_by, reason)

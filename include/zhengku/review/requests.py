@@ -11,6 +11,7 @@ from typing import Literal
 
 from psycopg.rows import class_row
 
+from zhengku import clock
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
@@ -18,7 +19,6 @@ from zhengku.review import decisions
 from zhengku.review.redrive import redrive
 from zhengku.review.returns import Returns
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _return(road: Road, request: Request) -> str:
         else returns.make(
             request.department,
             request.asked_by,
-            datetime.now(tz=CITY_TIME_ZONE),
+            clock.now(),
             request.problem_ids,
             reason=request.reason,
             request_id=request.request_id,

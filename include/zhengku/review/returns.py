@@ -21,13 +21,14 @@ from psycopg.types.json import Jsonb
 from zhengku.catalog import Catalog, Feed
 from zhengku.catalog.department import ExchangeDatabase
 from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.exchange_database import ExchangeDatabaseSource
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
 from zhengku.review.config import ReviewConfig, load_review
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.stage.row_rules import ROW_EXPECTED, ROW_RULES
 from zhengku.validate.guidance import expected, right_example, wrong_columns
 from zhengku.validate.suites import Rule, load_suites

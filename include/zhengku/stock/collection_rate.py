@@ -16,13 +16,14 @@ from psycopg.rows import class_row
 
 from zhengku.backfill import FIRST_MONTH
 from zhengku.catalog import Catalog
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.masking import field_mask
 from zhengku.reconcile.comparison import OWN_RULES
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, written_aside
 from zhengku.report.templates import percent
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.stock.publishing import keep_counts, one_instant, write_lists
 
 log = logging.getLogger(__name__)

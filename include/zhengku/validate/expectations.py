@@ -22,7 +22,7 @@ from great_expectations.expectations.metrics.map_metric_provider.column_map_metr
     ColumnMapMetricProvider,
 )
 
-from zhengku.settings import CITY_TIME_ZONE
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.validate.patterns import matches
 
 Condition = sa.ColumnElement[bool]

@@ -6,14 +6,14 @@ The words follow from the type of the expectation and its arguments, so that a c
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
+from zhengku import clock
 from zhengku.catalog import Catalog, Feed
 from zhengku.catalog.codes import CODES
 from zhengku.catalog.department import DEFAULT_DATE_FORMS, DateForm
 from zhengku.errors import CatalogError
-from zhengku.settings import CITY_TIME_ZONE
 from zhengku.validate.parameters import rule_parameters
 from zhengku.validate.suites import EXTENSION, Rule, parameter_name
 
@@ -198,7 +198,7 @@ class _Asked:
         if self.feed is None or self.feed.license_type is None:
             return None
         license_type = self.catalog.license_type(self.feed.license_type)
-        return rule_parameters(license_type, datetime.now(tz=CITY_TIME_ZONE).date(), dated=True)[name]
+        return rule_parameters(license_type, clock.today(), dated=True)[name]
 
     def codes(self, field: str, wanted: Collection[str] | None = None) -> list[str]:
         """Return the codes of a field, the department's where the feed maps them, of those of ours that are `wanted`.

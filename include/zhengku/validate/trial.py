@@ -13,7 +13,9 @@ from typing import Final
 import psycopg
 from psycopg.rows import class_row
 
+from zhengku import clock
 from zhengku.catalog import Feed
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.address import without_login
 from zhengku.database import statement, store_connection, use_schema
 from zhengku.errors import (
@@ -26,7 +28,7 @@ from zhengku.errors import (
 )
 from zhengku.ledger import Batch, Connection
 from zhengku.road import Road
-from zhengku.settings import CITY_TIME_ZONE, Settings
+from zhengku.settings import Settings
 from zhengku.stage.staging import copy_rows, discard_schema, type_rows
 from zhengku.validate.suites import BATCH_SUITE, Severity, Suite, load_suites, suite_names
 
@@ -129,7 +131,7 @@ def try_suite(
     # What is wrong with the file itself is told before anything is staged.
     load_suites(folder, [suite], {suite: changed})
     road = Road(settings)
-    today = datetime.now(tz=CITY_TIME_ZONE).date()
+    today = clock.today()
     since = datetime.combine(today - timedelta(days=nights - 1), time(), CITY_TIME_ZONE)
     compared: list[BatchComparison] = []
     not_tried: list[NotTried] = []
