@@ -66,8 +66,13 @@ test: $(INSTALLED)  ## run the tests that take seconds (make test DAY=2028-02-29
 
 .PHONY: test-slow
 test-slow: $(INSTALLED)  ## run the tests that take minutes
-	@status=0; $(PYTEST) --dist worksteal -m "slow and not alone" || status=1; \
-		$(RUN) -m pytest -m "slow and alone" || status=1; exit $$status
+	@status=0; $(PYTEST) --dist worksteal -m "slow and not alone and not soak" || status=1; \
+		$(RUN) -m pytest -m "slow and alone and not soak" || status=1; exit $$status
+
+.PHONY: soak
+soak: $(INSTALLED)  ## run what is longer than every change can wait for: five nights, thirty days, fifty kills, every statement (an hour)
+	@status=0; $(PYTEST) --dist worksteal -m "soak and not alone" || status=1; \
+		$(RUN) -m pytest -m "soak and alone" || status=1; exit $$status
 
 .PHONY: lint
 lint: $(INSTALLED)  ## check style, types, SQL, the catalogue and the page of the rules

@@ -277,6 +277,8 @@ class EmbeddedPostgres:
                 [
                     *self._as_account(),
                     str(binaries / "postgres"),
+                    "-D",
+                    str(self.cluster),
                     *(f"--{name}={value}" for name, value in parameters.items()),
                 ],
                 env=self._server_environment(),
@@ -307,8 +309,8 @@ class EmbeddedPostgres:
             return None
         try:
             process = psutil.Process(int(lines[0]))
-            # Line 3 of the file is when the server started, in whole seconds.
-            same = abs(process.create_time() - int(lines[2])) < 10 and process.name() == "postgres"
+            # Not by its time of start: the machine's clock may have been set since.
+            same = process.name() == "postgres" and str(self.cluster) in process.cmdline()
         except (ValueError, psutil.Error):
             return None
         return process if same and lives(process) else None

@@ -1,8 +1,8 @@
 """The clock of the package: what asks for the moment or the day asks here, and nowhere else.
 
 Days and cut-offs are counted in the city's zone, whatever the zone of the machine is; what is stored carries its zone.
-A test in which another day is meant replaces `now` (`tests/clock.py`); a whole run on another day is `make test
-DAY=2028-02-29`, which gives that day to the database and to processes of their own as well.
+A test in which another day is meant replaces `now`; a whole run on another day is `make test DAY=2028-02-29`, which
+gives that day to the database (`now()` of the statements) and to processes of their own as well.
 """
 
 from datetime import date, datetime

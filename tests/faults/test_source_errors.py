@@ -302,6 +302,7 @@ def test_what_a_killed_run_left_is_removed_after_a_day(tmp_path):
         path.write_bytes(b"x")
     for path in (old, delivered, elsewhere):
         os.utime(path, (time.time() - 90_000, time.time() - 90_000))
+    os.utime(fresh, (time.time(), time.time()))
     landing.put(io.BytesIO(b"1"), "hall/feed/2026-01-03/1.csv")
     landing.put(io.BytesIO(b"1"), "5.csv")
     assert not old.exists()

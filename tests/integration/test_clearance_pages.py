@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html import unescape
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from tests.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store, at, day
 from tests.conftest import temporary_database
 
+from zhengku import clock
 from zhengku.clearance.config import KINDS
 from zhengku.clearance.delivery import write_workbooks
 from zhengku.clearance.lists import PublishedList
@@ -315,7 +317,8 @@ def test_token_of_one_login_is_none_of_another(client):
 
 def test_token_is_refused_when_the_page_lay_open_too_long(client, monkeypatch):
     old = token(client, "li")
-    monkeypatch.setattr("zhengku.pages.host.time.time", lambda: 4e9)
+    later = clock.now() + timedelta(days=1)
+    monkeypatch.setattr("zhengku.clock.now", lambda: later)
     answer = reveal(client, "li", "E0007|1", form={"token": old})
     assert (answer.status_code, answer.json()["detail"]) == (403, "页面打开已久，请刷新后重新操作。")
 

@@ -15,9 +15,6 @@ from simulator.sources import SYSTEMS
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
-KILLS = int(os.environ.get("ZHENGKU_TEST_KILLS", "50"))
-"""How many kills must have happened, one for each seed from 1."""
-
 ROWS = 60
 KILLS_A_NIGHT = 13
 SIX_FEEDS = {
@@ -30,7 +27,7 @@ SIX_FEEDS = {
 }
 
 FULL_ROWS = 45
-FULL_KILLS = 12
+FULL_KILLS_A_NIGHT = 6
 
 
 def report(city: CityUnderFire, nights: Sequence[NightUnderFire], title: str) -> None:
@@ -77,11 +74,13 @@ def six_feeds(tmp_path: Path) -> Iterator[CityUnderFire]:
         yield city
 
 
-def test_fifty_kills_leave_the_store_as_the_truth_says(six_feeds: CityUnderFire):
+@pytest.mark.parametrize("wanted", [20, pytest.param(50, marks=pytest.mark.soak)])
+def test_kills_leave_the_store_as_the_truth_says(six_feeds: CityUnderFire, wanted: int):
+    """One kill for each seed from 1."""
     nights: list[NightUnderFire] = []
-    seeds = list(range(1, KILLS + 1))
+    seeds = list(range(1, wanted + 1))
     try:
-        for night in City(31, ROWS, nights=3 * KILLS // KILLS_A_NIGHT + 2, systems=six_feeds.systems).nights():
+        for night in City(31, ROWS, nights=3 * wanted // KILLS_A_NIGHT + 2, systems=six_feeds.systems).nights():
             # The first night is left in peace: it shows how many ticks there are.
             kills = at_places_of_their_own(seeds, six_feeds.kills.ticks())[:KILLS_A_NIGHT] if nights else []
             if nights and not kills:
@@ -92,18 +91,19 @@ def test_fifty_kills_leave_the_store_as_the_truth_says(six_feeds: CityUnderFire)
     finally:
         report(six_feeds, nights, "six-feeds")
     kills = [kill for night in nights for kill in night.kills]
-    assert len(kills) == KILLS
+    assert len(kills) == wanted
     steps = Counter(kill["step"].replace("collected", "success").replace("loaded", "success") for kill in kills)
-    assert all(steps[step] >= KILLS // 10 for step in ("collect", "stage", "validate", "load", "success")), steps
+    assert all(steps[step] >= wanted // 10 for step in ("collect", "stage", "validate", "load", "success")), steps
     victims = Counter(kill["victim"] for kill in kills)
-    assert victims["postgres"] >= KILLS // 10
-    assert victims["supervisor"] >= KILLS // 10
+    assert victims["postgres"] >= wanted // 10
+    assert victims["supervisor"] >= wanted // 10
     # Of these, some found validated rows, which the server's recovery took away.
     assert "load" in {kill["step"] for kill in kills if kill["victim"] == "postgres"}
     # Every run came through by Airflow's own retries.
     assert [night.late for night in nights if night.late] == []
 
 
+@pytest.mark.soak
 def test_full_nights_of_all_types_with_kills_leave_the_store_as_the_truth_says(tmp_path: Path):
     with city_under_fire(tmp_path / "city", SYSTEMS) as city:
         nights: list[NightUnderFire] = []
@@ -115,11 +115,11 @@ def test_full_nights_of_all_types_with_kills_leave_the_store_as_the_truth_says(t
                     for system in SYSTEMS
                     for step in ("collect", "stage", "validate", "load", "collected", "loaded")
                 }
-                seeds = range(100 * night.number, 100 * night.number + 2 * FULL_KILLS)
-                kills = at_places_of_their_own(seeds, ticks)[: FULL_KILLS // 2]
+                seeds = range(100 * night.number, 100 * night.number + 4 * FULL_KILLS_A_NIGHT)
+                kills = at_places_of_their_own(seeds, ticks)[:FULL_KILLS_A_NIGHT]
                 nights.append(city.pass_night(night, kills))
                 assert nights[-1].differences == []
         finally:
             report(city, nights, "all-types")
-        assert sum(len(night.kills) for night in nights) == FULL_KILLS
+        assert sum(len(night.kills) for night in nights) == 2 * FULL_KILLS_A_NIGHT
         assert [night.late for night in nights if night.late] == []

@@ -1,4 +1,4 @@
-"""Thirty days of cases and evaluations through the whole road: every list, correction and rate as the truth says.
+"""Days of cases and evaluations through the whole road: every list, correction and rate as the truth says.
 
 The truth is computed by plain Python in the simulator, from what each collection brought; nothing of it is SQL.
 """
@@ -195,5 +195,9 @@ def check(tmp_path: Path, database_url: str, server_url: str, city: ServiceCity)
 
 
 @pytest.mark.slow
-def test_thirty_days_give_the_lists_and_rates_of_the_truth(tmp_path: Path, database_url: str, server_url: str) -> None:
-    check(tmp_path, database_url, server_url, ServiceCity(SEED, 20))
+# Eleven days: five working days pass, a Sunday is worked on, and the holiday week begins.
+@pytest.mark.parametrize("days", [11, pytest.param(30, marks=pytest.mark.soak)])
+def test_days_give_the_lists_and_rates_of_the_truth(
+    tmp_path: Path, database_url: str, server_url: str, days: int
+) -> None:
+    check(tmp_path, database_url, server_url, ServiceCity(SEED, 20, days=days))

@@ -49,15 +49,18 @@ def walk(night: Night, around: Surroundings, road: Road, systems: list[SourceSys
 
 
 @pytest.mark.slow
-def test_five_nights_of_all_types_with_dirt_and_faults_end_as_the_truth_says(
-    tmp_path: Path, database_url: str, exchange_servers: list[str]
+@pytest.mark.parametrize(
+    ("nights", "fault_rate"), [(2, 2 * FAULT_RATE), pytest.param(NIGHTS, FAULT_RATE, marks=pytest.mark.soak)]
+)
+def test_nights_of_all_types_with_dirt_and_faults_end_as_the_truth_says(
+    tmp_path: Path, database_url: str, exchange_servers: list[str], nights: int, fault_rate: float
 ) -> None:
     systems = list(SYSTEMS)
     assert len({system.license_type for system in systems} - {"other_certificate"}) == 51
-    faults = Faults(FAULT_RATE, SEED)
+    faults = Faults(fault_rate, SEED)
     with surroundings(tmp_path / "city", exchange_servers, systems, faults) as around:
         road = Road(settings_of(tmp_path, database_url, around.environment))
-        for night in City(SEED, ROWS, nights=NIGHTS).nights():
+        for night in City(SEED, ROWS, nights=nights).nights():
             assert walk(night, around, road, systems) == [], f"night {night.number}"
     # A fault that never came would prove nothing.
     assert set(faults.served()) == set(KINDS)

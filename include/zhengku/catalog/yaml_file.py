@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -72,8 +73,7 @@ def read_yaml(path: Path) -> YamlFile:
         file.problems.append(Problem(path, line, "the text is not UTF-8", "Save the file as UTF-8."))
         return file
     try:
-        # Nodes and not data: a constructed mapping has lost its duplicate keys, and a number its leading zeros.
-        root = YAML(pure=True).compose(source)
+        root = _nodes(source)
     except MarkedYAMLError as error:
         file.problems.append(_syntax_problem(path, source, error))
         return file
@@ -85,6 +85,17 @@ def read_yaml(path: Path) -> YamlFile:
         return file
     file.data = None if root is None else _plain(file, root, (), ())
     return file
+
+
+@lru_cache(maxsize=128)
+def _nodes(source: str) -> Node | None:
+    """Parse a text; a process that reads the catalogue again and again (pages, runs) parses each file once.
+
+    Nodes and not data: a constructed mapping has lost its duplicate keys, and a number its leading zeros. Nobody may
+    change them. Raises `YAMLError`.
+    """
+    root: Node | None = YAML(pure=True).compose(source)
+    return root
 
 
 def _syntax_problem(path: Path, source: str, error: MarkedYAMLError) -> Problem:

@@ -19,6 +19,7 @@ from great_expectations.expectations.metrics.table_metric_provider import TableM
 from great_expectations.expectations.registry import get_metric_kwargs
 from great_expectations.validator.metric_configuration import MetricConfiguration, MetricConfigurationID
 from great_expectations.validator.metrics_calculator import MetricsCalculator
+from great_expectations.validator.validation_graph import ValidationGraph
 
 from zhengku.database import SESSION_OPTIONS
 from zhengku.errors import CatalogError, StoreUnavailable
@@ -182,7 +183,10 @@ def _reason_to_skip(
 
 
 class _Engine(SqlAlchemyExecutionEngine):
-    """Great Expectations' engine, of a table whose rows need not be counted."""
+    """Great Expectations' engine, of a table whose rows need not be counted and whose columns are known."""
+
+    known_columns: Sequence[str] = ()
+    """The names of the columns; no rule of ours reads their types."""
 
 
 class _RowsNotCounted(TableMetricProvider):
@@ -193,6 +197,37 @@ class _RowsNotCounted(TableMetricProvider):
     @metric_value(engine=_Engine)
     def _sqlalchemy(cls, **_: Any) -> None:
         return None
+
+
+class _ColumnsKnown(TableMetricProvider):
+    """What every metric of a column asks for: by itself it asks the database for the columns twice, and for the key."""
+
+    metric_name = "table.column_types"
+    value_keys = ("include_nested",)
+    default_kwarg_values = {"include_nested": True}  # noqa: RUF012 - as Great Expectations declares it
+
+    @metric_value(engine=_Engine)
+    def _sqlalchemy(cls, execution_engine: _Engine, **_: Any) -> list[dict[str, Any]]:
+        return [{"name": name, "type": sa.types.NullType()} for name in execution_engine.known_columns]
+
+
+class _Graph(ValidationGraph):
+    """Which metrics need which others; what one needs is looked up once, however many others need it.
+
+    Great Expectations follows every path anew: the twenty rules of a certificate make five hundred metrics of sixty.
+    """
+
+    def __init__(self, execution_engine: SqlAlchemyExecutionEngine) -> None:
+        super().__init__(execution_engine)
+        self._followed: set[MetricConfigurationID] = set()
+
+    def build_metric_dependency_graph(
+        self, metric_configuration: MetricConfiguration, runtime_configuration: dict[str, Any] | None = None
+    ) -> None:
+        """Add a metric and what it needs."""
+        if metric_configuration.id not in self._followed:
+            self._followed.add(metric_configuration.id)
+            super().build_metric_dependency_graph(metric_configuration, runtime_configuration)
 
 
 @contextmanager
@@ -207,13 +242,15 @@ def _engine(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutionEn
     )
     database = sa.create_engine(address)
     try:
-        if not sa.inspect(database).has_table(table):
-            raise sa.exc.NoSuchTableError(table)
         engine = _Engine(engine=database, create_temp_table=False)
+        with database.connect() as connection:
+            engine.known_columns = list(
+                connection.execute(sa.select(sa.text("*")).select_from(sa.table(table)).limit(0)).keys()
+            )
         rows = SqlAlchemyBatchData(execution_engine=engine, table_name=table, create_temp_table=False)
         engine.load_batch_data("rows", rows)
         yield engine
-    except (sa.exc.NoSuchTableError, sa.exc.OperationalError) as error:
+    except (sa.exc.ProgrammingError, sa.exc.OperationalError) as error:
         raise StoreUnavailable(
             f"Great Expectations cannot read {schema}.{table}: {_fault(f'{error} {type(error).__name__}')}. "
             "Check that the license store runs and that the batch is staged, then repeat the step."
@@ -237,9 +274,14 @@ def _resolve(
     engine: SqlAlchemyExecutionEngine, metrics: Iterable[tuple[MetricConfiguration, MetricConfiguration]]
 ) -> dict[MetricConfigurationID, Any]:
     """Compute metrics, by their ids; those that count do so in one query."""
-    calculator = MetricsCalculator(execution_engine=engine, show_progress_bars=False)
+    graph = _Graph(engine)
     # Else it would try three times, and log what it met with the values of rows.
-    resolved, _ = calculator.compute_metrics([one for pair in metrics for one in pair], {"catch_exceptions": False})
+    configuration = {"catch_exceptions": False}
+    for pair in metrics:
+        for one in pair:
+            graph.build_metric_dependency_graph(one, configuration)
+    calculator = MetricsCalculator(execution_engine=engine, show_progress_bars=False)
+    resolved, _ = calculator.resolve_validation_graph(graph, configuration)
     return resolved
 
 
