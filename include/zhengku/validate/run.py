@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from great_expectations.core.id_dict import IDDict
 from great_expectations.exceptions.exceptions import GreatExpectationsError
 from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
@@ -118,7 +119,7 @@ def _ask(url: str, schema: str, table: str, asked: Mapping[str, _Asked]) -> dict
     """
     with _engine(url, schema, table) as engine:
         try:
-            metrics = {rule_id: _metrics(one.expectation) for rule_id, one in asked.items()}
+            metrics = {rule_id: metrics_of(one.expectation) for rule_id, one in asked.items()}
             resolved = _resolve(engine, metrics.values())
         except (GreatExpectationsError, sa.exc.SQLAlchemyError):
             raise _not_computed(engine, f"{schema}.{table}", asked.values()) from None
@@ -259,15 +260,19 @@ def _engine(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutionEn
         database.dispose()
 
 
-def _metrics(expectation: Expectation) -> tuple[MetricConfiguration, MetricConfiguration]:
-    """Name what Great Expectations computes for an expectation: how many rows fail, and by which condition."""
+def metrics_of(expectation: Expectation) -> tuple[MetricConfiguration, MetricConfiguration]:
+    """Name what Great Expectations computes for an expectation: how many rows fail, and by which condition.
+
+    Given an expectation, its `get_metric_kwargs` would put together the configuration nine times for each rule.
+    """
     map_metric: str = getattr(expectation, "map_metric")  # noqa: B009 - only map expectations declare it
-    kwargs = get_metric_kwargs(f"{map_metric}.unexpected_count", configuration=expectation.configuration)
-    count, condition = (
-        MetricConfiguration(f"{map_metric}.{part}", kwargs["metric_domain_kwargs"], kwargs["metric_value_kwargs"])
-        for part in ("unexpected_count", "condition")
+    count = f"{map_metric}.unexpected_count"
+    names = get_metric_kwargs(count)
+    domain, values = (
+        IDDict({name: getattr(expectation, name, None) for name in names[kind]})
+        for kind in ("metric_domain_keys", "metric_value_keys")
     )
-    return count, condition
+    return MetricConfiguration(count, domain, values), MetricConfiguration(f"{map_metric}.condition", domain, values)
 
 
 def _resolve(
@@ -291,7 +296,7 @@ def _not_computed(
     """Find out which rule failed: rules that were counted in one query fail together."""
     for one in asked:
         try:
-            _resolve(engine, [_metrics(one.expectation)])
+            _resolve(engine, [metrics_of(one.expectation)])
         except (GreatExpectationsError, sa.exc.SQLAlchemyError) as error:
             told = f"{error} {type(error).__name__}"
         else:
