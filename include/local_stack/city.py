@@ -22,6 +22,8 @@ from zhengku.errors import ZhengkuError
 READY_SECONDS = 30.0
 FAULT_RATE = 0.03
 """Share of requests that meet a fault, so that everybody sees that nothing comes of it."""
+CARELESS = 0.25
+"""Share of systems that bring wrong rows: two rows of a hundred in all, as in a city, and not in every type."""
 
 ALL_SYSTEMS = (*SYSTEMS, *SERVICE_SYSTEMS)
 """Those of certificates, and those of cases and evaluations."""
@@ -103,7 +105,7 @@ class MadeUpCity:
         begun = json.loads(record.read_text(encoding="ascii")) if record.is_file() else {}
         same = (begun.get("rows"), begun.get("seed")) == (rows, seed)
         number = begun["nights"] + 1 if same else 1
-        *_, (night, collection) = with_services(City(seed, rows, nights=number, mishaps=False))
+        *_, (night, collection) = with_services(City(seed, rows, nights=number, mishaps=False, careless=CARELESS))
         publish(night, self.places)
         write_truth(night, self._folder)
         record.write_text(json.dumps({"rows": rows, "seed": seed, "nights": number}), encoding="ascii")

@@ -61,7 +61,8 @@ class City:
 
     `rows_per_feed` certificates are there on the first night, a tenth of it is new on every night after. `first_day`
     and the `nights - 1` days behind it lie in the past: the stamps of the rows are of these days. With `mishaps`, a
-    delivery is wrong as a whole now and then; see `MISHAPS`.
+    delivery is wrong as a whole now and then; see `MISHAPS`. `careless` is the share of systems whose rows may be wrong
+    or odd: in all of them is more dirt than a city has, so that a test meets every kind within few nights.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class City:
         systems: Sequence[SourceSystem] = SYSTEMS,
         *,
         mishaps: bool = True,
+        careless: float = 1.0,
     ) -> None:
         if rows_per_feed < SMALLEST:
             raise ValueError(f"expected at least {SMALLEST} rows a feed to hold every kind of row, got {rows_per_feed}")
@@ -84,10 +86,13 @@ class City:
         self.number_of_nights = nights
         self.systems = tuple(systems)
         self.mishaps = MISHAPS if mishaps else {}
+        self.careless = careless
 
     def nights(self) -> Iterator[Night]:
         """Let the nights pass, one after the other."""
-        registers = [_register(self.seed, system, self.rows_per_feed, self.first_day) for system in self.systems]
+        registers = [
+            _register(self.seed, system, self.rows_per_feed, self.first_day, self.careless) for system in self.systems
+        ]
         for number in range(1, self.number_of_nights + 1):
             day = self.first_day + timedelta(days=number - 1)
             deliveries = (
@@ -137,16 +142,17 @@ def _write_lines(path: Path, rows: Sequence[object]) -> None:
     aside.replace(path)
 
 
-def _register(seed: int, system: SourceSystem, rows: int, first_day: date) -> "_Register":
+def _register(seed: int, system: SourceSystem, rows: int, first_day: date, careless: float) -> "_Register":
+    is_careless = Random(f"{seed}/{system.name}/careless").random() < careless
     if isinstance(system.place, FilePlace) or system.place.whole:
-        return _FileRegister(seed, system, rows, first_day)
-    return _LogRegister(seed, system, rows, first_day)
+        return _FileRegister(seed, system, rows, first_day, is_careless)
+    return _LogRegister(seed, system, rows, first_day, is_careless)
 
 
 class _Register:
     """One system: its certificates, its rows, and what was decided about them."""
 
-    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date) -> None:
+    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date, careless: bool) -> None:
         self.system = system
         self.size = rows
         self.first_day = first_day
@@ -167,8 +173,9 @@ class _Register:
         )
         plain = [certificate for certificate in samples if not certificate.warnings]
         self.oddities = [odd for odd in ODDITIES if any(odd(system, certificate) for certificate in plain)]
-        self.breaks_a_night = max(3, -(-len(self.breaks) // NIGHTS_FOR_ALL))
-        self.oddities_a_night = -(-len(self.oddities) // NIGHTS_FOR_ALL)
+        self.breaks_a_night = max(3, -(-len(self.breaks) // NIGHTS_FOR_ALL)) if careless else 0
+        self.oddities_a_night = -(-len(self.oddities) // NIGHTS_FOR_ALL) if careless else 0
+        self.broken_share = _BROKEN if careless else 0.0
 
     def night(self, number: int, day: date, mishap: Mishap | None = None) -> NightDelivery:
         """Let one night pass."""
@@ -279,8 +286,8 @@ class _Register:
 class _LogRegister(_Register):
     """A system that adds a row for every change, and is read from a watermark on, less an overlap."""
 
-    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date) -> None:
-        super().__init__(seed, system, rows, first_day)
+    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date, careless: bool) -> None:
+        super().__init__(seed, system, rows, first_day, careless)
         self.log: list[Decided] = []
         self.watermark: datetime | None = None
         self.deleted: list[Certificate] = []
@@ -346,7 +353,7 @@ class _LogRegister(_Register):
     def _first(self, day: date) -> list[Decided]:
         """The whole stock: most of it was last changed before the first day."""
         added = []
-        broken = max(self.breaks_a_night, int(self.size * _BROKEN))
+        broken = max(self.breaks_a_night, int(self.size * self.broken_share))
         repeated = max(2, self.size // 40)
         for place in range(self.size):
             certificate = self.issue()
@@ -424,12 +431,12 @@ class _LogRegister(_Register):
             # The department mended what was returned to it.
             added.append(self._add(certificate, next(moments), number, "inserted"))
         self.wrong = self.wrong[len(self.wrong) // 2 :]
-        for _ in range(max(self.breaks_a_night, int(size * _BROKEN / 4))):
+        for _ in range(max(self.breaks_a_night, int(size * self.broken_share / 4))):
             certificate = self.issue()
             self.wrong.append(certificate)
             at = next(moments)
             added.append(self.broken_row(certificate, at, number, at, "quarantined", self.operations.get("insert")))
-        for key in self.take(2, with_odd=False):
+        for key in self.take(2 if self.broken_share else 0, with_odd=False):
             certificate, _ = self.live[key]
             at = next(moments)
             added.append(self.broken_row(certificate, at, number, at, "quarantined", self.operations.get("update")))
@@ -437,7 +444,7 @@ class _LogRegister(_Register):
             added += self._deletions(number, moments)
         if mishap == "spoilt":
             added += self._spoilt(number, moments)
-        if number == _UNDATED_NIGHT and isinstance(self.system.place, TablePlace):
+        if number == _UNDATED_NIGHT and isinstance(self.system.place, TablePlace) and self.broken_share:
             added += self._undated(number)
         key = self.take(1, with_odd=False)[0]
         added.append(self._amend(key, datetime.combine(day, time(20)), number, "updated"))
@@ -502,8 +509,8 @@ class _LogRegister(_Register):
 class _FileRegister(_Register):
     """A system that hands over a whole register, or a file with what is new."""
 
-    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date) -> None:
-        super().__init__(seed, system, rows, first_day)
+    def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date, careless: bool) -> None:
+        super().__init__(seed, system, rows, first_day, careless)
         self.whole = system.place.whole
         self.gone: list[Certificate] = []
         self.wrong: list[Certificate] = []
@@ -584,7 +591,7 @@ class _FileRegister(_Register):
         chance.shuffle(keys)
         dated = [key for key in keys if self.live[key][1] is not None]
         repeated = set(dated[: max(2, len(keys) // 40)])
-        wrong = [self.issue() for _ in range(max(self.breaks_a_night, int(len(keys) * _BROKEN)))]
+        wrong = [self.issue() for _ in range(max(self.breaks_a_night, int(len(keys) * self.broken_share)))]
         known = [key for key in dated if intents[key] == "unchanged" and key not in repeated][:2] if timed else []
         for key in keys:
             certificate, at = self.live[key]
