@@ -50,6 +50,9 @@ os.environ.update(
 # What a crash of the machine would lose is of no worth to a test.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
 
+# A query that relies on the zone of the server fails here, and not at a city whose server has another one.
+ANOTHER_ZONE = {"timezone": "UTC"}
+
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -58,7 +61,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given.replace("postgresql://", "postgresql+psycopg://", 1)
         return
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), NOT_DURABLE)
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), {**NOT_DURABLE, **ANOTHER_ZONE})
     server.start()
     try:
         yield server.url("postgres")
