@@ -41,7 +41,7 @@ _ROW = re.compile(rb"""<(?:\w+:)?row\s[^<>]*?\br=["']([0-9]{1,7})["']""")
 _ROW_END = re.compile(rb"</(?:\w+:)?row\s*>")
 # The begin of a row, or a cell with its formula and its value; all that may lack is told by an empty group.
 _ROW_OR_CELL = re.compile(
-    rb"<(?:\w+:)?(?:row((?:\s[^<>]*)?)>"
+    rb"<(?:\w+:)?(?:row((?:\s[^<>]*)?)/?>"
     rb"|c((?:\s[^<>]*)?)>\s*+(<(?:\w+:)?f(?:\s[^<>]*)?(?:/>|>[^<]*</(?:\w+:)?f\s*>))?\s*+"
     rb"(?:(<(?:\w+:)?v(?:\s[^<>]*)?/?>)([^<]*))?)"
 )
