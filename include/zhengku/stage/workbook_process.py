@@ -35,6 +35,7 @@ MOST_SECONDS: Final = 900
 """Of processor time, not of waiting. A million rows of 15 columns take some 90."""
 
 _BLOCK: Final = 1024 * 1024
+_COMMAND = (sys.executable, "-m", "zhengku.stage.workbook_process")
 
 
 class _Opened(msgspec.Struct, tag=True):
@@ -86,7 +87,7 @@ class WorkbookApart:
         with tempfile.TemporaryFile(prefix="zhengku-") as copy:
             _copy(content, copy)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "zhengku.stage.workbook_process", asked],
+                [*_COMMAND, asked],
                 stdin=copy,
                 stdout=subprocess.PIPE,
                 # What a parser says of its death may quote a cell.
