@@ -303,7 +303,7 @@ def reject(
     reason: Annotated[str, typer.Option(help="Why, for the ledger and the department.")],
     as_json: AsJson = False,
 ) -> None:
-    """Give a held batch back: nothing of it is loaded, and the department is told."""
+    """Give a batch back that is held or did not come to its end: nothing is loaded, and the department is told."""
     settings = Settings.load()
     batch = decisions.reject(settings, load_catalog(settings.catalog_folder), batch_id, by, reason)
     _show_batches([batch], as_json=as_json)

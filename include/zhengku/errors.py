@@ -73,6 +73,10 @@ class LandingDamaged(ZhengkuError):
     final = True
 
 
+class WorkerDied(ZhengkuError):
+    """A process that this one started was ended from outside; the step may pass when it is run again."""
+
+
 class StorageFull(ZhengkuError):
     """No space is left where the landing area or the database writes."""
 

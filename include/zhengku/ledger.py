@@ -19,6 +19,15 @@ OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplic
 FINISHED = ("loaded", "held", "rejected")
 """States in which nothing is left to do for a batch."""
 
+GIVEN_BACK = "file.given_back"
+"""The rule of a batch that a person gave back before it was loaded."""
+
+STEP_DIED = "file.step_died"
+"""The rule of a batch one of whose steps died `MOST_DEATHS` times."""
+
+MOST_DEATHS = 3
+"""How often a step may die of one batch."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -76,6 +85,9 @@ class Batch:
     staged_at: datetime | None
     validated_at: datetime | None
     finished_at: datetime | None
+    sheets: list[dict[str, Any]] | None
+    begun_step: Literal["stage", "validate", "load"] | None
+    step_deaths: int
 
     @property
     def subject(self) -> str:
@@ -157,11 +169,13 @@ Identity = tuple[str, int, datetime]
 
 @dataclass(frozen=True)
 class Seen:
-    """The newest batch of a delivery that was seen before: its state, since when, and what it was read with."""
+    """The newest batch of a delivery that was seen before: its state, since when, what it was read with, and the rule
+    that rejected it."""
 
     status: str
     finished_at: datetime | None
     config_digest: str
+    rule_id: str | None
 
 
 def older_one_waits(connection: Connection, batch: Batch) -> bool:
@@ -221,6 +235,19 @@ def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, det
     return batch
 
 
+def begin_step(connection: Connection, batch_id: int, step: str) -> int:
+    """Note that a step of a batch begins; return how often it died before. The caller has the batch for itself."""
+    begun = connection.execute(statement("ledger/begin_step"), {"batch_id": batch_id, "step": step}).fetchone()
+    assert begun is not None
+    deaths: int = begun[0]
+    return deaths
+
+
+def end_step(connection: Connection, batch_id: int, *, done: bool) -> None:
+    """Note that the step of a batch that had begun ended: `done`, or failed with an error that says why."""
+    connection.execute(statement("ledger/end_step"), {"batch_id": batch_id, "done": done})
+
+
 def release(connection: Connection, batch: Batch, released_by: str, reason: str) -> None:
     """Open a held batch again. Raises `NotHeld`; `ConfigurationError` without a name and a reason."""
     _expect_said(released_by, reason)
@@ -233,13 +260,32 @@ def release(connection: Connection, batch: Batch, released_by: str, reason: str)
     _record_decision(connection, batch.batch_id, "released", released_by, reason)
 
 
-def reject_held(connection: Connection, batch: Batch, rejected_by: str, reason: str) -> Batch:
-    """Close a held batch as rejected. Raises `NotHeld`; `ConfigurationError` without a name and a reason."""
+def reject_unfinished(connection: Connection, batch: Batch, rejected_by: str, reason: str) -> Batch:
+    """Close a batch that is not loaded as rejected: one that is held, or that never came to its end.
+
+    A step that works on it now is ended and rolled back. Raises `NotHeld` for a batch that is loaded or rejected;
+    `ConfigurationError` without a name and a reason.
+    """
     _expect_said(rejected_by, reason)
-    with connection.cursor(row_factory=class_row(Batch)) as cursor:
-        rejected = cursor.execute(statement("ledger/reject_held_batch"), {"batch_id": batch.batch_id}).fetchone()
-    if rejected is None:
+    if batch.status in ("loaded", "rejected"):
         raise _not_held(batch)
+    connection.execute(statement("ledger/end_worker"), {"batch_id": batch.batch_id})
+    # Another one may have waited for it.
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch.batch_id}
+    )
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        rejected = cursor.execute(
+            statement("ledger/reject_unfinished_batch"),
+            {
+                "batch_id": batch.batch_id,
+                "rule_id": GIVEN_BACK,
+                "reason": f"处理完成前由工作人员退回：{reason}",
+                "detail": f"{batch.source_name}: given back by {rejected_by} when it was {batch.status}",
+            },
+        ).fetchone()
+    if rejected is None:
+        raise _not_held(batch_by_id(connection, batch.batch_id))
     _record_decision(connection, batch.batch_id, "rejected", rejected_by, reason)
     return rejected
 
@@ -272,7 +318,7 @@ class NotHeld(ConfigurationError):
 def _not_held(batch: Batch) -> NotHeld:
     return NotHeld(
         f"Batch {batch.batch_id} is {batch.status}, not held: there is nothing to decide. "
-        "`zhengku batches --status held` lists those that are."
+        "`zhengku batches --status held` lists those that are; one that is landed, staged or validated can be rejected."
     )
 
 

@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from functools import cached_property
 from importlib import import_module
@@ -17,7 +17,9 @@ from threading import Thread
 from traceback import walk_tb
 from typing import Literal
 
+import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from zhengku import __version__, clock, ledger
 from zhengku.catalog import Catalog, Feed, FileDrop, load_catalog
@@ -47,7 +49,8 @@ from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import Settings
 from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
-from zhengku.stage.staging import copy_rows, is_staged, type_rows
+from zhengku.stage.staging import copy_rows, discard, is_staged, type_rows
+from zhengku.stage.workbook import EMPTY
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 log = logging.getLogger(__name__)
@@ -77,6 +80,8 @@ class Road:
         self.settings = settings
         self.observe = observe
         self._warm_up = warm_up
+        self._begun: set[int] = set()
+        """Batches of which this process has begun a step."""
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -96,7 +101,46 @@ class Road:
             connection.execute(
                 "select pg_advisory_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch_id}
             )
-            yield connection, ledger.batch_by_id(connection, batch_id)
+            batch = ledger.batch_by_id(connection, batch_id)
+            try:
+                yield connection, batch
+            except (ZhengkuError, psycopg.Error, KeyboardInterrupt):
+                if batch_id in self._begun and not connection.broken:
+                    connection.rollback()
+                    ledger.end_step(connection, batch_id, done=False)
+                    connection.commit()
+                raise
+            else:
+                if batch_id in self._begun:
+                    ledger.end_step(connection, batch_id, done=True)
+            finally:
+                self._begun.discard(batch_id)
+
+    def _begin(self, connection: ledger.Connection, batch: Batch, step: str) -> Batch | None:
+        """Note, for good, that a step of a batch begins; return the batch rejected when it died of it too often.
+
+        What ends without a word has died: the process was killed, the machine lost its memory, or an error came that
+        nobody foresaw. A department's other files must not wait for that to happen every night.
+        """
+        deaths = ledger.begin_step(connection, batch.batch_id, step)
+        if deaths < ledger.MOST_DEATHS:
+            connection.commit()
+            self._begun.add(batch.batch_id)
+            return None
+        discard(connection, batch.batch_id)
+        detail = (
+            f"{batch.source_name}: its step {step} died {deaths} times without a word, as a process does that is "
+            "killed or runs out of memory. Look at the worker's log, mend the cause or ask for another file, then let "
+            "it be read again (`zhengku collect --again`)."
+        )
+        log.warning("Batch %d is rejected: %s", batch.batch_id, detail)
+        return ledger.reject(
+            connection,
+            batch.batch_id,
+            ledger.STEP_DIED,
+            f"处理该批数据时程序连续{deaths}次异常中止，已停止处理。请核对文件后重新报送。",
+            detail,
+        )
 
     @contextmanager
     def _alone_with_feed(self, feed: Feed, what: Literal["feed", "backfill"] = "feed") -> Iterator[None]:
@@ -272,6 +316,12 @@ class Road:
                 f"{newest.name} is the newest delivery of {feed.name} and its batch is held. Release it "
                 "(`zhengku batches --status held`, `zhengku release`), or ask the department for a corrected file."
             )
+        if seen[_identity(newest)].rule_id in (ledger.GIVEN_BACK, ledger.STEP_DIED):
+            raise DeliveryUnavailable(
+                f"{newest.name} is the newest delivery of {feed.name} and was given back, or a step died of it again "
+                "and again (`zhengku batches --status rejected`). Ask the department for a corrected file, or let it "
+                "be read again with `zhengku collect --again`."
+            )
         return newest
 
     def _collect_one(
@@ -387,6 +437,8 @@ class Road:
                 return batch
             feed = self.catalog.feed(batch.department, batch.feed)
             assert batch.landing_path is not None
+            if (rejected := self._begin(connection, batch, "stage")) is not None:
+                return rejected
             if not self.landing.holds(batch.landing_path, batch.source_bytes):
                 return ledger.reject(
                     connection,
@@ -423,6 +475,7 @@ class Road:
                             "blank_lines": staged.blank_lines,
                             "columns": staged.shown_columns,
                             "unknown_columns": staged.unknown_columns,
+                            "sheets": None if staged.sheets is None else Jsonb(list(map(asdict, staged.sheets))),
                         },
                     )
                     connection.execute(
@@ -440,6 +493,18 @@ class Road:
                     batch.source_name,
                     shown(staged.unknown_columns),
                 )
+            for sheet in staged.sheets or ():
+                if sheet.skipped is not None:
+                    log.log(
+                        logging.INFO if sheet.skipped == EMPTY else logging.WARNING,
+                        "Batch %d: sheet %s of %s was not read (%s); %d of its rows have something in them. Say in the "
+                        "feed's format which sheets are read.",
+                        batch_id,
+                        shown([sheet.name]),
+                        batch.source_name,
+                        sheet.skipped,
+                        sheet.rows,
+                    )
             return ledger.batch_by_id(connection, batch_id)
 
     def validate(self, batch_id: int) -> Batch:
@@ -454,6 +519,8 @@ class Road:
             if batch.status == "validated" or batch.finished:
                 return batch
             _check_staged(connection, batch, "staged")
+            if (rejected := self._begin(connection, batch, "validate")) is not None:
+                return rejected
             feed = self.catalog.feed(batch.department, batch.feed)
             today = clock.today()
             staged = StagedBatch(self.settings.database_url, batch_schema(batch_id), batch, feed, self.catalog, today)
@@ -523,6 +590,8 @@ class Road:
                     return batch
                 _check_staged(connection, batch, "validated")
                 if recognised_stands(connection, batch):
+                    if (rejected := self._begin(connection, batch, "load")) is not None:
+                        return rejected
                     feed = self.catalog.feed(batch.department, batch.feed)
                     return load(connection, batch, feed, self.catalog, self.reasons(batch.department))
                 log.info("Batch %d is staged anew: what its rows are compared with was written to.", batch_id)

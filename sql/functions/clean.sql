@@ -34,6 +34,16 @@ return case
     else trimmed
 end;
 
+-- What a spreadsheet shows in a cell whose formula fails, or whose column is too narrow for a number: no value. Most
+-- begin with "#" (35), those of LibreOffice with "E" (69).
+create or replace function clean.is_error_cell(cleaned text) returns boolean
+language sql immutable parallel safe
+return case
+    when ascii(cleaned) not in (35, 69) then false
+    else cleaned ~* ('^(#(N/A|REF!|VALUE!|DIV/0!|NAME[?]|NUM!|NULL!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!'
+        '|PYTHON!|EXTERNAL!|GETTING_DATA)|##+|Err:5[0-9][0-9])$')
+end;
+
 -- Full-width letters, digits and brackets become half-width. Only text that holds something wide pays for it.
 create or replace function clean.half_width(trimmed text) returns text
 language sql stable parallel safe

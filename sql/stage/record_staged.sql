@@ -8,6 +8,7 @@ set
     blank_lines = %(blank_lines)s,
     columns = %(columns)s,
     unknown_columns = %(unknown_columns)s,
+    sheets = %(sheets)s,
     staged_at = now(),
     validated_at = null
 where batch_id = %(batch_id)s

@@ -121,7 +121,7 @@ def test_spreadsheet_is_not_called_damaged_when_its_storage_goes_away(area, monk
     area.put(io.BytesIO(b"PK" + bytes(500_000)), "hall/feed/1.xlsx")
     break_reading(monkeypatch, after=1)
     with area.open("hall/feed/1.xlsx") as content, pytest.raises(LandingUnavailable):
-        inspect(content, None)
+        inspect(content)
 
 
 def test_open_file_is_read_like_any_other(area, monkeypatch):

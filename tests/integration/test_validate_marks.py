@@ -154,6 +154,8 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
     "certificate.status.known": {**GOOD, "status": "正常"},
     "certificate.status.mapped": {**GOOD, "status": None, "status_unmapped": "99"},
     "certificate.codes.mapped": {**GOOD, "holder_code_type": None, "codes_unmapped": "holder_code_type"},
+    "certificate.error_cells.none": {**GOOD, "error_cells": "holder"},
+    "certificate.extension.no_error_cells": {**GOOD, "extension_error_cells": "住所"},
     "certificate.operation.known": {**GOOD, "operation_unmapped": "X"},
     "certificate.district.known": {**GOOD, "district": None, "district_delivered": "武汉市"},
     "certificate.holder.readable": {**GOOD, "holder": "鄂州市虚\ufffd商贸有限公司"},

@@ -267,8 +267,31 @@ def test_cell_becomes_the_text_that_a_person_sees(value: object, text: str | Non
     assert read_cell(value) == text
 
 
-def test_code_that_lost_its_digits_as_a_number_is_written_out_for_the_checks_to_find() -> None:
-    assert read_cell(420702199001010012.0) in ("420702199001010000", "420702199001010010")
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        # As Excel writes it, as Java does, and as JavaScript does.
+        ("4.2070219900101E+17", "4.20702199001010E+17"),
+        ("4.2070219900101E17", "4.20702199001010E+17"),
+        ("420702199001010000", "4.20702199001010E+17"),
+        ("1234567890123450", "1.23456789012345E+15"),
+        ("1.234567890123456E15", "1.23456789012346E+15"),
+        # Written out by a program that keeps all digits: no double of 64 bits looks like that.
+        ("420702199001010011", "420702199001010011"),
+        ("420702199001010012", "420702199001010012"),
+        ("1234567890123456", "1234567890123456"),
+        ("-42070219900101001234567", "-42070219900101001234567"),
+        ("900000000000000", "900000000000000"),
+        ("2.0200002E7", "20200002"),
+        ("20200001.0", "20200001"),
+        ("0.30000000000000004", "0.30000000000000004"),
+    ],
+)
+def test_number_that_a_spreadsheet_may_have_rounded_is_told_from_one_that_is_exact(written: str, text: str) -> None:
+    content = in_sheet(
+        workbook([["名称", "代码"], ["甲", 77], ["乙", 5]]), lambda part: part.replace(b">77<", f">{written}<".encode())
+    )
+    assert Read(content).rows == {2: ["甲", text], 3: ["乙", "5"]}
 
 
 def test_serial_number_without_a_date_format_stays_a_number() -> None:

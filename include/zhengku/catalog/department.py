@@ -188,7 +188,12 @@ class XlsxFormat(Model):
     """How a spreadsheet (XLSX) is written: title rows, then a header of one or more rows with merged cells."""
 
     kind: Literal["xlsx"]
-    sheet: Text | None = Field(default=None, description="Name of the sheet; the first one when left out.")
+    sheet: Text | None = Field(default=None, description="Name of the one sheet that is read.")
+    sheets: Literal["first", "all"] | Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
+        default="first",
+        description="Which sheets are read: the first that is not hidden and has the header, all of these, or those "
+        "named. What is not read is told.",
+    )
     header_rows: WholeNumber = Field(
         default=1,
         ge=1,
@@ -202,6 +207,17 @@ class XlsxFormat(Model):
         default=200, ge=1, le=400, description="A header with more columns rejects the file."
     )
     allow_empty: bool = Field(default=False, description="Whether a file with a header and no row is in order.")
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.sheet is not None and "sheets" in self.model_fields_set:
+            raise _wrong("expected either sheet or sheets, got both", "Write sheets alone.")
+        return self
+
+    @property
+    def asked_sheets(self) -> Literal["first", "all"] | tuple[str, ...]:
+        """Which sheets are read: `first`, `all`, or names."""
+        return self.sheets if self.sheet is None else (self.sheet,)
 
 
 class FileDrop(Model):

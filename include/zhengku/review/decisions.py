@@ -1,4 +1,5 @@
-"""What a person decides about a held batch: it goes on after all, or it is given back. The department is told.
+"""What a person decides about a batch: a held one goes on after all, or one that is not loaded is given back. The
+department is told.
 
 Either stands in `ledger.decision`; the department's notice lies beside its returns.
 """
@@ -10,6 +11,7 @@ from zhengku.ledger import Batch, Connection
 from zhengku.report.sheets import city_time, written_aside
 from zhengku.road import Road
 from zhengku.settings import Settings
+from zhengku.stage.staging import discard
 
 DECISION_NAMES = {"released": "放行入库", "rejected": "整批退回"}
 
@@ -31,11 +33,15 @@ def release(road: Road, batch_id: int, released_by: str, reason: str) -> Batch:
 
 
 def reject(settings: Settings, catalog: Catalog, batch_id: int, rejected_by: str, reason: str) -> Batch:
-    """Close a held batch as rejected, tell the department, and return the batch. Raises and repeats as `release`."""
+    """Close a batch that is not loaded as rejected, tell the department, and return it.
+
+    It may be held, or not have come to its end: a step that works on it is ended. Raises and repeats as `release`.
+    """
     with store_connection(settings.database_url) as connection:
         batch = ledger.batch_by_id(connection, batch_id)
         if not _is_decided(connection, batch_id, "rejected", rejected_by, reason):
-            batch = ledger.reject_held(connection, batch, rejected_by, reason)
+            batch = ledger.reject_unfinished(connection, batch, rejected_by, reason)
+            discard(connection, batch_id)
     _tell(settings, catalog, batch, batch.reason)
     return batch
 

@@ -162,6 +162,23 @@ def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _V
     )
 
 
+def _error_cells(layers: _Layers, texts: Mapping[str, _Value], nothing: _Value) -> _Value:
+    """Return the names of the fields that hold the error of a spreadsheet's cell, comma separated; null without one.
+
+    What is no text needs no such look: an error is no date, no district and no code that a mapping knows.
+    """
+    if not texts:
+        return nothing
+    # The names are put together for the few rows that have one.
+    tests = [f"clean.is_error_cell({{{i}}})" for i in range(len(texts))]
+    named = (f"case when {test} then ({{names}}::text[])[{i}] end" for i, test in enumerate(tests, start=1))
+    return layers.add(
+        f"case when {' or '.join(tests)} then concat_ws(',', {', '.join(named)}) end collate \"C\"",
+        *texts.values(),
+        names=list(texts),
+    )
+
+
 def _extension(layers: _Layers, values: Mapping[str, _Value]) -> _Value:
     """Return the fields as jsonb, without those that are null.
 
@@ -191,9 +208,11 @@ def cleaning_query(
 
     Its columns: `row_no`, `record_key`, the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
-    separated), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
-    (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says),
-    `row_hash` (over all that is stored) and `received_hash` (from `seed` on, over the mapped columns as they came).
+    separated), `error_cells` and `extension_error_cells` (names of standard and extension fields that hold the error of
+    a spreadsheet's cell), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`,
+    `extension` (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed
+    says), `row_hash` (over all that is stored) and `received_hash` (from `seed` on, over the mapped columns as they
+    came).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
     """
     missing = [column for column in feed.required_columns if column not in delivered_columns]
@@ -206,7 +225,10 @@ def cleaning_query(
         "status_unmapped": nothing,
         "codes_unmapped": nothing,
         "district_delivered": nothing,
+        "error_cells": nothing,
+        "extension_error_cells": nothing,
     }
+    texts: dict[str, _Value] = {}
     unmapped: list[_Value] = []
     for field in catalog.standard_fields(feed.dataset).values():
         mapping = feed.fields.get(field.field)
@@ -261,7 +283,8 @@ def cleaning_query(
                     )
                 )
         else:
-            outputs[field.field] = text
+            outputs[field.field] = texts[field.field] = text
+    beside["error_cells"] = _error_cells(layers, texts, nothing)
     if unmapped:
         names = ", ".join(f"{{{i}}}" for i in range(len(unmapped)))
         beside["codes_unmapped"] = layers.add(f"nullif(concat_ws(',', {names}), '') collate \"C\"", *unmapped)
@@ -272,6 +295,8 @@ def cleaning_query(
         for name, mapping in feed.extension.items()
     }
     beside["extension"] = _extension(layers, extension)
+    delivered = {name: extension[name] for name, mapping in feed.extension.items() if mapping.column is not None}
+    beside["extension_error_cells"] = _error_cells(layers, delivered, nothing)
     key = [outputs[field] for field in feed.key]
     beside["record_key"] = layers.add(" || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key)
     if feed.version == "source_updated_at":

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 RowRule = Literal[
-    "row.ragged", "row.nul", "row.encoding", "row.too_long", "row.quote", "row.control_character", "row.shape"
+    "row.ragged",
+    "row.nul",
+    "row.encoding",
+    "row.too_long",
+    "row.quote",
+    "row.control_character",
+    "row.shape",
+    "row.formula",
 ]
 """Ids of the rules that a physical row can fail here."""
 

@@ -9,7 +9,7 @@ from zhengku.stage.blocks import Block
 from zhengku.stage.pages import open_pages
 from zhengku.stage.records import open_records
 from zhengku.stage.table_rows import open_table_rows
-from zhengku.stage.workbook import open_workbook
+from zhengku.stage.workbook_process import WorkbookApart
 
 
 class Reader(Protocol):
@@ -68,4 +68,4 @@ def open_reader(content: BinaryIO, feed: Feed, origin: str = "delivery") -> Read
             max_columns=form.max_columns,
             allow_empty=form.allow_empty,
         )
-    return open_workbook(content, required_columns=feed.required_columns, form=form)
+    return WorkbookApart(content, feed.required_columns, form)

@@ -10,6 +10,7 @@ ROW_RULES: Final[dict[str, str]] = {
     "row.quote": "引号不成对或引号后有多余文字",
     "row.control_character": "含单独的回车符",
     "row.shape": "不是由字段名和值组成的一行",
+    "row.formula": "单元格是公式，文件中没有计算结果",
 }
 
 ROW_EXPECTED: Final[dict[str, str]] = {
@@ -20,5 +21,6 @@ ROW_EXPECTED: Final[dict[str, str]] = {
     "row.quote": "引号成对；值中的引号写两次",
     "row.control_character": "换行使用 LF 或 CRLF，值中没有单独的回车符",
     "row.shape": "每行是一组字段名和值",
+    "row.formula": "公式在电子表格软件中计算并保存，或粘贴为数值",
 }
 """What a physical row must be, in Chinese."""

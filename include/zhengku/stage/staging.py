@@ -6,7 +6,7 @@ are dropped within minutes, and who drops a table that is being vacuumed waits f
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import psycopg
@@ -20,6 +20,8 @@ from zhengku.masking import mask_text
 from zhengku.stage.blocks import BadRow
 from zhengku.stage.cleaning import cleaning_query
 from zhengku.stage.reader import open_reader
+from zhengku.stage.workbook import SheetRead
+from zhengku.stage.workbook_process import WorkbookApart
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Staged:
     """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
 
     Of a landed file that goes the road again they are its unsolved problems alone. `shown_columns` are the columns,
-    masked.
+    masked. `sheets` are those of a workbook.
     """
 
     fetched: int
@@ -36,6 +38,7 @@ class Staged:
     columns: tuple[str, ...]
     shown_columns: list[str]
     unknown_columns: list[str]
+    sheets: list[SheetRead] | None
 
 
 def copy_rows(
@@ -98,6 +101,9 @@ def copy_rows(
         # They go into logs and reports, and an interface may have a person's number for a key.
         shown_columns=list(map(mask_text, reader.columns)),
         unknown_columns=list(map(mask_text, feed.unexpected_columns(tuple(reader.columns)))),
+        sheets=[replace(sheet, name=mask_text(sheet.name)) for sheet in reader.sheets]
+        if isinstance(reader, WorkbookApart)
+        else None,
     )
 
 

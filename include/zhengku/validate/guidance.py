@@ -38,6 +38,8 @@ _PARAMETER_WORDS: Final[Mapping[str, str]] = {
 _OTHER_NAMES: Final[Mapping[str, str]] = {
     "record_key": "关键字段",
     "codes_unmapped": "各代码字段",
+    "error_cells": "各文字字段",
+    "extension_error_cells": "各扩展字段",
     "operation_unmapped": "操作类型",
     "batch_summary": "整批数据",
     "quarantined_share": "问题数据占本批次的比例",
@@ -121,6 +123,10 @@ def _columns_of_whole(rule: Rule, feed: Feed) -> list[str | None]:
     looked_at = _looked_at(rule)
     if looked_at == "codes_unmapped":
         return list(_coded_columns(feed))
+    if looked_at == "error_cells":
+        return [mapping.column for field, mapping in feed.fields.items() if not mapping.codes]
+    if looked_at == "extension_error_cells":
+        return [mapping.column for mapping in feed.extension.values()]
     if looked_at == "operation_unmapped":
         return [feed.operation.column] if feed.operation is not None else []
     return [_delivered(feed, field) for field in feed.key]
@@ -271,6 +277,8 @@ def _null(asked: _Asked) -> str:
         coded = _coded_columns(asked.feed) if asked.feed is not None else {}
         told = [f"{_quoted(name)}{_one_of(asked.codes(field))}" for name, field in coded.items()]
         return "；".join(told) or "代码应在约定的代码表内"
+    if column in ("error_cells", "extension_error_cells"):
+        return "各字段应为实际内容，不能是电子表格的错误值（如#N/A、#REF!）或显示不全的########"
     if column.endswith(_UNMAPPED):
         return _one_of(asked.codes(column.removesuffix(_UNMAPPED)))
     if asked.kind(column) == "end_date":
