@@ -48,6 +48,8 @@ class Batch:
     absent_fields: list[str]
     unknown_columns: list[str]
     blank_lines: int
+    footers: int
+    notes: list[str]
     fetched: int | None
     staged: int | None
     inserted: int

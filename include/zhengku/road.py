@@ -47,7 +47,7 @@ from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import Settings
 from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
-from zhengku.stage.staging import copy_rows, is_staged, type_rows
+from zhengku.stage.staging import Staged, copy_rows, is_staged, type_rows
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 log = logging.getLogger(__name__)
@@ -406,7 +406,7 @@ class Road:
                         content,
                         lambda rows: self.observe("stage", batch.source_name, rows),
                     )
-                    _check_count(batch, staged.fetched)
+                    _check_count(batch, staged)
                     if self._warm_up:
                         Thread(target=import_module, args=("zhengku.validate.run",), daemon=True).start()
                     seed = received_seed(self.config_digest(feed))
@@ -421,6 +421,8 @@ class Road:
                             "recognised": recognised.rows,
                             "recognised_after": recognised.after,
                             "blank_lines": staged.blank_lines,
+                            "footers": staged.footers,
+                            "notes": [note.text_zh for note in staged.notes],
                             "columns": staged.shown_columns,
                             "unknown_columns": staged.unknown_columns,
                         },
@@ -432,6 +434,8 @@ class Road:
             except DeliveryRejected as error:
                 log.info("Batch %d is rejected: %s: %s", batch_id, batch.source_name, error)
                 return ledger.reject(connection, batch_id, error.rule, error.reason, f"{batch.source_name}: {error}")
+            for note in staged.notes:
+                log.warning("Batch %d: %s: %s.", batch_id, batch.source_name, note.text_en)
             if staged.unknown_columns:
                 log.warning(
                     "Batch %d: %s has columns that the feed does not know: %s. Map them or list them as "
@@ -650,9 +654,11 @@ def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> N
         )
 
 
-def _check_count(batch: Batch, fetched: int) -> None:
+def _check_count(batch: Batch, staged: Staged) -> None:
     rows = Manifest.from_json(batch.manifest).rows if batch.manifest else None
-    if rows is not None and rows != fetched:
+    fetched = staged.fetched
+    # A system that counts lines has counted its sums and remarks as well.
+    if rows is not None and rows not in (fetched, fetched + staged.footers):
         raise DeliveryRejected(
             "file.count",
             f"the manifest says {rows} rows, the file has {fetched}: it is incomplete or the manifest belongs to "

@@ -18,8 +18,15 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from zhengku.catalog.department import XlsxFormat
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block
-from zhengku.stage.column_names import as_required, check_count, check_names, missing_columns, missing_from
+from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block, Note
+from zhengku.stage.column_names import (
+    as_required,
+    check_count,
+    check_names,
+    missing_columns,
+    missing_from,
+    with_names_for_nameless,
+)
 from zhengku.stage.quoting import Fault
 from zhengku.stage.workbook_archive import inspect, not_workbook
 
@@ -97,6 +104,7 @@ class WorkbookReader:
         self.good = 0
         self.bad = 0
         self.blank_lines = 0
+        self.notes: tuple[Note, ...] = ()
         self._left = sheet.start[1] if sheet.start else 0
         self._top = sheet.start[0] if sheet.start else 0
         self._errors = errors
@@ -228,6 +236,7 @@ class WorkbookReader:
             byte_length=len(raw),
             sha256=sha256(raw).hexdigest(),
             payload=raw[:PAYLOAD_LIMIT],
+            cells=tuple(texts[self._first_column :]) if fault.rule_id == "row.ragged" and len(raw) < 1000 else (),
         )
 
 
@@ -271,7 +280,7 @@ def _find_header(
         places = f" in the first {len(rows)} rows that are not empty." if rows else "; the sheet is empty."
         raise missing_columns([names[column] for column in named], required, places)
     first = named[0]
-    names = names[first : named[-1] + 1]
+    names = with_names_for_nameless(names[first : named[-1] + 1])
     check_count(len(names), form.max_columns, "the header")
     check_names(names)
     return _Header(as_required(names, required), first, body)
