@@ -211,7 +211,9 @@ def test_header_of_ascii_leaves_the_choice_to_the_rows(
     def change(text):
         for place, name in enumerate(names):
             text = text.replace(f"column: {name}}}", f"column: c{place}}}").replace(f"column: {name},", f"column: c{place},")
-        return text.replace("kind: csv", f"kind: csv\n        encodings: {encodings}")
+        return text.replace("encodings: [utf-8, gb18030]", f"encodings: {encodings}").replace(
+            "delimiter: \",\"", "max_title_rows: 3"
+        )
 
     written(installation, tmp_path, change)
     # Six characters of three bytes, which are nine of GB 18030.

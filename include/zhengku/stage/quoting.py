@@ -17,10 +17,10 @@ _UNSEEN: Final = (
     rb"\xe2\x81[\x9f-\xaf]|\xe3\x80\x80|\xe3\x85\xa4|\xef\xbb\xbf|\xef\xb8\x8f"
 )
 # A spreadsheet's formula for a text, ="0042", is quoted as well.
-_OPENING: Final = re.compile(rb'(?:\t|%b)*=?"' % _UNSEEN)
+_OPENING: Final = re.compile(rb'(?:\t|%b)*(?:=(?="[^"]))?"' % _UNSEEN)
 _BEHIND: Final = re.compile(rb"(?:\t|%b)*" % _UNSEEN)
 # A tab that delimits is no blank.
-_OPENING_BETWEEN_TABS: Final = re.compile(rb'(?:%b)*=?"' % _UNSEEN)
+_OPENING_BETWEEN_TABS: Final = re.compile(rb'(?:%b)*(?:=(?="[^"]))?"' % _UNSEEN)
 _BEHIND_BETWEEN_TABS: Final = re.compile(rb"(?:%b)*" % _UNSEEN)
 
 
