@@ -24,14 +24,17 @@ from zhengku.catalog import Catalog, Feed, FileDrop, load_catalog
 from zhengku.catalog.department import NewFiles, Watermark
 from zhengku.catalog.reference import TABLES
 from zhengku.collect.address import without_login
+from zhengku.collect.drop_folder import open_folder
 from zhengku.collect.landing import Landed, LandingArea, safe_name
 from zhengku.collect.manifest import Manifest
 from zhengku.collect.source import Collected, Delivery, Source, Window
 from zhengku.collect.transports import source_of
+from zhengku.collect.untaken import folders_below, untaken_files
 from zhengku.collect.window import window_after
 from zhengku.database import batch_schema, statement, store_connection, use_batch_schema
 from zhengku.errors import (
     BatchesFailed,
+    CatalogError,
     ConfigurationError,
     DeliveryRejected,
     DeliveryUnavailable,
@@ -77,6 +80,7 @@ class Road:
         self.settings = settings
         self.observe = observe
         self._warm_up = warm_up
+        self._looked_at: set[tuple[str, str]] = set()
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -131,6 +135,8 @@ class Road:
                 f"{feed.name}: expected a feed with a watermark window for an interval, its window is "
                 f"{feed.window.kind}. Collect it without an interval."
             )
+        if isinstance(feed.transport, FileDrop):
+            self._tell_untaken(department, feed.transport.connection, address, run_id)
         with self._alone_with_feed(feed):
             with store_connection(self.settings.database_url) as connection:
                 ledger.take_up_unfinished(connection, department, feed_id, run_id)
@@ -170,6 +176,51 @@ class Road:
             # A file that this very run rejected, and that was read again since, is the batch that is there.
             found = {batch.batch_id: batch for batch in batches}
             return [found[batch_id] for batch_id in sorted(found)]
+
+    def _tell_untaken(self, department: str, connection_id: str, address: str, run_id: str) -> None:
+        """Enter and log what lies in a drop that no feed takes, once in a run for each connection.
+
+        A drop that cannot be read keeps nobody from collecting: whoever collects from it tells that.
+        """
+        if (run_id, connection_id) in self._looked_at:
+            return
+        self._looked_at.add((run_id, connection_id))
+        try:
+            with open_folder(address, "", connection_id) as root:
+                files = untaken_files(root, folders_below(address, self._drops()))
+        except (OSError, ZhengkuError) as error:
+            log.info(
+                "%s is not looked through for files that no feed takes: %s.",
+                without_login(address),
+                (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
+            )
+            return
+        with store_connection(self.settings.database_url) as connection:
+            new = ledger.record_untaken(connection, department, run_id, connection_id, files)
+        for file in new:
+            log.warning(
+                "No feed takes %s in %s (%s). Change the feed's pattern or folder, or ask the department for the file "
+                "as agreed.",
+                file.name,
+                without_login(address),
+                file.reason,
+            )
+
+    def _drops(self) -> list[tuple[str, FileDrop]]:
+        """Return the file drops of all departments with the addresses that this installation has."""
+        found = []
+        for department_id in self.catalog.department_ids:
+            try:
+                feeds = self.catalog.department(department_id).feeds.values()
+            except CatalogError as error:
+                log.debug("%s has no say in which files are taken: %s", department_id, error)
+                continue
+            for feed in feeds:
+                name = f"ZHENGKU_CONN_{feed.transport.connection.upper()}"
+                address = self.settings.environment.get(name)
+                if isinstance(feed.transport, FileDrop) and address:
+                    found.append((address, feed.transport))
+        return found
 
     def collect_month(
         self, department: str, feed_id: str, run_id: str, month: date, window: Window, share: int
