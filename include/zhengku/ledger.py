@@ -10,6 +10,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from zhengku.collect.source import Position
+from zhengku.collect.untaken import UntakenFile
 from zhengku.database import statement
 from zhengku.errors import ConfigurationError
 
@@ -57,6 +58,8 @@ class Batch:
     absent_fields: list[str]
     unknown_columns: list[str]
     blank_lines: int
+    footers: int
+    notes: list[str]
     fetched: int | None
     staged: int | None
     inserted: int
@@ -222,6 +225,48 @@ def first_delivered(connection: Connection, department: str, feed: str, sha256: 
         statement("collect/first_delivered"), {"department": department, "feed": feed, "sha256": sha256}
     ).fetchone()
     return row[0] if row else None
+
+
+@dataclass(frozen=True)
+class Untaken:
+    """A file in a drop that no feed takes; `name` is its path below the connection's address. Times carry their zone."""
+
+    connection: str
+    name: str
+    source_bytes: int
+    source_modified_at: datetime
+    department: str
+    reason: str
+    first_run_id: str
+    first_seen_at: datetime
+
+
+def record_untaken(
+    connection: Connection, department: str, run_id: str, connection_id: str, files: Sequence[UntakenFile]
+) -> list[Untaken]:
+    """Enter what a look at a drop found that no feed takes; return what was not known before.
+
+    What was known and is not among `files` is gone.
+    """
+    values = {
+        "connection": connection_id,
+        "department": department,
+        "run_id": run_id,
+        "names": [file.name for file in files],
+        "sizes": [file.size for file in files],
+        "times": [file.modified_at for file in files],
+        "reasons": [file.reason for file in files],
+    }
+    connection.execute(statement("collect/untaken_gone"), values)
+    with connection.cursor(row_factory=class_row(Untaken)) as cursor:
+        return cursor.execute(statement("collect/record_untaken"), values).fetchall()
+
+
+def untaken(connection: Connection, *, department: str | None = None, run_id: str | None = None) -> list[Untaken]:
+    """List the files that no feed takes: those that a run of a department was the first to see, or all that lie there."""
+    with connection.cursor(row_factory=class_row(Untaken)) as cursor:
+        cursor.execute(statement("ledger/untaken_files"), {"department": department, "run_id": run_id})
+        return cursor.fetchall()
 
 
 def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, detail: str) -> Batch:

@@ -26,14 +26,17 @@ from zhengku.catalog import Catalog, Feed, FileDrop, load_catalog
 from zhengku.catalog.department import NewFiles, Watermark
 from zhengku.catalog.reference import TABLES
 from zhengku.collect.address import without_login
+from zhengku.collect.drop_folder import open_folder
 from zhengku.collect.landing import Landed, LandingArea, safe_name
 from zhengku.collect.manifest import Manifest
 from zhengku.collect.source import Collected, Delivery, Source, Window
 from zhengku.collect.transports import source_of
+from zhengku.collect.untaken import folders_below, untaken_files
 from zhengku.collect.window import window_after
 from zhengku.database import batch_schema, statement, store_connection, use_batch_schema
 from zhengku.errors import (
     BatchesFailed,
+    CatalogError,
     ConfigurationError,
     DeliveryRejected,
     DeliveryUnavailable,
@@ -49,7 +52,7 @@ from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import Settings
 from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
-from zhengku.stage.staging import copy_rows, discard, is_staged, type_rows
+from zhengku.stage.staging import Staged, copy_rows, discard, is_staged, type_rows
 from zhengku.stage.workbook import EMPTY
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
@@ -82,6 +85,7 @@ class Road:
         self._warm_up = warm_up
         self._begun: set[int] = set()
         """Batches of which this process has begun a step."""
+        self._looked_at: set[tuple[str, str]] = set()
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -175,6 +179,8 @@ class Road:
                 f"{feed.name}: expected a feed with a watermark window for an interval, its window is "
                 f"{feed.window.kind}. Collect it without an interval."
             )
+        if isinstance(feed.transport, FileDrop):
+            self._tell_untaken(department, feed.transport.connection, address, run_id)
         with self._alone_with_feed(feed):
             with store_connection(self.settings.database_url) as connection:
                 ledger.take_up_unfinished(connection, department, feed_id, run_id)
@@ -214,6 +220,51 @@ class Road:
             # A file that this very run rejected, and that was read again since, is the batch that is there.
             found = {batch.batch_id: batch for batch in batches}
             return [found[batch_id] for batch_id in sorted(found)]
+
+    def _tell_untaken(self, department: str, connection_id: str, address: str, run_id: str) -> None:
+        """Enter and log what lies in a drop that no feed takes, once in a run for each connection.
+
+        A drop that cannot be read keeps nobody from collecting: whoever collects from it tells that.
+        """
+        if (run_id, connection_id) in self._looked_at:
+            return
+        self._looked_at.add((run_id, connection_id))
+        try:
+            with open_folder(address, "", connection_id) as root:
+                files = untaken_files(root, folders_below(address, self._drops()))
+        except (OSError, ZhengkuError) as error:
+            log.info(
+                "%s is not looked through for files that no feed takes: %s.",
+                without_login(address),
+                (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
+            )
+            return
+        with store_connection(self.settings.database_url) as connection:
+            new = ledger.record_untaken(connection, department, run_id, connection_id, files)
+        for file in new:
+            log.warning(
+                "No feed takes %s in %s (%s). Change the feed's pattern or folder, or ask the department for the file "
+                "as agreed.",
+                file.name,
+                without_login(address),
+                file.reason,
+            )
+
+    def _drops(self) -> list[tuple[str, FileDrop]]:
+        """Return the file drops of all departments with the addresses that this installation has."""
+        found = []
+        for department_id in self.catalog.department_ids:
+            try:
+                feeds = self.catalog.department(department_id).feeds.values()
+            except CatalogError as error:
+                log.debug("%s has no say in which files are taken: %s", department_id, error)
+                continue
+            for feed in feeds:
+                name = f"ZHENGKU_CONN_{feed.transport.connection.upper()}"
+                address = self.settings.environment.get(name)
+                if isinstance(feed.transport, FileDrop) and address:
+                    found.append((address, feed.transport))
+        return found
 
     def collect_month(
         self, department: str, feed_id: str, run_id: str, month: date, window: Window, share: int
@@ -458,7 +509,7 @@ class Road:
                         content,
                         lambda rows: self.observe("stage", batch.source_name, rows),
                     )
-                    _check_count(batch, staged.fetched)
+                    _check_count(batch, staged)
                     if self._warm_up:
                         Thread(target=import_module, args=("zhengku.validate.run",), daemon=True).start()
                     seed = received_seed(self.config_digest(feed))
@@ -473,6 +524,8 @@ class Road:
                             "recognised": recognised.rows,
                             "recognised_after": recognised.after,
                             "blank_lines": staged.blank_lines,
+                            "footers": staged.footers,
+                            "notes": [note.text_zh for note in staged.notes],
                             "columns": staged.shown_columns,
                             "unknown_columns": staged.unknown_columns,
                             "sheets": None if staged.sheets is None else Jsonb(list(map(asdict, staged.sheets))),
@@ -485,6 +538,8 @@ class Road:
             except DeliveryRejected as error:
                 log.info("Batch %d is rejected: %s: %s", batch_id, batch.source_name, error)
                 return ledger.reject(connection, batch_id, error.rule, error.reason, f"{batch.source_name}: {error}")
+            for note in staged.notes:
+                log.warning("Batch %d: %s: %s.", batch_id, batch.source_name, note.text_en)
             if staged.unknown_columns:
                 log.warning(
                     "Batch %d: %s has columns that the feed does not know: %s. Map them or list them as "
@@ -719,9 +774,11 @@ def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> N
         )
 
 
-def _check_count(batch: Batch, fetched: int) -> None:
+def _check_count(batch: Batch, staged: Staged) -> None:
     rows = Manifest.from_json(batch.manifest).rows if batch.manifest else None
-    if rows is not None and rows != fetched:
+    fetched = staged.fetched
+    # A system that counts lines has counted its sums and remarks as well.
+    if rows is not None and rows not in (fetched, fetched + staged.footers):
         raise DeliveryRejected(
             "file.count",
             f"the manifest says {rows} rows, the file has {fetched}: it is incomplete or the manifest belongs to "

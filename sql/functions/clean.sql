@@ -15,16 +15,40 @@ create or replace function clean.bytes_of(value text) returns bytea
 language sql stable parallel safe
 return textsend(value);
 
--- Blanks of every width around a value, and the words that exports write for "nothing" (domain: "NULL", "N/A").
+-- What spreadsheets put around a value to say that it is a text, ="0042" and '0042, in text that is trimmed: where it can
+-- be nothing else. An apostrophe may begin a name.
+create or replace function clean.unmarked(trimmed text) returns text
+language sql immutable parallel safe
+return case
+    when trimmed ~ '^''?="+[^"]*"+$'
+        then btrim(substring(trimmed from '="+([^"]*)"+$'), e' \t\n\r\u3000\u00a0\ufeff\u200b''')
+    when trimmed ~ '^''([0-9\u4e00-\u9fff][^'']*)?$' then substr(trimmed, 2)
+    else trimmed
+end;
+
+-- The same in a code, of which no such mark is a part; some put it on both sides.
+create or replace function clean.unmarked_code(half_width text) returns text
+language sql immutable parallel safe
+return case
+    when half_width ~ '^[''\u2018\u2019`]*="+[^"]*"+$'
+        then btrim(substring(half_width from '="+([^"]*)"+$'), e'''\u2018\u2019`')
+    when half_width ~ '^[''\u2018\u2019`]' then btrim(half_width, e'''\u2018\u2019`')
+    else half_width
+end;
+
+-- Blanks of every width around a value, and the marks of a text.
 create or replace function clean.trimmed(value text) returns text
 language sql stable parallel safe
 return case
-    -- No byte with which one of the blanks begins or ends: trimming bytes costs a part of trimming characters.
-    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d80a0bfe3c2efe28b'::bytea)) = octet_length(value)
+    -- No byte with which a blank or a mark begins or ends: trimming bytes costs a part of trimming characters.
+    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d80a0bfe3c2efe28b273d'::bytea)) = octet_length(value)
         then value
-    else btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b')
+    when position('\x27'::bytea in clean.bytes_of(value)) = 0 and position('\x3d'::bytea in clean.bytes_of(value)) = 0
+        then btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b')
+    else clean.unmarked(btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b'))
 end;
 
+-- The words that exports write for "nothing" (domain: "NULL", "N/A").
 create or replace function clean.without_null_word(trimmed text) returns text
 language sql immutable parallel safe
 return case
@@ -63,6 +87,9 @@ create or replace function clean.code(half_width text) returns text
 language sql stable parallel safe
 return case
     when ltrim(clean.bytes_of(half_width), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-'::bytea) = '' then half_width
+    -- A byte with which a mark of a text begins.
+    when octet_length(ltrim(clean.bytes_of(half_width), '\x27603de2'::bytea)) < octet_length(half_width)
+        then upper(translate(clean.unmarked_code(half_width), e' \t\n\r\u3000\u00a0\ufeff\u200b', ''))
     else upper(translate(half_width, e' \t\n\r\u3000\u00a0\ufeff\u200b', ''))
 end;
 

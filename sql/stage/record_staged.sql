@@ -6,6 +6,8 @@ set
     recognised = %(recognised)s,
     recognised_after = %(recognised_after)s,
     blank_lines = %(blank_lines)s,
+    footers = %(footers)s,
+    notes = %(notes)s,
     columns = %(columns)s,
     unknown_columns = %(unknown_columns)s,
     sheets = %(sheets)s,

@@ -85,7 +85,7 @@ def test_blank_lines_before_the_header_are_passed_over() -> None:
         (b"PK\x03\x04\x14\x00\x06\x00", "file.not_text", "spreadsheet"),
         (f"企业名称,注册日期\n{ROW}\n".encode(), "file.missing_column", "统一社会信用代码"),
         (f"{HEADER},企业 名称\n{ROW},1\n".encode(), "file.duplicate_column", "repeats the name of column 1"),
-        (f"{HEADER},\n{ROW},1\n".encode(), "file.header", "Column 4 of the header has no name"),
+        (b" ,,,\n1,2,3,4\n", "file.header", "4 columns and no name"),
         (f'"{HEADER}\n{ROW}\n'.encode(), "file.header", "quotes"),
         (f"{HEADER}\r{ROW}\r".encode(), "file.line_end", "old Mac"),
         (f"{HEADER};x\n{ROW}\n".replace(",", ";").encode(), "file.missing_column", "separated by ';'"),

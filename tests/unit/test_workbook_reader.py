@@ -178,7 +178,6 @@ def test_values_are_not_told_where_no_header_is_found() -> None:
         ("file.no_rows", [["名称", "代码"]]),
         ("file.no_rows", [["名称", "代码"], [], ["", " "]]),
         ("file.duplicate_column", [["名称", "代码", "名称"], ["甲", "1", "乙"]]),
-        ("file.header", [["名称", None, "代码"], ["甲", "1", "乙"]]),
         ("file.too_many_columns", [["名称", "代码", *(f"列{n}" for n in range(200))], ["甲", "1"]]),
     ],
 )

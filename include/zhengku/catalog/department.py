@@ -176,6 +176,9 @@ class CsvFormat(Model):
     max_record_lines: WholeNumber = Field(
         default=64, ge=1, le=10_000, description="Lines that one record may span by line breaks inside quotes."
     )
+    max_title_rows: WholeNumber = Field(
+        default=10, ge=0, le=100, description="The header is looked for below at most so many lines of titles."
+    )
     # A row of PostgreSQL fits a page of 8 KB, and values of up to 23 bytes are not moved out of it: 200 columns always
     # fit, 400 only while most are empty or long.
     max_columns: WholeNumber = Field(
@@ -439,6 +442,18 @@ class Whole(Model):
     kind: Literal["whole"]
 
 
+FOOTER_WORDS = (
+    *("合计", "总计", "小计", "共计", "累计", "总数", "本页合计"),
+    *("制表", "制表人", "制表单位", "制表日期", "制表时间", "填表", "填表人", "填表单位", "填表日期", "填表时间"),
+    *("填报", "填报人", "填报单位", "填报日期", "填报时间", "报送人", "报送单位", "报送日期", "上报日期", "录入人"),
+    *("审核", "审核人", "审核日期", "复核", "复核人", "审批人", "校对", "校对人", "经办人", "负责人", "单位负责人"),
+    *("分管领导", "主管领导", "联系人", "联系电话", "统计人", "统计单位", "统计日期", "统计时间", "截止日期", "截止时间"),
+    *("打印人", "打印日期", "打印时间", "导出人", "导出日期", "导出时间", "生成时间", "数据来源", "备注", "说明", "注"),
+    *("以下空白", "以下无正文"),
+)
+"""What the rows below a table begin with that are sums, signatures and remarks."""
+
+
 class Operation(Model):
     """The column that says what happened to a row (`cd_operation`)."""
 
@@ -496,6 +511,11 @@ class Feed(Model):
     absent: tuple[Text, ...] = Field(
         default=(),
         description="Standard fields that this feed does not have; reported once per feed and not once per row.",
+    )
+    footer_words: tuple[Text, ...] = Field(
+        default=FOOTER_WORDS,
+        description="A row that begins with one of these, and whose key is no key, is a sum or a remark of the list and "
+        "no record. In place of the usual words; an empty list where no row is to be taken for one.",
     )
     ignored_columns: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
         default=(), description="Delivered, known, not wanted. Any other column not mentioned is contract drift."

@@ -24,12 +24,14 @@ class Entry:
     size: int
     modified_at: datetime
     is_file: bool
+    is_folder: bool = False
 
     @classmethod
     def of(cls, mode: int, size: int, modified: float) -> "Entry":
         """Take the figures of a stat. Raises `OverflowError`, `ValueError` for a time that no calendar has."""
         is_file = stat.S_ISREG(mode)
-        return cls(size if is_file else 0, datetime.fromtimestamp(modified, tz=CITY_TIME_ZONE), is_file)
+        changed = datetime.fromtimestamp(modified, tz=CITY_TIME_ZONE)
+        return cls(size if is_file else 0, changed, is_file, stat.S_ISDIR(mode))
 
 
 class DropFolder(Protocol):
@@ -46,6 +48,9 @@ class DropFolder(Protocol):
 
     def open(self, name: bytes) -> AbstractContextManager[Readable]:
         """Open a file for reading."""
+
+    def below(self, name: bytes) -> "DropFolder":
+        """Return the folder of this name in it, which need not be there."""
 
 
 class LocalFolder:
@@ -71,6 +76,10 @@ class LocalFolder:
         """Open a file for reading."""
         with self._at(name).open("rb") as file:
             yield file
+
+    def below(self, name: bytes) -> "LocalFolder":
+        """Return the folder of this name in it."""
+        return LocalFolder(self._at(name))
 
 
 @contextmanager

@@ -326,6 +326,10 @@ class SftpFolder:
                 size = file.stat().st_size or 0
             yield _File(self._client, file, size)
 
+    def below(self, name: bytes) -> "SftpFolder":
+        """Return the folder of this name in it, over the same connection."""
+        return SftpFolder(self._client, self._at(name))
+
 
 def _entry(attributes: paramiko.SFTPAttributes) -> Entry:
     if attributes.st_mtime is None or attributes.st_size is None:

@@ -1,6 +1,5 @@
 """The file drop: a folder, of this machine or behind SFTP, into which a department's system lays files."""
 
-import fnmatch
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from zhengku import clock
 from zhengku.catalog import FileDrop
 from zhengku.collect.address import without_login
 from zhengku.collect.drop_folder import DropFolder, Entry, LocalFolder, open_folder
+from zhengku.collect.drop_names import clean_name, described_by, is_manifest, takes
 from zhengku.collect.landing import Landed, LandingArea, Readable
 from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, read_manifest
 from zhengku.collect.source import Collected, Delivery, Source, Window
@@ -21,9 +21,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FileDelivery(Delivery):
-    """A file of the drop; `raw_name` is its name as the folder has it, which may be no UTF-8."""
+    """A file of the drop; `raw_name` is its name as the folder has it, which may be no UTF-8.
+
+    `manifest_name` is that of its manifest; None where there was none.
+    """
 
     raw_name: bytes = b""
+    manifest_name: bytes | None = None
 
 
 class FileDropSource(Source):
@@ -40,7 +44,7 @@ class FileDropSource(Source):
         return open_folder(self._address, self._drop.folder, self._drop.connection)
 
     def deliveries(self, window: Window) -> Sequence[FileDelivery]:
-        """Return the files that match the feed's pattern, the oldest first; a drop knows no windows.
+        """Return the files that match the feed's pattern in any case, the oldest first; a drop knows no windows.
 
         A file whose manifest is required and not there yet is still being delivered, and is left for the next run.
         An entry that cannot be looked at (a link to nothing, a file just removed) is left out with a warning.
@@ -58,30 +62,30 @@ class FileDropSource(Source):
                     "that this account may read it."
                 ) from error
             found: list[FileDelivery] = []
+            manifests = {
+                described_by(name).casefold(): raw_name
+                for raw_name in names
+                if is_manifest(name := clean_name(raw_name))
+            }
             for raw_name in names:
-                if not self._is_ours(_clean_name(raw_name)):
+                name = clean_name(raw_name)
+                if not takes(self._drop, name):
                     continue
-                if self._drop.manifest == "required" and _manifest_name(raw_name) not in names:
+                manifest_name = manifests.get(name.casefold())
+                if self._drop.manifest == "required" and manifest_name is None:
                     continue
                 try:
-                    found.append(_seen(folder, names, raw_name))
+                    found.append(_seen(folder, names, raw_name, manifest_name))
                 except (OSError, OverflowError, ValueError) as error:
                     # The other two are for times of change that no calendar has.
                     log.warning(
                         "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or mend the "
                         "link.",
-                        _clean_name(raw_name),
+                        clean_name(raw_name),
                         shown,
                         (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
                     )
         return sorted(found, key=lambda delivery: (delivery.modified_at, delivery.name))
-
-    def _is_ours(self, name: str) -> bool:
-        return (
-            fnmatch.fnmatchcase(name, self._drop.pattern)
-            and not name.startswith(".")
-            and not name.endswith((SUFFIX, ".part", ".tmp"))
-        )
 
     def land(
         self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
@@ -143,8 +147,8 @@ class FileDropSource(Source):
         """Read the manifest beside a delivery, if the feed has manifests and it is there."""
         if self._drop.manifest == "none":
             return None
-        raw_name = _manifest_name(delivery.raw_name)
-        name = _clean_name(raw_name)
+        raw_name = delivery.manifest_name or delivery.raw_name + SUFFIX.encode()
+        name = clean_name(raw_name)
         with _reading(raw_name):
             try:
                 there = folder.entry(raw_name).is_file
@@ -161,37 +165,25 @@ class FileDropSource(Source):
         return None
 
 
-def _clean_name(raw_name: bytes) -> str:
-    """Return a file's name as text: departments' systems write names in UTF-8 or GB 18030."""
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw_name.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw_name.decode("utf-8", "backslashreplace")
-
-
-def _manifest_name(raw_name: bytes) -> bytes:
-    return raw_name + SUFFIX.encode()
-
-
-def _seen(folder: DropFolder, names: Mapping[bytes, Entry | None], raw_name: bytes) -> FileDelivery:
+def _seen(
+    folder: DropFolder, names: Mapping[bytes, Entry | None], raw_name: bytes, manifest_name: bytes | None
+) -> FileDelivery:
     entry = names[raw_name] or folder.entry(raw_name)
     manifest: Entry | None = None
-    manifest_name = _manifest_name(raw_name)
-    if manifest_name in names:
+    if manifest_name is not None:
         try:
             manifest = names[manifest_name] or folder.entry(manifest_name)
         except (OSError, OverflowError, ValueError) as error:
             # Landing the file tells what is wrong with its manifest.
-            log.debug("%s cannot be looked at: %s", _clean_name(manifest_name), type(error).__name__)
+            log.debug("%s cannot be looked at: %s", clean_name(manifest_name), type(error).__name__)
     return FileDelivery(
-        name=_clean_name(raw_name),
+        name=clean_name(raw_name),
         raw_name=raw_name,
         size=entry.size,
         modified_at=entry.modified_at,
         is_file=entry.is_file,
         manifest_at=manifest.modified_at if manifest else None,
+        manifest_name=manifest_name,
     )
 
 
@@ -208,21 +200,21 @@ def _reading(raw_name: bytes) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise DeliveryUnavailable(
-            f"{_clean_name(raw_name)} is no longer in the file drop; it was moved or removed after it was listed. It "
+            f"{clean_name(raw_name)} is no longer in the file drop; it was moved or removed after it was listed. It "
             "is taken by the next try if it comes back."
         ) from error
     except PermissionError as error:
         raise DeliveryUnavailable(
-            f"{_clean_name(raw_name)}: this account may not read it in the file drop. Ask for the right to read."
+            f"{clean_name(raw_name)}: this account may not read it in the file drop. Ask for the right to read."
         ) from error
     except OSError as error:
         raise DeliveryUnavailable(
-            f"{_clean_name(raw_name)} cannot be read from the file drop: {error.strerror or type(error).__name__}. "
+            f"{clean_name(raw_name)} cannot be read from the file drop: {error.strerror or type(error).__name__}. "
             "Check the share or the server; it is taken by the next try."
         ) from error
     except (OverflowError, ValueError) as error:
         raise DeliveryUnavailable(
-            f"{_clean_name(raw_name)} cannot be read from the file drop: its time of change is in no calendar. Ask the "
+            f"{clean_name(raw_name)} cannot be read from the file drop: its time of change is in no calendar. Ask the "
             "department to write it anew."
         ) from error
 

@@ -289,7 +289,7 @@ def show_problem(request: Request, access: Reviewer) -> Response:
 
 
 def show_batches(request: Request, access: Reviewer) -> Response:
-    """Show the batches that are held, and those that were rejected last."""
+    """Show the batches that are held, those that were rejected last, and the files that no feed takes."""
     with _store(request) as connection:
         view = _View(request, access, BATCHES)
         held = ledger.batches(connection, status="held", limit=_BATCHES_SHOWN)
@@ -301,6 +301,7 @@ def show_batches(request: Request, access: Reviewer) -> Response:
             "batches.html.j2",
             held=held,
             rejected=rejected,
+            untaken=ledger.untaken(connection),
             waiting=waiting,
             decided={batch.batch_id: ledger.decisions(connection, batch.batch_id) for batch in (*held, *rejected)},
             decision_names=decisions.DECISION_NAMES,

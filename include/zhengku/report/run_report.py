@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from zhengku import clock, ledger
 from zhengku.catalog import Catalog, Department, Feed
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.ledger import Batch, RuleResult
+from zhengku.ledger import Batch, RuleResult, Untaken
 from zhengku.masking import mask_payload
 
 ROWS_SHOWN = 200
@@ -71,12 +71,16 @@ class BatchSection:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A run of a department, ready to be shown; `reasons` gives the Chinese text of each rule."""
+    """A run of a department, ready to be shown; `reasons` gives the Chinese text of each rule.
+
+    `untaken` are the files that no feed takes and that this run was the first to see.
+    """
 
     department: Department
     run_id: str
     written_at: datetime
     sections: list[BatchSection]
+    untaken: list[Untaken]
     reasons: dict[str, str]
     field_names: dict[str, str]
 
@@ -111,6 +115,7 @@ def build_report(
         run_id=run_id,
         written_at=clock.now(),
         sections=sections,
+        untaken=ledger.untaken(connection, department=department_id, run_id=run_id),
         reasons=reasons,
         field_names={
             name: field.name_zh

@@ -17,7 +17,8 @@ class BadRow:
     those of all pages (the first is 1). `byte_offset` and `byte_length` locate it in the landed file, without the line
     feed that ends a line; of a row of a page, `byte_offset` is that of the page's body, and of a spreadsheet's 0.
     `sha256` (hex) is of the whole row, `payload` its first 64 KiB as they came. The details name positions and
-    counts, never values.
+    counts, never values. `cells` are the values of a row that has another number of them than the header, as far as
+    it is short: a remark or a sum below a table is such a row.
     """
 
     row_no: int
@@ -28,6 +29,18 @@ class BadRow:
     byte_length: int
     sha256: str
     payload: bytes = field(repr=False)
+    cells: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was read in a way that is not the ordinary one, without costing a row: told in log, ledger and report.
+
+    `text_zh` is for people, `text_en` for the log; neither holds a value.
+    """
+
+    text_zh: str
+    text_en: str
 
 
 @dataclass(frozen=True, slots=True)

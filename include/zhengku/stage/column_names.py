@@ -8,6 +8,7 @@ from zhengku.masking import mask_text
 
 _NAMES_SHOWN = 20
 _NAME_WIDTH = 24
+_NAMELESS = "第{}列（无列名）"
 
 
 def missing_from(names: Sequence[str], required: Sequence[str]) -> list[str]:
@@ -22,6 +23,24 @@ def as_required(names: Sequence[str], required: Sequence[str]) -> tuple[str, ...
     return tuple(known.get(_comparable(name), _clean_name(name)) for name in names)
 
 
+def named_part(names: Sequence[str]) -> list[str]:
+    """Return the names up to the last column that has one."""
+    named = list(names)
+    while named and not _comparable(named[-1]):
+        named.pop()
+    return named
+
+
+def with_names_for_nameless(names: Sequence[str]) -> list[str]:
+    """Give each column without a name one by its place: what stands in it is staged and told, and costs no row."""
+    return [name if _comparable(name) else _NAMELESS.format(place) for place, name in enumerate(names, 1)]
+
+
+def nameless_places(columns: Sequence[str]) -> list[int]:
+    """Return the places, from 1, of the columns that have their name from `with_names_for_nameless`."""
+    return [place for place, column in enumerate(columns, 1) if column == _NAMELESS.format(place)]
+
+
 def check_count(count: int, limit: int, suspect: str) -> None:
     """Raise `DeliveryRejected` when a header has more than `limit` columns; `suspect` is what to look at first."""
     if count > limit:
@@ -34,17 +53,10 @@ def check_count(count: int, limit: int, suspect: str) -> None:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise `DeliveryRejected` when a column has no name, or two have the same."""
+    """Raise `DeliveryRejected` when two columns have the same name."""
     compared = [_comparable(name) for name in names]
     first: dict[str, int] = {}
     for position, name in enumerate(compared, 1):
-        if not name:
-            raise DeliveryRejected(
-                "file.header",
-                f"Column {position} of the header has no name; expected a name for each of the {len(names)} columns. "
-                "Name it, or remove the empty column.",
-                f"表头第{position}列没有名称。请补上列名或删去空列后重新报送。",
-            )
         if name in first:
             repeated = shown([names[position - 1]])
             raise DeliveryRejected(

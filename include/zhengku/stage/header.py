@@ -1,15 +1,31 @@
 """The header of a CSV file: which encoding, which columns, and what rejects the file as a whole."""
 
 import codecs
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.column_names import as_required, check_count, check_names, missing_columns, missing_from, shown
+from zhengku.stage.blocks import Note
+from zhengku.stage.column_names import (
+    as_required,
+    check_count,
+    check_names,
+    missing_columns,
+    missing_from,
+    named_part,
+    shown,
+    with_names_for_nameless,
+)
+from zhengku.stage.mixed_encoding import is_utf8
 from zhengku.stage.quoting import Fault, split_fields
 
 SAMPLE_SIZE = 1024 * 1024
 """Bytes of a file, at least, from which the header is read and the encoding decided."""
+
+# The first line by which spreadsheets are told the delimiter; some write it in quotes.
+_DELIMITER_LINE: Final = re.compile(rb'"?sep=(.)"?[ \t]*\r?\Z', re.IGNORECASE)
 
 _FOREIGN_STARTS = (
     (b"\xff\xfe", "UTF-16", "UTF-16"),
@@ -29,6 +45,7 @@ class CsvForm:
     max_record_bytes: int
     max_record_lines: int
     max_columns: int
+    max_title_rows: int = 0
 
     @classmethod
     def of(
@@ -38,21 +55,28 @@ class CsvForm:
         max_record_bytes: int,
         max_record_lines: int,
         max_columns: int,
+        max_title_rows: int,
     ) -> "CsvForm":
         """Take what `zhengku.catalog.CsvFormat` has checked; a byte order mark is looked for in any case."""
         names = dict.fromkeys(codecs.lookup(name).name.removesuffix("-sig") for name in encodings)
-        return cls(tuple(names), delimiter.encode(), max_record_bytes, max_record_lines, max_columns)
+        return cls(tuple(names), delimiter.encode(), max_record_bytes, max_record_lines, max_columns, max_title_rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header told; `size` counts the bytes up to the first row."""
+    """What the header told; `size` counts the bytes up to the first row.
+
+    `columns` are those up to the last that has a name, `nameless` is how many follow. `delimiter` is the file's own.
+    """
 
     columns: tuple[str, ...]
+    nameless: int
     encoding: str
+    delimiter: bytes
     size: int
     next_row_no: int
     blank_lines: int
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +88,11 @@ class _Reading:
     missing: list[str]
     size: int
     lines: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has all required columns."""
+        return bool(self.names) and not self.missing
 
 
 def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequence[str]) -> Header:
@@ -81,14 +110,19 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
                 f"The file is {name_en}; expected CSV text in {_named(encodings)}. Save it as CSV in UTF-8.",
                 f"文件是{name_zh}，不是{_named(encodings)}编码的CSV文本。请另存为UTF-8编码的CSV后重新报送。",
             )
-    begin = len(codecs.BOM_UTF8) if sample.startswith(codecs.BOM_UTF8) else 0
+    begin = 0
+    # Programs that add a mark to a file that has one leave two.
+    while sample.startswith(codecs.BOM_UTF8, begin):
+        begin += len(codecs.BOM_UTF8)
     candidates = ("utf-8",) if begin else encodings
-    blank_lines = 0
-    # Only ASCII blanks here: the encoding is not known yet.
-    while (end := sample.find(b"\n", begin)) >= 0 and not sample[begin:end].strip():
-        begin = end + 1
-        blank_lines += 1
-    if whole_file and not sample[begin:].strip():
+    notes: list[Note] = []
+    lines_before, blank_lines, begin, end = _skip_blank_lines(sample, begin)
+    if named := _DELIMITER_LINE.match(sample[begin : end if end >= 0 else len(sample)]):
+        form = _of_delimiter_line(form, named[1], notes)
+        begin = end + 1 if end >= 0 else len(sample)
+        more, blank, begin, end = _skip_blank_lines(sample, begin)
+        lines_before, blank_lines = lines_before + 1 + more, blank_lines + blank
+    if whole_file and not sample[begin:].strip(b" \t\r\n\x0b\x0c\x1a"):
         raise DeliveryRejected(
             "file.empty",
             f"The file is empty ({len(sample)} bytes); expected a header with {expected}. Deliver the file again.",
@@ -116,28 +150,115 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
             "Check that the file is CSV with line ends.",
             f"首行超过{form.max_record_bytes}字节，不是表头。请核对文件格式后重新报送。",
         )
-    readings = [reading for encoding in candidates if (reading := _header_in(sample, begin, encoding, form, required))]
+    readings = _readings(sample, begin, candidates, form, required)
+    if required and not any(reading.is_complete for reading in readings):
+        below = _below_titles(sample, begin, candidates, form, required)
+        if below is not None and _least_missing(below.readings) < _least_missing(readings, len(required)):
+            titles = below.lines - below.blank
+            notes.append(
+                Note(f"表头之前有{titles}行标题，未作为数据", f"{titles} lines of titles above the header were passed over")
+            )
+            lines_before, blank_lines = lines_before + below.lines, blank_lines + below.blank
+            begin, readings = below.begin, below.readings
     if not readings:
         raise DeliveryRejected(
             "file.encoding",
             f"The header cannot be decoded as {_named(candidates)}. Save the file as CSV in UTF-8.",
             f"表头不是{_named(candidates)}编码。请另存为UTF-8编码的CSV后重新报送。",
         )
-    complete = [reading for reading in readings if not reading.missing and reading.names]
+    complete = [reading for reading in readings if reading.is_complete]
     best = min(complete or readings, key=lambda each: (len(each.missing), not each.names))
     if len(complete) > 1:
-        best = min(complete, key=lambda each: _undecodable_lines(sample[begin:], each.encoding, whole_file))
-    _check_shape(best, form)
+        best = _fitting_best(sample[begin:], complete, whole_file)
+    names = named_part(best.names)
+    _check_shape(best, names, form)
     if best.missing:
         raise _missing_columns(best, required, form.delimiter)
-    check_names(best.names)
+    named_all = with_names_for_nameless(names)
+    check_names(named_all)
     return Header(
-        columns=as_required(best.names, required),
+        columns=as_required(named_all, required),
+        nameless=len(best.names) - len(names),
         encoding=best.encoding,
+        delimiter=form.delimiter,
         size=begin + best.size,
-        next_row_no=blank_lines + best.lines + 1,
+        next_row_no=lines_before + best.lines + 1,
         blank_lines=blank_lines,
+        notes=tuple(notes),
     )
+
+
+def _skip_blank_lines(sample: bytes, begin: int) -> tuple[int, int, int, int]:
+    """Pass over blank lines from `begin`; return their number twice, where the next line begins, and its line feed.
+
+    Only ASCII blanks here: the encoding is not known yet.
+    """
+    count = 0
+    while (end := sample.find(b"\n", begin)) >= 0 and not sample[begin:end].strip():
+        begin = end + 1
+        count += 1
+    return count, count, begin, end
+
+
+def _of_delimiter_line(form: CsvForm, delimiter: bytes, notes: list[Note]) -> CsvForm:
+    """Return the form with the delimiter that the file's first line names.
+
+    Raises `DeliveryRejected` for one that cannot be.
+    """
+    if delimiter.isalnum() or delimiter in b'"\\ ' or not (delimiter == b"\t" or 0x20 < delimiter[0] < 0x7F):
+        raise DeliveryRejected(
+            "file.header",
+            f"The first line says sep= and a delimiter that cannot be one; expected one ASCII punctuation mark or a "
+            f"tab, as {form.delimiter.decode()!r}. Remove the line, or mend it.",
+            "文件首行的“sep=”所写的分隔符无法使用。请删去该行或更正后重新报送。",
+        )
+    shown_delimiter = "制表符" if delimiter == b"\t" else delimiter.decode()
+    other = "" if delimiter == form.delimiter else f"，与约定的“{form.delimiter.decode()}”不同，按文件所写读取"
+    notes.append(
+        Note(
+            f"文件首行写明分隔符为“{shown_delimiter}”{other}",
+            f"the first line names the delimiter {delimiter.decode()!r}, the feed's format {form.delimiter.decode()!r}",
+        )
+    )
+    return replace(form, delimiter=delimiter)
+
+
+def _readings(
+    sample: bytes, begin: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
+) -> list[_Reading]:
+    return [reading for encoding in encodings if (reading := _header_in(sample, begin, encoding, form, required))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """A header below `lines` lines, of which `blank` are blank: where it begins, and how it reads."""
+
+    lines: int
+    blank: int
+    begin: int
+    readings: list[_Reading]
+
+
+def _below_titles(
+    sample: bytes, begin: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
+) -> _Below | None:
+    """Look for the header below some lines of titles: the first line with all required columns, or with most of them."""
+    found: _Below | None = None
+    blank = 0
+    for lines in range(1, form.max_title_rows + 1):
+        feed = sample.find(b"\n", begin)
+        if feed < 0:
+            break
+        blank += not sample[begin:feed].strip()
+        begin = feed + 1
+        below = _Below(lines, blank, begin, _readings(sample, begin, encodings, form, required))
+        if below.readings and (found is None or _least_missing(below.readings) < _least_missing(found.readings)):
+            found = below
+    return found
+
+
+def _least_missing(readings: Sequence[_Reading], otherwise: int = 0) -> int:
+    return min((len(reading.missing) for reading in readings), default=otherwise)
 
 
 def _header_in(sample: bytes, begin: int, encoding: str, form: CsvForm, required: Sequence[str]) -> _Reading | None:
@@ -165,7 +286,8 @@ def _header_in(sample: bytes, begin: int, encoding: str, form: CsvForm, required
     return _Reading(encoding, names, missing_from(names, required), end - begin, lines)
 
 
-def _check_shape(reading: _Reading, form: CsvForm) -> None:
+def _check_shape(reading: _Reading, named: Sequence[str], form: CsvForm) -> None:
+    """Raise `DeliveryRejected` for a header that is none; `named` are its names up to the last that is one."""
     if not reading.names:
         raise DeliveryRejected(
             "file.header",
@@ -173,7 +295,13 @@ def _check_shape(reading: _Reading, form: CsvForm) -> None:
             "Mend the first line.",
             "表头的引号没有配对。请修正首行后重新报送。",
         )
-    check_count(len(reading.names), form.max_columns, "the delimiter")
+    if not named:
+        raise DeliveryRejected(
+            "file.header",
+            f"The header has {len(reading.names)} columns and no name; expected column names. Mend the first line.",
+            "表头没有任何列名。请修正首行后重新报送。",
+        )
+    check_count(len(named), form.max_columns, "the delimiter")
 
 
 def _missing_columns(reading: _Reading, required: Sequence[str], delimiter: bytes) -> DeliveryRejected:
@@ -190,11 +318,23 @@ def _named(encodings: Sequence[str]) -> str:
     return "/".join(encoding.upper() for encoding in encodings)
 
 
-def _undecodable_lines(sample: bytes, encoding: str, whole_file: bool) -> int:
+def _fitting_best(sample: bytes, readings: Sequence[_Reading], whole_file: bool) -> _Reading:
+    """Return the reading whose encoding leaves the fewest lines undecodable.
+
+    Of those that leave as few it is UTF-8 where a line reads as such, and the first one otherwise.
+    """
     lines = sample.split(b"\n")
     if not whole_file and len(lines) > 1:
         # The sample's end may cut a character in two.
         lines.pop()
+    undecodable = {reading.encoding: _undecodable(lines, reading.encoding) for reading in readings}
+    fewest = [each for each in readings if undecodable[each.encoding] == min(undecodable.values())]
+    if len(fewest) > 1 and any(map(is_utf8, lines)):
+        return min(fewest, key=lambda each: each.encoding != "utf-8")
+    return fewest[0]
+
+
+def _undecodable(lines: Sequence[bytes], encoding: str) -> int:
     count = 0
     for line in lines:
         try:

@@ -14,7 +14,7 @@ import msgspec
 from zhengku.collect.http_answer import Answer, Literal, NoAnswer, UniformRows, flattened, read_row
 from zhengku.collect.page_file import Page, Totals, read_pages, read_totals
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block
+from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block, Note
 from zhengku.stage.column_names import shown
 from zhengku.stage.copy_text import copy_lines, escaped
 from zhengku.stage.quoting import Fault
@@ -80,6 +80,7 @@ class PageReader:
         self.good = 0
         self.bad = 0
         self.blank_lines: Final = 0
+        self.notes: Final[tuple[Note, ...]] = ()
         self._content = content
         self._totals = totals
         self._rows = rows

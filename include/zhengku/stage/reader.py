@@ -5,7 +5,7 @@ from typing import BinaryIO, Protocol
 
 from zhengku.catalog import Feed
 from zhengku.catalog.department import CsvFormat, ExchangeDatabase, HttpApi
-from zhengku.stage.blocks import Block
+from zhengku.stage.blocks import Block, Note
 from zhengku.stage.pages import open_pages
 from zhengku.stage.records import open_records
 from zhengku.stage.table_rows import open_table_rows
@@ -34,6 +34,10 @@ class Reader(Protocol):
     @property
     def blank_lines(self) -> int:
         """Lines that hold nothing and are no rows."""
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        """What was read in another way than the ordinary one, so far."""
 
     def __iter__(self) -> Iterator[Block]:
         """Iterate over the blocks."""
@@ -66,6 +70,7 @@ def open_reader(content: BinaryIO, feed: Feed, origin: str = "delivery") -> Read
             max_record_bytes=form.max_record_bytes,
             max_record_lines=form.max_record_lines,
             max_columns=form.max_columns,
+            max_title_rows=form.max_title_rows,
             allow_empty=form.allow_empty,
         )
     return WorkbookApart(content, feed.required_columns, form)

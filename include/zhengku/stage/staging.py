@@ -4,7 +4,7 @@ All are unlogged: after a crash of the server they are empty, and `is_staged` te
 are dropped within minutes, and who drops a table that is being vacuumed waits for a second (`deadlock_timeout`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -17,8 +17,10 @@ from zhengku.database import batch_schema, statement, use_batch_schema, use_sche
 from zhengku.errors import DeliveryRejected
 from zhengku.ledger import Batch
 from zhengku.masking import mask_text
-from zhengku.stage.blocks import BadRow
+from zhengku.stage.blocks import BadRow, Note
 from zhengku.stage.cleaning import cleaning_query
+from zhengku.stage.column_names import nameless_places
+from zhengku.stage.footers import Footers, note_of
 from zhengku.stage.reader import open_reader
 from zhengku.stage.workbook import SheetRead
 from zhengku.stage.workbook_process import WorkbookApart
@@ -28,8 +30,9 @@ from zhengku.stage.workbook_process import WorkbookApart
 class Staged:
     """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
 
-    Of a landed file that goes the road again they are its unsolved problems alone. `shown_columns` are the columns,
-    masked. `sheets` are those of a workbook.
+    Of a landed file that goes the road again they are its unsolved problems alone. `footers` are sums and remarks below
+    a table, no records. `shown_columns` are the columns, masked. `sheets` are those of a workbook. `notes` tell what was
+    read in another way than the ordinary one.
     """
 
     fetched: int
@@ -39,6 +42,8 @@ class Staged:
     shown_columns: list[str]
     unknown_columns: list[str]
     sheets: list[SheetRead] | None
+    footers: int
+    notes: tuple[Note, ...]
 
 
 def copy_rows(
@@ -70,6 +75,8 @@ def copy_rows(
     )
     connection.execute(statement("stage/delivered_column"), {"names": list(reader.columns)})
     connection.execute(statement("stage/bad_row"))
+    known_footers = Footers.of(feed, reader.columns)
+    footers: dict[int, str] = {}
     bad_rows: list[BadRow] = []
     with _rows_fit(len(reader.columns)), connection.cursor() as cursor:
         # One COPY at a time on a connection: rows that cannot be read wait, in bounded number, for their turn.
@@ -86,9 +93,14 @@ def copy_rows(
                     if sum(len(row.payload) for row in bad_rows) > _BAD_BYTES_HELD or len(bad_rows) > _BAD_ROWS_HELD:
                         finished = False
                         break
-            _keep_bad_rows(cursor, bad_rows)
+            below = known_footers.among(bad_rows) if known_footers.are_known else {}
+            footers.update(below)
+            _keep_bad_rows(cursor, [row for row in bad_rows if row.row_no not in below])
             bad_rows.clear()
-    fetched, staged = reader.fetched, reader.good
+    of_other_width = len(footers)
+    if known_footers.are_known:
+        footers.update(known_footers.taken_out(connection, len(reader.columns)))
+    fetched, staged = reader.fetched - len(footers), reader.good - (len(footers) - of_other_width)
     if batch.origin == "reread":
         kept = connection.execute(statement("stage/keep_redriven"), {"batch_id": batch.batch_id}).fetchone()
         assert kept is not None
@@ -100,11 +112,26 @@ def copy_rows(
         columns=tuple(reader.columns),
         # They go into logs and reports, and an interface may have a person's number for a key.
         shown_columns=list(map(mask_text, reader.columns)),
-        unknown_columns=list(map(mask_text, feed.unexpected_columns(tuple(reader.columns)))),
+        unknown_columns=list(map(mask_text, feed.unexpected_columns(_filled(connection, reader.columns)))),
         sheets=[replace(sheet, name=mask_text(sheet.name)) for sheet in reader.sheets]
         if isinstance(reader, WorkbookApart)
         else None,
+        footers=len(footers),
+        notes=(*reader.notes, *([note_of(footers)] if footers else [])),
     )
+
+
+def _filled(connection: psycopg.Connection[Any], columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the delivered columns without those that have neither a name nor a value."""
+    empty = []
+    for place in nameless_places(columns):
+        row = connection.execute(
+            statement("stage/holds_value").format(column=sql.Identifier(f"c{place}"))
+        ).fetchone()
+        assert row is not None
+        if not row[0]:
+            empty.append(place)
+    return tuple(column for place, column in enumerate(columns, 1) if place not in empty)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block
+from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block, Note
 from zhengku.stage.quoting import RowRule
 from zhengku.stage.row_rules import ROW_RULES
 
@@ -55,6 +55,7 @@ class TableRowReader:
         self.fetched = 0
         self.good = 0
         self.blank_lines = 0
+        self.notes: tuple[Note, ...] = ()
         self._lines = _lines(content)
         [line, *self._waiting] = next(self._lines, [b""])
         self._offset = len(line) + 1

@@ -18,8 +18,16 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from zhengku.catalog.department import XlsxFormat
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block
-from zhengku.stage.column_names import as_required, check_count, check_names, missing_columns, missing_from, shown
+from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block, Note
+from zhengku.stage.column_names import (
+    as_required,
+    check_count,
+    check_names,
+    missing_columns,
+    missing_from,
+    shown,
+    with_names_for_nameless,
+)
 from zhengku.stage.quoting import Fault
 from zhengku.stage.workbook_archive import SheetPart, inspect, missing_sheet, not_workbook
 from zhengku.stage.workbook_numbers import KEPT_DIGITS, long_number
@@ -247,6 +255,7 @@ class WorkbookReader:
         self.good = 0
         self.bad = 0
         self.blank_lines = 0
+        self.notes: tuple[Note, ...] = ()
         self._sheets = sheets
         self._skipped = skipped
         self._read_rows: list[int] = []
@@ -346,7 +355,16 @@ class WorkbookReader:
             byte_length=len(raw),
             sha256=sha256(raw).hexdigest(),
             payload=raw[:PAYLOAD_LIMIT],
+            cells=_in_order(sheet, texts) if fault.rule_id == "row.ragged" and len(raw) < 1000 else (),
         )
+
+
+def _in_order(sheet: _Sheet, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of a row by the delivery's columns, as far as they go."""
+    values = texts[sheet.header.first :]
+    if sheet.order is None:
+        return tuple(values)
+    return tuple("" if place is None or place >= len(values) else values[place] for place in sheet.order)
 
 
 def _line(sheet: _Sheet, row_no: int, texts: Sequence[str]) -> bytes | Fault:
@@ -474,7 +492,7 @@ def _find_header(
             [names[column] for column in named], required, places, f"所查工作表：“{shown([sheet])}”。"
         )
     first = named[0]
-    names = names[first : named[-1] + 1]
+    names = with_names_for_nameless(names[first : named[-1] + 1])
     check_count(len(names), form.max_columns, "the header")
     check_names(names)
     return _Header(as_required(names, required), first, body)

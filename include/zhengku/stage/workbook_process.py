@@ -24,7 +24,7 @@ import msgspec
 
 from zhengku.catalog.department import XlsxFormat
 from zhengku.errors import DeliveryRejected, StorageFull, WorkerDied
-from zhengku.stage.blocks import Block
+from zhengku.stage.blocks import Block, Note
 from zhengku.stage.workbook import SheetRead, open_workbook
 from zhengku.stage.workbook_archive import not_workbook
 
@@ -75,6 +75,7 @@ class WorkbookApart:
         self.good = 0
         self.bad = 0
         self.blank_lines = 0
+        self.notes: tuple[Note, ...] = ()
         self.sheets: list[SheetRead] = []
         asked = json.dumps(
             {

@@ -1,0 +1,2 @@
+delete from text_row
+where row_no = any(%(rows)s::bigint[])

@@ -1,0 +1,13 @@
+-- Rows that may be sums or remarks below a table: by the first two characters of the first cell that is not empty, or by
+-- a word in one of the first cells where the key has less than five digits. Every row gets these looks, so they are
+-- cheap ones; Python decides about what they find.
+select
+    row_no,
+    array[{cells}]
+from text_row
+where
+    left(ltrim({first}, %(blanks)s), 2) = any(%(begins)s::text[])
+    or (
+        octet_length({keys}) - octet_length(translate({keys}, '0123456789', '')) < 5
+        and translate(concat({first_cells}), %(blanks)s, '') ~* %(words)s
+    )
