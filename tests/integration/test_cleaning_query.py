@@ -209,10 +209,10 @@ def test_no_text_makes_the_cleaning_raise_or_lose_a_row_or_a_value(
                     beside = row["district_delivered"]
                 kept = row[field] is not None or beside is not None
                 kind = CATALOG.standard_fields("certificate")[field].kind
-                if UNSEEN.sub("", text).strip(BLANKS).lower() in CATALOG.null_words(SHIPPED, kind):
+                if text.strip(BLANKS).lower() in CATALOG.null_words(SHIPPED, kind):
                     assert not kept, (field, came)
                 elif means_nothing(kind, text):
-                    # Blanks inside are a code's, and no name's.
+                    # What nobody sees is taken away where a look at the bytes finds it; blanks inside are a code's.
                     continue
                 elif field == "valid_to" and not kept:
                     assert re.search("长期|永久|2099|9999", unicodedata.normalize("NFKC", text)), (field, came)
@@ -252,7 +252,7 @@ def test_quick_ways_of_cleaning_change_no_value(connection: psycopg.Connection[d
     ]
     values = [*texts, *(form % text for text in texts for blank in BLANKS for form in (f"{blank}%s", f"%s{blank}"))]
     values += [f"a{blank}一" for blank in BLANKS]
-    values += [form.format(chr(unseen)) for unseen in range(1, 0x10000) if UNSEEN.match(chr(unseen)) for form in ("张{}三", "Ａ{}b", "{}1")]
+    values += [form.format(chr(unseen)) for unseen in range(0x80, 0x10000) if UNSEEN.match(chr(unseen)) for form in ("张{}三", "Ａ{}b", "{}1")]
     differing = connection.execute(
         sql.SQL(
             "select * from (select v, {} as quick, {} as slow from unnest(%(values)s::text[]) as t (v)) as both_ways"
