@@ -57,7 +57,9 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             insert(connection, "store.certificate", row)
         insert(connection, "store.certificate_history", certificate("鄂〔2022〕2号", "乙", "B", 2, 1, **old))
         insert(connection, "store.certificate_history", certificate("甲1", "辛", "H", 1, 1, **old))
-    upgrade(empty_database_url)
+    counted = upgrade(empty_database_url)
+    assert counted == {"kept_apart": 2, "may_be_two": 1, "merged": 4, "no_number": 1, "rekeyed": 1}
+    assert upgrade(empty_database_url) == {}
     with psycopg.connect(address) as connection:
         stored = connection.execute(
             "select record_key, certificate_number, holder, version_no, removal from store.certificate order by 1, 2"

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from zhengku import clock
+from zhengku.database import store_connection
 from zhengku.settings import project_home
+from zhengku.time_travel import count_as_of
 
 HEADER = ["企业名称", "编号", "主体代码", "主体类型", "注册日期", "操作"]
 
@@ -242,3 +245,11 @@ def test_unreadable_names_fail_and_doubtful_ones_warn(numbers) -> None:
     told = dict(numbers.query("select rule_id, failed_rows from ledger.rule_result where failed_rows > 0"))
     assert told["certificate.holder.undoubted"] == len(doubtful)
     assert numbers.query("select holder from store.certificate where holder like '虚_%%构'") == [("虚龹\U00020087构",)]
+
+
+@pytest.mark.parametrize("named", [WRITINGS[0], WRITINGS[2], " 鄂 （2022）1——2号 "])
+def test_key_is_found_in_any_writing(numbers, named: str) -> None:
+    numbers.deliver((WRITINGS[1], "虚构公司"))
+    with store_connection(numbers.installation.settings.database_url) as connection:
+        found = count_as_of(connection, "certificate", clock.now(), record_key=named)
+    assert found == (1, 0)

@@ -175,6 +175,9 @@ def _operation(layers: _Layers, feed: Feed, catalog: Catalog, nothing: _Value) -
     )
 
 
+_JOINING = ("case_number", "service_number", "evaluation_number", "result_number")
+"""Fields by which cases, evaluations and results are joined with one another: they are stored as they are compared."""
+
 _SEQUENCES = ("service_number", "result_number")
 """Key fields that count within a case, and may begin with 0."""
 
@@ -280,6 +283,8 @@ def cleaning_query(
                 prefix=mapping.remove_prefix,
                 begin=len(mapping.remove_prefix) + 1,
             )
+        if field.field in _JOINING:
+            text = layers.add('clean.comparison({0}) collate "C"', text)
         if sql_type:
             outputs[field.field], beside[f"{field.field}_unparsed"] = _typed(layers, field.kind, mapping, text)
         elif field.kind == "district":
