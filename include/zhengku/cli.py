@@ -107,8 +107,10 @@ def version() -> None:
 @db_app.command("upgrade")
 def db_upgrade() -> None:
     """Create the schema of the license store, or bring it to this release."""
-    upgrade(Settings.load().database_url)
+    rekeyed = upgrade(Settings.load().database_url)
     out.print("The schema is up to date.")
+    for outcome, number in rekeyed.items():
+        out.print(f"Keys {outcome}: {number:,}. They are listed in ledger.rekeyed_record.")
 
 
 @catalog_app.command("check")

@@ -165,10 +165,11 @@ def use_schema(connection: psycopg.Connection[Any], schema: str) -> None:
     connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str) -> dict[str, int]:
     """Bring the schema of the license store to the newest migration and the SQL functions up to date.
 
-    Safe to repeat and to run from two places at once. Raises what `store_connection` raises.
+    Returns how many keys of records it changed or left for a person to look at, by outcome; `ledger.rekeyed_record` has
+    them one by one. Safe to repeat and to run from two places at once. Raises what `store_connection` raises.
     """
     # Alembic and SQLAlchemy take a second to import: the other commands do not need them.
     import sqlalchemy
@@ -178,6 +179,7 @@ def upgrade(url: str) -> None:
     with store_connection(url) as connection:
         connection.execute("select pg_advisory_lock(hashtextextended('zhengku.upgrade', 0))")
         connection.execute("create schema if not exists ledger")
+        known = connection.execute("select to_regclass('ledger.rekeyed_record')").fetchone()
         connection.commit()
         engine = sqlalchemy.create_engine(url)
         try:
@@ -198,3 +200,7 @@ def upgrade(url: str) -> None:
             engine.dispose()
         for path in sorted((project_home() / "sql" / "functions").glob("*.sql")):
             connection.execute(cast(Any, path.read_bytes()))
+        # The migration that brings keys along makes the table; later upgrades have told of it already.
+        if known is not None and known[0] is not None:
+            return {}
+        return dict(connection.execute(statement("ledger/rekeyed")).fetchall())

@@ -27,6 +27,7 @@ def versions_as_of(
 ) -> Iterator[dict[str, Any]]:
     """Read the versions of a data set that were in the store at `known_at`, by key, masked.
 
+    `record_key` is found in any writing of its brackets, dashes, blanks, width and, where the type does not tell, case.
     With `valid_at`, those of them that stood then by the departments' clocks. Without it, records that were deleted or
     had disappeared are among them, marked as they were.
     """
@@ -80,7 +81,13 @@ def _where(license_type: str | None, record_key: str | None) -> sql.Composed:
     if license_type is not None:
         parts.append(sql.SQL("license_type = %(license_type)s"))
     if record_key is not None:
-        parts.append(sql.SQL("record_key = %(record_key)s"))
+        # Named as somebody writes it, in whatever brackets, dashes and width. One that kept its key when others were
+        # brought to the form in which they are compared is found by that.
+        parts.append(
+            sql.SQL(
+                "record_key in (%(record_key)s, clean.key(%(record_key)s), clean.key_as_written(%(record_key)s))"
+            )
+        )
     return sql.SQL(" and ").join(parts)
 
 

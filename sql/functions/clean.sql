@@ -36,28 +36,6 @@ return case
     else half_width
 end;
 
--- Blanks of every width around a value, and the marks of a text.
-create or replace function clean.trimmed(value text) returns text
-language sql stable parallel safe
-return case
-    -- No byte with which a blank or a mark begins or ends: trimming bytes costs a part of trimming characters.
-    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d80a0bfe3c2efe28b273d'::bytea)) = octet_length(value)
-        then value
-    when position('\x27'::bytea in clean.bytes_of(value)) = 0 and position('\x3d'::bytea in clean.bytes_of(value)) = 0
-        then btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b')
-    else clean.unmarked(btrim(value, e' \t\n\r\u3000\u00a0\ufeff\u200b'))
-end;
-
--- The words that exports write for "nothing" (domain: "NULL", "N/A").
-create or replace function clean.without_null_word(trimmed text) returns text
-language sql immutable parallel safe
-return case
-    -- None of the words is longer, and most values are.
-    when octet_length(trimmed) > 6 then trimmed
-    when lower(trimmed) in ('', 'null', '(null)', '<null>', 'n/a', '-', '--', '/') then null
-    else trimmed
-end;
-
 -- What a spreadsheet shows in a cell whose formula fails, or whose column is too narrow for a number: no value. Most
 -- begin with "#" (35), those of LibreOffice with "E" (69).
 create or replace function clean.is_error_cell(cleaned text) returns boolean
@@ -68,29 +46,176 @@ return case
         '|PYTHON!|EXTERNAL!|GETTING_DATA)|##+|Err:5[0-9][0-9])$')
 end;
 
--- Full-width letters, digits and brackets become half-width. Only text that holds something wide pays for it.
-create or replace function clean.half_width(trimmed text) returns text
+-- Blanks and control characters of ASCII.
+create or replace function clean.ascii_unseen() returns text
+language sql immutable parallel safe
+return e' \t\n\r\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e'
+    '\x1f\x7f';
+
+-- What makes a text go the long way of cleaning: control characters, characters that nobody sees, blanks of other
+-- widths, and private-use characters. One look by a regular expression costs less than a few for single bytes.
+create or replace function clean.unusual() returns text
+language sql immutable parallel safe
+return '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00a0\u00ad\u034f\u061c\u180e\u2000-\u200f\u2028-\u202f'
+    '\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]';
+
+-- And the full-width forms, which names, codes and dates are rid of.
+create or replace function clean.unusual_or_wide() returns text
+language sql immutable parallel safe
+return '[\uff01-\uff5e' || substr(clean.unusual(), 2);
+
+-- Characters that lay in the private-use area until GB 18030 gave them a place of their own: 24 with GB 18030-2022 (18
+-- whose code points it moved, 6 ideographs), the others with its editions before it. Systems with older tables send
+-- them from there. What is left in that area is somebody's own glyph: a rule on names tells of it.
+create or replace function clean.private_use_named(value text) returns text
+language sql immutable parallel safe
+return translate(
+    value,
+    e'\ue76c\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7\ue7c8\ue7e7\ue7e8\ue7e9'
+    '\ue7ea\ue7eb\ue7ec\ue7ed\ue7ee\ue7ef\ue7f0\ue7f1\ue7f2\ue7f3\ue815\ue816\ue817\ue818\ue819\ue81a'
+    '\ue81b\ue81c\ue81d\ue81e\ue81f\ue820\ue821\ue822\ue823\ue824\ue825\ue826\ue827\ue828\ue829\ue82a'
+    '\ue82b\ue82c\ue82d\ue82e\ue82f\ue830\ue831\ue832\ue833\ue834\ue835\ue836\ue837\ue838\ue839\ue83a'
+    '\ue83b\ue83c\ue83d\ue83e\ue83f\ue840\ue841\ue842\ue843\ue844\ue845\ue846\ue847\ue848\ue849\ue84a'
+    '\ue84b\ue84c\ue84d\ue84e\ue84f\ue850\ue851\ue852\ue853\ue854\ue855\ue856\ue857\ue858\ue859\ue85a'
+    '\ue85b\ue85c\ue85d\ue85e\ue85f\ue860\ue861\ue862\ue863\ue864',
+    e'\u20ac\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\u01f9\u303e\u2ff0\u2ff1'
+    '\u2ff2\u2ff3\u2ff4\u2ff5\u2ff6\u2ff7\u2ff8\u2ff9\u2ffa\u2ffb\u2e81\U00020087\U00020089\U000200cc'
+    '\u2e84\u3473\u3447\u2e88\u2e8b\u9fb4\u359e\u361a\u360e\u2e8c\u2e97\u396e\u3918\u9fb5\u39cf\u39df'
+    '\u3a73\u39d0\u9fb6\u9fb7\u3b4e\u3c6e\u3ce0\u2ea7\U000215d7\u9fb8\u2eaa\u4056\u415f\u2eae\u4337'
+    '\u2eb3\u2eb6\u2eb7\U0002298f\u43b1\u43ac\u2ebb\u43dd\u44d6\u4661\u464c\u9fb9\u4723\u4729\u477c'
+    '\u478d\u2eca\u4947\u497a\u497d\u4982\u4983\u4985\u4986\u499f\u499b\u49b7\u49b6\u9fba\U000241fe'
+    '\u4ca3\u4c9f\u4ca0\u4ca1\u4c77\u4ca2\u4d13\u4d14\u4d15\u4d16\u4d17\u4d18\u4d19\u4dae\u9fbb'
+);
+
+-- A text without the characters that nobody sees. Between two Latin letters a blank of another width parts words, so
+-- that a plain one stays. What a script needs stays, too: joiners between the letters of Arabic, Indic, Tibetan, Burmese,
+-- Khmer and Mongolian, and Mongolian's own separators.
+create or replace function clean.without_unseen(value text) returns text
+language sql immutable parallel safe
+return regexp_replace(
+    regexp_replace(
+        regexp_replace(
+            value,
+            '(?<=[A-Za-z\u00c0-\u024f])[\u0085\u2000-\u200a\u2028\u2029\u202f\u205f]+(?=[A-Za-z\u00c0-\u024f])', ' ', 'g'
+        ),
+        '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00ad\u034f\u061c\u2000-\u200b\u200e\u200f\u2028-\u202e'
+        '\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]',
+        '',
+        'g'
+    ),
+    '(?<![\u0600-\u0dff\u0f00-\u109f\u1780-\u18aa\ufb50-\ufdff\ufe70-\ufefc])[\u200c\u200d]'
+    '|[\u200c\u200d](?![\u0600-\u0dff\u0f00-\u109f\u1780-\u18aa\ufb50-\ufdff\ufe70-\ufefc])'
+    '|(?<![\u1820-\u18aa])[\u180e\u202f]|[\u180e\u202f](?![\u1820-\u18aa])',
+    '',
+    'g'
+);
+
+-- The long way of `trimmed` and, with the full-width forms (U+FF01 to U+FF5E) and the wide blank folded, of `folded`.
+-- Nothing else is folded: ①, Ⅱ, ㎡ and № are characters of their own, and two numbers may differ by nothing but them.
+create or replace function clean.tidied(value text) returns text
+language sql immutable parallel safe
+return btrim(
+    translate(clean.without_unseen(clean.private_use_named(value)), e'\u00a0', ' '), e' \t\n\r\u3000'
+);
+
+create or replace function clean.tidied_and_folded(value text) returns text
+language sql immutable parallel safe
+return btrim(
+    translate(
+        clean.without_unseen(clean.private_use_named(value)),
+        e'\u00a0\u3000'
+        '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ'
+        '［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～',
+        '  '
+        '!"#$%&''()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ'
+        '[\]^_`abcdefghijklmnopqrstuvwxyz{|}~'
+    ),
+    e' \t\n\r'
+);
+
+-- Free text, without what nobody sees and blanks around it.
+create or replace function clean.trimmed(value text) returns text
 language sql stable parallel safe
 return case
-    when octet_length(trimmed) = length(trimmed) then trimmed
-    -- The first byte of \uff01 to \uff5e, and the bytes of the two blanks: cheaper to look for than the expression is.
-    when position('\xef'::bytea in clean.bytes_of(trimmed)) = 0
-        and position('\xc2a0'::bytea in clean.bytes_of(trimmed)) = 0
-        and position('\xe38080'::bytea in clean.bytes_of(trimmed)) = 0
-        then trimmed
-    when trimmed ~ '[\u00a0\u3000\uff01-\uff5e]' then normalize(trimmed, nfkc)
-    else trimmed
+    when octet_length(value) <> length(value) and value ~ clean.unusual() then clean.unmarked(clean.tidied(value))
+    -- No byte of a blank, or of a mark of a text, at either end: trimming bytes costs a part of trimming characters.
+    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d273d'::bytea)) = octet_length(value) then value
+    else clean.unmarked(btrim(value, e' \t\n\r'))
 end;
 
--- A code has no blanks inside and no lower-case letters ("x" at the end of an identity number). Most codes come clean.
-create or replace function clean.code(half_width text) returns text
+-- The same with half-width letters, digits and brackets: names and dates. Only text that holds something unusual pays.
+create or replace function clean.half_width(value text) returns text
 language sql stable parallel safe
 return case
-    when ltrim(clean.bytes_of(half_width), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-'::bytea) = '' then half_width
-    -- A byte with which a mark of a text begins.
-    when octet_length(ltrim(clean.bytes_of(half_width), '\x27603de2'::bytea)) < octet_length(half_width)
-        then upper(translate(clean.unmarked_code(half_width), e' \t\n\r\u3000\u00a0\ufeff\u200b', ''))
-    else upper(translate(half_width, e' \t\n\r\u3000\u00a0\ufeff\u200b', ''))
+    when octet_length(value) <> length(value) and value ~ clean.unusual_or_wide()
+        then clean.unmarked(clean.tidied_and_folded(value))
+    when octet_length(btrim(clean.bytes_of(value), '\x20090a0d273d'::bytea)) = octet_length(value) then value
+    else clean.unmarked(btrim(value, e' \t\n\r'))
+end;
+
+-- A code as it was delivered, in half width and without blanks. Most codes come clean, and are told by their bytes.
+create or replace function clean.code_as_written(value text) returns text
+language sql stable parallel safe
+return case
+    when
+        ltrim(
+            clean.bytes_of(value), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-.abcdefghijklmnopqrstuvwxyz'::bytea
+        ) = ''
+        then value
+    when octet_length(value) <> length(value) and value ~ clean.unusual_or_wide()
+        then translate(clean.unmarked_code(clean.tidied_and_folded(value)), e' \t\n\r', '')
+    else clean.unmarked_code(translate(value, clean.ascii_unseen(), ''))
+end;
+
+-- A code without lower-case letters ("x" at the end of an identity number).
+create or replace function clean.code(value text) returns text
+language sql stable parallel safe
+return case
+    when ltrim(clean.bytes_of(value), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-.'::bytea) = '' then value
+    when octet_length(value) <> length(value) and value ~ clean.unusual_or_wide()
+        then upper(translate(clean.unmarked_code(clean.tidied_and_folded(value)), e' \t\n\r', ''))
+    else upper(clean.unmarked_code(translate(value, clean.ascii_unseen(), '')))
+end;
+
+-- The form in which codes are compared, of a code as `code` leaves it: every kind of bracket and of dash is one, for
+-- 〔2022〕, [2022] and （2022） are written for one another. Keys are made of it; the code itself stays as it came.
+create or replace function clean.comparison(code text) returns text
+language sql stable parallel safe
+return case
+    when ltrim(clean.bytes_of(code), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-.'::bytea) = '' then code
+    -- A look by a regular expression costs a tenth of writing the code anew, and most have plain brackets.
+    when code !~ '[][{}<>〔〕【】［］（）〖〗〘〙｛｝「」『』〈〉《》＜＞﹙﹚﹝﹞｟｠—–‐‑‒―−－﹣﹘─━ー⁃]' then code
+    else translate(
+        -- The Chinese dash (——) is one mark of two characters.
+        replace(replace(code, '——', '-'), '──', '-'),
+        '〔〕[]【】［］（）〖〗〘〙{}｛｝「」『』〈〉《》<>＜＞﹙﹚﹝﹞｟｠—–‐‑‒―−－﹣﹘─━ー⁃',
+        '()()()()()()()()()()()()()()()()()()--------------'
+    )
+end;
+
+-- The key of a record that a person names: as its parts are made from what is delivered, in a type that tells upper
+-- from lower case and in all others.
+create or replace function clean.key_as_written(named text) returns text
+language sql stable parallel safe
+return clean.comparison(clean.code_as_written(named));
+
+create or replace function clean.key(named text) returns text
+language sql stable parallel safe
+return clean.comparison(clean.code(named));
+
+-- Whether what stands for a number says that there is none: nothing but zeros and marks, no digit, letter or numeral at
+-- all ("待办理"), a word, or a pattern whose number was never filled in. Words for nothing came as null before it.
+create or replace function clean.is_no_number(part text) returns boolean
+language sql stable parallel safe
+return case
+    -- Most numbers begin with a digit that is not 0.
+    when part collate "C" >= '1' and part collate "C" < ':' then false
+    else part ~ '^[-_./*#() 0]*$'
+    or part !~ '[0-9A-Za-z〇零一二三四五六七八九十壹贰叁肆伍陆柒捌玖拾甲乙丙丁戊己庚辛壬癸]'
+    or upper(part) ~ '^(NONE|NULL|NIL|NAN|NAT|NA|N/A|UNKNOWN|UNDEFINED|TBD|TBA|TEST|X{2,})$'
+    or part ~ '^(详见|请见|参见|见|附)(附|备|原|正|副|证|纸)?[件表页录本注书照]'
+    or part ~ '^(待|暂无|暂缺|暂未|尚未|未办|未发|未取|未制|无编号|无证|无号|没有|不详|同上|同前|另行|正在|办理中|遗失|丢失)'
+    or part ~ '第[_.…*]*号$'
 end;
 
 -- Digits are written [0-9]: under some locales \d also takes digits of other scripts, which no cast accepts.

@@ -7,5 +7,8 @@ select distinct
     p.other_name,
     s.record_key
 from pg_temp.produced as p
-inner join store.certificate as s on p.license_type = s.license_type and p.certificate_number = s.certificate_number
+inner join store.certificate as s
+    on
+        p.license_type = s.license_type
+        and clean.comparison(p.certificate_number) = clean.comparison(s.certificate_number)
 where p.other_name is null or p.other_name in (s.license_type_name, s.certificate_name)

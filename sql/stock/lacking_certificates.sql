@@ -68,5 +68,7 @@ where
     )
     and not exists (
         select from known_problem as k
-        where k.license_type = p.license_type and p.certificate_number = any(string_to_array(k.record_key, '|'))
+        where
+            k.license_type = p.license_type
+            and clean.comparison(p.certificate_number) = any(string_to_array(k.record_key, '|'))
     )

@@ -61,6 +61,8 @@ CHECKS: dict[str, Callable[[Connection, Rule, str], bool]] = {
     "expect_column_values_to_be_food_license_number": in_sql(
         "starts_with(value, %(letters)s) and rules.is_food_license_number(clean.bytes_of(value))"
     ),
+    "expect_column_names_to_be_readable": in_sql("rules.is_readable_name(value)"),
+    "expect_column_names_to_be_undoubted": in_sql("rules.is_undoubted_name(value)"),
     "expect_column_values_to_be_in_set": listed,
     "expect_column_text_length_to_be_between": in_sql("length(value) between %(least)s and %(greatest)s"),
     "expect_column_values_to_not_be_null": PRESENT,
@@ -72,6 +74,7 @@ CHECKS: dict[str, Callable[[Connection, Rule, str], bool]] = {
     "expect_column_times_not_after_day": in_sql(f"{DAY} <= %(latest)s::date + %(days_later)s"),
 }
 UNPARSED = in_sql(f"{DAY} is not null")
+NUMBER = in_sql("not clean.is_no_number(value)")
 
 PHRASES = {
     # A text of so many characters, not the text itself.
@@ -98,6 +101,8 @@ def check_of(rule: Rule) -> Callable[[Connection, Rule, str], bool] | None:
         return None
     if rule.kwargs["column"].endswith("_unparsed"):
         return UNPARSED
+    if rule.kwargs["column"] == "key_unusable":
+        return NUMBER
     return CHECKS.get(rule.type)
 
 

@@ -44,6 +44,20 @@ class Catalog:
         """Cleaned code or name as delivered → district key."""
         return self.reference.district_aliases
 
+    def null_words(self, feed: Feed, kind: str) -> tuple[str, ...]:
+        """Return the words, in lower case and the blank text among them, that mean nothing in a feed's fields of a kind.
+
+        `kind` is that of a standard field, or `extension`.
+        """
+        listed = [*self.reference.null_words.get(kind, ()), *(word.lower() for word in feed.null_words.add)]
+        taken_away = {word.lower() for word in feed.null_words.take_away}
+        return ("", *dict.fromkeys(word for word in listed if word not in taken_away))
+
+    def is_case_sensitive(self, feed: Feed, field: str) -> bool:
+        """Tell whether upper and lower case make two values of a field: the number of a type whose rule that is."""
+        key = feed.license_type
+        return field == "certificate_number" and key is not None and self.license_type(key).case_sensitive
+
     def standard_fields(self, dataset: str) -> Mapping[str, StandardField]:
         """Return the standard fields of a data set by name, in the order of the file.
 

@@ -465,6 +465,15 @@ class Operation(Model):
     )
 
 
+class NullWords(Model):
+    """What a feed's words for nothing are beside or without those of the catalogue (`null_words.csv`)."""
+
+    add: tuple[Text, ...] = Field(default=(), description="Words that mean nothing in every field of this feed, too.")
+    take_away: tuple[Text, ...] = Field(
+        default=(), description="Words of the catalogue's list that are values in this feed."
+    )
+
+
 class Pool(Model):
     """How many tasks of the department may run at once (an Airflow pool): one for each of its systems is enough."""
 
@@ -507,6 +516,9 @@ class Feed(Model):
     fields: dict[Text, FieldMapping] = Field(min_length=1, description="Standard field → where it comes from.")
     extension: dict[Text, ExtensionMapping] = Field(
         default_factory=dict, description="Extra field of the license type, by Chinese name → where it comes from."
+    )
+    null_words: NullWords = Field(
+        default=NullWords(), description="Words for nothing, beside or without those of the catalogue."
     )
     absent: tuple[Text, ...] = Field(
         default=(),

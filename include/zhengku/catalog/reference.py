@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,13 +20,18 @@ LICENSE_TYPES_FILE = "license_types.csv"
 DISTRICTS_FILE = "districts.csv"
 DISTRICT_ALIASES_FILE = "district_aliases.csv"
 STANDARD_FIELDS_FILE = "standard_fields.csv"
+NULL_WORDS_FILE = "null_words.csv"
 WORKING_DAYS_FILE = "working_days.csv"
 
-TABLES = (LICENSE_TYPES_FILE, DISTRICTS_FILE, DISTRICT_ALIASES_FILE, STANDARD_FIELDS_FILE)
+TABLES = (LICENSE_TYPES_FILE, DISTRICTS_FILE, DISTRICT_ALIASES_FILE, STANDARD_FIELDS_FILE, NULL_WORDS_FILE)
 """What all departments share and what decides how a row is read."""
 
 CALENDAR_BEGIN = date(2019, 1, 1)
 """First day of the calendar of working days: before it there were no cases to be rated."""
+
+
+_HALF_WIDTH = {0x3000: " ", **{wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}}
+"""What `clean.half_width` folds."""
 
 
 def _parts(value: object) -> object:
@@ -49,6 +53,7 @@ YesNo = Annotated[bool, BeforeValidator(_yes_no, json_schema_input_type=Literal[
 Day = Annotated[date, BeforeValidator(_iso_day, json_schema_input_type=str)]
 Key = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
 Text = Annotated[str, Field(min_length=1)]
+FieldKind = Literal["identifier", "code", "name", "text", "date", "end_date", "timestamp", "district"]
 
 
 class Row(BaseModel):
@@ -62,7 +67,8 @@ class LicenseType(Row):
 
     `license_type_code` (GB/T 36904: credit code of the defining authority and 3 digits) is None where no public source
     names it: never invent one. `code_basis` says how sure it is. `validity_years` counts years. A type with `any_type`
-    gathers certificates of types outside the catalogue, whose names and codes vary.
+    gathers certificates of types outside the catalogue, whose names and codes vary. Where a type is `case_sensitive`,
+    certificate numbers that differ by upper and lower case alone are two numbers; elsewhere they are one.
     """
 
     license_type: Key
@@ -78,6 +84,7 @@ class LicenseType(Row):
     validity_years: Annotated[int, Field(ge=1, le=100)] | None = None
     extra_fields: Annotated[tuple[Text, ...], BeforeValidator(_parts, json_schema_input_type=str)] = ()
     multi_holder: YesNo | None = None
+    case_sensitive: YesNo = False
     any_type: YesNo = False
 
 
@@ -91,7 +98,7 @@ class District(Row):
 
 
 class DistrictAlias(Row):
-    """A code or name, cleaned (NFKC, no blanks around), under which departments deliver a district.
+    """A code or name, cleaned (half width, no blanks around), under which departments deliver a district.
 
     `basis`: seen (in a public system or a delivery) or assumed (our own reading, to be confirmed).
     """
@@ -107,10 +114,23 @@ class StandardField(Row):
     dataset: Key
     field: Key
     name_zh: Text
-    kind: Literal["identifier", "code", "name", "text", "date", "end_date", "timestamp", "district"]
+    kind: FieldKind
     required: YesNo
     personal: Literal["no", "name", "identity"]
     standard: Text
+
+
+class NullWord(Row):
+    """A word that systems write where they have no value; case does not matter.
+
+    `kinds`: the kinds of standard fields in which it means nothing, and `extension` for those of license types, whose
+    own words may say more: that there is none, and not that nobody told.
+    """
+
+    word: Text
+    kinds: Annotated[
+        tuple[FieldKind | Literal["extension"], ...], BeforeValidator(_parts, json_schema_input_type=str)
+    ]
 
 
 class WorkingDay(Row):
@@ -161,6 +181,7 @@ class Reference:
     district_table: Table[District]
     alias_table: Table[DistrictAlias]
     field_table: Table[StandardField]
+    null_word_table: Table[NullWord]
     working_day_table: Table[WorkingDay]
 
     @cached_property
@@ -186,6 +207,15 @@ class Reference:
             datasets.setdefault(row.dataset, {})[row.field] = row
         return datasets
 
+    @cached_property
+    def null_words(self) -> dict[str, tuple[str, ...]]:
+        """Kind of field (or `extension`) → the words that mean nothing in it, in lower case."""
+        words: dict[str, list[str]] = {}
+        for row in self.null_word_table:
+            for kind in row.kinds:
+                words.setdefault(kind, []).append(row.word.lower())
+        return {kind: tuple(listed) for kind, listed in words.items()}
+
     @property
     def problems(self) -> list[Problem]:
         """Everything wrong with the tables that decide how a row is read."""
@@ -194,6 +224,7 @@ class Reference:
             self.district_table,
             self.alias_table,
             self.field_table,
+            self.null_word_table,
         )
         return [problem for table in tables for problem in table.problems]
 
@@ -205,11 +236,13 @@ def read_reference(folder: Path) -> Reference:
         district_table=read_table(folder / DISTRICTS_FILE, District),
         alias_table=read_table(folder / DISTRICT_ALIASES_FILE, DistrictAlias),
         field_table=read_table(folder / STANDARD_FIELDS_FILE, StandardField),
+        null_word_table=read_table(folder / NULL_WORDS_FILE, NullWord),
         working_day_table=read_working_days(folder),
     )
     _check_license_types(reference.license_type_table)
     _check_districts(reference)
     _report_duplicates(reference.field_table, "field", lambda row: f"{row.dataset}.{row.field}")
+    _report_duplicates(reference.null_word_table, "word", lambda row: row.word.lower())
     return reference
 
 
@@ -352,7 +385,7 @@ def _check_districts(reference: Reference) -> None:
         if alias.district not in reference.districts:
             mend = did_you_mean(alias.district, reference.districts)
             aliases.report(line, f"alias {alias.alias!r} leads to an unknown district {alias.district!r}", mend)
-        cleaned = unicodedata.normalize("NFKC", alias.alias)
+        cleaned = alias.alias.translate(_HALF_WIDTH)
         if cleaned != alias.alias:
             # Values are cleaned before they are looked up.
             aliases.report(line, f"alias {alias.alias!r} is in full-width form and never met", f"Write {cleaned!r}.")

@@ -29,6 +29,7 @@ from zhengku import clock
 from zhengku.catalog import Feed
 from zhengku.catalog.department import ExchangeDatabase, Watermark
 from zhengku.clock import CITY_TIME_ZONE
+from zhengku.collect.key_form import compared
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.manifest import Manifest
 from zhengku.collect.row_file import first_line, last_line, row_lines, text_of
@@ -175,10 +176,10 @@ class ExchangeDatabaseSource(Source):
 
             at = quoted(feed.window.column)
             if name.endswith("mysql"):
-                parts = [f"convert({quoted(part)} using utf8mb4)" for part in wanted]
+                parts = [compared("mysql", f"convert({quoted(part)} using utf8mb4)") for part in wanted]
                 whole = "concat(" + ", '|', ".join(parts) + ")"
             else:
-                whole = " || '|' || ".join(quoted(part) for part in wanted)
+                whole = " || '|' || ".join(compared("postgresql", quoted(part)) for part in wanted)
                 zoned = isinstance(kind, sa.DateTime) and kind.timezone
                 at = f"({at} at time zone 'Asia/Shanghai')" if zoned else f"cast({at} as timestamp)"
             query = (

@@ -15,7 +15,7 @@ from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
 from zhengku.load.recognise import writings
-from zhengku.load.repeated import find_repeated
+from zhengku.load.repeated import find_repeated_of_batch
 from zhengku.load.store_table import StoreTable
 from zhengku.stage.staging import discard
 
@@ -131,7 +131,7 @@ def recognised_stands(connection: psycopg.Connection[Any], batch: Batch) -> bool
 
 def classify(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> None:
     """Write the staging table `outcome`: what becomes of each staged row that is not simply inserted."""
-    find_repeated(connection, sql.SQL("select hashtextextended(record_key, 0) as key_hash from staged_row"))
+    find_repeated_of_batch(connection)
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify").format(**table.names), values)
     connection.execute("analyze outcome")

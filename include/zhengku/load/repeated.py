@@ -20,3 +20,10 @@ def find_repeated(connection: psycopg.Connection[Any], keyed: sql.Composable) ->
     connection.execute(statement("load/repeated_hash").format(keyed=keyed))
     connection.execute("reset enable_hashagg")
     connection.execute("analyze repeated_hash")
+
+
+def find_repeated_of_batch(connection: psycopg.Connection[Any]) -> None:
+    """Write `repeated_hash` of the batch's staged rows, unless it is there: since they were recognised or validated."""
+    found = connection.execute("select to_regclass('repeated_hash')").fetchone()
+    if found is None or found[0] is None:
+        find_repeated(connection, sql.SQL("select hashtextextended(record_key, 0) as key_hash from staged_row"))

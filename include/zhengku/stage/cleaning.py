@@ -101,23 +101,35 @@ class _Layers:
         )
 
 
-def _trimmed(layers: _Layers, column: str) -> _Value:
-    return layers.add("clean.trimmed({0})", layers.delivered(column))
-
-
 def _half_width(layers: _Layers, column: str) -> _Value:
-    return layers.add("clean.half_width({0})", _trimmed(layers, column))
+    return layers.add("clean.half_width({0})", layers.delivered(column))
 
 
-def _cleaned_text(layers: _Layers, column: str, kind: str) -> _Value:
-    """Clean one delivered column as text of a kind; NULL where nothing was meant."""
-    if kind == "text":
-        cleaned = _trimmed(layers, column)
+def _cleaned_text(
+    layers: _Layers, column: str, kind: str, null_words: Sequence[str], *, case_sensitive: bool = False
+) -> _Value:
+    """Clean one delivered column as text of a kind; NULL where it is blank or one of `null_words` (lower case)."""
+    if kind in ("text", "extension"):
+        cleaned = layers.add("clean.trimmed({0})", layers.delivered(column))
     elif kind in ("code", "identifier"):
-        cleaned = layers.add("clean.code({0})", _half_width(layers, column))
+        function = "code_as_written" if case_sensitive else "code"
+        cleaned = layers.add(f"clean.{function}({{0}})", layers.delivered(column))
     else:
         cleaned = _half_width(layers, column)
-    return layers.add('clean.without_null_word({0}) collate "C"', cleaned)
+    # Most values are longer than the longest of the words.
+    return layers.add(
+        "case when octet_length({0}) > {longest} then {0} when lower({0}) = any({words}::text[]) then null else {0} end "
+        'collate "C"',
+        cleaned,
+        longest=max(len(word.encode()) for word in null_words),
+        words=list(null_words),
+    )
+
+
+def _words_but(words: Sequence[str], codes: Mapping[str, object] | None) -> list[str]:
+    """Return the words for nothing that are none of the department's own codes."""
+    own = {code.lower() for code in codes or ()}
+    return [word for word in words if word not in own]
 
 
 def _date(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
@@ -149,11 +161,12 @@ def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value) -> t
     return date, layers.add('case when {0} is null then {1} end collate "C"', date, text)
 
 
-def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _Value]:
+def _operation(layers: _Layers, feed: Feed, catalog: Catalog, nothing: _Value) -> tuple[_Value, _Value]:
     """Return whether the row deletes its certificate and, beside it, the operation that the mapping does not know."""
     if feed.operation is None:
         return layers.add("false"), nothing
-    text = _cleaned_text(layers, feed.operation.column, "code")
+    words = _words_but(catalog.null_words(feed, "code"), feed.operation.codes)
+    text = _cleaned_text(layers, feed.operation.column, "code", words)
     codes = json.dumps(dict(feed.operation.codes), ensure_ascii=False, sort_keys=True)
     operation = layers.add("{codes}::jsonb ->> {0}", text, codes=codes)
     return (
@@ -177,6 +190,37 @@ def _error_cells(layers: _Layers, texts: Mapping[str, _Value], nothing: _Value) 
         *texts.values(),
         names=list(texts),
     )
+
+
+_JOINING = ("case_number", "service_number", "evaluation_number", "result_number")
+"""Fields by which cases, evaluations and results are joined with one another: they are stored as they are compared."""
+
+_SEQUENCES = ("service_number", "result_number")
+"""Key fields that count within a case, and may begin with 0."""
+
+
+def _key(
+    layers: _Layers, feed: Feed, catalog: Catalog, values: Mapping[str, _Value]
+) -> tuple[_Value, _Value]:
+    """Return the record's key and, where a part of it is no number, what stands there in its place.
+
+    Such a row has no key: of two that say "待办理", the one is not the other come again.
+    """
+    fields = catalog.standard_fields(feed.dataset)
+    parts = {field: layers.add('clean.comparison({0}) collate "C"', values[field]) for field in feed.key}
+    unusable = [
+        layers.add('case when clean.is_no_number({0}) then {1} end collate "C"', part, values[field])
+        for field, part in parts.items()
+        if fields[field].kind in ("code", "identifier") and field not in _SEQUENCES
+    ]
+    joined = " || '|' || ".join(f"{{{i}}}" for i in range(len(parts)))
+    if not unusable:
+        return layers.add(f'{joined} collate "C"', *parts.values()), layers.add('null::text collate "C"')
+    one = layers.add(
+        "coalesce({})".format(", ".join(f"{{{i}}}" for i in range(len(unusable)))) + ' collate "C"', *unusable
+    )
+    key = layers.add(f'case when {{{len(parts)}}} is null then {joined} end collate "C"', *parts.values(), one)
+    return key, one
 
 
 def _extension(layers: _Layers, values: Mapping[str, _Value]) -> _Value:
@@ -206,7 +250,8 @@ def cleaning_query(
 ) -> sql.Composed:
     """Return the query that reads `source` (`row_no` and text columns `c1`, `c2`, … as delivered) as typed rows.
 
-    Its columns: `row_no`, `record_key`, the standard fields of the data set, `<field>_unparsed` for every date,
+    Its columns: `row_no`, `record_key` (in the form in which codes are compared), `key_unusable` (what stands for a key
+    and is none), the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
     separated), `error_cells` and `extension_error_cells` (names of standard and extension fields that hold the error of
     a spreadsheet's cell), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`,
@@ -245,7 +290,13 @@ def cleaning_query(
                 constant = catalog.district_aliases.get(constant, constant)
             outputs[field.field] = layers.add(literal, constant=constant)
             continue
-        text = _cleaned_text(layers, mapping.column, field.kind)
+        text = _cleaned_text(
+            layers,
+            mapping.column,
+            field.kind,
+            _words_but(catalog.null_words(feed, field.kind), mapping.codes),
+            case_sensitive=catalog.is_case_sensitive(feed, field.field),
+        )
         if mapping.remove_prefix is not None:
             text = layers.add(
                 "case when starts_with({0}, {prefix}) and {0} <> {prefix} then substr({0}, {begin}) else {0} end "
@@ -254,6 +305,8 @@ def cleaning_query(
                 prefix=mapping.remove_prefix,
                 begin=len(mapping.remove_prefix) + 1,
             )
+        if field.field in _JOINING:
+            text = layers.add('clean.comparison({0}) collate "C"', text)
         if sql_type:
             outputs[field.field], beside[f"{field.field}_unparsed"] = _typed(layers, field.kind, mapping, text)
         elif field.kind == "district":
@@ -288,8 +341,9 @@ def cleaning_query(
     if unmapped:
         names = ", ".join(f"{{{i}}}" for i in range(len(unmapped)))
         beside["codes_unmapped"] = layers.add(f"nullif(concat_ws(',', {names}), '') collate \"C\"", *unmapped)
+    extension_words = catalog.null_words(feed, "extension")
     extension = {
-        name: _cleaned_text(layers, mapping.column, "text")
+        name: _cleaned_text(layers, mapping.column, "extension", extension_words)
         if mapping.column is not None
         else layers.add("{constant}::text", constant=mapping.constant)
         for name, mapping in feed.extension.items()
@@ -297,8 +351,7 @@ def cleaning_query(
     beside["extension"] = _extension(layers, extension)
     delivered = {name: extension[name] for name, mapping in feed.extension.items() if mapping.column is not None}
     beside["extension_error_cells"] = _error_cells(layers, delivered, nothing)
-    key = [outputs[field] for field in feed.key]
-    beside["record_key"] = layers.add(" || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key)
+    beside["record_key"], beside["key_unusable"] = _key(layers, feed, catalog, outputs)
     if feed.version == "source_updated_at":
         # What bears no time comes again every night: it must not be the newest word each time.
         beside["version_at"] = layers.add(
@@ -306,7 +359,7 @@ def cleaning_query(
         )
     else:
         beside["version_at"] = layers.add("{landed_at}::timestamptz", landed_at=landed_at)
-    beside["removes"], beside["operation_unmapped"] = _operation(layers, feed, nothing)
+    beside["removes"], beside["operation_unmapped"] = _operation(layers, feed, catalog, nothing)
     # The parts of the extension, with their names, hash in half the time of the whole.
     hashed = [*outputs.values(), *extension.values(), beside["district_delivered"]]
     beside["row_hash"] = layers.add(

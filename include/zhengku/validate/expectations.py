@@ -514,3 +514,60 @@ class ExpectColumnValuesToBeFoodLicenseNumber(ColumnMapExpectation):
 
     map_metric = "column_values.are_food_license_numbers"
     success_keys = ("letters", "mostly")
+
+
+class ColumnRecordsHaveOneHolder(ColumnMapMetricProvider):
+    """Records that come once in the delivery, or with one holder."""
+
+    condition_metric_name = "column_values.records_have_one_holder"
+    condition_value_keys = ("how",)
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], how: str, **_: Any) -> Condition:
+        shared = sa.table("shared_row", sa.column("row_no"), sa.column("how"))
+        return sa.column("row_no").not_in(sa.select(shared.c.row_no).where(shared.c.how == sa.literal(how)))
+
+
+class ExpectRecordsToHaveOneHolder(ColumnMapExpectation):
+    """Expect that the rows of a key, those that fail no critical rule, name one holder.
+
+    `how`: `other_holder` for rows of several holders, `other_name` for those of one whose name or code differs. The
+    staging table `shared_row` has them; it is made when the other rules have been asked.
+    """
+
+    how: str
+
+    map_metric = "column_values.records_have_one_holder"
+    success_keys = ("how", "mostly")
+
+
+class ColumnNamesAreReadable(ColumnMapMetricProvider):
+    """Names that somebody can read."""
+
+    condition_metric_name = "column_values.names_are_readable"
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:
+        return sa.func.rules.is_readable_name(column)
+
+
+class ExpectColumnNamesToBeReadable(ColumnMapExpectation):
+    """Expect names without replacement, control or private-use characters, and none that a wrong encoding made."""
+
+    map_metric = "column_values.names_are_readable"
+
+
+class ColumnNamesAreUndoubted(ColumnMapMetricProvider):
+    """Names that are told in full."""
+
+    condition_metric_name = "column_values.names_are_undoubted"
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:
+        return sa.func.rules.is_undoubted_name(column)
+
+
+class ExpectColumnNamesToBeUndoubted(ColumnMapExpectation):
+    """Expect names of which no character was hidden or lost; what nobody can read is another rule's."""
+
+    map_metric = "column_values.names_are_undoubted"

@@ -37,6 +37,7 @@ _PARAMETER_WORDS: Final[Mapping[str, str]] = {
 
 _OTHER_NAMES: Final[Mapping[str, str]] = {
     "record_key": "关键字段",
+    "key_unusable": "关键字段",
     "codes_unmapped": "各代码字段",
     "error_cells": "各文字字段",
     "extension_error_cells": "各扩展字段",
@@ -279,6 +280,9 @@ def _null(asked: _Asked) -> str:
         return "；".join(told) or "代码应在约定的代码表内"
     if column in ("error_cells", "extension_error_cells"):
         return "各字段应为实际内容，不能是电子表格的错误值（如#N/A、#REF!）或显示不全的########"
+    if column == "key_unusable":
+        fields = asked.feed.key if asked.feed is not None else ()
+        return f"{'、'.join(_quoted(asked.name(field)) for field in fields) or '识别一条数据的各字段'}应为真实的编号，不能填说明文字或0"
     if column.endswith(_UNMAPPED):
         return _one_of(asked.codes(column.removesuffix(_UNMAPPED)))
     if asked.kind(column) == "end_date":
@@ -418,4 +422,7 @@ _WORDS: Final[Mapping[str, Callable[[_Asked], str]]] = {
     "expect_column_dates_to_be_between": _days,
     "expect_column_times_not_after_day": _times,
     "expect_column_values_to_be_recognized": _district,
+    "expect_column_names_to_be_readable": lambda _: "应为可读的名称，没有乱码、问号和自造字",
+    "expect_column_names_to_be_undoubted": lambda _: "应为完整的名称，没有以?、*、□、○等代替的字",
+    "expect_records_to_have_one_holder": lambda _: "应只属于一个持证主体，且其名称和代码前后一致",
 }

@@ -4,8 +4,8 @@ Importing this takes the seconds of Great Expectations.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,7 @@ from psycopg import sql
 from zhengku.catalog import Catalog, Feed
 from zhengku.database import statement, use_schema
 from zhengku.ledger import Batch
+from zhengku.load.repeated import find_repeated_of_batch
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.parameters import rule_parameters
 from zhengku.validate.run import RuleOutcome, ValidationOutcome, validate_rows
@@ -62,19 +63,17 @@ class StagedBatch:
         if "deleting_row" in filled:
             asked["deleting_row"] = about_deletes(suites)
         found = {
-            table: validate_rows(
-                self.url,
-                self.schema,
-                table,
-                rules,
-                self.parameters,
-                self.feed.absent_fields,
-                extension_fields=frozenset(self.feed.extension),
-                is_empty=table not in filled,
-            )
+            table: self._ask(table, _without(rules, _ABOUT_SHARED_KEYS), is_empty=table not in filled)
             for table, rules in asked.items()
         }
         mark_rows(connection, self.schema, found)
+        about_shared = _only(asked[tables[0]], _ABOUT_SHARED_KEYS)
+        if about_shared:
+            is_shared = tables[0] in filled and _find_shared(connection)
+            shared = self._ask(tables[0], about_shared, is_empty=not is_shared)
+            found[tables[0]] = _together(asked[tables[0]], found[tables[0]], shared)
+            if is_shared:
+                mark_rows(connection, self.schema, found)
         connection.execute("drop table if exists mark_count")
         connection.execute(statement("validate/count_marks"))
         failed_rows: Counter[str] = Counter()
@@ -82,6 +81,18 @@ class StagedBatch:
             failed_rows.update({rule.rule_id: rule.failed_rows for rule in outcome.failed})
         rules = {rule.rule_id: rule for outcome in found.values() for rule in outcome.rules}
         return RowsOutcome(tuple(rules.values()), failed_rows)
+
+    def _ask(self, table: str, suites: Sequence[Suite], *, is_empty: bool) -> ValidationOutcome:
+        return validate_rows(
+            self.url,
+            self.schema,
+            table,
+            suites,
+            self.parameters,
+            self.feed.absent_fields,
+            extension_fields=frozenset(self.feed.extension),
+            is_empty=is_empty,
+        )
 
     def validate_whole(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> ValidationOutcome:
         """Write `batch_summary` from the marks, commit, and ask it the rules about the batch as a whole.
@@ -96,6 +107,39 @@ class StagedBatch:
         )
         connection.commit()
         return validate_rows(self.url, self.schema, "batch_summary", suites, self.parameters)
+
+
+_ABOUT_SHARED_KEYS = "expect_records_to_have_one_holder"
+"""The expectation that is asked last: of rows that share a key, those that fail another rule are out."""
+
+
+def _only(suites: Iterable[Suite], kind: str) -> list[Suite]:
+    chosen = (replace(suite, rules=tuple(rule for rule in suite.rules if rule.type == kind)) for suite in suites)
+    return [suite for suite in chosen if suite.rules]
+
+
+def _without(suites: Iterable[Suite], kind: str) -> list[Suite]:
+    return [replace(suite, rules=tuple(rule for rule in suite.rules if rule.type != kind)) for suite in suites]
+
+
+def _together(suites: Iterable[Suite], *outcomes: ValidationOutcome) -> ValidationOutcome:
+    """Return outcomes of rules that were asked apart, in the order of the suites."""
+    found = {rule.rule_id: rule for outcome in outcomes for rule in outcome.rules}
+    return ValidationOutcome(tuple(found[rule.rule_id] for suite in suites for rule in suite.rules))
+
+
+def _find_shared(connection: psycopg.Connection[Any]) -> bool:
+    """Write `shared_row`, commit it for Great Expectations' connection, and tell whether it has rows."""
+    schema = connection.execute("select current_schema()").fetchone()
+    find_repeated_of_batch(connection)
+    connection.execute("drop table if exists shared_row")
+    connection.execute(statement("validate/shared_row"))
+    is_shared = _has_rows(connection, "shared_row")
+    if is_shared:
+        assert schema is not None
+        connection.commit()
+        use_schema(connection, schema[0])
+    return is_shared
 
 
 def _has_rows(connection: psycopg.Connection[Any], table: str) -> bool:

@@ -1,0 +1,6 @@
+select
+    outcome,
+    count(*)
+from ledger.rekeyed_record
+group by outcome
+order by outcome
