@@ -97,7 +97,7 @@ def copy_rows(
         columns=tuple(reader.columns),
         # They go into logs and reports, and an interface may have a person's number for a key.
         shown_columns=list(map(mask_text, reader.columns)),
-        unknown_columns=list(map(mask_text, feed.unexpected_columns(tuple(reader.columns)))),
+        unknown_columns=list(map(mask_text, feed.unexpected_columns((*reader.columns, *reader.unread)))),
     )
 
 

@@ -106,6 +106,7 @@ class WorkbookReader:
         header = _find_header(searched, merges, required, form)
         self._first_column = header.first
         self.columns: Final = header.columns
+        self.unread: Final[tuple[str, ...]] = ()
         # Values merged over several columns stay in the first: a remark across the table is no value of any column.
         self._merged_from: dict[int, list[_Merge]] = {}
         for merge in merges:
