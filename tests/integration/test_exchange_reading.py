@@ -308,7 +308,8 @@ def test_values_of_all_kinds_keep_their_text(mariadb, tmp_path):
             }
         ],
     )
-    [row] = Front(mariadb, feed_of(), tmp_path).read()
+    others = ("emoji", "amount", "day", "gone", "raw", "picture", "share")
+    [row] = Front(mariadb, feed_of(extension={name: {"column": name} for name in others}), tmp_path).read()
     assert row == {
         "id": str(2**64 - 1),
         "number": "鄂（虚构）\t第1号\\",
@@ -456,14 +457,6 @@ def test_table_that_is_locked_may_pass(exchange_server, tmp_path, monkeypatch):
         with pytest.raises(DeliveryUnavailable):
             Front(exchange_server, feed_of(), tmp_path).read()
     assert len(Front(exchange_server, feed_of(), tmp_path).read()) == 1
-
-
-def test_time_that_no_driver_can_read_is_told_without_its_row(postgres, tmp_path):
-    license_table(postgres)
-    postgres.run("insert into license values (1, '虚构编号', 'infinity')")
-    with pytest.raises(SourceRefused, match="cannot be read or compared") as caught:
-        Front(postgres, feed_of(), tmp_path).read()
-    assert "虚构编号" not in str(caught.value)
 
 
 def test_connection_is_closed_when_the_reading_ends(exchange_server, tmp_path):

@@ -12,10 +12,11 @@ table that is written to all the while does not keep it going. What comes later 
 """
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -24,6 +25,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.dialects import mysql, postgresql
 
 from zhengku import clock
 from zhengku.catalog import Feed
@@ -33,6 +35,7 @@ from zhengku.collect.key_form import compared
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.manifest import Manifest
 from zhengku.collect.row_file import first_line, last_line, row_lines, text_of
+from zhengku.collect.row_readers import MYSQL_SESSION, RowReader, open_row_reader
 from zhengku.collect.source import EARLIEST, Chunks, Collected, DaySum, Delivery, Position, Source, Window
 from zhengku.database import statement
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused, ZhengkuError
@@ -46,6 +49,13 @@ READ_SECONDS: Final = 300
 
 LOCK_SECONDS: Final = 60
 """To wait for a lock, for instance while somebody alters the table."""
+
+_LATEST: Final = datetime.max - timedelta(seconds=1)
+_SENDS_TEXT: Final = frozenset({"mysql", "mariadb", "postgresql"})
+_MYSQL_BEGIN: Final = (
+    "set session transaction isolation level repeatable read",
+    "start transaction with consistent snapshot, read only",
+)
 
 NOW_SECONDS: Final = 60
 """A window that ends so shortly before its reading ends at the present, which is no bound."""
@@ -93,10 +103,14 @@ _REFUSED_LOGIN: Final = re.compile(
 
 
 class ExchangeDatabaseSource(Source):
-    """A table of an exchange database of one feed."""
+    """A table of an exchange database of one feed.
 
-    def __init__(self, feed: Feed, database: ExchangeDatabase, address: str) -> None:
+    Only the columns that the feed uses are read; with `every_column`, all that hold text and are not ignored.
+    """
+
+    def __init__(self, feed: Feed, database: ExchangeDatabase, address: str, *, every_column: bool = False) -> None:
         self._feed = feed
+        self._every_column = every_column
         self._database = database
         self._url = _url(database.connection, address)
         self._where = _where(self._url, database.table)
@@ -119,9 +133,12 @@ class ExchangeDatabaseSource(Source):
         down, a lost connection, a time-out; `DeliveryRejected` (`file.missing_column`); `ConfigurationError`.
         """
         with self._connection(_begin) as connection:
-            reading = _Reading(self._feed, self._database, self._where, connection, delivery)
-            with closing(reading.pieces()) as pieces:
-                landed = landing.put(Chunks(pieces), path, on_bytes=on_bytes)
+            table = _Table.of(self._feed, self._database, connection, every_column=self._every_column)
+            arguments = _connect_arguments(connection.dialect.name)
+            with open_row_reader(connection, self._url, arguments, _MYSQL_BEGIN) as rows:
+                reading = _Reading(self._feed, self._database, self._where, table, rows, delivery)
+                with closing(reading.pieces()) as pieces:
+                    landed = landing.put(Chunks(pieces), path, on_bytes=on_bytes)
         return Collected(landed, manifest=Manifest(rows=reading.rows, digests={}), position=reading.position)
 
     def replace_rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], where: Mapping[str, Any]) -> None:
@@ -266,6 +283,71 @@ class ExchangeDatabaseSource(Source):
         )
 
 
+@dataclass(frozen=True)
+class _Table:
+    """A table as its database describes it; only the columns that the feed uses are asked for.
+
+    `names` are the feed's names of the columns that are read, `key` the places of those that order the reading.
+    """
+
+    clause: sa.TableClause
+    names: list[str]
+    columns: list[sa.ColumnClause[Any]]
+    types: list[sa.types.TypeEngine[Any]]
+    selected: list[sa.ColumnElement[Any]]
+    key: list[int]
+    unread: list[str]
+    distinct: bool
+
+    @classmethod
+    def of(cls, feed: Feed, database: ExchangeDatabase, connection: sa.Connection, *, every_column: bool) -> "_Table":
+        """Look at the table; raises `DeliveryRejected` when it lacks a column."""
+        schema, _, name = database.table.rpartition(".")
+        inspector = sa.inspect(connection)
+        with warnings.catch_warnings():
+            # Types of extensions that SQLAlchemy does not know are text to us.
+            warnings.filterwarnings("ignore", message="Did not recognize type", category=exc.SAWarning)
+            described = inspector.get_columns(name, schema or None)
+        if not described:
+            raise exc.NoSuchTableError(name)
+        named = _named([str(column["name"]) for column in described], feed)
+        missing = [column for column in feed.required_columns if column not in named.values()]
+        if missing:
+            raise missing_columns(database.table, missing, list(named.values()))
+        for required in feed.required_columns:
+            if required in feed.ignored_columns:
+                raise ConfigurationError(f"{feed.name}: column {required} is used and ignored. Do one of both.")
+        wanted = [
+            column
+            for column in described
+            if (name_of := named[str(column["name"])]) in feed.required_columns
+            or (every_column and name_of not in feed.ignored_columns and not _is_binary(column["type"]))
+        ]
+        names = [named[str(column["name"])] for column in wanted]
+        key_names = list(database.row_id)
+        if isinstance(feed.window, Watermark):
+            key_names = [feed.window.column, *(name for name in key_names if name != feed.window.column)]
+        key = [names.index(column) for column in key_names]
+        # Values are compared as the texts that came: what they are is the database's to know.
+        typed = connection.dialect.name not in _SENDS_TEXT
+        columns: list[sa.ColumnClause[Any]] = [
+            sa.column(str(column["name"]), column["type"] if typed and place in key else None)
+            for place, column in enumerate(wanted)
+        ]
+        types = [column["type"] for column in wanted]
+        keys = {str(columns[place].name) for place in key[-len(database.row_id) :]}
+        return cls(
+            clause=sa.table(name, *columns, schema=schema or None),
+            names=names,
+            columns=columns,
+            types=types,
+            selected=[_as_text_in_sql(column, kind) for column, kind in zip(columns, types, strict=True)],
+            key=key,
+            unread=[name for name in named.values() if name not in names],
+            distinct=_is_distinct(inspector, name, schema or None, keys),
+        )
+
+
 @dataclass
 class _Reading:
     """One reading of a table: what is read, and how far it got."""
@@ -273,45 +355,13 @@ class _Reading:
     feed: Feed
     database: ExchangeDatabase
     where: str
-    connection: sa.Connection
+    table: _Table
+    reader: RowReader
     delivery: Delivery
     rows: int = 0
     position: Position | None = None
-    _columns: list[sa.ColumnClause[Any]] = field(init=False)
-    _names: list[str] = field(init=False)
-    _key: list[int] = field(init=False)
-    _as_delivered: bool = field(init=False)
-    _readers: list[Callable[[Any], Any] | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Look at the table: only its own columns are asked for."""
-        self._as_delivered = self.connection.dialect.driver == "pymysql"
-        schema, _, name = self.database.table.rpartition(".")
-        inspector = sa.inspect(self.connection)
-        described = inspector.get_columns(name, schema or None)
-        if not described:
-            raise exc.NoSuchTableError(name)
-        named = _named([str(column["name"]) for column in described], self.feed)
-        missing = [column for column in self.feed.required_columns if column not in named.values()]
-        if missing:
-            raise missing_columns(self.database.table, missing, list(named.values()))
-        wanted = [column for column in described if named[str(column["name"])] not in self.feed.ignored_columns]
-        self._names = [named[str(column["name"])] for column in wanted]
-        key_names = list(self.database.row_id)
-        if isinstance(self.feed.window, Watermark):
-            key_names = [self.feed.window.column, *(name for name in key_names if name != self.feed.window.column)]
-        for required in self.feed.required_columns:
-            if required not in self._names:
-                raise ConfigurationError(f"{self.feed.name}: column {required} is used and ignored. Do one of both.")
-        self._key = [self._names.index(column) for column in key_names]
-        # Types that we do not compare stay as the driver gives them.
-        self._columns = [
-            sa.column(column["name"], column["type"] if place in self._key else None)
-            for place, column in enumerate(wanted)
-        ]
-        self._table = sa.table(name, *self._columns, schema=schema or None)
-        keys = {str(self._columns[place].name) for place in self._key[-len(self.database.row_id) :]}
-        self._distinct = _is_distinct(inspector, name, schema or None, keys)
         if self._timed:
             self._form_of_time()
 
@@ -321,35 +371,51 @@ class _Reading:
 
     @property
     def _keys(self) -> list[sa.ColumnClause[Any]]:
-        return [self._columns[place] for place in self._key]
+        return [self.table.columns[place] for place in self.table.key]
 
     def _form_of_time(self) -> str:
-        kind = self._keys[0].type
+        kind = self.table.types[self.table.key[0]]
         if isinstance(kind, sa.DateTime):
-            return "zoned" if kind.timezone else "time"
+            return "zoned" if kind.timezone else "session" if isinstance(kind, mysql.TIMESTAMP) else "time"
         if isinstance(kind, sa.Date):
             return "date"
         if isinstance(kind, sa.String):
             return "text"
         raise SourceRefused(
-            f"{self.where}: the window's column {self._names[self._key[0]]} is of the type {type(kind).__name__}; "
-            "expected a time, a date or text. Name another column, or ask the department for a view that casts it."
+            f"{self.where}: the window's column {self.table.names[self.table.key[0]]} is of the type "
+            f"{type(kind).__name__}; expected a time, a date or text. Name another column, or ask the department for a "
+            "view that casts it."
         )
 
-    def _bound(self, at: datetime) -> datetime | date | str:
+    def _bound(self, at: datetime) -> sa.BindParameter[Any]:
         """Return a time as the window's column is compared with it; a naive one is of Asia/Shanghai."""
         at = at.astimezone(CITY_TIME_ZONE) if at.tzinfo else at.replace(tzinfo=CITY_TIME_ZONE)
         form = self._form_of_time()
-        if form == "zoned":
-            return at
+        value: datetime | date | str = at
         if form == "date":
-            return at.date()
-        naive = at.replace(tzinfo=None)
-        return naive.strftime(self.database.time_format) if form == "text" else naive
+            value = at.date()
+        elif form == "text":
+            value = at.strftime(self.database.time_format)
+        elif form != "zoned":
+            value = at.astimezone(MYSQL_SESSION if form == "session" else CITY_TIME_ZONE).replace(tzinfo=None)
+        if self.reader.sends != "values":
+            return _parameter(str(value))
+        return sa.bindparam(None, value, unique=True, type_=self._keys[0].type)
+
+    def _comparable(self, value: Any, place: int) -> sa.BindParameter[Any]:
+        """Return a key's value, as it was read from the column at `place`, as that column is compared with it."""
+        if self.reader.sends == "values":
+            return sa.bindparam(None, value, unique=True, type_=self.table.columns[place].type)
+        if isinstance(value, bytes) and self.reader.sends == "bytes" and not _is_binary(self.table.types[place]):
+            text = value.decode("utf-8", "surrogateescape")
+            number = _read(self.table.types[place], text) if _is_number(self.table.types[place]) else None
+            # MariaDB compares a number with a text as two fractions, which are not exact.
+            value = text if number is None else number
+        return _parameter(value)
 
     def pieces(self) -> Generator[bytes, None, None]:
         """Yield the landed file, a page at a time."""
-        yield first_line(self.database.table, self._names)
+        yield first_line(self.database.table, self.table.names, self.table.unread)
         inside = self._inside()
         beyond = self._beyond(inside)
         if beyond is not None:
@@ -377,100 +443,82 @@ class _Reading:
         conditions = [*self._span(), *(column.is_not(None) for column in self._keys)]
         window = self._window()
         if self._timed and window.start and len(window.after) == len(self.database.row_id):
-            row_id = [self._names.index(name) for name in self.database.row_id]
+            row_id = [self.table.names.index(name) for name in self.database.row_id]
             behind = dict(zip(row_id, window.after, strict=True))
-            key = [self._bound(window.start), *(_read(self._columns[p], behind[p]) for p in self._key[1:])]
-            if all(part is not None for part in key):
-                conditions.append(_after(self._keys, key))
+            read = [_read(self.table.types[place], behind[place]) for place in self.table.key[1:]]
+            if None not in read:
+                rest = [
+                    _parameter(value, self.table.columns[place].type)
+                    for value, place in zip(read, self.table.key[1:], strict=True)
+                ]
+                conditions.append(_after(self._keys, [self._bound(window.start), *rest]))
         return conditions
 
     def _beyond(self, inside: Sequence[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool] | None:
         """Return the bound that ends the reading; None when there is no row."""
         first = self._keys[0]
-        newest = self.connection.scalar(sa.select(first).where(*inside).order_by(first.desc()).limit(1))
-        if newest is None:
+        query = sa.select(self.table.selected[self.table.key[0]]).where(*inside).order_by(first.desc()).limit(1)
+        found = self.reader.fetch(query)
+        if not found or found[0][0] is None:
             return None
-        if isinstance(newest, datetime):
+        [[newest]] = found
+        if isinstance(newest, datetime) and newest.replace(tzinfo=None) < _LATEST:
             # Some databases count finer than the microseconds that we see.
             newest += timedelta(milliseconds=1)
-        return first <= newest
+        return first <= self._comparable(newest, self.table.key[0])
 
     def _pages(self, conditions: Sequence[sa.ColumnElement[bool]]) -> Iterator[bytes]:
-        query = sa.select(*self._columns).where(*conditions).order_by(*self._keys).limit(self.database.page_rows)
+        query = sa.select(*self.table.selected).select_from(self.table.clause).where(*conditions).order_by(*self._keys)
+        query = query.limit(self.database.page_rows)
         last: list[Any] | None = None
         while True:
-            page = self._fetched(query if last is None else query.where(_after(self._keys, last)))
+            page = list(self.reader.fetch(query if last is None else query.where(self._behind(last))))
             if not page:
                 return
             if last is not None and self._key_of(page[0]) == last:
                 raise SourceRefused(
                     f"{self.where}: the rows behind a page begin with its last row, so its key cannot be compared as "
                     "it is read (times finer than a microsecond, or fractions). Ask the department for a view that "
-                    f"rounds {', '.join(self._names[place] for place in self._key)}, or name another row_id."
+                    f"rounds {', '.join(self.table.names[place] for place in self.table.key)}, or name another row_id."
                 )
             last = self._key_of(page[-1])
             full = len(page) == self.database.page_rows
-            if full and not self._distinct:
+            if full and not self.table.distinct:
                 page += self._ties(page, last)
             self._move(page)
             yield self._lines(page)
             if not full:
                 return
 
-    def _fetched(self, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
-        result = self._executed(query)
-        if not self._as_delivered:
-            return [tuple(row) for row in result]
-        # Every row is in memory here already; a row of SQLAlchemy's own would be one more of each.
-        assert result.cursor is not None
-        rows = list(result.cursor.fetchall())
-        result.close()
-        return rows
-
-    def _executed(self, query: sa.Select[Any], *, stream: bool = False) -> sa.CursorResult[Any]:
-        """Ask for rows. Values of MySQL and MariaDB come as the text that the server sends; `_value` reads it."""
-        connection = self.connection.execution_options(stream_results=stream)
-        if not self._as_delivered:
-            return connection.execute(query)
-        # PyMySQL would make Python's times and numbers of all of them, and we text again.
-        driver: Any = self.connection.connection.driver_connection
-        readers, driver.decoders = driver.decoders, {}
-        try:
-            result = connection.execute(query)
-        finally:
-            driver.decoders = readers
-        assert result.cursor is not None
-        self._readers = [readers.get(column[1]) for column in result.cursor.description]
-        return result
-
-    def _value(self, row: Sequence[Any], place: int) -> Any:
-        """Return one value of a row as the driver reads it."""
-        value = row[place]
-        reader = self._readers[place] if self._readers else None
-        return value if reader is None or value is None else reader(value)
-
     def _key_of(self, row: Sequence[Any]) -> list[Any]:
-        return [self._value(row, place) for place in self._key]
+        return [row[place] for place in self.table.key]
+
+    def _behind(self, last: Sequence[Any]) -> sa.ColumnElement[bool]:
+        values = [self._comparable(value, place) for value, place in zip(last, self.table.key, strict=True)]
+        return _after(self._keys, values)
 
     def _ties(self, page: Sequence[tuple[Any, ...]], last: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return the rows behind a page that have the very key of its last row: the next page would leave them out.
 
         Nothing in the table says that keys are distinct, and a collation may find different texts equal.
         """
-        pairs = zip(self._keys, last, strict=True)
-        tied = self._fetched(sa.select(*self._columns).where(*(column == value for column, value in pairs)))
+        same = [
+            self.table.columns[place] == self._comparable(value, place)
+            for value, place in zip(last, self.table.key, strict=True)
+        ]
+        tied = self.reader.fetch(sa.select(*self.table.selected).select_from(self.table.clause).where(*same))
         if len(tied) <= 1:
             return []
-        left = Counter(map(_comparable, tied))
+        left = Counter(map(_countable, tied))
         for row in reversed(page):
-            seen = _comparable(row)
+            seen = _countable(row)
             if not left[seen]:
                 break
             left[seen] -= 1
         rest = []
         for row in tied:
-            if left[_comparable(row)] > 0:
-                left[_comparable(row)] -= 1
+            if left[_countable(row)] > 0:
+                left[_countable(row)] -= 1
                 rest.append(row)
         return rest
 
@@ -483,16 +531,14 @@ class _Reading:
             condition = sa.or_(timeless, sa.and_(*self._span(), unkeyed))
         else:
             condition = unkeyed
-        query = sa.select(*self._columns).where(condition).order_by(*keys)
-        result = self._executed(query, stream=True)
-        for part in result.partitions(self.database.page_rows):
-            page = [tuple(row) for row in part]
+        query = sa.select(*self.table.selected).select_from(self.table.clause).where(condition).order_by(*keys)
+        for page in self.reader.stream(query, self.database.page_rows):
             self._move(page)
             yield self._lines(page)
 
     def _lines(self, page: Sequence[tuple[Any, ...]]) -> bytes:
         self.rows += len(page)
-        return row_lines(page, self._names)
+        return row_lines(page, self.table.names, self.reader.turns)
 
     def _move(self, page: Sequence[tuple[Any, ...]]) -> None:
         """Note the newest row of a page that comes in order.
@@ -503,11 +549,11 @@ class _Reading:
         if not self._timed:
             return
         for row in reversed(page):
-            at = self._moment(self._value(row, self._key[0]))
+            at = self._moment(row[self.table.key[0]])
             if at is None or at > self.delivery.modified_at:
                 continue
             if at.replace(tzinfo=None) >= EARLIEST and (self.position is None or at >= self.position.at):
-                row_id = [(name, self._value(row, self._names.index(name))) for name in self.database.row_id]
+                row_id = [(name, row[self.table.names.index(name)]) for name in self.database.row_id]
                 key = tuple(_key_text(value, name) for name, value in row_id)
                 whole = all(part is not None for part in key)
                 if whole:
@@ -517,16 +563,49 @@ class _Reading:
             return
 
     def _moment(self, value: object) -> datetime | None:
-        if isinstance(value, str) and self._form_of_time() == "text":
-            try:
-                value = datetime.strptime(value.strip(), self.database.time_format)
-            except ValueError:
-                return None
-        if isinstance(value, datetime):
-            return value.astimezone(CITY_TIME_ZONE) if value.tzinfo else value.replace(tzinfo=CITY_TIME_ZONE)
+        """Return a value of the window's column as a time; None for what is none that Python can tell."""
+        form = self._form_of_time()
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "surrogateescape")
+        try:
+            if isinstance(value, str):
+                text = value.strip()
+                value = (
+                    datetime.strptime(text, self.database.time_format)
+                    if form == "text"
+                    else datetime.fromisoformat(text)
+                )
+            if isinstance(value, datetime):
+                zone = MYSQL_SESSION if form == "session" else CITY_TIME_ZONE
+                return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(CITY_TIME_ZONE)
+        except (ValueError, OverflowError):
+            return None
         if isinstance(value, date):
             return datetime(value.year, value.month, value.day, tzinfo=CITY_TIME_ZONE)
         return None
+
+
+def _as_text_in_sql(column: sa.ColumnClause[Any], kind: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
+    """Return what is selected for a column: itself, unless what the server sends of its type is no text."""
+    if isinstance(kind, mysql.BIT):
+        # Bytes, of which one bit would be a control character.
+        return (column + sa.literal_column("0")).label(str(column.name))
+    if isinstance(kind, postgresql.ARRAY):
+        return sa.cast(sa.func.to_json(column), sa.Text).label(str(column.name))
+    return column
+
+
+def _parameter(value: Any, kind: sa.types.TypeEngine[Any] | None = None) -> sa.BindParameter[Any]:
+    """Return a parameter whose type the database finds out, unless one is given."""
+    return sa.bindparam(None, value, unique=True, type_=sa.types.NullType() if kind is None else kind)
+
+
+def _is_binary(kind: sa.types.TypeEngine[Any]) -> bool:
+    return isinstance(kind, sa.types._Binary)
+
+
+def _is_number(kind: sa.types.TypeEngine[Any]) -> bool:
+    return isinstance(kind, sa.Integer | sa.Numeric | mysql.BIT)
 
 
 def _after(keys: Sequence[sa.ColumnClause[Any]], values: Sequence[Any]) -> sa.ColumnElement[bool]:
@@ -541,7 +620,7 @@ def _after(keys: Sequence[sa.ColumnClause[Any]], values: Sequence[Any]) -> sa.Co
     return sa.and_(keys[0] >= values[0], sa.or_(*ways))
 
 
-def _comparable(row: tuple[Any, ...]) -> tuple[str, ...]:
+def _countable(row: tuple[Any, ...]) -> tuple[str, ...]:
     # Values such as lists cannot be counted as they are.
     return tuple(map(repr, row))
 
@@ -551,11 +630,11 @@ def _key_text(value: Any, column: str) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _read(column: sa.ColumnClause[Any], text: str) -> Any:
+def _read(described: sa.types.TypeEngine[Any], text: str) -> Any:
     """Return a key's value from its text; None when it is none of the column's, which has changed since."""
     kind: type = type(None)
     with suppress(NotImplementedError):
-        kind = column.type.python_type
+        kind = described.python_type
     readers: Mapping[type, Callable[[str], Any]] = {
         int: int,
         Decimal: Decimal,
@@ -636,14 +715,16 @@ def _connect_arguments(name: str) -> dict[str, Any]:
             "read_timeout": READ_SECONDS,
             "write_timeout": READ_SECONDS,
             "charset": "utf8mb4",
-            # TIMESTAMP columns come in the time of the session.
+            # TIMESTAMP columns come in the time of the session; the summers of a named zone are ours to add.
             "init_command": f"set time_zone = '+08:00', lock_wait_timeout = {LOCK_SECONDS}",
         }
     if name in ("postgresql", "kingbase"):
+        # Values are read as the texts that the server sends, whatever a role or a database is set to.
+        forms = " -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1" if name == "postgresql" else ""
         return {
             "connect_timeout": CONNECT_SECONDS,
             "options": f"-c timezone=Asia/Shanghai -c statement_timeout={READ_SECONDS}s"
-            f" -c lock_timeout={LOCK_SECONDS}s",
+            f" -c lock_timeout={LOCK_SECONDS}s{forms}",
             "keepalives_idle": 60,
             "keepalives_interval": 15,
             "keepalives_count": 4,
@@ -670,7 +751,7 @@ def _begin(connection: sa.Connection) -> None:
     name = connection.dialect.name
     if name in ("mysql", "mariadb"):
         connection.execution_options(isolation_level="REPEATABLE READ")
-        connection.exec_driver_sql("start transaction with consistent snapshot, read only")
+        connection.exec_driver_sql(_MYSQL_BEGIN[-1])
     elif name == "postgresql":
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 

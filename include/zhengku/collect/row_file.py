@@ -1,13 +1,14 @@
 """The landed form of a table's rows: lines of UTF-8, of which a cut file can be told from a whole one.
 
-The first line is a JSON object with `table` and `columns`. Every row is a line of COPY's text format, its values in the
-order of the columns. A row that PostgreSQL cannot hold (NUL in a text, bytes that are no text) is a backslash and a
-JSON array of texts, nulls and {"base64": …}; the last line is a backslash and an object with `rows`, their count: no
-line of COPY text begins with a backslash and a bracket. The same rows give the same bytes.
+The first line is a JSON object with `table`, `columns`, and `unread`, where the table has other columns. Every row is a
+line of COPY's text format, its values in the order of the columns. A row that PostgreSQL cannot hold (NUL in a text,
+bytes that are no text) is a backslash and a JSON array of texts, nulls and {"base64": …}; the last line is a backslash
+and an object with `rows`, their count: no line of COPY text begins with a backslash and a bracket. The same rows give
+the same bytes.
 """
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
@@ -17,16 +18,21 @@ import msgspec
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import SourceRefused
-from zhengku.stage.copy_text import copy_lines, escaped
+from zhengku.stage.copy_text import copy_lines, copy_lines_of_bytes, escaped
 
 _ENCODER: Final = msgspec.json.Encoder()
+Turns = Mapping[int, Callable[[Sequence[Any]], Sequence[Any]]]
+"""What makes other values of those of a column, by its place."""
+
+_NO_TURNS: Final[Turns] = {}
 # One row that is not plain has all of these written one by one.
 _TOGETHER: Final = 1000
 
 
-def first_line(table: str, columns: Sequence[str]) -> bytes:
-    """Return the line that names table and columns."""
-    return _ENCODER.encode({"table": table, "columns": list(columns)}) + b"\n"
+def first_line(table: str, columns: Sequence[str], unread: Sequence[str] = ()) -> bytes:
+    """Return the line that names table and columns, and the columns that were left where they are."""
+    others = {"unread": list(unread)} if unread else {}
+    return _ENCODER.encode({"table": table, "columns": list(columns), **others}) + b"\n"
 
 
 def last_line(rows: int) -> bytes:
@@ -34,8 +40,8 @@ def last_line(rows: int) -> bytes:
     return b"\\" + _ENCODER.encode({"rows": rows}) + b"\n"
 
 
-def row_lines(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> bytes:
-    """Return one line for each of `rows`, as a driver gave them.
+def row_lines(rows: Sequence[Sequence[Any]], columns: Sequence[str], turns: Turns = _NO_TURNS) -> bytes:
+    """Return one line for each of `rows`, as a driver gave them, or as `turns` turn the columns of some places.
 
     Numbers and truth values become their text, times `2026-11-23 01:02:03` (Asia/Shanghai where they bear a zone),
     bytes text where they are UTF-8 or GB18030, and {"base64": …} where they are neither.
@@ -43,7 +49,12 @@ def row_lines(rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> bytes:
     """
     pieces: list[bytes] = []
     for start in range(0, len(rows), _TOGETHER):
-        part = zip(*rows[start : start + _TOGETHER], strict=True)
+        part: list[Sequence[Any]] = list(zip(*rows[start : start + _TOGETHER], strict=True))
+        for place, turn in turns.items():
+            part[place] = turn(part[place])
+        if any(type(values[0]) is bytes for values in part) and (text := copy_lines_of_bytes(part)) is not None:
+            pieces.append(text)
+            continue
         turned = [_as_text(values, name) for values, name in zip(part, columns, strict=True)]
         plain = [values for values in turned if _is_plain(values)]
         lines = copy_lines(plain) if len(plain) == len(turned) else None
@@ -72,7 +83,7 @@ def text_of(value: Any, column: str) -> "str | dict[str, str] | None":
     return None if value is None else _form(type(value), column)(value)
 
 
-def _as_text(values: tuple[Any, ...], column: str) -> Sequence["str | dict[str, str] | None"]:
+def _as_text(values: Sequence[Any], column: str) -> Sequence["str | dict[str, str] | None"]:
     kinds = set(map(type, values)) - {str, type(None)}
     if not kinds:
         return values

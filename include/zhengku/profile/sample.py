@@ -91,7 +91,7 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
     `DeliveryRejected`, `ConfigurationError` as the transport does; `DeliveryUnavailable` when there is nothing to read.
     """
     feed = _with_small_pages(draft.feed, rows)
-    source = source_of(feed, address, draft.slots)
+    source = source_of(feed, address, draft.slots, every_column=True)
     deliveries = source.deliveries(window)
     if not deliveries:
         raise DeliveryUnavailable(

@@ -7,6 +7,7 @@ from typing import Final
 _ROW_END: Final = "\x1e"
 _VALUE_END: Final = "\x1f"
 _NULL: Final = "\0"
+_BYTES: Final = frozenset({bytes, type(None)})
 _ENDS: Final = bytes.maketrans(b"\x1e\x1f", b"\n\t")
 _ESCAPES: Final = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"))
 
@@ -37,7 +38,34 @@ def copy_lines(columns: Sequence[Sequence[str | None]]) -> bytes | None:
         text = joined.encode()
     except UnicodeEncodeError:
         return None
-    if text.count(b"\x1e") != rows or text.count(b"\x1f") != rows * (len(columns) - 1):
+    return _finished(text, rows, len(columns), nulls)
+
+
+def copy_lines_of_bytes(columns: Sequence[Sequence[bytes | None]]) -> bytes | None:
+    """Return the same for values that are bytes of text; None too when one is none, or no UTF-8."""
+    rows = len(columns[0])
+    nulls = 0
+    texts: list[Sequence[bytes]] = []
+    for values in columns:
+        kinds = set(map(type, values))
+        if not kinds <= _BYTES:
+            return None
+        if type(None) in kinds:
+            texts.append([b"\0" if value is None else value for value in values])
+            nulls += values.count(None)
+        else:
+            texts.append(values)  # type: ignore[arg-type]
+    text = b"\x1e".join(map(b"\x1f".join, zip(*texts, strict=True))) + b"\x1e"
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return None
+    return _finished(text, rows, len(columns), nulls)
+
+
+def _finished(text: bytes, rows: int, width: int, nulls: int) -> bytes | None:
+    """Escape values that were joined, and put the right marks between them."""
+    if text.count(b"\x1e") != rows or text.count(b"\x1f") != rows * (width - 1):
         return None
     if (text.count(b"\0") if nulls else b"\0" in text) != nulls:
         return None

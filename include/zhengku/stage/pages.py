@@ -77,6 +77,7 @@ class PageReader:
 
     def __init__(self, content: BinaryIO, totals: Totals, columns: tuple[str, ...], rows: str) -> None:
         self.columns: Final = columns
+        self.unread: Final[tuple[str, ...]] = ()
         self.good = 0
         self.bad = 0
         self.blank_lines: Final = 0

@@ -24,6 +24,10 @@ class Reader(Protocol):
         """Names of the columns of every block's rows, behind `row_no`."""
 
     @property
+    def unread(self) -> Sequence[str]:
+        """Names of delivered columns that nobody maps and that were left where they are."""
+
+    @property
     def fetched(self) -> int:
         """Rows read so far, good and bad."""
 

@@ -88,6 +88,7 @@ class RecordReader:
 
     def __init__(self, stream: BinaryIO, form: CsvForm, header: Header, rest: bytes, block_size: int) -> None:
         self.columns: Final = header.columns
+        self.unread: Final[tuple[str, ...]] = ()
         self.encoding: Final = header.encoding
         self.good = 0
         self.bad = 0

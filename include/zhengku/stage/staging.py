@@ -112,7 +112,7 @@ def copy_rows(
         columns=tuple(reader.columns),
         # They go into logs and reports, and an interface may have a person's number for a key.
         shown_columns=list(map(mask_text, reader.columns)),
-        unknown_columns=list(map(mask_text, feed.unexpected_columns(_filled(connection, reader.columns)))),
+        unknown_columns=list(map(mask_text, feed.unexpected_columns((*_filled(connection, reader.columns), *reader.unread)))),
         sheets=[replace(sheet, name=mask_text(sheet.name)) for sheet in reader.sheets]
         if isinstance(reader, WorkbookApart)
         else None,

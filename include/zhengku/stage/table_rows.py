@@ -22,6 +22,7 @@ _TABS: Final = methodcaller("count", b"\t")
 class _First(msgspec.Struct):
     table: str
     columns: list[str]
+    unread: list[str] = []
 
 
 class _Last(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,7 +48,7 @@ def open_table_rows(content: BinaryIO, *, required_columns: Sequence[str]) -> "T
 class TableRowReader:
     """The rows of one landed table, in blocks; iterate it once.
 
-    `row_no` is the line in the landed file; the first row's is 2.
+    `row_no` is the line in the landed file; the first row's is 2. `unread` are the table's other columns.
     """
 
     def __init__(self, content: BinaryIO, required_columns: Sequence[str]) -> None:
@@ -65,6 +66,7 @@ class TableRowReader:
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise _incomplete("its first line does not name table and columns") from None
         self.columns: tuple[str, ...] = tuple(first.columns)
+        self.unread: tuple[str, ...] = tuple(first.unread)
         missing = [name for name in required_columns if name not in self.columns]
         if missing:
             raise missing_columns(first.table, missing, self.columns)

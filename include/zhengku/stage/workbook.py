@@ -256,6 +256,7 @@ class WorkbookReader:
         self.bad = 0
         self.blank_lines = 0
         self.notes: tuple[Note, ...] = ()
+        self.unread: Final[tuple[str, ...]] = ()
         self._sheets = sheets
         self._skipped = skipped
         self._read_rows: list[int] = []

@@ -76,6 +76,7 @@ class WorkbookApart:
         self.bad = 0
         self.blank_lines = 0
         self.notes: tuple[Note, ...] = ()
+        self.unread: Final[tuple[str, ...]] = ()
         self.sheets: list[SheetRead] = []
         asked = json.dumps(
             {
