@@ -569,8 +569,8 @@ class Road:
     def conclude(self, department: str, run_id: str, feeds: Sequence[str] | None = None) -> Path:
         """Write the report of a run over `feeds` (all of the department when left out) and return its path.
 
-        Raises `BatchesFailed` when somebody has to look: a batch was rejected, is held or did not finish, or a feed
-        delivered nothing. What else the run brought is loaded.
+        Raises `BatchesFailed` when somebody has to look: a batch was rejected, is held or did not finish, none of its
+        rows could be loaded, or a feed delivered nothing. What else the run brought is loaded.
         """
         with store_connection(self.settings.database_url) as connection:
             report = self.report(connection, department, run_id)
@@ -583,6 +583,13 @@ class Road:
             else f"batch {batch.batch_id} ({batch.source_name}) did not get beyond {batch.status}"
             for batch in batches
             if batch.status != "loaded"
+        ]
+        complaints += [
+            f"batch {section.batch.batch_id} ({section.batch.source_name}): none of its {section.batch.fetched} rows "
+            "could be loaded, all are problem records: `zhengku problems list --batch "
+            f"{section.batch.batch_id}` says why"
+            for section in report.sections
+            if section.nothing_loaded
         ]
         delivered = {batch.feed for batch in batches if batch.origin == "delivery"}
         expected = self.catalog.department(department).feeds if feeds is None else feeds
