@@ -47,6 +47,7 @@ from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import Settings
 from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
+from zhengku.stage.source_rows import find_rows_of_problems
 from zhengku.stage.staging import copy_rows, is_staged, type_rows
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
@@ -412,6 +413,7 @@ class Road:
                     seed = received_seed(self.config_digest(feed))
                     recognised = recognise(connection, batch, feed, self.catalog, staged.columns, seed)
                     type_rows(connection, batch, feed, self.catalog, staged, seed=seed, recognised=recognised.rows)
+                    find_rows_of_problems(connection, batch, feed, staged.columns)
                     connection.execute(
                         statement("stage/record_staged"),
                         {
