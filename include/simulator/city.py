@@ -31,7 +31,7 @@ from simulator.sources import DIALECTS, SAME_COLUMN, SYSTEMS
 from simulator.truth import HOLDING, SHARES_ASKED_FROM, UNDATED, Content, Decided, Store, as_time, batch_rules
 
 Operation = Literal["insert", "update", "delete"]
-Mishap = Literal["shrunk", "swollen", "spoilt"]
+Mishap = Literal["shrunk", "swollen", "spoilt", "hollow"]
 
 SMALLEST = 40
 """Rows of a feed below which not every kind of row fits."""
@@ -43,15 +43,18 @@ MISHAPS: Mapping[tuple[str, int], Mishap] = {
     ("public_security.residence_permit", 3): "spoilt",
     ("medical_insurance.medical_insurance_e_voucher", 3): "shrunk",
     ("medical_insurance.medical_insurance_e_voucher", 5): "swollen",
+    ("market_supervision.business_license", 4): "hollow",
 }
 """What goes wrong with a delivery as a whole, by system and night.
 
 An export loses a column, and is put right in its place by the next night; of a register only a part is shown; or it has
-more than twice as many rows as the night before, which is no reason to hold it.
+more than twice as many rows as the night before, which is no reason to hold it. A small file whose holders are all
+missing is hollow; half of its certificates come right with the next night's file.
 """
 
 _SOILED = 0.4
 _BROKEN = 0.06
+_HOLLOW_ROWS = 12
 _UNDATED_NIGHT = 2
 """The night that brings rows without a time."""
 
@@ -166,6 +169,7 @@ class _Register:
         self.odd: set[str] = set()
         self.rows_made = 0
         self.loaded_before: int | None = None
+        self.unsolved: set[str] = set()
         samples = [self.office.issue() for _ in range(30)]
         # Of these and the next, the one whose turn it is comes first.
         self.breaks = applicable(
@@ -183,11 +187,13 @@ class _Register:
 
     def collect(self, rows: Sequence[Decided]) -> tuple[list[RowTruth], tuple[str, ...], bool]:
         """Collect rows; return what becomes of each, the rules that they fail as a whole, and whether they are held."""
-        failed = batch_rules(rows, self.loaded_before)
+        failed = batch_rules(rows, self.loaded_before, self.unsolved)
         if not HOLDING.isdisjoint(failed):
             return [row.truth("held") for row in rows], failed, True
         if self.system.place.whole:
             self.loaded_before = len(rows)
+        self.unsolved -= {row.key for row in rows if row.key is not None and not row.rules}
+        self.unsolved |= {row.key for row in rows if row.key is not None and row.rules}
         return self.store.collect(rows), failed, False
 
     def issue(self) -> Certificate:
@@ -519,8 +525,10 @@ class _FileRegister(_Register):
         if not self.whole or isinstance(self.system.place, FilePlace):
             self.rows_made = 0
         moments = _LogRegister._moments(day)
-        intents = self._changes(number, day, moments, mishap)
-        rows = self._rows(number, moments, intents)
+        if mishap == "hollow":
+            rows = self._hollow(number, moments)
+        else:
+            rows = self._rows(number, moments, self._changes(number, day, moments, mishap))
         if mishap == "shrunk":
             rows = rows[: len(rows) // 3]
         truths, failed, held = self.collect(rows)
@@ -576,6 +584,17 @@ class _FileRegister(_Register):
         if number == _UNDATED_NIGHT and self.system.time_column is not None:
             self._bring(self.issue(), None, intents)
         return intents
+
+    def _hollow(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
+        """Return a few new rows, none with a holder."""
+        rows = []
+        for _ in range(_HOLLOW_ROWS):
+            certificate, at = self.issue(), next(moments)
+            written = write(self.system, certificate, at)
+            broken = no_holder(self.system, certificate, written, self.chance)
+            rows.append(self.decided(certificate, written, broken, at, number, at, "held"))
+            self.wrong.append(certificate)
+        return rows
 
     def _bring(self, certificate: Certificate, at: datetime | None, intents: dict[str, Fate]) -> None:
         self.live[self.key(certificate)] = (certificate, at)

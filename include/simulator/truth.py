@@ -3,7 +3,7 @@
 It goes by what was decided about a row (its key, its version, the rules that it fails), never by the row's values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -14,7 +14,7 @@ UNDATED: Final = datetime(1900, 1, 1)
 """Version of a row without a time, where times decide: older than any other."""
 
 SHARES_ASKED_FROM: Final = 200
-"""Rows of a delivery below which nobody asks what share of it is wrong."""
+"""Rows of a delivery from which on more than a fifth of it may not be wrong; below, a curve says how many."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,14 @@ class Store:
         ]
 
 
-def batch_rules(rows: Sequence[Decided], loaded_before: int | None) -> tuple[str, ...]:
-    """Return the rules for a delivery as a whole that these rows fail.
+_MOST_NEW_PROBLEMS: Final = ((100, 30), (20, 50), (5, 75), (3, 99))
+"""From so many rows of a small delivery on: how many in a hundred may be new problems."""
+
+
+def batch_rules(
+    rows: Sequence[Decided], loaded_before: int | None, known: Collection[str] = frozenset()
+) -> tuple[str, ...]:
+    """Return the rules for a delivery as a whole that these rows fail; `known` has the keys of unsolved problems.
 
     `loaded_before` is how many rows the whole register had that was loaded last; None where there is none, or where a
     delivery is no whole register.
@@ -145,6 +151,11 @@ def batch_rules(rows: Sequence[Decided], loaded_before: int | None) -> tuple[str
             failed.append("batch.quarantined_share.at_most_a_fifth")
         if 20 * wrong > len(rows):
             failed.append("batch.quarantined_share.notable")
+    else:
+        new = sum(bool(row.rules) and row.key not in known for row in rows)
+        share = next((share for least, share in _MOST_NEW_PROBLEMS if len(rows) >= least), 100)
+        if 100 * new > share * len(rows):
+            failed.append("batch.quarantined_share.small_batch")
     if loaded_before is not None:
         if 2 * len(rows) < loaded_before:
             failed.append("batch.volume.not_shrunk")
@@ -153,7 +164,13 @@ def batch_rules(rows: Sequence[Decided], loaded_before: int | None) -> tuple[str
     return tuple(failed)
 
 
-HOLDING: Final = frozenset({"batch.quarantined_share.at_most_a_fifth", "batch.volume.not_shrunk"})
+HOLDING: Final = frozenset(
+    {
+        "batch.quarantined_share.at_most_a_fifth",
+        "batch.quarantined_share.small_batch",
+        "batch.volume.not_shrunk",
+    }
+)
 """Rules for a delivery as a whole that are critical: it is held."""
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import datetime
+from getpass import getuser
 from typing import Annotated
 
 import typer
@@ -31,8 +32,15 @@ def reconcile(
     whole: Annotated[bool, typer.Option("--whole", help="From the very first day on.")] = False,
     mend: Annotated[
         bool,
-        typer.Option("--mend", help="Collect once more the days in which the store lacks rows, compare again."),
+        typer.Option(
+            "--mend",
+            help="Collect once more what the store lacks, mark what the source has no more, compare again.",
+        ),
     ] = False,
+    by: Annotated[
+        str | None, typer.Option(help="With --mend: who decides, for the ledger; who is logged in when left out.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="With --mend: why, for the ledger.")] = "比对后由人工执行补正",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Compare sources with the store; unexplained differences become problem records and an exit status of 1.
@@ -56,6 +64,9 @@ def reconcile(
                 result = reconciliation.compare(name, feed_id, start, end)
                 if mend and result.missing_in_store + result.differs:
                     reconciliation.mend(name, feed_id)
+                    result = reconciliation.compare(name, feed_id, start, end)
+                if mend and result.missing_at_source:
+                    reconciliation.withdraw(name, feed_id, by or getuser(), reason)
                     result = reconciliation.compare(name, feed_id, start, end)
                 results.append(result)
             except ZhengkuError as error:

@@ -52,6 +52,7 @@ from zhengku.report.run_report import RunReport, build_report, write_report
 from zhengku.settings import Settings
 from zhengku.stage.column_names import shown
 from zhengku.stage.row_rules import ROW_RULES
+from zhengku.stage.source_rows import find_rows_of_problems
 from zhengku.stage.staging import Staged, copy_rows, discard, is_staged, type_rows
 from zhengku.stage.workbook import EMPTY
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
@@ -515,6 +516,7 @@ class Road:
                     seed = received_seed(self.config_digest(feed))
                     recognised = recognise(connection, batch, feed, self.catalog, staged.columns, seed)
                     type_rows(connection, batch, feed, self.catalog, staged, seed=seed, recognised=recognised.rows)
+                    find_rows_of_problems(connection, batch, feed, staged.columns)
                     connection.execute(
                         statement("stage/record_staged"),
                         {
@@ -693,8 +695,8 @@ class Road:
     def conclude(self, department: str, run_id: str, feeds: Sequence[str] | None = None) -> Path:
         """Write the report of a run over `feeds` (all of the department when left out) and return its path.
 
-        Raises `BatchesFailed` when somebody has to look: a batch was rejected, is held or did not finish, or a feed
-        delivered nothing. What else the run brought is loaded.
+        Raises `BatchesFailed` when somebody has to look: a batch was rejected, is held or did not finish, none of its
+        rows could be loaded, or a feed delivered nothing. What else the run brought is loaded.
         """
         with store_connection(self.settings.database_url) as connection:
             report = self.report(connection, department, run_id)
@@ -707,6 +709,13 @@ class Road:
             else f"batch {batch.batch_id} ({batch.source_name}) did not get beyond {batch.status}"
             for batch in batches
             if batch.status != "loaded"
+        ]
+        complaints += [
+            f"batch {section.batch.batch_id} ({section.batch.source_name}): none of its {section.batch.fetched} rows "
+            "could be loaded, all are problem records: `zhengku problems list --batch "
+            f"{section.batch.batch_id}` says why"
+            for section in report.sections
+            if section.nothing_loaded
         ]
         delivered = {batch.feed for batch in batches if batch.origin == "delivery"}
         expected = self.catalog.department(department).feeds if feeds is None else feeds

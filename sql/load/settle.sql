@@ -45,6 +45,41 @@ told as (
         and (q.version_at <= n.version_at or q.version_at is null or n.version_at is null)
         and q.problem_id not in (select r.problem_id from redriven as r)
     union all
+    -- A row that was corrected in place is known by its row id: it had no key, or another one.
+    select
+        q.problem_id,
+        case
+            when n.problem_id is not null then 'replaced'
+            when c.removes then 'deleted'
+            else 'corrected'
+        end as solution,
+        n.problem_id as replaced_by
+    from problem_source_row as p
+    inner join quarantine.problem_row as q on p.problem_id = q.problem_id
+    inner join ledger.batch as b on q.last_batch_id = b.batch_id
+    left join staged_row as c on p.row_no = c.row_no
+    left join recognised_row as k on p.row_no = k.row_no
+    left join outcome as o on p.row_no = o.row_no
+    left join quarantine.problem_row as n
+        on
+            p.row_no = n.last_row_no and n.last_batch_id = %(batch_id)s
+            and n.status in ('open', 'returned', 'waived') and n.problem_id <> q.problem_id
+    where
+        q.status in ('open', 'returned', 'waived')
+        and q.last_batch_id < %(batch_id)s and b.landed_at <= %(landed_at)s
+        and (q.version_at is null or c.version_at is null or q.version_at <= c.version_at)
+        and (q.record_key is null or q.record_key is distinct from coalesce(c.record_key, k.record_key))
+        and (
+            n.problem_id is not null
+            or k.row_no is not null
+            or (
+                c.row_no is not null
+                and coalesce(o.outcome, 'inserted')
+                in ('inserted', 'updated', 'unchanged', 'deleted', 'superseded', 'duplicate')
+            )
+        )
+        and q.problem_id not in (select r.problem_id from redriven as r)
+    union all
     select
         r.problem_id,
         case

@@ -7,6 +7,8 @@ select
     b.fetched - b.staged as unreadable,
     b.fetched - b.staged + failed.number as quarantined,
     (b.fetched - b.staged + failed.number)::numeric / greatest(b.fetched, 1) as quarantined_share,
+    known.number as known_problems,
+    (b.fetched - b.staged + failed.number - known.number)::numeric / greatest(b.fetched, 1) as new_problem_share,
     previous.fetched as previous_fetched,
     -- greatest() alone would take the first delivery for a thousandfold one: it passes over nulls.
     case
@@ -18,6 +20,37 @@ cross join (
     from mark_count
     where critical <> '{}'
 ) as failed
+-- An overlap reads a wrong row again every night, and a redrive reads nothing else: what is an unsolved problem already
+-- holds no small batch. Of a large one it is not asked.
+cross join lateral (
+    select
+        (
+            select count(*)
+            from mark as m
+            where
+                m.critical <> '{}'
+                and exists (
+                    select from quarantine.problem_row as q
+                    where
+                        q.record_key = m.record_key and q.department = b.department and q.feed = b.feed
+                        and q.status in ('open', 'returned', 'waived')
+                )
+        ) + (
+            select count(*)
+            from bad_row as r
+            where r.sha256 in (
+                select q.payload_sha256
+                from quarantine.problem_row as q
+                where
+                    q.department = b.department and q.feed = b.feed
+                    and q.status in ('open', 'returned', 'waived')
+            )
+        ) as number
+    where b.fetched < 200
+    union all
+    select 0 as number
+    where b.fetched >= 200
+) as known
 left join lateral (
     select p.fetched
     from ledger.batch as p

@@ -122,6 +122,9 @@ class _SampleSource(Source):
     def __init__(self, content: bytes) -> None:
         self.content = content
 
+    def check(self) -> None:
+        """There is no address that could be wrong."""
+
     def deliveries(self, window: Window) -> Sequence[Delivery]:
         now = datetime.now(tz=CITY_TIME_ZONE)
         return [Delivery("sample", now, len(self.content), window=window)]

@@ -78,7 +78,7 @@ def test_row_wrong_in_every_way_once_each_is_counted_once_each(installation, mak
 
 
 def test_identical_wrong_rows_are_each_accounted_for(installation, make_row):
-    installation.deliver_rows("1.csv", *[make_row(1, 企业名称="")] * 3, *["x,y"] * 2)
+    installation.deliver_rows("1.csv", *[make_row(1, 企业名称="")] * 3, *["x,y"] * 2, make_row(2), make_row(3))
     assert installation.run_one().quarantined == 5
     assert installation.query("select count(*) from quarantine.problem_row") == [(5,)]
 

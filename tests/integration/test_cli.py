@@ -175,7 +175,7 @@ def test_release_of_a_batch_that_is_not_held(installation, make_row):
 
 def test_brackets_in_delivered_values_are_shown_as_they_came(installation, make_row):
     address, name = "鄂城区[/某路]1号[red]:smile:", "[bold]1[x].csv"
-    installation.deliver_rows(name, make_row(1, 企业名称="", 注册地址=address))
+    installation.deliver_rows(name, make_row(1, 企业名称="", 注册地址=address), make_row(2))
     collected = zhengku(installation, "collect", "market_supervision")
     assert collected.returncode == 0, collected.stderr
     assert name in collected.stdout

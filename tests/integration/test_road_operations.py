@@ -134,6 +134,7 @@ def test_delete_without_key_and_unknown_operation_are_quarantined(exchange, make
         row(make_row, 1, "D", "2 09:30", 统一社会信用代码=""),
         row(make_row, 2, "X", "2 09:30"),
         row(make_row, 3, "", "2 09:30"),
+        row(make_row, 4, "I", "2 09:30"),
     )
     assert batch.quarantined == 3
     problems = exchange.query("select first_row_no, rules from quarantine.problem_row order by 1")

@@ -348,7 +348,19 @@ BATCH = load_suites(PROJECT / "expectations", [BATCH_SUITE])
         (1000, 200, 1000, ["batch.quarantined_share.notable"]),
         (1000, 201, 1000, ["batch.quarantined_share.at_most_a_fifth", "batch.quarantined_share.notable"]),
         (200, 41, 200, ["batch.quarantined_share.at_most_a_fifth", "batch.quarantined_share.notable"]),
-        (199, 150, 200, []),
+        (199, 60, 200, ["batch.quarantined_share.small_batch"]),
+        (199, 59, 200, []),
+        (99, 50, None, ["batch.quarantined_share.small_batch"]),
+        (48, 48, None, ["batch.quarantined_share.small_batch"]),
+        (48, 24, None, []),
+        (10, 10, None, ["batch.quarantined_share.small_batch"]),
+        (10, 8, None, ["batch.quarantined_share.small_batch"]),
+        (10, 7, None, []),
+        (5, 4, None, ["batch.quarantined_share.small_batch"]),
+        (4, 3, None, []),
+        (3, 3, None, ["batch.quarantined_share.small_batch"]),
+        (2, 2, None, []),
+        (1, 1, None, []),
         (500, 0, 1000, []),
         (499, 0, 1000, ["batch.volume.not_shrunk"]),
         (2000, 0, 1000, []),
@@ -369,6 +381,7 @@ def test_batch_rules_judge_the_summary(
         select
             %(fetched)s::bigint as fetched,
             %(quarantined)s::numeric / %(fetched)s as quarantined_share,
+            %(quarantined)s::numeric / %(fetched)s as new_problem_share,
             %(fetched)s::numeric / %(previous)s::bigint as share_of_previous
         """,
         {"fetched": fetched, "quarantined": quarantined, "previous": previous},
@@ -398,8 +411,9 @@ def test_size_is_compared_with_the_last_loaded_snapshot_of_the_feed(
     batch_id = deliver(connection, "business_license", "staged", 1000)
     deliver(connection, "business_license", "loaded", 70)
     connection.execute("set search_path = batch_7")
-    connection.execute("create table mark (row_no bigint, critical text[], warning text[])")
-    connection.execute("insert into mark values (1, '{a.b}', '{}'), (2, '{}', '{a.c}')")
+    connection.execute("create table mark (row_no bigint, record_key text, critical text[], warning text[])")
+    connection.execute("create table bad_row (sha256 text)")
+    connection.execute("insert into mark values (1, 'K1', '{a.b}', '{}'), (2, 'K2', '{}', '{a.c}')")
     connection.execute(statement("validate/count_marks"))
     connection.execute(statement("validate/batch_summary"), {"batch_id": batch_id, "snapshots": snapshots})
     row = connection.execute(

@@ -142,6 +142,7 @@ def test_files_hold_every_problem_and_nothing_of_a_person(reviewed, reports, mak
             for number in range(8)
         ),
         "王五福,420700199001010014",
+        *(make_row(number) for number in range(30, 34)),
     )
     assert reviewed.run_one().quarantined == 10
     report = reports.publish(night)

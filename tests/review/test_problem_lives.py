@@ -47,7 +47,7 @@ def test_increment_that_does_not_hold_a_row_says_nothing_of_it(reviewed, make_ro
 
 
 def test_returned_waived_and_corrected(reviewed, make_row):
-    reviewed.deliver_rows("a.csv", *(make_row(number, 企业名称="") for number in (1, 2, 3)))
+    reviewed.deliver_rows("a.csv", *(make_row(number, 企业名称="") for number in (1, 2, 3)), make_row(9))
     reviewed.run_one()
     made = reviewed.returns().make("market_supervision", "zhang", NOW, problem_ids=[1, 2])
     # Five working days behind the Tuesday.
@@ -71,7 +71,7 @@ def test_returned_waived_and_corrected(reviewed, make_row):
 
 
 def test_only_what_is_solved_or_waived_for_good_is_written_off(reviewed, make_row):
-    reviewed.deliver_rows("a.csv", *(make_row(number, 企业名称="") for number in (1, 2, 3)))
+    reviewed.deliver_rows("a.csv", *(make_row(number, 企业名称="") for number in (1, 2, 3)), make_row(9))
     reviewed.run_one()
     with store_connection(reviewed.settings.database_url) as connection:
         problems.waive(connection, [1], "zhang", "原件已毁", None, TODAY)
@@ -107,6 +107,7 @@ def test_redrive_loads_exactly_what_passes_now(reviewed, make_row):
         make_row(3, 注册日期="1930-01-01"),
         make_row(4, 注册日期="1930-01-01", 企业名称=""),
         make_row(5, 注册日期="1900-01-01"),
+        make_row(6),
     )
     assert reviewed.run_one().quarantined == 4
     reviewed.change_rule(
@@ -182,7 +183,7 @@ def test_redriven_row_says_nothing_of_another_row_of_its_record(reviewed, make_r
 
 
 def test_of_a_file_that_is_read_again_only_what_is_meant_goes_on(reviewed, make_row):
-    reviewed.deliver_rows("a.csv", "没有列", *(make_row(number, 企业名称="") for number in (1, 2, 3)), make_row(4))
+    reviewed.deliver_rows("a.csv", "没有列", *(make_row(number, 企业名称="") for number in (1, 2, 3)), make_row(4), make_row(5))
     reviewed.run_one()
     with store_connection(reviewed.settings.database_url) as connection:
         problems.waive(connection, [2], "zhang", "原件已毁", None, TODAY)

@@ -70,7 +70,8 @@ def folder(tmp_path: Path) -> Path:
     for path in (copy / "departments").iterdir():
         path.unlink()
     (tmp_path / "expectations").mkdir()
-    (tmp_path / "expectations" / "certificate.json").write_text("{}", encoding="utf-8")
+    for suite in ("certificate.json", "batch.json"):
+        shutil.copy(SHIPPED.parents[1] / "expectations" / suite, tmp_path / "expectations")
     write(copy, GOOD)
     return copy
 
@@ -183,7 +184,7 @@ MISTAKES = [
 
 def test_suites_without_that_of_the_license_type(folder: Path) -> None:
     own = "construction_safety_manager_competency_certificate"
-    (folder.parent / "expectations" / f"{own}.json").write_text("{}", encoding="utf-8")
+    shutil.copy(SHIPPED.parents[1] / "expectations" / f"{own}.json", folder.parent / "expectations")
     [told] = check(folder)
     assert f"suites leave out '{own}', the license type's own" in told.message
     assert (told.line, told.mend) == (line_of(GOOD, "suites:"), f"Add it: […, {own}].")
@@ -196,7 +197,9 @@ def test_suites_without_that_of_the_license_type(folder: Path) -> None:
 
 
 def test_suites_without_that_of_the_data_set(folder: Path) -> None:
-    (folder.parent / "expectations" / "extra.json").write_text("{}", encoding="utf-8")
+    extra = (SHIPPED.parents[1] / "expectations" / "social_security_card.json").read_text("utf-8")
+    extra = extra.replace('"name": "social_security_card"', '"name": "extra"')
+    (folder.parent / "expectations" / "extra.json").write_text(extra, encoding="utf-8")
     text = GOOD.replace("suites: [certificate]", "suites: [extra]")
     write(folder, text)
     [told] = [problem for problem in check(folder) if problem.severity == "error"]

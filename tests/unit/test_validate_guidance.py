@@ -29,6 +29,7 @@ OURS = {
     "batch_summary",
     "fetched",
     "quarantined_share",
+    "new_problem_share",
     "share_of_previous",
     *(field for fields in CATALOG.reference.standard_fields.values() for field in fields),
     *(code for fields in CODES.values() for codes in fields.values() for code in codes),

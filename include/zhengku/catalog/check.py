@@ -1,5 +1,6 @@
 """The check of a whole catalogue: every mistake at once, with file, line and mend."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -9,16 +10,29 @@ from zhengku.catalog.department_file import read_department
 from zhengku.catalog.problem import Problem, did_you_mean, shown
 from zhengku.catalog.reference import read_reference
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
+from zhengku.errors import CatalogError
 
 
-def check_catalog(folder: Path, suite_folder: Path, today: date | None = None) -> list[Problem]:
-    """Check the shared tables, all departments' files, the numbers of the daily clearance, and that the suites that
-    the files name exist in `suite_folder` and hold that of the data set.
+def check_catalog(
+    folder: Path,
+    suite_folder: Path,
+    today: date | None = None,
+    environment: Mapping[str, str] | None = None,
+    only: str | None = None,
+) -> list[Problem]:
+    """Check the shared tables, all departments' files, the numbers of the daily clearance, that the suites that the
+    files name exist in `suite_folder` and hold that of the data set, and all that the steps of the road would refuse.
 
-    With `today` (Asia/Shanghai) it also warns of what runs out soon. Returns all problems, by file and line; an empty
-    list means that nothing is to be said.
+    With `today` (Asia/Shanghai) it also warns of what runs out soon; of an `environment`, the addresses of sources are
+    looked at. `only` is a department: then its file's problems are told, and errors elsewhere that stop it too. Returns
+    all problems, by file and line; an empty list means that nothing is to be said. Raises `CatalogError` when there is
+    no such department.
     """
-    # Not above: both read the catalogue, and DAGs, which are parsed all the time, need neither.
+    files = {path.stem: path for path in department_files(folder)}
+    if only is not None and only not in files:
+        raise CatalogError(f"No {DEPARTMENTS_FOLDER}/{only}.yaml. {did_you_mean(only, files)}")
+    # Not above: these read the catalogue, and DAGs, which are parsed all the time, need none of them.
+    from zhengku.catalog.steps_check import check_steps
     from zhengku.clearance.calendar import check_working_days
     from zhengku.clearance.config import check_clearance
     from zhengku.review.config import check_review
@@ -35,11 +49,22 @@ def check_catalog(folder: Path, suite_folder: Path, today: date | None = None) -
         problems += _missing_suites(source, suites, suite_folder)
         problems += _base_suites_left_out(source, suites, set(reference.standard_fields))
         problems += _type_suites_left_out(source, suites)
+        problems += _absent_though_needed(source, suites, suite_folder)
         if department is not None:
             departments.append((source, department))
     problems += _pools_that_differ(departments)
+    if not any(problem.severity == "error" for problem in reference.problems):
+        asked = [(source, department) for source, department in departments if only in (None, department.department)]
+        problems += check_steps(folder, suite_folder, reference, asked, environment or {})
     problems += check_clearance(folder, sources) + check_review(folder)
     problems += _files_not_read(folder)
+    if only is not None:
+        others = {path for stem, path in files.items() if stem != only}
+        problems = [
+            problem
+            for problem in problems
+            if problem.file == files[only] or (problem.severity == "error" and problem.file not in others)
+        ]
     return sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
 
 
@@ -88,6 +113,39 @@ def _type_suites_left_out(source: YamlFile, suites: set[str]) -> list[Problem]:
             message = f"suites leave out {license_type!r}, the license type's own, so its rules would not be asked"
             location: Location = (*feed, "suites") if named else (*feed, "license_type")
             problems.append(Problem(source.path, source.line(location), message, f"Add it: […, {license_type}]."))
+    return problems
+
+
+def _absent_though_needed(source: YamlFile, suites: set[str], suite_folder: Path) -> list[Problem]:
+    """Tell of fields that are listed as absent without a reason, while a critical rule wants them in every row."""
+    from zhengku.validate.presence import needed_fields
+    from zhengku.validate.suites import load_suites
+
+    problems = []
+    for feed_id in source.mapping("feeds"):
+        feed = ("feeds", feed_id)
+        absent = {name: location for location, name in source.items(*feed, "absent")}
+        named = [suite for _, suite in source.items(*feed, "suites")] or [source.text(*feed, "dataset") or ""]
+        if not suites.issuperset(named):
+            continue
+        try:
+            asked = load_suites(suite_folder, named)
+        except CatalogError:
+            # A suite that cannot be read is told of with the steps.
+            continue
+        needed = needed_fields(asked, with_deletes=bool(source.mapping(*feed, "operation")))
+        because = source.mapping(*feed, "absent_because")
+        for name, rule_id in needed.items():
+            if name in absent and name not in because:
+                message = (
+                    f"{name!r} is absent, but rule {rule_id} wants it in every row: it would not be asked, and rows "
+                    "without it would be loaded"
+                )
+                mend = (
+                    "Map it under fields (`zhengku feeds profile` proposes the column), or say why the feed may do "
+                    f"without it: absent_because: {{{name}: …}}."
+                )
+                problems.append(Problem(source.path, source.line(absent[name]), message, mend))
     return problems
 
 

@@ -21,7 +21,11 @@ OWNER_PATTERN = r"^[a-z][a-z0-9_-]{0,62}$"
 # In these the byte 0x0A is always a line end, so that a file can be cut into lines before it is decoded.
 LINE_SAFE_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "gb18030", "gbk", "gb2312", "ascii"})
 
+# RFC 9110: a token.
+HEADER_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+
 Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
+Header = Annotated[str, Field(pattern=HEADER_PATTERN)]
 Text = Annotated[str, Field(min_length=1)]
 # Strict, because `slots: true` would be one slot.
 WholeNumber = Annotated[int, Field(strict=True)]
@@ -250,9 +254,9 @@ class HmacSignature(Model):
     """HMAC-SHA256, keyed with the connection's secret, over its id followed by the time."""
 
     kind: Literal["hmac_sha256"]
-    id_header: Text = Field(default="x-app-id", description="Header that carries the id.")
-    time_header: Text = Field(default="x-timestamp", description="Header that carries the time.")
-    signature_header: Text = Field(default="x-signature", description="Header that carries the signature.")
+    id_header: Header = Field(default="x-app-id", description="Header that carries the id.")
+    time_header: Header = Field(default="x-timestamp", description="Header that carries the time.")
+    signature_header: Header = Field(default="x-signature", description="Header that carries the signature.")
     time_unit: Literal["seconds", "milliseconds"] = Field(default="milliseconds", description="Unit of the time.")
     encoding: Literal["hex", "base64"] = Field(default="hex", description="How the signature is written.")
 
@@ -261,9 +265,9 @@ class Md5Signature(Model):
     """MD5 over the connection's id (the key), its secret and the time, as older gateways want."""
 
     kind: Literal["md5"]
-    id_header: Text = Field(default="appkey", description="Header that carries the key.")
-    time_header: Text = Field(default="rtime", description="Header that carries the time.")
-    signature_header: Text = Field(default="sign", description="Header that carries the signature.")
+    id_header: Header = Field(default="appkey", description="Header that carries the key.")
+    time_header: Header = Field(default="rtime", description="Header that carries the time.")
+    signature_header: Header = Field(default="sign", description="Header that carries the signature.")
     time_unit: Literal["seconds", "milliseconds"] = Field(default="milliseconds", description="Unit of the time.")
 
 
@@ -278,7 +282,7 @@ class TokenSignature(Model):
     expires_in: Text | None = Field(
         default="data.expiresIn", description="Place of its life in seconds; left out, it is used until it is refused."
     )
-    header: Text = Field(default="Authorization", description="Header that carries the token.")
+    header: Header = Field(default="Authorization", description="Header that carries the token.")
     prefix: str = Field(default="Bearer ", description="What stands before the token in the header.")
 
 
@@ -529,6 +533,10 @@ class Feed(Model):
         description="A row that begins with one of these, and whose key is no key, is a sum or a remark of the list and "
         "no record. In place of the usual words; an empty list where no row is to be taken for one.",
     )
+    absent_because: dict[Text, Text] = Field(
+        default_factory=dict,
+        description="Absent field → why rows may do without it; needed where a critical rule wants it in every row.",
+    )
     ignored_columns: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
         default=(), description="Delivered, known, not wanted. Any other column not mentioned is contract drift."
     )
@@ -593,7 +601,9 @@ class Feed(Model):
     @cached_property
     def config_digest(self) -> str:
         """SHA-256 (hex) of the feed with its defaults, as canonical JSON: what a batch was read with."""
-        canonical = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        # A reason changes nothing of what a row becomes.
+        said = self.model_dump(mode="json", exclude={"absent_because"})
+        canonical = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Reading a department's file with every check, so that all mistakes are told at once and with their line."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -154,6 +155,7 @@ class _FeedCheck:
         license_type = self._check_license_type()
         for key in ("key", "absent", "suites", "ignored_columns"):
             self._check_repeated((*self.feed, key))
+        self._check_repeated((*self.feed, "transport", "row_id"))
         self._check_repeated((*self.feed, "transport", "format", "encodings"))
         if self.standard:
             self._check_field_names()
@@ -165,6 +167,7 @@ class _FeedCheck:
         self._check_window()
         self._check_extension(license_type)
         self._check_ignored_columns()
+        self._check_absent_because()
 
     def _check_license_type(self) -> LicenseType | None:
         location = (*self.feed, "license_type")
@@ -350,10 +353,30 @@ class _FeedCheck:
                 column = self.source.text(*self.feed, part, name, "column")
                 if column is not None:
                     used.setdefault(column, f"{part}.{name}")
+        for place in ("operation", "window"):
+            column = self.source.text(*self.feed, place, "column")
+            if column is not None:
+                used.setdefault(column, f"the {place}")
+        for _, column in self.source.items(*self.feed, "transport", "row_id"):
+            used.setdefault(column, "row_id")
+        # Columns are found by their names however these are written.
+        alike = {_alike(column): (column, user) for column, user in reversed(used.items())}
         for location, column in self.source.items(*self.feed, "ignored_columns"):
-            if column in used:
-                message = f"column {shown(column)} is ignored and also used by {used[column]}"
+            if _alike(column) in alike:
+                name, user = alike[_alike(column)]
+                also = "" if name == column else f" as {shown(name)}"
+                message = f"column {shown(column)} is ignored and also used by {user}{also}"
                 self.report(location, message, "Remove it from ignored_columns.")
+
+    def _check_absent_because(self) -> None:
+        for name in self.source.mapping(*self.feed, "absent_because"):
+            if name not in self.absent:
+                message = f"absent_because gives a reason for {shown(name)}, which is not absent"
+                self.report((*self.feed, "absent_because", name), message, "Remove it, or list the field under absent.")
+
+
+def _alike(column: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", column).split()).casefold()
 
 
 def _is_iso_date(text: str, *, with_time: bool) -> bool:

@@ -5,8 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from zhengku.catalog.department import HEADER_PATTERN
 from zhengku.catalog.problem import SECRET_MEND, Problem, did_you_mean, names_a_secret, shown
 from zhengku.catalog.yaml_file import Location, YamlFile
+
+_OF_PATTERN = {HEADER_PATTERN: ("the name of an HTTP header", "Use letters, digits and -, like x-signature.")}
+"""Of what a text must look like: how that is said, and the mend."""
 
 
 def structure_problems(
@@ -66,8 +70,10 @@ class _StructureCheck:
                 mend = did_you_mean(context["tag"], _quoted(context["expected_tags"]))
                 self.report((*location, "kind"), f"{place}: unknown kind {shown(context['tag'])}", mend)
             case "string_pattern_mismatch":
-                mend = "Use an id like market_supervision."
-                self.report(location, f"{place}: expected small letters, digits and _, got {came}", mend)
+                what, mend = _OF_PATTERN.get(
+                    context["pattern"], ("small letters, digits and _", "Use an id like market_supervision.")
+                )
+                self.report(location, f"{place}: expected {what}, got {came}", mend)
             case "literal_error" | "enum":
                 mend = did_you_mean(str(error["input"]), _quoted(context["expected"]))
                 self.report(location, f"{place}: expected {context['expected']}, got {came}", mend)

@@ -88,16 +88,28 @@ def open_folder(address: str, below: str, connection: str) -> Iterator[DropFolde
 
     Raises `ConfigurationError` for an address of another kind, and what `zhengku.collect.drop_folder_sftp` says.
     """
-    scheme, separator, _ = address.partition("://")
-    if not separator:
+    if not _is_sftp(address, connection):
         yield LocalFolder(Path(address) / below)
-    elif scheme.lower() == "sftp":
-        # It takes a quarter of a second to import, and most drops are folders.
-        from zhengku.collect.drop_folder_sftp import open_sftp_folder
+        return
+    # It takes a quarter of a second to import, and most drops are folders.
+    from zhengku.collect.drop_folder_sftp import open_sftp_folder
 
-        with open_sftp_folder(address, below, connection) as folder:
-            yield folder
-    else:
+    with open_sftp_folder(address, below, connection) as folder:
+        yield folder
+
+
+def check_address(address: str, connection: str) -> None:
+    """Raise `ConfigurationError` for an address that `open_folder` would refuse, without opening it."""
+    if _is_sftp(address, connection):
+        from zhengku.collect.drop_folder_sftp import check_sftp_address
+
+        check_sftp_address(address, connection)
+
+
+def _is_sftp(address: str, connection: str) -> bool:
+    scheme, separator, _ = address.partition("://")
+    if separator and scheme.lower() != "sftp":
         raise ConfigurationError(
             f"ZHENGKU_CONN_{connection.upper()}: expected a folder's path or sftp://…, got {scheme[:20]}://… ."
         )
+    return bool(separator)

@@ -88,6 +88,14 @@ def _parse(address: str, connection: str) -> _SftpAddress:
     )
 
 
+def check_sftp_address(address: str, connection: str) -> None:
+    """Raise `ConfigurationError` for an address that cannot be read, or whose key or known hosts are unfit."""
+    parsed = _parse(address, connection)
+    if parsed.identity:
+        _private_key(parsed, connection)
+    _known_hosts(paramiko.SSHClient(), parsed)
+
+
 class _RefuseUnknownHost(paramiko.MissingHostKeyPolicy):
     def __init__(self, address: _SftpAddress) -> None:
         self._address = address

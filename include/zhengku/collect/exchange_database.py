@@ -117,6 +117,10 @@ class ExchangeDatabaseSource(Source):
         if isinstance(feed.window, Watermark):
             _check_sorts(feed, database.time_format)
 
+    def check(self) -> None:
+        """Raise `ConfigurationError` where the driver of the address is not installed, or takes it for none."""
+        self._engine().dispose()
+
     def deliveries(self, window: Window) -> Sequence[Delivery]:
         """Return the one reading of `window`; the database is not asked yet."""
         now = clock.now()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from zhengku import clock
 from zhengku.catalog import FileDrop
 from zhengku.collect.address import without_login
-from zhengku.collect.drop_folder import DropFolder, Entry, LocalFolder, open_folder
+from zhengku.collect.drop_folder import DropFolder, Entry, LocalFolder, check_address, open_folder
 from zhengku.collect.drop_names import clean_name, described_by, is_manifest, takes
 from zhengku.collect.landing import Landed, LandingArea, Readable
 from zhengku.collect.manifest import LARGEST, SUFFIX, Manifest, read_manifest
@@ -39,6 +39,10 @@ class FileDropSource(Source):
     def __init__(self, drop: FileDrop, address: str) -> None:
         self._drop = drop
         self._address = address
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` for an address that is no folder and no SFTP server's, or whose key is unfit."""
+        check_address(self._address, self._drop.connection)
 
     def _folder(self) -> AbstractContextManager[DropFolder]:
         return open_folder(self._address, self._drop.folder, self._drop.connection)

@@ -88,6 +88,11 @@ class HttpApiSource(Source):
             )
         ]
 
+    def check(self) -> None:
+        """Raise `ConfigurationError` for an address that is none, and where no request can be signed or sent."""
+        with closing(HttpSession(self._api, self._address, self._slots, self._first_pause, self._feed.name)) as session:
+            session.check()
+
     def land(
         self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
     ) -> Collected:

@@ -115,6 +115,21 @@ class HttpSession:
         """Close the connections."""
         self._session.close()
 
+    def check(self) -> None:
+        """Raise `ConfigurationError` when HTTP cannot carry the address, the id or the headers; nothing is sent."""
+        signature = self._api.signature
+        # Of a token only what stands before it is ours.
+        token = {signature.header: signature.prefix} if isinstance(signature, TokenSignature) else None
+        headers = token or self._headers()
+        request = requests.Request("GET", self._url(self._api.path), headers, params=self._api.parameters)
+        try:
+            self._session.prepare_request(request)
+            for name, value in headers.items():
+                name.encode("ascii")
+                value.encode("latin-1")
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader, UnicodeError):
+            raise self._unsendable() from None
+
     def ask(self, parameters: Mapping[str, str | int], read: Callable[[Body], Read]) -> Read:
         """Ask for one page and return what `read` makes of it; `NoAnswer` that it raises is a reason to ask again.
 
@@ -282,6 +297,13 @@ class HttpSession:
         # Refreshed a little early: a request takes time, and clocks differ.
         self._token_until = asked_at + seconds - min(60.0, seconds / 10)
 
+    def _unsendable(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self._feed_name}: no request can be made for {self.shown}: its address, id or secret, or the name of a "
+            f"header, holds characters that HTTP cannot carry. Correct ZHENGKU_CONN_{self._api.connection.upper()}, or "
+            "the feed's signature."
+        )
+
     def _no_token(self, what: str) -> SourceRefused:
         assert isinstance(self._api.signature, TokenSignature)
         where = without_login(self._url(self._api.signature.path))
@@ -322,10 +344,7 @@ class HttpSession:
                     url = self._redirected(response, method, url)
                     query = None
             except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader, UnicodeError):
-                raise ConfigurationError(
-                    f"{self._feed_name}: no request can be made for {self.shown}: its address, id or secret holds "
-                    f"characters that HTTP cannot carry. Correct ZHENGKU_CONN_{self._api.connection.upper()}."
-                ) from None
+                raise self._unsendable() from None
             except requests.exceptions.SSLError as error:
                 if not _is_untrusted(error):
                     # A gateway that restarts or is overloaded closes in the middle of a handshake.

@@ -92,7 +92,14 @@ class DaySum:
 
 
 class Source(ABC):
-    """One feed's source. A transport is a class with the two abstract methods, and `day_sums` where it can count."""
+    """One feed's source. A transport is a class with the abstract methods, and `day_sums` where it can count."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise `ConfigurationError` for what could not be read by any means with this feed and this address.
+
+        Nothing is connected to, so that a catalogue can be checked where its sources are not in reach.
+        """
 
     @abstractmethod
     def deliveries(self, window: Window) -> Sequence[Delivery]:

@@ -1,11 +1,25 @@
 """Which class reads which transport."""
 
+from typing import Final
+
 from zhengku.catalog import Feed
 from zhengku.catalog.department import ExchangeDatabase, HttpApi
 from zhengku.collect.exchange_database import ExchangeDatabaseSource
 from zhengku.collect.file_drop import FileDropSource
 from zhengku.collect.http_api import HttpApiSource
 from zhengku.collect.source import Source
+
+_ANY_ADDRESS: Final = {
+    "http": "http://id:secret@localhost/",
+    "exchange_database": "postgresql://user@localhost/exchange",
+    "file_drop": "/drop",
+}
+"""By kind: what stands for an address that nobody looks at."""
+
+
+def check_transport(feed: Feed) -> None:
+    """Raise `ConfigurationError` for what the source of a feed would refuse whatever its address is."""
+    source_of(feed, _ANY_ADDRESS[feed.transport.kind], 1).check()
 
 
 def source_of(feed: Feed, address: str, slots: int, *, every_column: bool = False) -> Source:

@@ -58,7 +58,7 @@ def load(
     assert batch.fetched is not None
     assert batch.staged is not None
     table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
-    _alone(connection, batch)
+    alone(connection, batch.subject)
     use_batch_schema(connection, batch.batch_id)
     values: dict[str, Any] = {
         **_feed(batch),
@@ -123,7 +123,7 @@ def recognised_stands(connection: psycopg.Connection[Any], batch: Batch) -> bool
 
     Nobody else writes to its license type or data set until the caller's transaction ends.
     """
-    _alone(connection, batch)
+    alone(connection, batch.subject)
     if not batch.recognised:
         return True
     return not ledger.older_one_waits(connection, batch) and writings(connection, batch)[0] == batch.recognised_after
@@ -193,7 +193,7 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     Its rows are unchanged, or what they were the first time. While an older delivery waits it is no such either: only
     on the whole road are its rows confirmed, and outlive what may still be loaded.
     """
-    _alone(connection, batch)
+    alone(connection, batch.subject)
     if ledger.older_one_waits(connection, batch):
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
@@ -230,10 +230,10 @@ def _feed(batch: Batch) -> dict[str, Any]:
     return {"department": batch.department, "feed": batch.feed}
 
 
-def _alone(connection: psycopg.Connection[Any], batch: Batch) -> None:
-    """Wait until no other transaction loads the same license type, or the same other data set."""
+def alone(connection: psycopg.Connection[Any], subject: str) -> None:
+    """Wait until no other transaction loads the same license type, or the same other data set (`subject`)."""
     connection.execute(
-        "select pg_advisory_xact_lock(hashtextextended('zhengku.load.' || %(subject)s, 0))", {"subject": batch.subject}
+        "select pg_advisory_xact_lock(hashtextextended('zhengku.load.' || %(subject)s, 0))", {"subject": subject}
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from zhengku.catalog import Feed
 from zhengku.ledger import Batch
 
 _RECEPTION = ("received_hash", "warning_set")
@@ -41,6 +42,11 @@ class StoreTable:
     def of(cls, batch: Batch, fields: Iterable[str]) -> "StoreTable":
         """Return the table that a batch is loaded into."""
         return cls(batch.dataset, batch.license_type, tuple(fields))
+
+    @classmethod
+    def of_feed(cls, feed: Feed, fields: Iterable[str]) -> "StoreTable":
+        """Return the table that a feed's rows are in."""
+        return cls(feed.dataset, feed.license_type, tuple(fields))
 
     @property
     def names(self) -> dict[str, sql.Composable]:

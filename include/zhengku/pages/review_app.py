@@ -522,7 +522,7 @@ def ask(
     batch: Annotated[int | None, Form()] = None,
     problem: Annotated[list[int] | None, Form(max_length=PAGE_ROWS)] = None,
 ) -> Response:
-    """Enter a request: return records, redrive them, or release a batch."""
+    """Enter a request: return records, redrive them, mend what a comparison found, or release a batch."""
     check_form(request, access, token)
     catalog: Catalog = request.app.state.catalog()
     with _store(request) as connection:
@@ -532,7 +532,8 @@ def ask(
         elif problem and not department:
             # Chosen on a page of all departments: each gets a request of its own.
             chosen = [_record(connection, catalog, one) for one in problem]
-            places = dict.fromkeys((one.department, one.feed if kind == "redrive" else None) for one in chosen)
+            by_feed = kind in ("redrive", "mend")
+            places = dict.fromkeys((one.department, one.feed if by_feed else None) for one in chosen)
             for place in places:
                 mine = [one.problem_id for one in chosen if one.department == place[0] and place[1] in (None, one.feed)]
                 _ask(connection, kind, place[0], access, reason, feed=place[1], problem_ids=mine)

@@ -26,6 +26,7 @@ from zhengku.collect.transports import source_of
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, FeedsRefused, FeedsUnavailable, ZhengkuError
 from zhengku.ledger import Batch
+from zhengku.load.merge import alone
 from zhengku.load.store_table import StoreTable
 from zhengku.reconcile import roll_up
 from zhengku.road import Road
@@ -44,6 +45,9 @@ REASONS: Final = {
 """The Chinese reason of each kind, for the department."""
 
 OWN_RULES: Final = [f"reconciliation.{kind}" for kind in KINDS]
+
+_MANY: Final = 20
+"""So many certificates, and more than half, are not withdrawn at once: a source that was emptied looks like this."""
 
 _FIRST: Final = EARLIEST.replace(tzinfo=CITY_TIME_ZONE)
 _LAST: Final = datetime(9999, 12, 30, tzinfo=CITY_TIME_ZONE)
@@ -165,6 +169,79 @@ class Reconciliation:
             collected = self._road.collect(department, feed_id, run_id, again=True, interval=interval)
             batches += [self._road.load(batch.batch_id) for batch in collected]
         return batches
+
+    def withdraw(
+        self, department: str, feed_id: str, done_by: str, reason: str, problem_ids: Sequence[int] | None = None
+    ) -> int:
+        """Mark the certificates that the source has no more, as the last comparison found them; return how many.
+
+        Only a person decides this: `done_by` and `reason` are kept with the problem records (`problem_ids`, all that
+        stand when left out), and the version that stood with the history. One that was written to since is left as it
+        is; one that the source delivers again stands again, and until then a comparison finds it missing.
+        Raises `ConfigurationError` without a name and a reason, and where all are asked for and they are so many that
+        the source was more likely emptied.
+        """
+        if not done_by.strip() or not reason.strip():
+            raise ConfigurationError(
+                "Expected who withdraws and why, got a blank: both are kept as evidence."
+            )
+        feed = self._road.catalog.feed(department, feed_id)
+        table = StoreTable.of_feed(feed, self._road.catalog.standard_fields(feed.dataset))
+        begun = clock.now()
+        values: dict[str, Any] = {
+            "department": department,
+            "feed": feed_id,
+            "dataset": feed.dataset,
+            "license_type": feed.license_type,
+            "run_id": f"withdraw__{begun.isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}",
+            "begun": begun,
+            "config_digest": self._road.config_digest(feed),
+            "problem_ids": None if problem_ids is None else list(problem_ids),
+            "done_by": done_by.strip(),
+            "reason": reason.strip(),
+        }
+        with store_connection(self._url) as connection:
+            alone(connection, feed.license_type or feed.dataset)
+            counted = connection.execute(statement("reconcile/count_withdrawable").format(**table.names), values)
+            withdrawable, standing = counted.fetchone() or (0, 0)
+            if problem_ids is None and withdrawable >= _MANY and 2 * withdrawable > standing:
+                raise ConfigurationError(
+                    f"{feed.name}: the source has {withdrawable} of {standing} certificates no more, which is more "
+                    "than half: it was more likely emptied or moved. Ask the department; if they are void indeed, "
+                    "withdraw their problem records on the page 问题数据."
+                )
+            if not withdrawable:
+                return 0
+            batch = connection.execute(statement("reconcile/record_withdrawal"), values).fetchone()
+            assert batch is not None
+            done = connection.execute(
+                statement("reconcile/withdraw").format(**table.names), {**values, "batch_id": batch[0]}
+            ).fetchone()
+            assert done is not None
+            return int(done[0])
+
+    def mend_problems(
+        self, department: str, feed_id: str, problem_ids: Sequence[int], done_by: str, reason: str
+    ) -> tuple[list[Batch], int]:
+        """Mend what problem records of a comparison tell of; return the batches collected and how many were withdrawn.
+
+        Their period is compared once more before, so that nothing is done that is not so any more. Raises what
+        comparing, collecting and withdrawing raise; `ConfigurationError` where none of them is of a comparison.
+        """
+        values = {"department": department, "feed": feed_id, "problem_ids": list(problem_ids)}
+        with store_connection(self._url) as connection:
+            found = connection.execute(statement("reconcile/period_of_problems"), values).fetchone()
+        assert found is not None
+        if not found[0]:
+            raise ConfigurationError(
+                f"Expected problem records of a comparison of {department}/{feed_id} that are not solved yet, got none."
+            )
+        _, since, until = found
+        result = self.compare(department, feed_id, since, until)
+        batches = self.mend(department, feed_id) if result.missing_in_store + result.differs else []
+        if batches:
+            self.compare(department, feed_id, since, until)
+        return batches, self.withdraw(department, feed_id, done_by, reason, problem_ids)
 
     def _source(self, feed: Feed) -> Source:
         address = self._road.settings.connection(feed.transport.connection)

@@ -64,6 +64,20 @@ class BatchSection:
         return [rule for rule in self.rules if rule.failed_rows]
 
     @property
+    def nothing_loaded(self) -> bool:
+        """Whether it was loaded, no row of it is in the store, and some of its problem records are new.
+
+        Too small to be held for that (`batch.quarantined_share.small_batch`), or released.
+        """
+        batch = self.batch
+        return (
+            batch.status == "loaded"
+            and batch.released_by is None
+            and batch.quarantined == batch.fetched
+            and any(problem["first_batch_id"] == batch.batch_id for problem in self.problems)
+        )
+
+    @property
     def skipped_rules(self) -> list[RuleResult]:
         """Rules that were not asked, since the feed does not have their field."""
         return [rule for rule in self.rules if rule.skipped]

@@ -15,6 +15,7 @@ from zhengku import clock
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
+from zhengku.reconcile import Reconciliation
 from zhengku.review import decisions
 from zhengku.review.redrive import redrive
 from zhengku.review.returns import Returns
@@ -22,8 +23,13 @@ from zhengku.road import Road
 
 log = logging.getLogger(__name__)
 
-RequestKind = Literal["return", "redrive", "release"]
-REQUEST_NAMES: Mapping[RequestKind, str] = {"return": "退回部门", "redrive": "重新处理", "release": "放行批次"}
+RequestKind = Literal["return", "redrive", "release", "mend"]
+REQUEST_NAMES: Mapping[RequestKind, str] = {
+    "return": "退回部门",
+    "redrive": "重新处理",
+    "release": "放行批次",
+    "mend": "比对补正",
+}
 
 
 @dataclass(frozen=True)
@@ -121,9 +127,20 @@ def _do(road: Road, request: Request) -> str:
                 counts[name] = counts.get(name, 0) + count
         loaded = counts["inserted"] + counts["updated"] + counts["deleted"]
         return f"重新处理 {counts['fetched']:,} 行：入库 {loaded:,}，仍未通过 {counts['quarantined']:,}"
+    if request.kind == "mend":
+        return _mend(road, request)
     assert request.batch_id is not None
     batch = decisions.release(road, request.batch_id, request.asked_by, request.reason)
     return f"批次 {batch.batch_id} 已放行：入库 {batch.written:,} 行，隔离 {batch.quarantined:,} 行"
+
+
+def _mend(road: Road, request: Request) -> str:
+    assert request.feed is not None
+    batches, withdrawn = Reconciliation(road).mend_problems(
+        request.department, request.feed, request.problem_ids or [], request.asked_by, request.reason
+    )
+    collected = f"补采 {len(batches)} 批，入库 {sum(batch.written for batch in batches):,} 行；" if batches else ""
+    return f"{collected}撤下来源已无的 {withdrawn:,} 条" if withdrawn or not batches else collected.rstrip("；")
 
 
 def _return(road: Road, request: Request) -> str:

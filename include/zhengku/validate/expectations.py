@@ -236,6 +236,34 @@ class ExpectColumnTextLengthToBeBetween(ColumnMapExpectation):
     success_keys = ("least", "greatest", "mostly")
 
 
+class ColumnValuesAtMostBySize(ColumnMapMetricProvider):
+    """Numbers not above a bound that depends on a size, which another column has."""
+
+    condition_metric_name = "column_values.at_most_by_size"
+    condition_value_keys = ("size_column", "greatest")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls, column: sa.ColumnElement[Any], size_column: str, greatest: dict[str, float], **_: Any
+    ) -> Condition:
+        size: sa.ColumnClause[int] = sa.column(size_column)
+        steps = sorted(((int(least), bound) for least, bound in greatest.items()), reverse=True)
+        return sa.case(*((size >= least, column <= bound) for least, bound in steps), else_=sa.true())
+
+
+class ExpectColumnValuesAtMostBySize(ColumnMapExpectation):
+    """Expect numbers of at most the bound of the largest size in `greatest` that `size_column` reaches.
+
+    `greatest` has size → bound; where none is reached, any number is right.
+    """
+
+    size_column: str
+    greatest: dict[str, float]
+
+    map_metric = "column_values.at_most_by_size"
+    success_keys = ("size_column", "greatest", "mostly")
+
+
 class ColumnValuesAreCertificateIdentifiers(ColumnMapMetricProvider):
     """Certificate identifiers with a valid check character."""
 

@@ -44,6 +44,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "operation_unmapped": "操作类型",
     "batch_summary": "整批数据",
     "quarantined_share": "问题数据占本批次的比例",
+    "new_problem_share": "新出现的问题数据占本批次的比例",
     "share_of_previous": "本次数据量与上次之比",
     "fetched": "本批次条数",
 }
@@ -385,6 +386,12 @@ def _between(asked: _Asked) -> str:
     return f"{asked.name(column)}应{'、'.join(told)}"
 
 
+def _by_size(asked: _Asked) -> str:
+    size = asked.name(asked.kwargs["size_column"])
+    told = [f"{size}达到{least}时不超过{bound:.0%}" for least, bound in asked.kwargs["greatest"].items()]
+    return f"{asked.name(_looked_at(asked.rule))}：{'，'.join(told)}"
+
+
 def _district(asked: _Asked) -> str:
     names = [district.name for district in asked.catalog.districts.values()]
     return f"应为本市区划的名称或代码：{'、'.join(names)}"
@@ -398,6 +405,7 @@ _WORDS: Final[Mapping[str, Callable[[_Asked], str]]] = {
     "expect_column_values_to_be_in_set": _in_set,
     "expect_column_values_to_not_be_in_set": _not_in_set,
     "expect_column_values_to_be_between": _between,
+    "expect_column_values_at_most_by_size": _by_size,
     "expect_column_values_to_match_regex": _like,
     "expect_column_values_to_match_pattern_where": _like,
     "expect_extension_field_to_match_pattern": _like,
