@@ -330,6 +330,19 @@ def _unreadable_holder(
     return Broken(("certificate.holder.readable",), _key(system, certificate), warns=_of_other_holder(system))
 
 
+def _error_cell(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    written.values["holder"] = chance.choice(("#N/A", "#REF!", "#VALUE!", "########"))
+    return Broken(("certificate.error_cells.none",), _key(system, certificate), warns=_of_other_holder(system))
+
+
+def _formula(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if not isinstance(system.place, FilePlace) or system.place.form != "xlsx":
+        return None
+    # Whoever fills in a sheet by a program leaves its formulas to be calculated by whoever opens it.
+    written.values["holder"] = '=CONCATENATE("鄂州市","虚构")'
+    return Broken(("row.formula",), None, torn=True)
+
+
 def _swapped(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
     fields = certificate.fields
     column = _holder_column(system)
@@ -533,6 +546,8 @@ BREAKS: Sequence[Break] = (
     _value("valid_to", "二〇二八年底", "certificate.valid_to.parseable", quiets="certificate.valid_to.permanent"),
     _value("issue_date", None, "certificate.issue_date.present"),
     _unreadable_holder,
+    _error_cell,
+    _formula,
     _value("valid_from", "2021-13-01", "certificate.valid_from.parseable"),
     _value(
         "issue_date",
