@@ -546,8 +546,6 @@ BREAKS: Sequence[Break] = (
     _value("valid_to", "二〇二八年底", "certificate.valid_to.parseable", quiets="certificate.valid_to.permanent"),
     _value("issue_date", None, "certificate.issue_date.present"),
     _unreadable_holder,
-    _error_cell,
-    _formula,
     _value("valid_from", "2021-13-01", "certificate.valid_from.parseable"),
     _value(
         "issue_date",
@@ -560,6 +558,8 @@ BREAKS: Sequence[Break] = (
     _holder_code_too_long,
     _file_time("昨天", "certificate.source_updated_at.parseable"),
     _file_time("2098-01-01 00:00:00", "certificate.source_updated_at.not_future"),
+    _error_cell,
+    _formula,
 )
 """Every way in which a row is made wrong."""
 
