@@ -330,6 +330,19 @@ def _unreadable_holder(
     return Broken(("certificate.holder.readable",), _key(system, certificate), warns=_of_other_holder(system))
 
 
+def _error_cell(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    written.values["holder"] = chance.choice(("#N/A", "#REF!", "#VALUE!", "########"))
+    return Broken(("certificate.error_cells.none",), _key(system, certificate), warns=_of_other_holder(system))
+
+
+def _formula(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if not isinstance(system.place, FilePlace) or system.place.form != "xlsx":
+        return None
+    # Whoever fills in a sheet by a program leaves its formulas to be calculated by whoever opens it.
+    written.values["holder"] = '=CONCATENATE("鄂州市","虚构")'
+    return Broken(("row.formula",), None, torn=True)
+
+
 def _swapped(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
     fields = certificate.fields
     column = _holder_column(system)
@@ -545,6 +558,8 @@ BREAKS: Sequence[Break] = (
     _holder_code_too_long,
     _file_time("昨天", "certificate.source_updated_at.parseable"),
     _file_time("2098-01-01 00:00:00", "certificate.source_updated_at.not_future"),
+    _error_cell,
+    _formula,
 )
 """Every way in which a row is made wrong."""
 

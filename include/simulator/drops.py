@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -46,7 +47,7 @@ def write_file(
     part = _part(path)
     table = ([row.values.get(column) for column in system.column_names] for row in rows)
     if place.form == "xlsx":
-        count = _write_spreadsheet(part, system.column_names, table, place.titles)
+        count = _write_spreadsheet(part, system.column_names, table, place.titles, place.sheets, cover=place.cover)
     else:
         count = _write_csv(part, system.column_names, table, _ENCODINGS[place.form])
     _finish(part, path, finished_seconds_ago)
@@ -105,9 +106,36 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Value
     return count
 
 
-def _write_spreadsheet(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Value]], titles: int) -> int:
+def _write_spreadsheet(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Value]],
+    titles: int,
+    sheets: int = 1,
+    *,
+    cover: bool = False,
+) -> int:
     workbook = Workbook(write_only=True)
-    sheet: Any = workbook.create_sheet("数据")
+    if cover:
+        words: Any = workbook.create_sheet("填报说明")
+        for title in _TITLES:
+            words.append([title])
+    everything = list(rows)
+    share = -(-len(everything) // sheets)
+    for number in range(sheets):
+        name = "数据" if sheets == 1 else f"数据{number + 1}"
+        part = everything[number * share : (number + 1) * share]
+        _fill_sheet(workbook.create_sheet(name), columns, part, titles)
+    if cover:
+        codes: Any = workbook.create_sheet("字典")
+        codes.append(["代码", "含义"])
+        codes.append(["1", "有效"])
+        codes.sheet_state = "hidden"
+    workbook.save(path)
+    return len(everything)
+
+
+def _fill_sheet(sheet: Any, columns: Sequence[str], rows: Iterable[Sequence[Value]], titles: int) -> None:
     last = get_column_letter(len(columns))
 
     def centred(text: str | None) -> Any:
@@ -133,12 +161,17 @@ def _write_spreadsheet(path: Path, columns: Sequence[str], rows: Iterable[Sequen
         sheet.append([centred(name) for name in lower])
     else:
         sheet.append([centred(name) for name in columns])
-    count = 0
     for row in rows:
-        sheet.append(list(row))
-        count += 1
-    workbook.save(path)
-    return count
+        sheet.append([_cell(sheet, value) for value in row])
+
+
+def _cell(sheet: Any, value: Value) -> Any:
+    """Return a value as clerks keep it: a code that begins with zeros is a number, shown with them."""
+    if not isinstance(value, str) or not re.fullmatch(r"0[0-9]{1,14}", value):
+        return value
+    cell = WriteOnlyCell(sheet, int(value))
+    cell.number_format = "0" * len(value)
+    return cell
 
 
 def _merge_header(sheet: Any, columns: Sequence[str], top: int) -> None:

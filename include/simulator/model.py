@@ -71,7 +71,9 @@ class TablePlace:
 class FilePlace:
     """A file a night below the drop's folder: new rows, or the `whole` register.
 
-    A spreadsheet has `titles` rows above its header; a column written `持证主体/代码` stands under a merged cell.
+    A spreadsheet has `titles` rows above its header; a column written `持证主体/代码` stands under a merged cell. Its
+    rows are divided among so many `sheets`, each with titles and header; with a `cover`, a sheet of words stands in
+    front of them, and a hidden one behind.
     """
 
     folder: str
@@ -80,6 +82,8 @@ class FilePlace:
     whole: bool = False
     manifest: bool = True
     titles: int = 0
+    sheets: int = 1
+    cover: bool = False
 
 
 @dataclass(frozen=True)

@@ -449,6 +449,13 @@ def _valued(field: str, value: str, rule: str) -> Odd:
     return odd
 
 
+def _error_in_extra(system: SourceSystem, certificate: Certificate) -> Certificate | None:
+    # Of an extra field that no other rule asks after.
+    if system.license_type != "water_abstraction_permit":
+        return None
+    return _odd(certificate, "certificate.extension.no_error_cells", extension={"退水地点": "#REF!"})
+
+
 def _no_district(system: SourceSystem, certificate: Certificate) -> Certificate | None:
     return replace(_odd(certificate, "certificate.district.present", fields={"district": None}), district_form=None)
 
@@ -555,6 +562,7 @@ ODDITIES: Final[Sequence[Odd]] = (
     _other_food_kind,
     _no_market_entity,
     _number_of_another,
+    _error_in_extra,
     *(
         _left_out(field)
         for field in (

@@ -234,6 +234,18 @@ def _with(name: str, wrong: str, rule: str, reads: datetime | None = None) -> Br
     return broken
 
 
+def _error_cell(name: str) -> Break:
+    """Return a break that sets a text, no part of a key, to what a spreadsheet shows where a formula fails."""
+
+    def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
+        if name not in written.values:
+            return None
+        written.values[name] = chance.choice(("#N/A", "#REF!", "########"))
+        return Broken((_rule(record, "error_cells.none"),), record.key, reads={name: written.values[name]})
+
+    return broken
+
+
 def _no_default(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
     if not isinstance(record, Evaluation):
         return None
@@ -303,6 +315,7 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _without("service_number", "service_number.present"),
         _with("accepted_at", "二〇二五年九月", "accepted_at.parseable"),
         _with("case_state", "Z9", "codes.mapped"),
+        _error_cell("applicant"),
         _shown_time("昨天", "source_updated_at.parseable", UNDATED),
         _nul,
         _with("accepted_at", "2098-07-01 10:00:00", "accepted_at.not_future", datetime(2098, 7, 1, 10)),
@@ -322,6 +335,7 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _without("certificate_number", "certificate_number.present_if_certificate", of=("result_type", "certificate")),
         _without("produced_at", "produced_at.present"),
         _with("result_type", "9", "codes.mapped"),
+        _error_cell("certificate_number"),
         _without("result_number", "result_number.present"),
         _shown_time("昨天", "source_updated_at.parseable", UNDATED),
         _nul,
@@ -337,6 +351,7 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _without("is_effective", "is_effective.present"),
         _with("level", "9", "codes.mapped"),
         _without("evaluated_at", "evaluated_at.present"),
+        _error_cell("case_number"),
         _unknown_operation,
         _with("evaluated_at", "2025-02-30 10:00:00", "evaluated_at.parseable"),
         _delete_without_time,

@@ -632,9 +632,9 @@ _HTTP_WORDS: Mapping[str, tuple[str, str | None]] = {
 def _file(department: str, license_type: str) -> FilePlace:
     match department:
         case "disabled_persons":
-            return FilePlace(license_type, "xlsx", manifest=False, titles=2)
+            return FilePlace(license_type, "xlsx", manifest=False, titles=2, cover=True)
         case "water":
-            return FilePlace(license_type, "xlsx", over_sftp=True, titles=1)
+            return FilePlace(license_type, "xlsx", over_sftp=True, titles=1, sheets=2)
         case "establishment":
             return FilePlace(license_type, "csv_utf8", over_sftp=True, whole=True)
         case "tobacco":

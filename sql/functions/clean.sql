@@ -42,8 +42,8 @@ create or replace function clean.is_error_cell(cleaned text) returns boolean
 language sql immutable parallel safe
 return case
     when ascii(cleaned) not in (35, 69) then false
-    else cleaned ~* ('^(#(N/A|REF!|VALUE!|DIV/0!|NAME[?]|NUM!|NULL!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!'
-        '|PYTHON!|EXTERNAL!|GETTING_DATA)|##+|Err:5[0-9][0-9])$')
+    when cleaned ~* '^(#(N/A|REF!|VALUE!|DIV/0!|NAME[?]|NUM!|NULL!|GETTING_DATA)|##+|Err:5[0-9][0-9])$' then true
+    else cleaned ~* '^#(SPILL|CALC|FIELD|BLOCKED|CONNECT|UNKNOWN|BUSY|PYTHON|EXTERNAL)!$'
 end;
 
 -- Blanks and control characters of ASCII.

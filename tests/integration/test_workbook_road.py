@@ -131,11 +131,13 @@ def test_rows_of_further_sheets_are_found_again_by_their_numbers(register):
     [batch] = register.run("night")
     assert (batch.inserted, batch.quarantined) == (22, 2)
     problems = register.query("select last_row_no from quarantine.problem_row order by 1")
-    assert problems == [(3,), (10_000_007,)]
-    assert [sheet["first_row_no"] for sheet in batch.sheets] == [0, 10_000_000, 20_000_000]
+    assert problems == [(3,), (1_000_000_007,)]
+    assert [sheet["first_row_no"] for sheet in batch.sheets] == [0, 1_000_000_000, 2_000_000_000]
     assert [sheet["rows"] for sheet in batch.sheets] == [2, 2, 20]
     page = register.road.conclude("market_supervision", "night").read_text(encoding="utf-8")
-    assert "“乙”2 行（行号自 10000001 起）" in page
+    assert "读取的工作表：“甲”2 行、“乙”2 行、“丙”20 行。" in page
+    assert '<td class="number">3</td>' in page
+    assert '<td class="number">乙 7</td>' in page
 
 
 @pytest.mark.parametrize("form", ["{kind: xlsx, sheets: [三季度]}"], indirect=True)

@@ -592,7 +592,7 @@ def test_every_fate_and_every_rule_occurs(collections: list[Collection]) -> None
     time_rules = {"source_updated_at.parseable", "source_updated_at.of_delete", "source_updated_at.not_future"}
     all_have = {
         "record_key.present", "record_key.length", "case_number.present", "codes.mapped", "operation.known",
-        *time_rules,
+        "error_cells.none", *time_rules,
     }  # fmt: skip
     both = {*all_have, "service_number.present"}
     assert rules == {

@@ -14,6 +14,7 @@ from zhengku.catalog import Catalog, Department, Feed
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.ledger import Batch, RuleResult, Untaken
 from zhengku.masking import mask_payload
+from zhengku.stage.blocks import SHEET_ROWS
 
 ROWS_SHOWN = 200
 """Quarantined rows that a report shows of a batch; `zhengku problems list` lists them all."""
@@ -139,6 +140,12 @@ def build_report(
     )
 
 
+def _row_number(row_no: int, sheets: list[dict[str, Any]] | None) -> str:
+    """Return a row's number, of a further sheet of a workbook with the sheet's name."""
+    place, row = divmod(row_no, SHEET_ROWS)
+    return f"{sheets[place]['name']} {row}" if place and sheets and place < len(sheets) else str(row_no)
+
+
 def report_path(folder: Path, department: str, run_id: str) -> Path:
     """Return where the report of a run lies; the run's id is made safe for a file name."""
     return folder / department / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', run_id)}.html"
@@ -148,6 +155,7 @@ def write_report(report: RunReport, folder: Path) -> Path:
     """Write the page, aside first, readable by this account alone; return its path."""
     environment = Environment(loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined)
     environment.filters["city_time"] = lambda time: time.astimezone(CITY_TIME_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    environment.filters["row_number"] = _row_number
     page = environment.get_template("run_report.html.j2").render(
         report=report,
         outcomes=OUTCOME_NAMES,

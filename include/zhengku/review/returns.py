@@ -29,6 +29,7 @@ from zhengku.ledger import Connection
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
 from zhengku.review.config import ReviewConfig, load_review
 from zhengku.settings import Settings
+from zhengku.stage.blocks import shown_row
 from zhengku.stage.row_rules import ROW_EXPECTED, ROW_RULES
 from zhengku.validate.guidance import expected, right_example, wrong_columns
 from zhengku.validate.suites import Rule, load_suites
@@ -443,7 +444,7 @@ def _line(row: Mapping[str, Any], told: Mapping[str, tuple[tuple[str, ...], str,
         reason=_numbered(row["reasons"]),
         expected=_numbered(words),
         example=_numbered(examples),
-        place=f"{row['source_name']} 第{row['last_row_no']}行" if is_row or not payload else row["source_name"],
+        place=f"{row['source_name']} {shown_row(row['last_row_no'])}" if is_row or not payload else row["source_name"],
         payload=payload,
     )
 

@@ -8,12 +8,22 @@ from zhengku.stage.quoting import RowRule
 PAYLOAD_LIMIT: Final = 64 * 1024
 """Bytes of a bad row that are kept with it; the whole row stays in the landing file."""
 
+SHEET_ROWS: Final = 1_000_000_000
+"""What the row numbers of each further sheet of a workbook are greater by: no delivery has so many rows."""
+
+
+def shown_row(row_no: int) -> str:
+    """Return in Chinese where a row stands in its delivery: 第7行, 第2张工作表第7行 (of the sheets that were read)."""
+    sheet, row = divmod(row_no, SHEET_ROWS)
+    return f"第{sheet + 1}张工作表第{row}行" if sheet else f"第{row}行"
+
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
     """A physical line, or one element of a page, that is no record.
 
-    `row_no` is its place in the delivery: the line of a text file, the row of a spreadsheet, the count of a row among
+    `row_no` is its place in the delivery: the line of a text file, the row of a spreadsheet (of a further sheet
+    greater by `SHEET_ROWS`), the count of a row among
     those of all pages (the first is 1). `byte_offset` and `byte_length` locate it in the landed file, without the line
     feed that ends a line; of a row of a page, `byte_offset` is that of the page's body, and of a spreadsheet's 0.
     `sha256` (hex) is of the whole row, `payload` its first 64 KiB as they came. The details name positions and

@@ -18,7 +18,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from zhengku.catalog.department import XlsxFormat
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block, Note
+from zhengku.stage.blocks import PAYLOAD_LIMIT, SHEET_ROWS, BadRow, Block, Note
 from zhengku.stage.column_names import (
     as_required,
     check_count,
@@ -38,8 +38,6 @@ BLOCK_SIZE: Final = 128 * 1024
 LONGEST_TEXT: Final = 1024 * 1024
 """Bytes of one cell. Excel itself allows 32,767 characters; other programs write what they have."""
 
-SHEET_ROWS: Final = 10_000_000
-"""What the row numbers of each further sheet are greater by: a sheet has at most 1,048,576 rows."""
 
 UNCALCULATED: Final = "（公式未计算）"
 """What is kept of a cell whose formula nobody calculated."""
