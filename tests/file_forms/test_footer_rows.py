@@ -1,4 +1,4 @@
-"""Sums, signatures and remarks below a table are no records: counted apart, told, and no hindrance for the comparison."""
+"""Sums, signatures and remarks below a table are no records: counted apart, told, and in nobody's way."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def test_footer_of_a_spreadsheet(installation, tmp_path, make_row, header):
     )
     book = Workbook()
     sheet = book.active
-    for cells in (header.split(","), make_row(1).split(","), ["合计", None, 1], ["制表人：张某某", None, None, "审核人：李某某"]):
+    footers = (["合计", None, 1], ["制表人：张某某", None, None, "审核人：李某某"])
+    for cells in (header.split(","), make_row(1).split(","), *footers):
         sheet.append(cells)
     sheet.merge_cells("A3:B3")
     content = io.BytesIO()
