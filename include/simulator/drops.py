@@ -18,9 +18,13 @@ from openpyxl.styles import Alignment
 from openpyxl.utils import get_column_letter
 
 from simulator.model import FilePlace, SourceRow, SourceSystem, Value
+from simulator.text_habits import footers, written
 
 SUFFIXES: Final = {"csv_utf8": ".csv", "csv_bom": ".csv", "csv_gb18030": ".csv", "xlsx": ".xlsx"}
 MANIFEST_SUFFIX: Final = ".manifest.json"
+
+STRAYS: Final = ("往年/名册.csv", "名册.txt", "~$名册.xlsx", ".名册.csv")
+"""Files that nobody is to collect; the first two are to be told."""
 
 _ENCODINGS: Final = {"csv_utf8": "utf-8", "csv_bom": "utf-8-sig", "csv_gb18030": "gb18030"}
 _TITLES: Final = ("鄂州市虚构数据登记表", "填报单位：（盖章）", "数据为虚构，仅供演练")
@@ -46,12 +50,25 @@ def write_file(
     part = _part(path)
     table = ([row.values.get(column) for column in system.column_names] for row in rows)
     if place.form == "xlsx":
-        count = _write_spreadsheet(part, system.column_names, table, place.titles)
+        below = footers(len(system.columns)) if "footers" in place.habits else []
+        count = _write_spreadsheet(part, system.column_names, table, place.titles, below)
+    elif place.habits:
+        texts = ([_text(value) for value in row] for row in table)
+        sources = [column.source for column in system.columns]
+        marked = sources.index("certificate_number") if "certificate_number" in sources else None
+        # The byte order marks are a habit of their own.
+        encoding = _ENCODINGS[place.form].removesuffix("-sig")
+        content, count = written(system.column_names, texts, encoding, place.habits, marked)
+        part.write_bytes(content)
     else:
         count = _write_csv(part, system.column_names, table, _ENCODINGS[place.form])
     _finish(part, path, finished_seconds_ago)
     if place.manifest:
         _write_manifest(path, count, finished_seconds_ago)
+    if "strays" in place.habits:
+        for stray in STRAYS:
+            (path.parent / stray).parent.mkdir(exist_ok=True)
+            (path.parent / stray).write_bytes(path.read_bytes())
     return path
 
 
@@ -105,7 +122,13 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Value
     return count
 
 
-def _write_spreadsheet(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Value]], titles: int) -> int:
+def _write_spreadsheet(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Value]],
+    titles: int,
+    below: Sequence[Sequence[str]] = (),
+) -> int:
     workbook = Workbook(write_only=True)
     sheet: Any = workbook.create_sheet("数据")
     last = get_column_letter(len(columns))
@@ -137,6 +160,8 @@ def _write_spreadsheet(path: Path, columns: Sequence[str], rows: Iterable[Sequen
     for row in rows:
         sheet.append(list(row))
         count += 1
+    for footer in below:
+        sheet.append(list(footer))
     workbook.save(path)
     return count
 
