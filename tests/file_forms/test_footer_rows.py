@@ -32,7 +32,13 @@ def register(installation, tmp_path):
     return installation
 
 
-@pytest.mark.parametrize("footer", FOOTERS.values(), ids=FOOTERS.keys())
+@pytest.mark.parametrize(
+    "footer",
+    [
+        pytest.param(footer, id=kind, marks=() if place < 3 else pytest.mark.slow)
+        for place, (kind, footer) in enumerate(FOOTERS.items())
+    ],
+)
 def test_footer_is_counted_apart_and_what_vanished_is_marked(register, make_row, footer):
     register.deliver_rows("1.csv", make_row(1), make_row(2), make_row(3), minutes_ago=60)
     register.run_one()

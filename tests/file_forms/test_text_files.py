@@ -80,20 +80,25 @@ def test_field_of_several_lines_is_one_field(installation, make_row, header, sco
 # Blanks before and behind quotes.
 
 
-@pytest.mark.parametrize(
-    "blank", [" ", "\t", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u2003", "\u2060", " \u3000\t"], ids=ascii
-)
+BLANKS = (" ", "\t", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u2003", "\u2060", " \u3000\t")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
-def test_blank_beside_a_quote_is_as_if_it_was_not_there(installation, make_row, header, blank, encoding):
+def test_blank_beside_a_quote_is_as_if_it_was_not_there(installation, make_row, header, encoding):
     name = '"鄂州市虚构,有限公司"'
-    rows = [
-        make_row(1, 统一社会信用代码=f'{blank}"{code(make_row(1))}"', 企业名称=blank + name),
-        make_row(2, 统一社会信用代码=f'"{code(make_row(2))}"{blank}', 企业名称=f"{blank}{name}{blank}"),
-    ]
+    rows = []
+    for number, blank in enumerate(BLANKS):
+        before, behind = make_row(2 * number), make_row(2 * number + 1)
+        rows += [
+            before.replace(code(before), f'{blank}"{code(before)}"').replace(before.split(",")[0], blank + name),
+            behind.replace(code(behind), f'"{code(behind)}"{blank}').replace(
+                behind.split(",")[0], f"{blank}{name}{blank}"
+            ),
+        ]
     installation.deliver("1.csv", text_of(header, *rows).encode(encoding))
     batch = installation.run_one()
-    assert (batch.inserted, batch.quarantined) == (2, 0)
-    assert keys(installation) == {code(make_row(1)), code(make_row(2))}
+    assert (batch.inserted, batch.quarantined) == (len(rows), 0)
+    assert keys(installation) == {code(make_row(number)) for number in range(len(rows))}
     assert installation.query("select distinct holder from store.certificate") == [("鄂州市虚构,有限公司",)]
 
 
@@ -137,14 +142,16 @@ def marked(row, form):
     return row.replace(code(row), form.format(code(row)))
 
 
-@pytest.mark.parametrize(
-    "form", ["'{}", "＇{}", "’{}", '="{}"', '"=""{}"""', "'{}'", ' ="{}" ', '=""{}""', "`{}", '"\'{}"', '＝"{}"']
-)
-def test_mark_of_a_text_is_no_part_of_it(installation, make_row, form):
-    installation.deliver_rows("1.csv", marked(make_row(1), form), make_row(2))
+MARKS = (
+    "'{}", "＇{}", "’{}", '="{}"', '"=""{}"""', "'{}'", ' ="{}" ', '=""{}""', "`{}", "\"'{}\"", '＝"{}"',
+)  # fmt: skip
+
+
+def test_mark_of_a_text_is_no_part_of_it(installation, make_row):
+    installation.deliver_rows("1.csv", *(marked(make_row(number), form) for number, form in enumerate(MARKS)))
     batch = installation.run_one()
-    assert (batch.inserted, batch.quarantined) == (2, 0)
-    assert keys(installation) == {code(make_row(1)), code(make_row(2))}
+    assert (batch.inserted, batch.quarantined) == (len(MARKS), 0)
+    assert keys(installation) == {code(make_row(number)) for number in range(len(MARKS))}
 
 
 def test_mark_of_a_text_is_taken_from_names_and_days_where_it_can_be_nothing_else(installation, make_row):
