@@ -19,9 +19,13 @@ from openpyxl.styles import Alignment
 from openpyxl.utils import get_column_letter
 
 from simulator.model import FilePlace, SourceRow, SourceSystem, Value
+from simulator.text_habits import footers, written
 
 SUFFIXES: Final = {"csv_utf8": ".csv", "csv_bom": ".csv", "csv_gb18030": ".csv", "xlsx": ".xlsx"}
 MANIFEST_SUFFIX: Final = ".manifest.json"
+
+STRAYS: Final = ("往年/名册.csv", "名册.txt", "~$名册.xlsx", ".名册.csv")
+"""Files that nobody is to collect; the first two are to be told."""
 
 _ENCODINGS: Final = {"csv_utf8": "utf-8", "csv_bom": "utf-8-sig", "csv_gb18030": "gb18030"}
 _TITLES: Final = ("鄂州市虚构数据登记表", "填报单位：（盖章）", "数据为虚构，仅供演练")
@@ -47,12 +51,27 @@ def write_file(
     part = _part(path)
     table = ([row.values.get(column) for column in system.column_names] for row in rows)
     if place.form == "xlsx":
-        count = _write_spreadsheet(part, system.column_names, table, place.titles, place.sheets, cover=place.cover)
+        below = footers(len(system.columns)) if "footers" in place.habits else []
+        count = _write_spreadsheet(
+            part, system.column_names, table, place.titles, place.sheets, cover=place.cover, below=below
+        )
+    elif place.habits:
+        texts = ([_text(value) for value in row] for row in table)
+        sources = [column.source for column in system.columns]
+        marked = sources.index("certificate_number") if "certificate_number" in sources else None
+        # The byte order marks are a habit of their own.
+        encoding = _ENCODINGS[place.form].removesuffix("-sig")
+        content, count = written(system.column_names, texts, encoding, place.habits, marked)
+        part.write_bytes(content)
     else:
         count = _write_csv(part, system.column_names, table, _ENCODINGS[place.form])
     _finish(part, path, finished_seconds_ago)
     if place.manifest:
         _write_manifest(path, count, finished_seconds_ago)
+    if "strays" in place.habits:
+        for stray in STRAYS:
+            (path.parent / stray).parent.mkdir(exist_ok=True)
+            (path.parent / stray).write_bytes(path.read_bytes())
     return path
 
 
@@ -114,6 +133,7 @@ def _write_spreadsheet(
     sheets: int = 1,
     *,
     cover: bool = False,
+    below: Sequence[Sequence[str]] = (),
 ) -> int:
     workbook = Workbook(write_only=True)
     if cover:
@@ -125,7 +145,9 @@ def _write_spreadsheet(
     for number in range(sheets):
         name = "数据" if sheets == 1 else f"数据{number + 1}"
         part = everything[number * share : (number + 1) * share]
-        _fill_sheet(workbook.create_sheet(name), columns, part, titles)
+        # Sums and signatures stand below the last of them.
+        ends = below if number == sheets - 1 else ()
+        _fill_sheet(workbook.create_sheet(name), columns, part, titles, ends)
     if cover:
         codes: Any = workbook.create_sheet("字典")
         codes.append(["代码", "含义"])
@@ -135,7 +157,9 @@ def _write_spreadsheet(
     return len(everything)
 
 
-def _fill_sheet(sheet: Any, columns: Sequence[str], rows: Iterable[Sequence[Value]], titles: int) -> None:
+def _fill_sheet(
+    sheet: Any, columns: Sequence[str], rows: Iterable[Sequence[Value]], titles: int, below: Sequence[Sequence[str]]
+) -> None:
     last = get_column_letter(len(columns))
 
     def centred(text: str | None) -> Any:
@@ -163,6 +187,8 @@ def _fill_sheet(sheet: Any, columns: Sequence[str], rows: Iterable[Sequence[Valu
         sheet.append([centred(name) for name in columns])
     for row in rows:
         sheet.append([_cell(sheet, value) for value in row])
+    for footer in below:
+        sheet.append(list(footer))
 
 
 def _cell(sheet: Any, value: Value) -> Any:

@@ -67,6 +67,22 @@ class TablePlace:
     time_as_text: bool = False
 
 
+FileHabit = Literal[
+    "title",
+    "delimiter_line",
+    "two_marks",
+    "empty_columns",
+    "blanks_beside_quotes",
+    "text_marks",
+    "utf8_lines",
+    "footers",
+    "end_of_text",
+    "strays",
+]
+"""A line above the header; `sep=,`; two byte order marks; `,,` behind every line; blanks around quotes; `'0042` and
+`="0042"`; some lines in UTF-8; sums and signatures below the rows; Ctrl-Z; other files beside the right one."""
+
+
 @dataclass(frozen=True)
 class FilePlace:
     """A file a night below the drop's folder: new rows, or the `whole` register.
@@ -84,6 +100,7 @@ class FilePlace:
     titles: int = 0
     sheets: int = 1
     cover: bool = False
+    habits: frozenset[FileHabit] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from simulator.model import Column, FilePlace, HttpPlace, SourceSystem, TablePlace
+from simulator.model import Column, FileHabit, FilePlace, HttpPlace, SourceSystem, TablePlace
 
 DateForm = Literal["iso", "slash", "compact", "chinese", "serial", "iso_time"]
 DistrictForm = Literal["code6", "code9", "code12", "short_name", "long_name"]
@@ -632,18 +632,21 @@ _HTTP_WORDS: Mapping[str, tuple[str, str | None]] = {
 def _file(department: str, license_type: str) -> FilePlace:
     match department:
         case "disabled_persons":
-            return FilePlace(license_type, "xlsx", manifest=False, titles=2, cover=True)
+            return FilePlace(license_type, "xlsx", manifest=False, titles=2, cover=True, habits=frozenset({"footers"}))
         case "water":
             return FilePlace(license_type, "xlsx", over_sftp=True, titles=1, sheets=2)
         case "establishment":
-            return FilePlace(license_type, "csv_utf8", over_sftp=True, whole=True)
+            habits = frozenset[FileHabit]({"delimiter_line", "blanks_beside_quotes", "footers", "end_of_text"})
+            return FilePlace(license_type, "csv_utf8", over_sftp=True, whole=True, habits=habits)
         case "tobacco":
-            return FilePlace(license_type, "csv_gb18030", whole=True)
+            habits = frozenset[FileHabit]({"title", "empty_columns", "utf8_lines", "text_marks", "footers", "strays"})
+            return FilePlace(license_type, "csv_gb18030", whole=True, habits=habits)
     forms: Mapping[str, Literal["csv_bom", "csv_gb18030"]] = {
         "food_business_license": "csv_bom",
         "drug_business_license": "csv_gb18030",
     }
-    return FilePlace(license_type, forms.get(license_type, "csv_utf8"))
+    two_marks = frozenset[FileHabit]({"two_marks"}) if license_type == "food_business_license" else frozenset()
+    return FilePlace(license_type, forms.get(license_type, "csv_utf8"), habits=two_marks)
 
 
 def _system(department: str, license_type: str) -> SourceSystem:

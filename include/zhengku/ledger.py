@@ -229,7 +229,7 @@ def first_delivered(connection: Connection, department: str, feed: str, sha256: 
 
 @dataclass(frozen=True)
 class Untaken:
-    """A file in a drop that no feed takes; `name` is its path below the connection's address. Times carry their zone."""
+    """A file in a drop that no feed takes; `name` is its path below the address. Times carry their zone."""
 
     connection: str
     name: str
@@ -263,7 +263,7 @@ def record_untaken(
 
 
 def untaken(connection: Connection, *, department: str | None = None, run_id: str | None = None) -> list[Untaken]:
-    """List the files that no feed takes: those that a run of a department was the first to see, or all that lie there."""
+    """List the files that no feed takes: those that a run of a department saw first, or all that lie there."""
     with connection.cursor(row_factory=class_row(Untaken)) as cursor:
         cursor.execute(statement("ledger/untaken_files"), {"department": department, "run_id": run_id})
         return cursor.fetchall()

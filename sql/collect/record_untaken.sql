@@ -16,8 +16,8 @@ with seen as (
         unnest(%(names)s::text[], %(sizes)s::bigint[], %(times)s::timestamptz[], %(reasons)s::text[])
             as f (name, size, modified_at, reason)
     on conflict (connection, name, source_bytes, source_modified_at)
-    do update set last_seen_at = clock_timestamp(), gone_at = null
-    returning *, xmax = 0 as is_new
+    do update set last_seen_at = now(), gone_at = null
+    returning *
 )
 
 select
@@ -30,5 +30,5 @@ select
     first_run_id,
     first_seen_at
 from seen
-where is_new
+where first_seen_at = last_seen_at
 order by name

@@ -15,8 +15,8 @@ create or replace function clean.bytes_of(value text) returns bytea
 language sql stable parallel safe
 return textsend(value);
 
--- What spreadsheets put around a value to say that it is a text, ="0042" and '0042, in text that is trimmed: where it can
--- be nothing else. An apostrophe may begin a name.
+-- What spreadsheets put around a value to say that it is a text, ="0042" and '0042, in text that is trimmed: where it
+-- can be nothing else. An apostrophe may begin a name.
 create or replace function clean.unmarked(trimmed text) returns text
 language sql immutable parallel safe
 return case

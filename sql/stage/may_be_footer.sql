@@ -1,13 +1,17 @@
--- Rows that may be sums or remarks below a table: by the first two characters of the first cell that is not empty, or by
--- a word in one of the first cells where the key has less than five digits. Every row gets these looks, so they are
--- cheap ones; Python decides about what they find.
+-- Rows that may be sums or remarks below a table: by the first two characters of the first cell that is not empty, or
+-- by a word in one of the first cells where the key is short and has few digits. Every row gets these looks, the
+-- cheapest of them first; Python decides about what they find.
 select
     row_no,
     array[{cells}]
 from text_row
 where
-    left(ltrim({first}, %(blanks)s), 2) = any(%(begins)s::text[])
+    (
+        (c1 is null or left(c1, 1) = any(%(firsts)s::text[]))
+        and left(ltrim({first}, %(blanks)s), 2) = any(%(begins)s::text[])
+    )
     or (
-        octet_length({keys}) - octet_length(translate({keys}, '0123456789', '')) < 5
+        octet_length({keys}) < 12
+        and octet_length({keys}) - octet_length(translate({keys}, '0123456789', '')) < 5
         and translate(concat({first_cells}), %(blanks)s, '') ~* %(words)s
     )

@@ -361,7 +361,7 @@ def test_spreadsheet_behind_sftp_is_loaded_and_its_sum_is_no_certificate(distant
     batch = distant.run_one()
     assert (batch.status, batch.fetched, batch.inserted, batch.footers) == ("loaded", 2, 2, 1)
     assert distant.query("select distinct issue_date from store.certificate") == [(datetime.date(2020, 5, 1),)]
-    assert distant.query("select first_row_no from quarantine.problem_row") == [(5,)]
+    assert distant.query("select first_row_no from quarantine.problem_row") == []
     # Nothing new: the newest file is looked at once more, and nothing is written.
     again = distant.run_one()
     assert (again.status, again.written) == ("loaded", 0)

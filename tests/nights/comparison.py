@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from simulator.drops import STRAYS
 from simulator.model import FilePlace, Night, NightDelivery
 
 FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
@@ -36,6 +37,7 @@ def differences(url: str, night: Night, batches_before: int, *, counts: bool = T
             found += [f"{name}: {line}" for line in _watermark(connection, delivery)]
             found += [f"{name}: {line}" for line in _store(connection, delivery)]
             found += [f"{name}: {line}" for line in _quarantine(connection, delivery, batches)]
+            found += [f"{name}: {line}" for line in _untaken(connection, delivery)]
         found += [
             f"batch {row['batch_id']} does not balance"
             for row in connection.execute(
@@ -78,6 +80,10 @@ def _counts(delivery: NightDelivery, batches: Sequence[dict[str, Any]]) -> Itera
         yield f"expected a batch of {delivery.system.dataset}, got one of {batch['dataset']}"
     if batch["fetched"] != len(delivery.rows) or got != {fate: expected[fate] for fate in FATES}:
         yield f"expected {len(delivery.rows)} rows {dict(expected)}, got {batch['fetched']} rows {got}"
+    if isinstance(delivery.system.place, FilePlace):
+        footers = 2 if "footers" in delivery.system.place.habits else 0
+        if batch["footers"] != footers and batch["repeats_batch_id"] is None:
+            yield f"expected {footers} footers, got {batch['footers']}"
     whole = getattr(delivery.system.place, "whole", False)
     if whole and (batch["compared"] == "compared") != delivery.compared:
         yield f"expected compared {delivery.compared}, got {batch['compared']}"
@@ -144,6 +150,21 @@ def _store(connection: psycopg.Connection[dict[str, Any]], delivery: NightDelive
                 examples.setdefault(name, f"{key}: expected {wanted!r}, got {came!r}")
     for name, count in wrong.items():
         yield f"{name} differs in {count} records; {examples[name]}"
+
+
+def _untaken(connection: psycopg.Connection[dict[str, Any]], delivery: NightDelivery) -> Iterable[str]:
+    """Compare what was told of other files in the drop."""
+    place = delivery.system.place
+    if not isinstance(place, FilePlace):
+        return
+    rows = connection.execute(
+        "select name from ledger.untaken_file where department = %s and starts_with(name, %s)",
+        (delivery.system.department, f"{place.folder}/"),
+    )
+    got = {row["name"].removeprefix(f"{place.folder}/") for row in rows}
+    wanted = {name for name in STRAYS if not name.startswith((".", "~"))} if "strays" in place.habits else set()
+    if got != wanted:
+        yield f"files that no feed takes: expected {sorted(wanted)} to be told, got {sorted(got)}"
 
 
 def _plain(name: str, value: object) -> object:

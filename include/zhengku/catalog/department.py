@@ -451,7 +451,18 @@ FOOTER_WORDS = (
     *("制表", "制表人", "制表单位", "制表日期", "制表时间", "填表", "填表人", "填表单位", "填表日期", "填表时间"),
     *("填报", "填报人", "填报单位", "填报日期", "填报时间", "报送人", "报送单位", "报送日期", "上报日期", "录入人"),
     *("审核", "审核人", "审核日期", "复核", "复核人", "审批人", "校对", "校对人", "经办人", "负责人", "单位负责人"),
-    *("分管领导", "主管领导", "联系人", "联系电话", "统计人", "统计单位", "统计日期", "统计时间", "截止日期", "截止时间"),
+    *(
+        "分管领导",
+        "主管领导",
+        "联系人",
+        "联系电话",
+        "统计人",
+        "统计单位",
+        "统计日期",
+        "统计时间",
+        "截止日期",
+        "截止时间",
+    ),
     *("打印人", "打印日期", "打印时间", "导出人", "导出日期", "导出时间", "生成时间", "数据来源", "备注", "说明", "注"),
     *("以下空白", "以下无正文"),
 )
@@ -530,7 +541,7 @@ class Feed(Model):
     )
     footer_words: tuple[Text, ...] = Field(
         default=FOOTER_WORDS,
-        description="A row that begins with one of these, and whose key is no key, is a sum or a remark of the list and "
+        description="A row that begins with one of these, and whose key is no key, is a sum or a remark of the list, "
         "no record. In place of the usual words; an empty list where no row is to be taken for one.",
     )
     absent_because: dict[Text, Text] = Field(

@@ -1,4 +1,4 @@
-"""Files of a drop that no feed takes: put beside the right folder, packed, saved in another form, or called otherwise."""
+"""Files of a drop that no feed takes: beside the right folder, packed, in another form, or called otherwise."""
 
 import logging
 import posixpath

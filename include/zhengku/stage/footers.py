@@ -110,7 +110,12 @@ class Footers:
         )
         # PostgreSQL's expressions have the same special characters.
         words = "|".join(re.escape(_UNSEEN.sub("", word)) for word in self.words)
-        values = {"begins": self._begins, "blanks": _BLANKS + _MARKS, "words": words}
+        values = {
+            "firsts": sorted({"", *_BLANKS, *_MARKS, *(begin[:1] for begin in self._begins)}),
+            "begins": self._begins,
+            "blanks": _BLANKS + _MARKS,
+            "words": words,
+        }
         found: dict[int, str] = {}
         with connection.cursor() as cursor:
             for row_no, cells in cursor.stream(query, values):

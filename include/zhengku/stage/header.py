@@ -156,7 +156,10 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
         if below is not None and _least_missing(below.readings) < _least_missing(readings, len(required)):
             titles = below.lines - below.blank
             notes.append(
-                Note(f"表头之前有{titles}行标题，未作为数据", f"{titles} lines of titles above the header were passed over")
+                Note(
+                    f"表头之前有{titles}行标题，未作为数据",
+                    f"{titles} lines of titles above the header were passed over",
+                )
             )
             lines_before, blank_lines = lines_before + below.lines, blank_lines + below.blank
             begin, readings = below.begin, below.readings
@@ -242,7 +245,7 @@ class _Below:
 def _below_titles(
     sample: bytes, begin: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
 ) -> _Below | None:
-    """Look for the header below some lines of titles: the first line with all required columns, or with most of them."""
+    """Look for the header below some lines of titles: the first line with all required columns, or most of them."""
     found: _Below | None = None
     blank = 0
     for lines in range(1, form.max_title_rows + 1):

@@ -79,9 +79,7 @@ def split_fields(line: bytes, delimiter: bytes, quoted: list[bool] | None = None
     """
     if quoted is not None:
         quoted.clear()
-    opening, behind = (
-        (_OPENING_BETWEEN_TABS, _BEHIND_BETWEEN_TABS) if delimiter == b"\t" else (_OPENING, _BEHIND)
-    )
+    opening, behind = (_OPENING_BETWEEN_TABS, _BEHIND_BETWEEN_TABS) if delimiter == b"\t" else (_OPENING, _BEHIND)
     fields: list[bytes] = []
     start = 0
     while True:

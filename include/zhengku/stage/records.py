@@ -2,8 +2,8 @@
 
 The input is bytes as a department sent them; the output is COPY *text format* in UTF-8, so that the database parses,
 cleans and checks. What is wrong with the file as a whole raises `DeliveryRejected` before the first row; what is wrong
-with a row makes a `BadRow` with its bytes, and the rows around it are read. Quoting is RFC 4180, but that blanks around a
-quoted field are passed over. Fields behind the last named column are no fields while they hold nothing.
+with a row makes a `BadRow` with its bytes, and the rows around it are read. Quoting is RFC 4180, but that blanks around
+a quoted field are passed over. Fields behind the last named column are no fields while they hold nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -215,9 +215,7 @@ class RecordReader:
                 break
         return self._take(taken, taken_lines, out, bad, lines.utf8)
 
-    def _take(
-        self, taken: int, taken_lines: int, out: list[bytes], bad: list[BadRow], utf8: Sequence[int]
-    ) -> Block:
+    def _take(self, taken: int, taken_lines: int, out: list[bytes], bad: list[BadRow], utf8: Sequence[int]) -> Block:
         """Move on by so many bytes and physical lines, and return the block that was made of them.
 
         `utf8` are the places of lines that are UTF-8 in a file that is not.

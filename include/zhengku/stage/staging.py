@@ -125,9 +125,7 @@ def _filled(connection: psycopg.Connection[Any], columns: Sequence[str]) -> tupl
     """Return the delivered columns without those that have neither a name nor a value."""
     empty = []
     for place in nameless_places(columns):
-        row = connection.execute(
-            statement("stage/holds_value").format(column=sql.Identifier(f"c{place}"))
-        ).fetchone()
+        row = connection.execute(statement("stage/holds_value").format(name=sql.Identifier(f"c{place}"))).fetchone()
         assert row is not None
         if not row[0]:
             empty.append(place)
