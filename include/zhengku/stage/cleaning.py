@@ -118,8 +118,8 @@ def _cleaned_text(
         cleaned = _half_width(layers, column)
     # Most values are longer than the longest of the words.
     return layers.add(
-        "case when octet_length({0}) > {longest} then {0} when lower({0}) = any({words}::text[]) then null else {0} end "
-        'collate "C"',
+        "case when octet_length({0}) > {longest} then {0} when lower({0}) = any({words}::text[]) then null else {0} "
+        'end collate "C"',
         cleaned,
         longest=max(len(word.encode()) for word in null_words),
         words=list(null_words),
@@ -182,9 +182,7 @@ _SEQUENCES = ("service_number", "result_number")
 """Key fields that count within a case, and may begin with 0."""
 
 
-def _key(
-    layers: _Layers, feed: Feed, catalog: Catalog, values: Mapping[str, _Value]
-) -> tuple[_Value, _Value]:
+def _key(layers: _Layers, feed: Feed, catalog: Catalog, values: Mapping[str, _Value]) -> tuple[_Value, _Value]:
     """Return the record's key and, where a part of it is no number, what stands there in its place.
 
     Such a row has no key: of two that say "待办理", the one is not the other come again.
