@@ -89,11 +89,11 @@ return btrim(
     translate(clean.without_unseen(clean.private_use_named(value)), e'\u00a0', ' '), e' \t\n\r\u3000'
 );
 
-create or replace function clean.tidied_and_folded(value text) returns text
+create or replace function clean.folded(value text) returns text
 language sql immutable parallel safe
 return btrim(
     translate(
-        clean.without_unseen(clean.private_use_named(value)),
+        value,
         e'\u00a0\u3000'
         '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ'
         '［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～',
@@ -103,6 +103,14 @@ return btrim(
     ),
     e' \t\n\r'
 );
+
+-- Most of what is folded has nothing but a pair of wide brackets.
+create or replace function clean.tidied_and_folded(value text) returns text
+language sql immutable parallel safe
+return case
+    when value ~ clean.unusual() then clean.folded(clean.without_unseen(clean.private_use_named(value)))
+    else clean.folded(value)
+end;
 
 -- Free text, without what nobody sees and blanks around it.
 create or replace function clean.trimmed(value text) returns text

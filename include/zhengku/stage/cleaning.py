@@ -116,10 +116,10 @@ def _cleaned_text(
         cleaned = layers.add(f"clean.{function}({{0}})", layers.delivered(column))
     else:
         cleaned = _half_width(layers, column)
-    # Most values are longer than the longest of the words.
+    # Most values are longer than the longest of the words. Under "C", lower() is a matter of bytes; no word needs more.
     return layers.add(
-        "case when octet_length({0}) > {longest} then {0} when lower({0}) = any({words}::text[]) then null else {0} "
-        'end collate "C"',
+        'case when octet_length({0}) > {longest} or lower({0} collate "C") <> all({words}::text[]) then {0} end '
+        'collate "C"',
         cleaned,
         longest=max(len(word.encode()) for word in null_words),
         words=list(null_words),
