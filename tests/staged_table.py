@@ -38,6 +38,10 @@ def create_staged_table(connection: psycopg.Connection[Any], dataset: str) -> No
     connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(SCHEMA)))
     connection.execute(sql.SQL("drop table if exists {}").format(table))
     connection.execute(sql.SQL("create unlogged table {} ({})").format(table, listed))
+    # What the rules about shared keys are asked of.
+    shared = sql.Identifier(SCHEMA, "shared_row")
+    connection.execute(sql.SQL("drop table if exists {}").format(shared))
+    connection.execute(sql.SQL("create unlogged table {} (row_no bigint, how text)").format(shared))
 
 
 def fill_staged_table(connection: psycopg.Connection[Any], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -48,6 +52,16 @@ def fill_staged_table(connection: psycopg.Connection[Any], rows: Iterable[Mappin
     connection.execute(
         sql.SQL("insert into {0} select * from jsonb_populate_recordset(null::{0}, %s)").format(table), [numbered]
     )
+
+
+def share_keys(connection: psycopg.Connection[Any], how: Mapping[int, str]) -> None:
+    """Let rows, by number, share their key with another holder, or with another name of theirs."""
+    # As the steps have it: the rule finds the table by its bare name.
+    connection.execute(sql.SQL("set search_path = {}").format(sql.Identifier(SCHEMA)))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql.SQL("insert into {} values (%s, %s)").format(sql.Identifier(SCHEMA, "shared_row")), list(how.items())
+        )
 
 
 def marks_of(connection: psycopg.Connection[Any]) -> dict[int, tuple[list[str], list[str]]]:

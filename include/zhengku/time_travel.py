@@ -84,9 +84,7 @@ def _where(license_type: str | None, record_key: str | None) -> sql.Composed:
         # Named as somebody writes it, in whatever brackets, dashes and width. One that kept its key when others were
         # brought to the form in which they are compared is found by that.
         parts.append(
-            sql.SQL(
-                "record_key in (%(record_key)s, clean.key(%(record_key)s), clean.key_as_written(%(record_key)s))"
-            )
+            sql.SQL("record_key in (%(record_key)s, clean.key(%(record_key)s), clean.key_as_written(%(record_key)s))")
         )
     return sql.SQL(" and ").join(parts)
 

@@ -50,14 +50,14 @@ end;
 create or replace function clean.ascii_unseen() returns text
 language sql immutable parallel safe
 return e' \t\n\r\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e'
-    '\x1f\x7f';
+'\x1f\x7f';
 
 -- What makes a text go the long way of cleaning: control characters, characters that nobody sees, blanks of other
 -- widths, and private-use characters. One look by a regular expression costs less than a few for single bytes.
 create or replace function clean.unusual() returns text
 language sql immutable parallel safe
 return '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00a0\u00ad\u034f\u061c\u180e\u2000-\u200f\u2028-\u202f'
-    '\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]';
+'\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]';
 
 -- And the full-width forms, which names, codes and dates are rid of.
 create or replace function clean.unusual_or_wide() returns text
@@ -96,7 +96,9 @@ return regexp_replace(
     regexp_replace(
         regexp_replace(
             value,
-            '(?<=[A-Za-z\u00c0-\u024f])[\u0085\u2000-\u200a\u2028\u2029\u202f\u205f]+(?=[A-Za-z\u00c0-\u024f])', ' ', 'g'
+            '(?<=[A-Za-z\u00c0-\u024f])[\u0085\u2000-\u200a\u2028\u2029\u202f\u205f]+(?=[A-Za-z\u00c0-\u024f])',
+            ' ',
+            'g'
         ),
         '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00ad\u034f\u061c\u2000-\u200b\u200e\u200f\u2028-\u202e'
         '\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]',
@@ -118,11 +120,11 @@ return btrim(
     translate(clean.without_unseen(clean.private_use_named(value)), e'\u00a0', ' '), e' \t\n\r\u3000'
 );
 
-create or replace function clean.tidied_and_folded(value text) returns text
+create or replace function clean.folded(value text) returns text
 language sql immutable parallel safe
 return btrim(
     translate(
-        clean.without_unseen(clean.private_use_named(value)),
+        value,
         e'\u00a0\u3000'
         '！＂＃＄％＆＇（）＊＋，－．／０１２３４５６７８９：；＜＝＞？＠ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ'
         '［＼］＾＿｀ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ｛｜｝～',
@@ -132,6 +134,14 @@ return btrim(
     ),
     e' \t\n\r'
 );
+
+-- Most of what is folded has nothing but a pair of wide brackets.
+create or replace function clean.tidied_and_folded(value text) returns text
+language sql immutable parallel safe
+return case
+    when value ~ clean.unusual() then clean.folded(clean.without_unseen(clean.private_use_named(value)))
+    else clean.folded(value)
+end;
 
 -- Free text, without what nobody sees and blanks around it.
 create or replace function clean.trimmed(value text) returns text
@@ -186,11 +196,11 @@ return case
     -- A look by a regular expression costs a tenth of writing the code anew, and most have plain brackets.
     when code !~ '[][{}<>〔〕【】［］（）〖〗〘〙｛｝「」『』〈〉《》＜＞﹙﹚﹝﹞｟｠—–‐‑‒―−－﹣﹘─━ー⁃]' then code
     else translate(
-        -- The Chinese dash (——) is one mark of two characters.
-        replace(replace(code, '——', '-'), '──', '-'),
-        '〔〕[]【】［］（）〖〗〘〙{}｛｝「」『』〈〉《》<>＜＞﹙﹚﹝﹞｟｠—–‐‑‒―−－﹣﹘─━ー⁃',
-        '()()()()()()()()()()()()()()()()()()--------------'
-    )
+            -- The Chinese dash (——) is one mark of two characters.
+            replace(replace(code, '——', '-'), '──', '-'),
+            '〔〕[]【】［］（）〖〗〘〙{}｛｝「」『』〈〉《》<>＜＞﹙﹚﹝﹞｟｠—–‐‑‒―−－﹣﹘─━ー⁃',
+            '()()()()()()()()()()()()()()()()()()--------------'
+        )
 end;
 
 -- The key of a record that a person names: as its parts are made from what is delivered, in a type that tells upper
@@ -211,11 +221,11 @@ return case
     -- Most numbers begin with a digit that is not 0.
     when part collate "C" >= '1' and part collate "C" < ':' then false
     else part ~ '^[-_./*#() 0]*$'
-    or part !~ '[0-9A-Za-z〇零一二三四五六七八九十壹贰叁肆伍陆柒捌玖拾甲乙丙丁戊己庚辛壬癸]'
-    or upper(part) ~ '^(NONE|NULL|NIL|NAN|NAT|NA|N/A|UNKNOWN|UNDEFINED|TBD|TBA|TEST|X{2,})$'
-    or part ~ '^(详见|请见|参见|见|附)(附|备|原|正|副|证|纸)?[件表页录本注书照]'
-    or part ~ '^(待|暂无|暂缺|暂未|尚未|未办|未发|未取|未制|无编号|无证|无号|没有|不详|同上|同前|另行|正在|办理中|遗失|丢失)'
-    or part ~ '第[_.…*]*号$'
+        or part !~ '[0-9A-Za-z〇零一二三四五六七八九十壹贰叁肆伍陆柒捌玖拾甲乙丙丁戊己庚辛壬癸]'
+        or upper(part) ~ '^(NONE|NULL|NIL|NAN|NAT|NA|N/A|UNKNOWN|UNDEFINED|TBD|TBA|TEST|X{2,})$'
+        or part ~ '^(详见|请见|参见|见|附)(附|备|原|正|副|证|纸)?[件表页录本注书照]'
+        or part ~ '^(待|暂无|暂缺|暂未|尚未|未办|未发|未取|未制|无编号|无证|无号|没有|不详|同上|同前|另行|正在|办理中|遗失|丢失)'
+        or part ~ '第[_.…*]*号$'
 end;
 
 -- Digits are written [0-9]: under some locales \d also takes digits of other scripts, which no cast accepts.

@@ -201,12 +201,13 @@ end;
 create or replace function rules.utf8_read_as_gbk() returns text
 language sql immutable parallel safe
 return '妗妞妤妫妯妲妾姊姒姗姘姝姣姹娅娆娈娉娌娑娓娣娲娴娼婀婊婕婢婧婵宀宄宓宕宥宸寤寮寰搴杈杌杓杞杩棣棰椁椋椐椤椴椹楂楗楝楠楣楦楫楱楸楹榀榄榇榈榉榘榛榧榫榭榻槌槎洄洇洌洎洙洚洧洫洮洳洵洹浃浈浍浏浒浔浜浞浠浣浯'
-    '浼涑涓涔涞涠淇渚澧澶澹濂濉濞濠濡濮濯瀚瀛瀣瀵瀹灏灞琚琛瑁瑕瑗瑙瑜瑭瑷瑾璀璁璇璋璎璐璜璞璧璨璩璺瓒甯纭纰纾绀绁绂绉绋绌绐绔绗绛绠绡绨绫绮绯绱绲绶绺绻绾缁缂缃缇缈缍褰蹇鋩鋪鋫鋬鋭鋮鋯鋰鋱鋲鋳鋴鋵鋶鋷鋸鋹鋺'
-    '鋻鋼鋽鋾鋿錀錁錂錃錄錅錆錇錈錉鍊鍋鍌鍍鍎鍏鍐鍑鍒鍓鍔鍕鍖鍗鍘鍙鍚鍛鍜鍝鍞鍟鍠鍡鍢鍣鍤鍥鍦鍧鍨鍩鍫鎬鎭鎮鎯鎰鎱鎲鎳鎴鎵鎶鎷鎸鎹鎺鎻鎼鎽鎾鎿鏀鏁鏂鏃鏄鏅鏆鏇鏈鏉鏋鏌鏍鐎鐏鐐鐑鐒鐓鐔鐕鐖鐗鐘鐙鐚鐛鐜鐝鐞鐟鐠'
-    '鐡鐢鐣鐤鐥鐦鐧鐨鐩鐪鐫鐬鐭鐮鑰鑱鑲鑳鑴鑵鑶鑷鑸鑹鑺鑻鑼鑽鑾鑿钀钁钂钃钄钑钖钘铇铏铓铔铚铦铻锜锠閫閬閭閮閯閰閱閲閳閴閵閶閷閸閹閺閻閼閽閾閿闀闁闂闃闄闅闆闇闈闉闊闋韪韫韬骞';
+'浼涑涓涔涞涠淇渚澧澶澹濂濉濞濠濡濮濯瀚瀛瀣瀵瀹灏灞琚琛瑁瑕瑗瑙瑜瑭瑷瑾璀璁璇璋璎璐璜璞璧璨璩璺瓒甯纭纰纾绀绁绂绉绋绌绐绔绗绛绠绡绨绫绮绯绱绲绶绺绻绾缁缂缃缇缈缍褰蹇鋩鋪鋫鋬鋭鋮鋯鋰鋱鋲鋳鋴鋵鋶鋷鋸鋹鋺'
+'鋻鋼鋽鋾鋿錀錁錂錃錄錅錆錇錈錉鍊鍋鍌鍍鍎鍏鍐鍑鍒鍓鍔鍕鍖鍗鍘鍙鍚鍛鍜鍝鍞鍟鍠鍡鍢鍣鍤鍥鍦鍧鍨鍩鍫鎬鎭鎮鎯鎰鎱鎲鎳鎴鎵鎶鎷鎸鎹鎺鎻鎼鎽鎾鎿鏀鏁鏂鏃鏄鏅鏆鏇鏈鏉鏋鏌鏍鐎鐏鐐鐑鐒鐓鐔鐕鐖鐗鐘鐙鐚鐛鐜鐝鐞鐟鐠'
+'鐡鐢鐣鐤鐥鐦鐧鐨鐩鐪鐫鐬鐭鐮鑰鑱鑲鑳鑴鑵鑶鑷鑸鑹鑺鑻鑼鑽鑾鑿钀钁钂钃钄钑钖钘铇铏铓铔铚铦铻锜锠閫閬閭閮閯閰閱閲閳閴閵閶閷閸閹閺閻閼閽閾閿闀闁闂闃闄闅闆闇闈闉闊闋韪韫韬骞';
 
--- Whether the bytes of a text in GB 18030 are two or more Chinese characters in UTF-8, the last perhaps cut: 鐜嬫煇 was 王某.
--- No name is so by chance: three characters of GBK in each group have to fit. Only what GB 18030 surely has is asked.
+-- Whether the bytes of a text in GB 18030 are two or more Chinese characters in UTF-8, the last perhaps cut:
+-- 鐜嬫煇 was 王某. No name is so by chance: three characters in each group have to fit. Only what GB 18030 surely has
+-- is asked.
 create or replace function rules.is_utf8_read_as_gbk(name text) returns boolean
 language sql stable parallel safe
 return case
@@ -226,25 +227,29 @@ return '€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ'
 create or replace function rules.is_garbled_name(name text) returns boolean
 language sql stable parallel safe
 return name ~ '[\u0001-\u001f\u007f-\u009f\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]'
-    or name ~ '锟斤|斤拷|锟\?'
-    -- There are eating houses of that name.
-    or (name ~ '烫烫烫|屯屯屯|铪铪铪|葺葺葺' and name !~ '锅|串|捞|粉|面|餐|食|饮|店|馆|坊')
-    or name ~ '\?{3}|^[-?()·.,、 ]*\?[-?()·.,、 ]*$'
-    -- UTF-8 read as Latin-1 or Windows-1252: é„‚å·ž was 鄂州, and JosÃ© José.
-    or name ~ ('[ãäåæçèéï]([\u00a1-\u00bf' || rules.windows_1252() || ']){2}')
-    or name ~ (
-        '([ãäåæçèéï] ?[\u00a1-\u00a6\u00a8\u00aa\u00ac\u00af\u00b1-\u00b6\u00b8-\u00ba\u00bc-\u00bf‚ƒ„†‡ˆ‰‹Œ‘“˜›].*){2}'
-    )
-    or name ~ '[ÂÃ][\u00a1-\u00bf]'
-    -- GBK read as Latin-1: ÕÅÈý was 张三.
-    or name ~ '[\u00a1-\u00b6\u00b8-\u00ff]{4}|^[\u00a1-\u00ff]{4,}$'
-    or rules.is_utf8_read_as_gbk(name);
+or name ~ '锟斤|斤拷|锟\?'
+-- There are eating houses of that name.
+or (name ~ '烫烫烫|屯屯屯|铪铪铪|葺葺葺' and name !~ '锅|串|捞|粉|面|餐|食|饮|店|馆|坊')
+or name ~ '\?{3}|^[-?()·.,、 ]*\?[-?()·.,、 ]*$'
+-- UTF-8 read as Latin-1 or Windows-1252: é„‚å·ž was 鄂州, and JosÃ© José.
+or name ~ ('[ãäåæçèéï]([\u00a1-\u00bf' || rules.windows_1252() || ']){2}')
+or name ~ (
+    '([ãäåæçèéï] ?[\u00a1-\u00a6\u00a8\u00aa\u00ac\u00af\u00b1-\u00b6\u00b8-\u00ba\u00bc-\u00bf‚ƒ„†‡ˆ‰‹Œ‘“˜›].*){2}'
+)
+or name ~ '[ÂÃ][\u00a1-\u00bf]'
+-- GBK read as Latin-1: ÕÅÈý was 张三.
+or name ~ '[\u00a1-\u00b6\u00b8-\u00ff]{4}|^[\u00a1-\u00ff]{4,}$'
+or rules.is_utf8_read_as_gbk(name);
 
 -- Whether a name can be read. Most hold none of the characters that are looked for, and are told at once.
 create or replace function rules.is_readable_name(name text) returns boolean
 language sql stable parallel safe
 return case
-    when name !~ ('[\u0001-\u001f\u007f-\u00ff\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff?€锟斤烫屯铪葺' || rules.utf8_read_as_gbk() || ']')
+    when
+        name !~ (
+            '[\u0001-\u001f\u007f-\u00ff\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff?€锟斤烫屯铪葺'
+            || rules.utf8_read_as_gbk() || ']'
+        )
         then true
     else not rules.is_garbled_name(name)
 end;

@@ -224,8 +224,8 @@ def test_no_text_makes_the_cleaning_raise_or_lose_a_row_or_a_value(
 
 LATIN = "A-Za-z\u00c0-\u024f"
 TIDIED = (
-    rf"btrim(regexp_replace(regexp_replace(translate(v, U&'\00a0', ' '), '(?<=[{LATIN}])[\u0085\u2000-\u200a\u2028\u2029"
-    rf"\u202f\u205f]+(?=[{LATIN}])', ' ', 'g'), '{UNSEEN.pattern}', '', 'g'), e' \t\n\r\u3000')"
+    rf"btrim(regexp_replace(regexp_replace(translate(v, U&'\00a0', ' '), '(?<=[{LATIN}])[\u0085\u2000-\u200a"
+    rf"\u2028\u2029\u202f\u205f]+(?=[{LATIN}])', ' ', 'g'), '{UNSEEN.pattern}', '', 'g'), e' \t\n\r\u3000')"
 )
 WIDE = "".join(map(chr, HALF_WIDTH))
 FOLDED = f"btrim(translate({TIDIED}, %(wide)s, %(narrow)s), e' \\t\\n\\r')"
@@ -252,7 +252,12 @@ def test_quick_ways_of_cleaning_change_no_value(connection: psycopg.Connection[d
     ]
     values = [*texts, *(form % text for text in texts for blank in BLANKS for form in (f"{blank}%s", f"%s{blank}"))]
     values += [f"a{blank}一" for blank in BLANKS]
-    values += [form.format(chr(unseen)) for unseen in range(0x80, 0x10000) if UNSEEN.match(chr(unseen)) for form in ("张{}三", "Ａ{}b", "{}1")]
+    values += [
+        form.format(chr(unseen))
+        for unseen in range(0x80, 0x10000)
+        if UNSEEN.match(chr(unseen))
+        for form in ("张{}三", "Ａ{}b", "{}1")
+    ]
     differing = connection.execute(
         sql.SQL(
             "select * from (select v, {} as quick, {} as slow from unnest(%(values)s::text[]) as t (v)) as both_ways"

@@ -4,6 +4,7 @@ import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from psycopg import sql
 
 from zhengku.database import upgrade
 from zhengku.settings import project_home
@@ -23,16 +24,32 @@ def at_revision(url: str, revision: str) -> None:
 
 def certificate(key: str, holder: str | None, code: str | None, day: int, version_no: int = 1, **more: object) -> dict:
     return {
-        "license_type": "t", "record_key": key, "certificate_number": key, "holder": holder, "holder_code": code,
-        "extension": "{}", "version_at": f"2026-01-{day:02d}", "version_no": version_no, "row_hash": 1, "department": "d",
-        "feed": "f", "batch_id": day, "row_no": 1, "loaded_at": "2026-01-01", **more,
-    }  # fmt: skip
+        "license_type": "t",
+        "record_key": key,
+        "certificate_number": key,
+        "holder": holder,
+        "holder_code": code,
+        "extension": "{}",
+        "version_at": f"2026-01-{day:02d}",
+        "version_no": version_no,
+        "row_hash": 1,
+        "department": "d",
+        "feed": "f",
+        "batch_id": day,
+        "row_no": 1,
+        "loaded_at": "2026-01-01",
+        **more,
+    }
 
 
 def insert(connection: psycopg.Connection, table: str, row: dict) -> None:
-    names = ", ".join(row)
     connection.execute(
-        f"insert into {table} ({names}) values ({', '.join(f'%({n})s' for n in row)})".encode(), row
+        sql.SQL("insert into store.{} ({}) values ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join(map(sql.Placeholder, row)),
+        ),
+        row,
     )
 
 
@@ -54,9 +71,9 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             certificate("甲1", "庚", "G", 3, 2),
         ]
         for row in rows:
-            insert(connection, "store.certificate", row)
-        insert(connection, "store.certificate_history", certificate("鄂〔2022〕2号", "乙", "B", 2, 1, **old))
-        insert(connection, "store.certificate_history", certificate("甲1", "辛", "H", 1, 1, **old))
+            insert(connection, "certificate", row)
+        insert(connection, "certificate_history", certificate("鄂〔2022〕2号", "乙", "B", 2, 1, **old))
+        insert(connection, "certificate_history", certificate("甲1", "辛", "H", 1, 1, **old))
     counted = upgrade(empty_database_url)
     assert counted == {"kept_apart": 2, "may_be_two": 1, "merged": 4, "no_number": 1, "rekeyed": 1}
     assert upgrade(empty_database_url) == {}

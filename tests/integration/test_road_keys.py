@@ -108,7 +108,24 @@ def numbers(installation, tmp_path, monkeypatch):
     return built
 
 
-NO_NUMBERS = ["无", "暂无", "/", "-", "0", "000", "待办理", "见附件", "见附件1", "——", "***", "NaN", r"\N", "办理中", "第号", "０００"]
+NO_NUMBERS = [
+    "无",
+    "暂无",
+    "/",
+    "-",
+    "0",
+    "000",
+    "待办理",
+    "见附件",
+    "见附件1",
+    "——",
+    "***",
+    "NaN",
+    r"\N",
+    "办理中",
+    "第号",
+    "０００",
+]
 EMPTY = {"无", "暂无", "/", "-", "——", "***", "NaN", r"\N"}
 
 
@@ -151,7 +168,9 @@ def test_rows_of_one_number_and_other_holders_are_all_quarantined(numbers) -> No
     # The department mends them: each is told apart and settled.
     second = numbers.deliver(("甲1", "虚构甲公司", "A"), ("甲11", "虚构乙公司", "B"))
     assert (second.inserted, second.quarantined) == (2, 0)
-    assert numbers.query("select distinct status from quarantine.problem_row where record_key = '甲1'") == [("corrected",)]
+    assert numbers.query("select distinct status from quarantine.problem_row where record_key = '甲1'") == [
+        ("corrected",)
+    ]
 
 
 def test_people_of_one_name_are_two_holders_unless_one_number_is_the_older_form_of_the_other(numbers) -> None:
@@ -223,8 +242,10 @@ UNSEEN = [
 
 def test_what_nobody_sees_is_removed_and_what_a_script_needs_stays(numbers) -> None:
     batch = numbers.deliver(
-        *((f"N{place}{unseen}1", f"{unseen}虚构{unseen}公司{place}{unseen}", f"C{unseen}{place}")
-          for place, unseen in enumerate(UNSEEN)),
+        *(
+            (f"N{place}{unseen}1", f"{unseen}虚构{unseen}公司{place}{unseen}", f"C{unseen}{place}")
+            for place, unseen in enumerate(UNSEEN)
+        ),
         ("M90", "می\u200cخواهم", "P1"),
         ("M91", "क्\u200dष", "P2"),
     )
@@ -237,7 +258,15 @@ def test_what_nobody_sees_is_removed_and_what_a_script_needs_stays(numbers) -> N
 def test_unreadable_names_fail_and_doubtful_ones_warn(numbers) -> None:
     unreadable = ["锟斤拷", "烫烫烫", "????", "鐜嬫煇", "é„‚å·ž", "王\ufffd", "王\ue000", "ÕÅÈý", "\U000f0001某"]
     doubtful = ["张?某", "张□某", "张**", "张○○", "What's up?酒吧"]
-    good = ["张·某", "阿依古丽·买买提", "José María", "𠀀𪚥", "虚构（集团）有限公司", "A&B Co., Ltd.", "虚构商店（个体工商户）"]
+    good = [
+        "张·某",
+        "阿依古丽·买买提",
+        "José María",
+        "𠀀𪚥",
+        "虚构（集团）有限公司",
+        "A&B Co., Ltd.",
+        "虚构商店（个体工商户）",
+    ]
     names = [*unreadable, *doubtful, *good, "虚\ue843\ue816构"]
     batch = numbers.deliver(*((f"N{place}", name, f"C{place}") for place, name in enumerate(names, start=1)))
     assert (batch.quarantined, batch.inserted) == (len(unreadable), len(names) - len(unreadable))

@@ -71,6 +71,7 @@ GOOD: dict[str, dict[str, Any]] = {
 
 COMMON: dict[str, dict[str, Any]] = {
     "record_key.present": {"record_key": None},
+    "record_key.number": {"record_key": None, "key_unusable": "待办理"},
     "record_key.length": {"record_key": "1" * 201},
     "codes.mapped": {"codes_unmapped": "case_channel"},
     "error_cells.none": {"error_cells": "case_number"},
@@ -96,11 +97,15 @@ BREAKS: dict[str, dict[str, dict[str, Any]]] = {
         "service_item_code.present": {"service_item_code": None},
         "service_item_name.present": {"service_item_name": None},
         "applicant.present": {"applicant": None},
+        "applicant.readable": {"applicant": "鐜嬫煇"},
+        "applicant.undoubted": {"applicant": "虚**"},
         "phone.present": {"phone": None},
         "phone.form": {"phone": "12345"},
         "district.present": {"district": None, "district_delivered": None},
         "district.known": {"district": None, "district_delivered": "430100"},
         "handling_department.present": {"handling_department": None},
+        "handling_department.readable": {"handling_department": "锟斤拷"},
+        "handling_department.undoubted": {"handling_department": "虚□局"},
         "hall.present": {"hall": None},
         "handler.present": {"handler": None},
     },
@@ -114,6 +119,8 @@ BREAKS: dict[str, dict[str, dict[str, Any]]] = {
         "produced_at.parseable": {"produced_at": None, "produced_at_unparsed": "2026-02-30"},
         "produced_at.not_future": {"produced_at": FUTURE},
         "issuing_authority.present": {"issuing_authority": None},
+        "issuing_authority.readable": {"issuing_authority": "????"},
+        "issuing_authority.undoubted": {"issuing_authority": "虚?局"},
     },
     "evaluation": {
         **COMMON,

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from tests.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marked_rows, marks_of
+from tests.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marked_rows, marks_of, share_keys
 
 from simulator.business_licenses import credit_code
 from zhengku.database import statement
@@ -97,6 +97,9 @@ def without(field: str) -> dict[str, str]:
 
 BREAKS_BASE: dict[str, dict[str, Any]] = {
     "certificate.record_key.present": {**GOOD, "record_key": None},
+    "certificate.record_key.number": {**GOOD, "record_key": None, "key_unusable": "待办理"},
+    "certificate.record_key.one_holder": GOOD,
+    "certificate.record_key.one_name": GOOD,
     "certificate.certificate_number.present": {**GOOD, "certificate_number": None},
     "certificate.holder.present": {**GOOD, "holder": None},
     "certificate.holder_code.present": {**GOOD, "holder_code": None},
@@ -107,6 +110,8 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
     "certificate.license_type_code.present": {**GOOD, "license_type_code": None},
     "certificate.license_type_name.present": {**GOOD, "license_type_name": None},
     "certificate.issuing_authority.present": {**GOOD, "issuing_authority": None},
+    "certificate.issuing_authority.readable": {**GOOD, "issuing_authority": "鐜嬫煇"},
+    "certificate.issuing_authority.undoubted": {**GOOD, "issuing_authority": "虚构市?局"},
     "certificate.issuing_authority_code.present": {**GOOD, "issuing_authority_code": None},
     "certificate.holder_code_type.present": {**GOOD, "holder_code_type": None},
     "certificate.file_url.present": {**GOOD, "file_url": None},
@@ -159,6 +164,7 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
     "certificate.operation.known": {**GOOD, "operation_unmapped": "X"},
     "certificate.district.known": {**GOOD, "district": None, "district_delivered": "武汉市"},
     "certificate.holder.readable": {**GOOD, "holder": "鄂州市虚\ufffd商贸有限公司"},
+    "certificate.holder.undoubted": {**GOOD, "holder": "虚**"},
     "certificate.certificate_number.readable": {**GOOD, "certificate_number": "虚构\u0007号"},
     "certificate.record_key.length": {**GOOD, "record_key": "9" * 201},
     # Of a kind of which no other rule asks more than a length.
@@ -184,6 +190,10 @@ BREAKS_BUSINESS: dict[str, dict[str, Any]] = {
 }
 
 
+SHARED = {"certificate.record_key.one_holder": "other_holder", "certificate.record_key.one_name": "other_name"}
+"""Rules about what a row shares with another one, and how."""
+
+
 @pytest.fixture
 def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
@@ -204,6 +214,7 @@ def test_every_rule_finds_the_row_that_only_it_rejects(
         "every rule of the suite has one row that breaks it"
     )
     fill_staged_table(connection, [*breaks.values(), GOOD, PERSON])
+    share_keys(connection, {list(breaks).index(rule) + 1: how for rule, how in SHARED.items() if rule in breaks})
 
     outcome = validate_rows(database_url, SCHEMA, TABLE, suites, PARAMETERS)
     mark_rows(connection, SCHEMA, {TABLE: outcome})

@@ -45,7 +45,7 @@ class Catalog:
         return self.reference.district_aliases
 
     def null_words(self, feed: Feed, kind: str) -> tuple[str, ...]:
-        """Return the words, in lower case and the blank text among them, that mean nothing in a feed's fields of a kind.
+        """Return the words, in lower case and the blank text among them, that mean nothing in fields of a kind.
 
         `kind` is that of a standard field, or `extension`.
         """

@@ -128,9 +128,7 @@ class NullWord(Row):
     """
 
     word: Text
-    kinds: Annotated[
-        tuple[FieldKind | Literal["extension"], ...], BeforeValidator(_parts, json_schema_input_type=str)
-    ]
+    kinds: Annotated[tuple[FieldKind | Literal["extension"], ...], BeforeValidator(_parts, json_schema_input_type=str)]
 
 
 class WorkingDay(Row):

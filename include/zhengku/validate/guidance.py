@@ -283,7 +283,8 @@ def _null(asked: _Asked) -> str:
         return "各字段应为实际内容，不能是电子表格的错误值（如#N/A、#REF!）或显示不全的########"
     if column == "key_unusable":
         fields = asked.feed.key if asked.feed is not None else ()
-        return f"{'、'.join(_quoted(asked.name(field)) for field in fields) or '识别一条数据的各字段'}应为真实的编号，不能填说明文字或0"
+        named = "、".join(_quoted(asked.name(field)) for field in fields) or "识别一条数据的各字段"
+        return f"{named}应为真实的编号，不能填说明文字或0"
     if column.endswith(_UNMAPPED):
         return _one_of(asked.codes(column.removesuffix(_UNMAPPED)))
     if asked.kind(column) == "end_date":

@@ -1,5 +1,5 @@
--- Keys in the form in which codes are compared: docs/decisions/0028. Every table that bears record_key is brought along,
--- and what changed stands in ledger.rekeyed_record: nothing is merged in silence.
+-- Keys in the form in which codes are compared: docs/decisions/0028. Every table that bears record_key is brought
+-- along, and what changed stands in ledger.rekeyed_record: nothing is merged in silence.
 create table ledger.rekeyed_record (
     rekeyed_id bigint generated always as identity primary key,
     table_name text collate "C" not null,
@@ -227,9 +227,13 @@ end
 $rekey$;
 
 -- Numbers that cases and evaluations are joined by are stored as they are compared.
-update store.service_case set case_number = pg_temp.compared(case_number), service_number = pg_temp.compared(service_number)
+update store.service_case set
+    case_number = pg_temp.compared(case_number),
+    service_number = pg_temp.compared(service_number)
 where case_number <> pg_temp.compared(case_number) or service_number <> pg_temp.compared(service_number);
-update store.evaluation set case_number = pg_temp.compared(case_number), service_number = pg_temp.compared(service_number)
+update store.evaluation set
+    case_number = pg_temp.compared(case_number),
+    service_number = pg_temp.compared(service_number)
 where case_number <> pg_temp.compared(case_number) or service_number <> pg_temp.compared(service_number);
 update store.case_result set case_number = pg_temp.compared(case_number)
 where case_number <> pg_temp.compared(case_number);
