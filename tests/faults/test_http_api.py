@@ -911,7 +911,7 @@ def test_one_unreadable_row_does_not_cost_its_page(interface: Interface, tmp_pat
     collected = collect(interface, tmp_path)
     assert ids(collected, tmp_path) == all_ids(ROWS[:5])
     with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
-        blocks = list(open_pages(content, required_columns=["id"], rows="data.rows", omits_empty=False))
+        blocks = list(open_pages(content, required_columns=["id", "name"], rows="data.rows", omits_empty=False))
     assert [(each.row_no, each.rule_id) for block in blocks for each in block.bad] == [
         (1, "row.encoding"),
         (2, "row.encoding"),

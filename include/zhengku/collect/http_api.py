@@ -132,6 +132,7 @@ class _Reading:
         self.rows = 0
         self._begin = begin
         self._feed = feed
+        self._needed = frozenset(feed.required_columns)
         self._api = api
         self._session = session
         self._window = window
@@ -312,7 +313,7 @@ class _Reading:
             older = False
             for raw in page.rows:
                 row = read_row(raw)
-                row = flattened(row) if row is not None else None
+                row = flattened(row, self._needed) if row is not None else None
                 moment = self._time(row.get(self._time_column)) if row is not None and self._time_column else None
                 if self._mark(raw, row) not in self._seen:
                     return True
@@ -338,10 +339,10 @@ class _Reading:
 
         def read(body: Body) -> _Page:
             shape = api.response
-            rows = body.answer.rows(shape.rows)
+            rows = body.answer.rows()
             total = _total(body.answer.at(shape.total), shape.total) if shape.total else None
             cursor = _cursor(body.answer.at(cursor_place), cursor_place) if cursor_place else ""
-            return _Page(body, rows, body.answer.row_list(shape.rows), total, cursor)
+            return _Page(body, rows, body.answer.row_list(), total, cursor)
 
         return self._session.ask({**asked, **parameters}, read)
 
@@ -488,7 +489,7 @@ class _Reading:
             kinds = tuple(map(type, row.values()))
             if dict in kinds:
                 self._note_parents("", row)
-                row = flattened(row)
+                row = flattened(row, self._needed)
                 if row is not None:
                     kinds = tuple(map(type, row.values()))
         if row is None:
@@ -511,7 +512,9 @@ class _Reading:
         # The reader rejects far fewer columns, and makes a row bad whose names no database takes.
         if name in self._columns:
             self._columns[name] = self._columns[name] or has_value
-        elif len(self._columns) < _MOST_COLUMNS and len(name) <= _LONGEST_NAME and storable(name):
+        elif name in self._needed or (
+            len(self._columns) < _MOST_COLUMNS and len(name) <= _LONGEST_NAME and storable(name)
+        ):
             self._columns[name] = has_value
 
     def _note_parents(self, prefix: str, values: dict[str, Any]) -> None:
