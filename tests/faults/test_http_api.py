@@ -60,6 +60,7 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
     at: float = field(default_factory=time.monotonic)
 
 
@@ -85,7 +86,7 @@ class Interface:
                 query = {name: values[0] for name, values in parse_qs(parts.query).items()}
                 if body:
                     query |= {name: str(value) for name, value in json.loads(body).items()}
-                request = Request(parts.path, query, {k.lower(): v for k, v in self.headers.items()})
+                request = Request(parts.path, query, {k.lower(): v for k, v in self.headers.items()}, self.command)
                 outer.requests.append(request)
                 self._reply(outer.answer(request))
 

@@ -5,6 +5,7 @@ bytes, and the rows around it are read.
 """
 
 import json
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, BinaryIO, Final
@@ -28,6 +29,8 @@ from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block
 from zhengku.stage.column_names import shown
 from zhengku.stage.copy_text import copy_lines, escaped
 from zhengku.stage.quoting import Fault
+
+log = logging.getLogger(__name__)
 
 MAX_COLUMNS: Final = 400
 MAX_ROW_BYTES: Final = 1024 * 1024
@@ -109,6 +112,7 @@ class PageReader:
         self._unmapped: Final = [name not in needed for name in self.columns]
         self._last_names: Final = frozenset(name.rpartition(".")[2] for name in needed)
         self._uniform: Final = UniformRows(self.columns)
+        self._left_values = 0
 
     @property
     def fetched(self) -> int:
@@ -133,6 +137,14 @@ class PageReader:
                 continue
             for start in range(0, len(rows), BLOCK_ROWS):
                 yield self._block(rows[start : start + BLOCK_ROWS], page)
+        if self.unread or self._left_values:
+            log.warning(
+                "What nobody maps was left in the landed pages: %d columns beyond %d, and %d values that PostgreSQL "
+                "cannot hold or that made a row too long.",
+                len(self.unread),
+                MAX_COLUMNS,
+                self._left_values,
+            )
         if self.fetched != self._totals.rows:
             raise DeliveryRejected(
                 "file.incomplete",
@@ -201,12 +213,12 @@ class PageReader:
                 return _too_long(length)
         line = _copy_line(values)
         if isinstance(line, Fault) and any(self._unmapped):
-            line = _copy_line(
-                [
-                    None if unmapped and value is not None and not storable(value) else value
-                    for value, unmapped in zip(values, self._unmapped, strict=True)
-                ]
-            )
+            kept = [
+                None if unmapped and value is not None and not storable(value) else value
+                for value, unmapped in zip(values, self._unmapped, strict=True)
+            ]
+            line = _copy_line(kept)
+            self._left_values += kept.count(None) - values.count(None)
         return line
 
     def _shortened(self, values: list[str | None]) -> tuple[list[str | None], int]:
@@ -216,6 +228,7 @@ class PageReader:
         for value, unmapped in zip(values, self._unmapped, strict=True):
             if unmapped and value is not None and len(value) > _LONGEST_UNMAPPED:
                 shorter += len(value.encode("utf-8", "surrogatepass"))
+                self._left_values += 1
                 kept.append(None)
             else:
                 kept.append(value)
