@@ -35,7 +35,7 @@ from zhengku.settings import project_home
 if TYPE_CHECKING:
     from tests.exchange_servers import ExchangeServer
 
-LIMIT = 1 / 3
+LIMIT = 0.15
 LIMIT_MB = 450
 MORE = ("登记机关", "经营期限", "行业门类", "备注")
 COLUMNS = (

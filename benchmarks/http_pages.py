@@ -35,7 +35,7 @@ from zhengku.database import upgrade
 from zhengku.settings import project_home
 
 PAGE = 1000
-LIMIT_RATIO = 0.5
+LIMIT_RATIO = 0.45
 LIMIT_MB = 450
 
 

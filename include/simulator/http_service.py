@@ -21,6 +21,7 @@ import struct
 import sys
 import threading
 import time
+import zlib
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
@@ -42,6 +43,7 @@ CLOCK_SECONDS: Final = 900
 """How far the time in a signature may be from the server's."""
 
 _ROWS: Final = "@rows@"
+_ROWS_IN_ORDER: Final = 50
 _SENTENCES: Final = {"ok": "操作成功", "busy": "系统繁忙，请稍后再试", "token": "令牌已过期，请重新获取"}
 
 
@@ -113,8 +115,20 @@ def _read_state(path: Path) -> _Interface:
             row = json.loads(line)
             stamps.append(row["changed_at"])
             row_ids.append(row["row_id"])
-            rows.append(_compact(row["row"]))
+            rows.append(_as_departments_write(row["row_id"], _compact(row["row"])))
     return _Interface(first["department"], first["feed"], HttpPlace(**first["place"]), stamps, row_ids, rows)
+
+
+def _as_departments_write(row_id: str, text: str) -> str:
+    """Return a row's JSON as programs write it that join texts: of some rows, nearly right, with the same values."""
+    kind = zlib.crc32(row_id.encode()) % _ROWS_IN_ORDER
+    if kind == 0:
+        return f"{text[:-1]},}}"
+    if kind == 1:
+        # Its first key and value once more.
+        first, _, _ = text[1:-1].partition(",")
+        return f"{{{first},{text[1:]}" if first.count('"') in (2, 4) and not {"{", "["} & set(first) else text
+    return text
 
 
 class _States:

@@ -60,6 +60,7 @@ class Request:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    method: str = "GET"
     at: float = field(default_factory=time.monotonic)
 
 
@@ -85,7 +86,7 @@ class Interface:
                 query = {name: values[0] for name, values in parse_qs(parts.query).items()}
                 if body:
                     query |= {name: str(value) for name, value in json.loads(body).items()}
-                request = Request(parts.path, query, {k.lower(): v for k, v in self.headers.items()})
+                request = Request(parts.path, query, {k.lower(): v for k, v in self.headers.items()}, self.command)
                 outer.requests.append(request)
                 self._reply(outer.answer(request))
 
@@ -911,7 +912,7 @@ def test_one_unreadable_row_does_not_cost_its_page(interface: Interface, tmp_pat
     collected = collect(interface, tmp_path)
     assert ids(collected, tmp_path) == all_ids(ROWS[:5])
     with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
-        blocks = list(open_pages(content, required_columns=["id"], rows="data.rows", omits_empty=False))
+        blocks = list(open_pages(content, required_columns=["id", "name"], rows="data.rows", omits_empty=False))
     assert [(each.row_no, each.rule_id) for block in blocks for each in block.bad] == [
         (1, "row.encoding"),
         (2, "row.encoding"),
@@ -934,10 +935,87 @@ def test_columns_and_position_are_the_same_for_rows_of_any_shape(interface: Inte
         assert read_totals(content).columns == ("id", "name", "time", "late", "extend.kind")
 
 
-def test_a_row_that_comes_twice_on_one_page_is_a_shift(interface: Interface, tmp_path: Path) -> None:
-    interface.answer = numbered([*ROWS[:20], ROWS[3]], size=50)
-    with pytest.raises(DeliveryUnavailable, match="each row once, page 1"):
-        collect(interface, tmp_path, paging={"kind": "number", "size": 50})
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize(("double", "requests"), [(3, 3), (8, 3), (15, 6)])
+@pytest.mark.parametrize("change", [{}, {"name": "虚构的另一行"}])
+def test_a_row_id_that_the_source_holds_twice_is_collected_with_a_warning(
+    interface: Interface,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    total: bool,
+    double: int,
+    requests: int,
+    change: dict[str, str],
+) -> None:
+    """On one page it is known at once; on two, a second reading tells that no page shifted."""
+    rows = list(ROWS)
+    rows.insert(5 if double == 3 else double + 1, {**ROWS[double if double != 15 else 2], **change})
+
+    def answer(request: Request) -> Reply:
+        first = (int(request.query["page"]) - 1) * 10
+        more = {"total": len(rows), "time": time.monotonic()} if total else {}
+        return Reply(envelope(rows[first : first + 10], **more))
+
+    interface.answer = answer
+    collected = collect(interface, tmp_path, **({} if total else {"response": {}}))
+    assert sorted(ids(collected, tmp_path)) == sorted([*all_ids(ROWS), rows[5 if double == 3 else double + 1]["id"]])
+    assert len(interface.requests) == requests
+    assert "the source holds them twice" in caplog.text
+
+
+def test_rows_that_repeat_differently_in_each_reading_are_a_shift(interface: Interface, tmp_path: Path) -> None:
+    state = list(ROWS)
+
+    def answer(request: Request) -> Reply:
+        page = int(request.query["page"])
+        if page > 1:
+            state.insert(0, row(100 + len(state)))
+        return Reply(envelope(state[(page - 1) * 10 : page * 10]))
+
+    interface.answer = answer
+    with pytest.raises(DeliveryUnavailable, match=r"shifted .* came on two pages"):
+        collect(interface, tmp_path, response={})
+
+
+@pytest.mark.parametrize("row_id", [["id"], []])
+@pytest.mark.parametrize("count", [20, 25, 10])
+def test_an_interface_that_answers_its_last_page_beyond_the_end_is_read_once(
+    interface: Interface, tmp_path: Path, caplog: pytest.LogCaptureFixture, row_id: list[str], count: int
+) -> None:
+    def answer(request: Request) -> Reply:
+        size = int(request.query["size"])
+        page = min(int(request.query["page"]), -(-count // size))
+        return Reply(envelope(ROWS[:count][(page - 1) * size : page * size], page=request.query["page"]))
+
+    interface.answer = answer
+    collected = collect(interface, tmp_path, response={}, row_id=row_id)
+    assert ids(collected, tmp_path) == all_ids(ROWS[:count])
+    assert ("answers its last page for every number beyond the end" in caplog.text) == (count % 10 == 0)
+
+
+def test_a_page_of_rows_inserted_between_two_requests_loses_none(interface: Interface, tmp_path: Path) -> None:
+    """The second page is the first one again, and yet it is not the end."""
+    interface.answer, state = shifting(ROWS, lambda rows: [*map(row, range(50, 60)), *rows], total=False)
+    collected = collect(interface, tmp_path, response={}, paging={"kind": "number", "size": 10})
+    assert ids(collected, tmp_path) == all_ids(state)
+
+
+def test_an_interface_that_does_not_heed_the_pages_number_is_told(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = lambda request: Reply(envelope(ROWS[: int(request.query["size"])]))
+    with pytest.raises(SourceRefused, match="does not heed page"):
+        collect(interface, tmp_path, response={})
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_last_page_that_names_its_own_cursor_is_the_end(interface: Interface, tmp_path: Path, stands: bool) -> None:
+    """Beyond the end the last page comes again; either its cursor was new, or it was the one that was asked for."""
+
+    def answer(request: Request) -> Reply:
+        first = min(int(request.query.get("cursor", "0")), 20)
+        return Reply(envelope(ROWS[first : first + 10], next=min(first + 10, 20 if stands else 30)))
+
+    interface.answer = answer
+    assert ids(collect(interface, tmp_path, paging=CURSOR, response={}), tmp_path) == all_ids(ROWS)
 
 
 def test_a_body_in_gbk_is_read_by_its_charset(interface: Interface, tmp_path: Path) -> None:

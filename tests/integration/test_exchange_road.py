@@ -230,3 +230,23 @@ def test_returned_records_are_written_into_the_departments_database(road):
     assert road.installation.query("select channel, item from quarantine.hand_over order by 1 limit 1") == [
         ("exchange_table", "problem_return")
     ]
+
+
+def test_a_time_beyond_all_days_and_columns_that_nobody_maps_cost_no_neighbour(road):
+    road.server.run(
+        "alter table license modify 注册日期 datetime(6), modify cd_time datetime(6),"
+        " add column 照片 blob, add column 已核 bit(1), add column 附注 varchar(9) default 'a\0b'"
+    )
+    for number in (1, 2, 3):
+        road.write("I", number, MORNING)
+    road.server.run(
+        "update license set 照片 = x'FFD8FF00', 已核 = b'1'",
+        "update license set 注册日期 = '9999-12-31 23:59:59.999999' where id = 2",
+        "update license set cd_time = '9999-12-31 23:59:59.999999' where id = 3",
+    )
+    batch = road.run()
+    assert (batch.fetched, batch.inserted + batch.quarantined) == (3, 3)
+    names = [holder for holder, _, _ in road.certificates()]
+    assert "鄂州市虚构第1号商贸有限公司" in names
+    assert road.installation.query("select count(*) from quarantine.problem_row") == [(batch.quarantined,)]
+    assert road.watermark() == [("2024-05-01 08:00", ["2"])]

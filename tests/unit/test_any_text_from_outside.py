@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zhengku.collect.http_answer import Answer, NoAnswer, codec_of, read_row
+from zhengku.collect.http_answer import Answer, NoAnswer, RowsPlace, codec_of, read_row
 from zhengku.collect.http_session import LONGEST_RETRY_AFTER, _seconds_of
 from zhengku.collect.manifest import Manifest, read_manifest
 from zhengku.errors import DeliveryRejected
@@ -40,13 +40,15 @@ def test_manifest_is_read_or_rejected(content: bytes) -> None:
     st.one_of(st.binary(max_size=80), JSON.map(json.dumps).map(str.encode)),
     st.sampled_from(["utf-8", "gb18030"]),
     TEXTS,
+    st.sets(st.sampled_from(["nothing", "one_row", "json_text"])),
 )
-@example(b'{"a": ' * 50_000, "utf-8", "a.a")
-def test_answer_is_read_or_is_none(body: bytes, charset: str, place: str) -> None:
+@example(b'{"a": ' * 50_000, "utf-8", "a.a", {"one_row"})
+@example(b'{"a": [NaN' + b"," * 50_000 + b"]}", "utf-8", "a", set())
+def test_answer_is_read_or_is_none(body: bytes, charset: str, place: str, also: set[str]) -> None:
     try:
-        answer = Answer(body, charset)
+        answer = Answer(body, charset, RowsPlace(place or "a", also))
         answer.at(place or "a")
-        rows = answer.rows(place or "a")
+        rows = answer.rows()
     except NoAnswer:
         return
     assert all(row is None or isinstance(row, dict) for row in map(read_row, rows))

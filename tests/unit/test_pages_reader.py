@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from zhengku.collect.http_answer import Answer, NoAnswer, RowsPlace
 from zhengku.collect.page_file import page_bytes, totals_bytes
 from zhengku.errors import DeliveryRejected
 from zhengku.stage.blocks import Block
@@ -74,13 +75,12 @@ def test_nested_objects_become_columns_and_missing_keys_null() -> None:
         (b'{"a":"x\\u0000y"}', "row.nul"),
         (b'{"a":["\\u0000"]}', "row.nul"),
         (b'{"a":"x\x00y"}', "row.nul"),
-        (b'{"b\\u0000":1}', "row.nul"),
         (b'{"a":"\\udc00"}', "row.encoding"),
         (b'{"a":["\\udc00"]}', "row.encoding"),
         (b'{"a":"\xff\xfe"}', "row.encoding"),
-        (b'{"\xff":1}', "row.encoding"),
-        (b'{"a":{"b":1},"a.b":2}', "row.shape"),
-        (b'{"a":' * 40 + b"1" + b"}" * 40, "row.shape"),
+        (b'{"a":"1","a":"2"}', "row.shape"),
+        (b'{"a":"1" "b"}', "row.shape"),
+        (b'{"a":"a "quoted" word"}', "row.shape"),
         (b'{"a":"' + b"x" * 1024 * 1024 + b'"}', "row.too_long"),
     ],
 )
@@ -118,10 +118,166 @@ def test_no_rows_are_a_delivery_in_order() -> None:
     assert (list(reader), reader.columns, reader.fetched) == ([], ("a", "b"), 0)
 
 
-def test_too_many_keys_reject_the_delivery() -> None:
-    with pytest.raises(DeliveryRejected, match="401") as caught:
-        opened(page_file(body_of(b"{}"), rows=1, columns=[f"c{place}" for place in range(401)]))
-    assert caught.value.rule == "file.too_many_columns"
+def test_of_too_many_keys_those_that_nobody_maps_stay_in_the_landed_pages() -> None:
+    names = [f"c{place}" for place in range(402)]
+    row = json.dumps(dict.fromkeys(names, "x")).encode()
+    reader = opened(page_file(body_of(row), rows=1, columns=names), "c401")
+    [block] = reader
+    assert (len(reader.columns), reader.columns[-1], reader.unread) == (400, "c401", ("c399", "c400"))
+    assert block.copy_text == b"1" + b"\tx" * 400 + b"\n"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b'"x\\u0000y"',
+        b'"x\x00y"',
+        b'["\\u0000"]',
+        b'"\\udc00"',
+        b'"\xff\xfe"',
+        b'"' + b"x" * 2 * 1024 * 1024 + b'"',
+        b'{"b":' * 40 + b"1" + b"}" * 40,
+        b'{"b":1},"other.b":2',
+        b'1,"other":2',
+        b'1,"b\\u0000":1',
+        b'1,"\xff":1',
+        b"NaN",
+        b"undefined",
+        b"'single'",
+        b"007",
+        b"9" * 400,
+        b"[NaN, .5,]",
+    ],
+)
+def test_a_value_that_nobody_maps_costs_no_row(value: bytes) -> None:
+    rows = [b'{"a":"1"}', b'{"a":"2","other":' + value + b"}", b'{"a":"3"}']
+    content = page_file(body_of(*rows), rows=3, columns=["a", "other"])
+    reader = opened(content, "a")
+    [block] = reader
+    assert [line.split(b"\t")[:2] for line in block.copy_text.splitlines()] == [
+        [b"1", b"1"],
+        [b"2", b"2"],
+        [b"3", b"3"],
+    ]
+    assert not block.bad
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (b"NaN", b"NaN"),
+        (b"-Infinity", b"-Infinity"),
+        (b"undefined", b"undefined"),
+        (b"None", b"None"),
+        (b"True", b"true"),
+        (b"007", b"007"),
+        (b".5", b".5"),
+        (b"+1.", b"+1."),
+        (b"0x1F", b"0x1F"),
+        (b"'it\\'s'", b"it's"),
+        (b"12345678901234567890123", b"12345678901234567890123"),
+        (b"1.10", b"1.10"),
+        (b"1e400", b"1e400"),
+        ('"好\x09\x0b"'.encode(), "好\\t\x0b".encode()),
+        (b'"\\x"', b"x"),
+        (b'"1",', b"1"),
+    ],
+)
+@pytest.mark.parametrize("between", [b",", b" ,\n\xef\xbb\xbf"])
+def test_json_that_is_nearly_right_is_read_right(written: bytes, read: bytes, between: bytes) -> None:
+    rows = [b'{"a":"1"}', b'{"a":' + written + b"}", b'{"a":"3"}']
+    body = b"\xef\xbb\xbf\xef\xbb\xbf " + b'{"rows":[' + between.join(rows) + b"]}"
+    [block] = opened(page_file(body, rows=3, columns=["a"]), "a")
+    assert block.copy_text == b"1\t1\n2\t" + read + b"\n3\t3\n"
+    assert not block.bad
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"id":2,"a":"a "quoted" word"}',
+        b'{"id":2,"a":"x}',
+        b'{"id":2,"a":"x"',
+        b'{"id":2,"a":}',
+        b'{"id":2,"a" "x"}',
+        b'{"id":2,"a":[1,2}',
+        b'{"id":2,"b":[{"c":1},{"c":2}],"a":"x "y" z"}',
+        b'{"id":2,"b":[{"c":1}],,"a":"x"z"}',
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_row_that_is_no_json_costs_no_other(broken: bytes, place: int) -> None:
+    rows = [b'{"id":1,"a":"1"}', b'{"id":3,"a":"3"}']
+    rows.insert(place, broken)
+    body = b'{"code":0,"data":{"page":{"rows":[' + b",".join(rows) + b'],"total":3},"x":[{"y":{}}]},"msg":"ok"}'
+    answer = Answer(body, "utf-8", RowsPlace("data.page.rows"))
+    assert [bytes(row) for row in answer.rows()] == rows
+    assert (answer.at("code"), answer.at("data.page.total"), answer.at("msg")) == (0, 3, "ok")
+    content = page_file(body, rows=3, columns=["id", "a"])
+    [block] = open_pages(io.BytesIO(content), required_columns=["id", "a"], rows="data.page.rows", omits_empty=False)
+    assert [(bad.row_no, bad.rule_id, bad.payload) for bad in block.bad] == [(place + 1, "row.shape", broken)]
+    assert block.rows == 2
+
+
+def test_a_key_twice_is_seen_among_rows_that_leave_keys_out() -> None:
+    """The number of keys is as if each row had each key once."""
+    rows = [b'{"a":"1"}', b'{"a":"2","b":"x","b":"y"}', b'{"a":"3","b":"\\":"}']
+    reader = opened(page_file(body_of(*rows), rows=3, columns=["a", "b"]), "a", "b")
+    [block] = reader
+    assert [bad.row_no for bad in block.bad] == [2]
+    same = [b'{"a":"1"}', b'{"a":"2","b":"x","b":"x"}']
+    [block] = opened(page_file(body_of(*same), rows=2, columns=["a", "b"]), "a", "b")
+    assert block.copy_text == b"1\t1\t\\N\n2\t2\tx\n"
+
+
+ROWS_AT = RowsPlace("data.rows", ("nothing", "one_row", "json_text"))
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (b'{"data":null}', []),
+        (b'{"data":""}', []),
+        (b'{"data":[]}', []),
+        (b'{"data":{}}', []),
+        (b"{}", []),
+        (b'{"data":{"rows":null}}', []),
+        (b'{"data":{"rows":""}}', []),
+        (b'{"data":{"rows":{}}}', []),
+        (b'{"data":{"rows":{"a":1}}}', [b'{"a":1}']),
+        (b'{"data":{"rows":{"a":NaN}}}', [b'{"a":NaN}']),
+        (b'{"data":{"rows":"[{\\"a\\":1}]"}}', [b'{"a":1}']),
+        (b'{"data":"{\\"rows\\":[{\\"a\\":NaN},{\\"a\\":2}]}"}', [b'{"a":NaN}', b'{"a":2}']),
+        (b'{"data":"{\\"rows\\":\\"[]\\"}"}', []),
+        (b'"{\\"data\\":{\\"rows\\":[{\\"a\\":1}]}}"', [b'{"a":1}']),
+    ],
+)
+def test_what_else_may_stand_in_the_place_of_the_rows(body: bytes, rows: list[bytes]) -> None:
+    assert [bytes(row) for row in Answer(body, "utf-8", ROWS_AT).rows()] == rows
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data":null}',
+        b'{"data":""}',
+        b"{}",
+        b'{"data":{"rows":{"a":1}}}',
+        b'{"data":{"rows":{"a":NaN}}}',
+        b'{"data":{"rows":"[]"}}',
+        b'{"data":"{}"}',
+        b'{"data":{"rows":7}}',
+    ],
+)
+def test_it_may_stand_there_only_where_the_feed_says_so(body: bytes) -> None:
+    with pytest.raises(NoAnswer, match=r"rows_also|no object at data"):
+        Answer(body, "utf-8", RowsPlace("data.rows")).rows()
+
+
+@pytest.mark.parametrize("body", [b'{"rows":[{"a":NaN},{"a":1}', b"<html>", b"[]", b""])
+def test_a_body_that_is_cut_or_no_json_is_no_answer(body: bytes) -> None:
+    with pytest.raises(NoAnswer):
+        Answer(body, "utf-8", RowsPlace("rows"))
 
 
 def test_a_page_file_cut_anywhere_is_incomplete() -> None:
@@ -143,12 +299,12 @@ def test_rows_are_read_alike_whatever_stands_between_them() -> None:
     plain: list[dict[str, Any]] = [
         {"a": number, "b": "x\t\\N\n" if number % 2 else None, "c": number % 5 == 0} for number in range(1800)
     ]
-    odd = {3: {"a": "\0"}, 900: {"b": {"d": 1}}, 901: {"a": "\x1e", "b": "\x1f"}, 1799: 7}
+    odd = {3: {"c": "\0"}, 900: {"b": {"d": 1}}, 901: {"a": "\x1e", "b": "\x1f"}, 1799: 7}
     bodies = [
         json.dumps({"rows": [changed.get(number, row) for number, row in enumerate(plain)]}).encode()
         for changed in ({}, odd)
     ]
-    readers = [opened(page_file(body, rows=1800, columns=["a", "b", "b.d", "c"])) for body in bodies]
+    readers = [opened(page_file(body, rows=1800, columns=["a", "b", "b.d", "c"]), "c") for body in bodies]
     [alike, mixed] = [b"".join(block.copy_text for block in reader).splitlines() for reader in readers]
     assert alike[:2] == [b"1\t0\t\\N\t\\N\ttrue", b"2\t1\tx\\t\\\\N\\n\t\\N\tfalse"]
     assert b"902\t\x1e\t\x1f\t\\N\t\\N" in mixed

@@ -327,6 +327,12 @@ class ResponseShape(Model):
     """Where things stand in an answer; places are keys joined by dots."""
 
     rows: Text = Field(default="data.rows", description="The list of rows.")
+    rows_also: tuple[Literal["nothing", "one_row", "json_text"], ...] = Field(
+        default=(),
+        description="What else may stand there: nothing (null, an empty text or object, or no key, there or on the "
+        "way, where there are no rows), one_row (a single row as an object), json_text (the list, or what lies on the "
+        "way to it, as a text of JSON).",
+    )
     total: Text | None = Field(
         default=None, description="Number of rows of the whole window; compared with what came, where it is named."
     )

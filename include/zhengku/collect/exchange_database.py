@@ -475,8 +475,9 @@ class _Reading:
         query = sa.select(*self.table.selected).select_from(self.table.clause).where(*conditions).order_by(*self._keys)
         query = query.limit(self.database.page_rows)
         last: list[Any] | None = None
+        following = self.reader.ask(query)
         while True:
-            page = list(self.reader.fetch(query if last is None else query.where(self._behind(last))))
+            page = list(following())
             if not page:
                 return
             if last is not None and self._key_of(page[0]) == last:
@@ -487,6 +488,8 @@ class _Reading:
                 )
             last = self._key_of(page[-1])
             full = len(page) == self.database.page_rows
+            if full:
+                following = self.reader.ask(query.where(self._behind(last)))
             if full and not self.table.distinct:
                 page += self._ties(page, last)
             self._move(page)

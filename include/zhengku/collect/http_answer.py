@@ -8,11 +8,14 @@ import codecs
 import json
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import astuple
+
+from zhengku.collect.loose_json import Literal, NotReadable, Rows, read_page, read_value
 
 DEEPEST: Final = 32
 """Objects in objects; a row of more is no row."""
@@ -20,12 +23,6 @@ DEEPEST: Final = 32
 
 _LONGEST_AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes of a list of rows that is decoded at once: as objects of Python it takes several times that."""
-
-
-class Literal(str):
-    """A number as it was written: 1.10 stays 1.10."""
-
-    __slots__ = ()
 
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -38,6 +35,7 @@ _CONTROL: Final = re.compile(rb"[\x00-\x1f]")
 _PAIR: Final = rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE: Final = re.compile(rb"\\(?:" + _PAIR + rb"|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"(\s*+:)?+', re.DOTALL)
 _BETWEEN: Final = b" \t\r\n,"
 
 
@@ -55,32 +53,89 @@ def codec_of(content_type: str | None) -> str:
     return "gb18030" if name in ("gb18030", "gbk", "gb2312") else "utf-8"
 
 
-class Answer:
-    """One body. Raises `NoAnswer` when it is no JSON object."""
+@dataclass(frozen=True, slots=True)
+class RowsPlace:
+    """Where the list of rows stands (keys joined by dots), and what else an interface puts there.
 
-    def __init__(self, body: bytes, charset: str = "utf-8") -> None:
+    `nothing`: null, an empty text, list or object, or no key at all, there or on the way, where there are no rows;
+    `one_row`: a single row as an object; `json_text`: the list, or what lies on the way to it, as a text of JSON.
+    """
+
+    place: str
+    also: Collection[str] = ()
+
+
+class Answer:
+    """One body, whose rows stand at `rows`. Raises `NoAnswer` when it is no JSON object.
+
+    JSON that is nearly right is read as `zhengku.collect.loose_json` tells.
+    """
+
+    def __init__(self, body: bytes, charset: str = "utf-8", rows: RowsPlace | None = None) -> None:
         if charset != "utf-8":
             # Bytes that are none of the charset's stay as they are, and make one row bad.
             body = body.decode(charset, "surrogateescape").encode("utf-8", "surrogateescape")
-        self._body = body.removeprefix(codecs.BOM_UTF8)
+        while (body := body.strip()).startswith(codecs.BOM_UTF8):
+            body = body.removeprefix(codecs.BOM_UTF8)
+        self._rows_at = rows
+        if rows is not None and "json_text" in rows.also:
+            body = _unwrapped(body, rows.place.split("."))
+        self._body = body
         self._mended: bytes | None = None
+        self._loose: dict[str, Any] | None = None
+        self._top: dict[str, msgspec.Raw] = {}
         self._levels: dict[str, dict[str, msgspec.Raw]] = {}
+        self._list: list[msgspec.Raw] | None = None
+        if self._is_read(body):
+            return
+        self._mended = _readable(body)
+        if self._is_read(self._mended):
+            return
+        self._mended = None
         try:
-            self._top = _OBJECT.decode(self._body)
+            self._loose = read_page(body.decode("utf-8", "surrogateescape"), rows.place if rows else "")
+        except (NotReadable, RecursionError):
+            raise NoAnswer(f"a body of {len(body)} bytes that is no JSON object") from None
+
+    def _is_read(self, body: bytes) -> bool:
+        """Take the body apart down to its rows; False when it is not JSON by the letter."""
+        self._levels.clear()
+        try:
+            self._top = _OBJECT.decode(body)
+            raw = self._raw_at(self._rows_at.place) if self._rows_at is not None else None
+            if raw is not None and bytes(memoryview(raw)[:1]) == b"[":
+                self._list = _LIST.decode(raw)
         except _NOT_DECODED:
-            self._mended = _readable(self._body)
-            try:
-                self._top = _OBJECT.decode(self._mended)
-            except _NOT_DECODED:
-                raise NoAnswer(f"a body of {len(self._body)} bytes that is no JSON object") from None
+            return False
+        except NoAnswer:
+            # JSON, but of another shape: who asks for the rows is told.
+            return True
+        return True
 
     def at(self, place: str) -> Any:
         """Return the value at a place, keys joined by dots; None where there is none."""
+        if self._loose is not None:
+            return self._loose_at(place)
         raw = self._raw_at(place)
         try:
             return None if raw is None else _VALUE.decode(raw)
         except _NOT_DECODED:
             raise NoAnswer(f"a value at {place} that cannot be read") from None
+
+    def _loose_at(self, place: str) -> Any:
+        level: Any = self._loose
+        *parents, last = place.split(".")
+        for key in parents:
+            level = level.get(key)
+            if level is None or level in self._nothings:
+                return None
+            if not isinstance(level, dict):
+                raise NoAnswer(f"no object at {key} on the way to {place}")
+        return level.get(last)
+
+    @property
+    def _nothings(self) -> Sequence[Any]:
+        return ("", [], {}) if self._rows_at is not None and "nothing" in self._rows_at.also else ()
 
     def _raw_at(self, place: str) -> msgspec.Raw | None:
         level = self._top
@@ -95,30 +150,50 @@ class Answer:
             raw = level.get(key)
             if raw is None:
                 return None
-            try:
-                level = self._levels[way] = _OBJECT.decode(raw)
-            except _NOT_DECODED:
-                if bytes(raw) == b"null":
+            if bytes(memoryview(raw)[:1]) != b"{":
+                value = _VALUE.decode(raw)
+                if value is None or value in self._nothings:
                     return None
-                raise NoAnswer(f"no object at {key} on the way to {place}") from None
+                raise NoAnswer(f"no object at {key} on the way to {place}")
+            level = self._levels[way] = _OBJECT.decode(raw)
         return level.get(last)
 
-    def rows(self, place: str) -> "list[msgspec.Raw] | list[bytes]":
-        """Return the rows of the list at a place, each as the bytes that came (in UTF-8). Raises `NoAnswer`."""
-        raw = self._raw_at(place)
-        if raw is None:
-            raise NoAnswer(f"nothing at {place}, where the list of rows should stand")
-        try:
-            rows = _LIST.decode(raw)
-        except _NOT_DECODED:
-            # Empty pages of some gateways: null for no rows.
-            if bytes(raw) == b"null":
-                return []
-            raise NoAnswer(f"no list at {place}") from None
-        if self._mended is None:
-            return rows
-        # What was mended has the same length, so the original rows lie at the same places.
-        start = self._mended.find(bytes(raw)) + 1
+    def rows(self) -> "Sequence[msgspec.Raw] | Sequence[bytes]":
+        """Return the rows, each as the bytes that came (in UTF-8). Raises `NoAnswer`."""
+        assert self._rows_at is not None, "the place of the rows was not told"
+        place, also = self._rows_at.place, self._rows_at.also
+        if self._list is not None:
+            return self._list if self._mended is None else self._originals(self._list)
+        value = self.at(place)
+        # Empty pages of some gateways: null for no rows.
+        if (value is None and self._has(place)) or (value in (None, *self._nothings) and "nothing" in also):
+            return []
+        if isinstance(value, Rows) and (value.is_list or "one_row" in also):
+            return value
+        if isinstance(value, dict) and "one_row" in also:
+            raw = self._raw_at(place)
+            assert raw is not None
+            return [raw] if self._mended is None else self._originals([raw])
+        came = "nothing" if value is None else "an object" if isinstance(value, dict | Rows) else type(value).__name__
+        raise NoAnswer(
+            f"{came} at {place}, where the list of rows should stand (rows_also says what else a feed may have there)"
+        )
+
+    def _has(self, place: str) -> bool:
+        """Tell whether the object around a place has its key."""
+        way, _, last = place.rpartition(".")
+        if self._loose is not None:
+            level = self._loose_at(way) if way else self._loose
+            return isinstance(level, dict) and last in level
+        return last in (self._levels.get(f"{way}.", {}) if way else self._top)
+
+    def _originals(self, rows: Sequence[msgspec.Raw]) -> list[bytes]:
+        """Return rows as they came; what was mended has the same length, so they lie at the same places."""
+        assert self._mended is not None
+        assert self._rows_at is not None
+        raw = self._raw_at(self._rows_at.place)
+        assert raw is not None
+        start = self._mended.find(bytes(raw)) + (self._list is not None)
         originals: list[bytes] = []
         for row in rows:
             while self._mended[start] in _BETWEEN:
@@ -128,10 +203,29 @@ class Answer:
             start += length
         return originals
 
-    def row_list(self, place: str) -> msgspec.Raw | None:
+    def row_list(self) -> msgspec.Raw | None:
         """Return the list of `rows` as one piece, which decodes sooner; None where it is long or was mended."""
-        raw = self._raw_at(place)
-        return raw if raw is not None and self._mended is None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
+        if self._list is None or self._mended is not None or self._rows_at is None:
+            return None
+        raw = self._raw_at(self._rows_at.place)
+        return raw if raw is not None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
+
+
+def _unwrapped(body: bytes, way: Sequence[str]) -> bytes:
+    """Return a body in which texts of JSON on the way to the rows, or in their place, are the JSON that they say."""
+    body = body.strip()
+    try:
+        if body.startswith(b'"'):
+            text = json.loads(body, strict=False)
+            return _unwrapped(text.encode("utf-8", "surrogatepass"), way) if text.strip() else body
+        if way and body.startswith(b"{"):
+            level = _OBJECT.decode(body)
+            if way[0] in level:
+                return msgspec.json.encode({**level, way[0]: msgspec.Raw(_unwrapped(bytes(level[way[0]]), way[1:]))})
+    except (*_NOT_DECODED, ValueError):
+        # It is read, or refused, as it is.
+        return body
+    return body
 
 
 def _readable(body: bytes) -> bytes:
@@ -156,17 +250,35 @@ def read_row(raw: msgspec.Raw | bytes) -> dict[str, Any] | None:
     try:
         row = _VALUE.decode(raw)
     except _NOT_DECODED:
+        text = bytes(raw).decode("utf-8", "surrogateescape")
         try:
-            row = json.loads(
-                bytes(raw).decode("utf-8", "surrogateescape"),
-                strict=False,
-                parse_float=Literal,
-                parse_int=Literal,
-                parse_constant=Literal,
-            )
+            row = json.loads(text, strict=False, parse_float=Literal, parse_int=Literal, parse_constant=Literal)
         except (ValueError, RecursionError):
-            return None
+            try:
+                row = read_value(text)
+            except (NotReadable, RecursionError):
+                return None
     return row if isinstance(row, dict) else None
+
+
+def repeated_keys(raw: msgspec.Raw | bytes) -> Collection[str]:
+    """Return the keys that one object of a row has twice with different values: the row says two things."""
+    repeated: set[str] = set()
+
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found and found[key] != value:
+                repeated.add(key)
+            found[key] = value
+        return found
+
+    try:
+        json.loads(bytes(raw).decode("utf-8", "surrogateescape"), strict=False, object_pairs_hook=noted)
+    except (ValueError, RecursionError):
+        # Read loosely, the last one counts.
+        return ()
+    return repeated
 
 
 class UniformRows:
@@ -179,36 +291,43 @@ class UniformRows:
     def __init__(self, names: Sequence[str], wanted: Collection[str] | None = None) -> None:
         self.names: Final = tuple(names)
         self.wanted: Final = self.names if wanted is None else tuple(name for name in names if name in wanted)
-        self._decoder: msgspec.json.Decoder[list[Any]] | None = None
+        self._decoders: list[msgspec.json.Decoder[list[Any]]] = []
         fields = [f"f{place}" for place in range(len(self.names))]
-        try:
-            form = msgspec.defstruct(
-                "UniformRow",
-                [
-                    (field, Any if name in self.wanted else msgspec.Raw, None if name in self.wanted else _NULL)
-                    for field, name in zip(fields, self.names, strict=True)
-                ],
-                rename=dict(zip(fields, self.names, strict=True)),
-                forbid_unknown_fields=True,
-                gc=False,
-            )
-        except (ValueError, UnicodeEncodeError):
-            # Two equal names, or one with a quote or a control character.
-            return
-        if self.names:
-            self._decoder = msgspec.json.Decoder(list[form], float_hook=Literal)  # type: ignore[valid-type]
+        kinds = [Any if name in self.wanted else msgspec.Raw for name in self.names]
+        # Most rows have every key, which is decoded sooner; then others, whose missing keys are told from nulls.
+        for defaults in ((), [msgspec.UNSET] * len(fields)):
+            members = [tuple(member) for member in zip(fields, kinds, *([defaults] if defaults else []), strict=True)]
+            try:
+                form = msgspec.defstruct(
+                    "UniformRow",
+                    members,
+                    rename=dict(zip(fields, self.names, strict=True)),
+                    forbid_unknown_fields=True,
+                    gc=False,
+                )
+            except (ValueError, UnicodeEncodeError):
+                # Two equal names, or one with a quote or a control character.
+                return
+            if self.names:
+                decoder = msgspec.json.Decoder(list[form], float_hook=Literal)  # type: ignore[valid-type]
+                self._decoders.append(decoder)
         if 0 < len(self.wanted) < len(self.names):
             self._values = attrgetter(*(fields[self.names.index(name)] for name in self.wanted))
 
     def columns(
-        self, rows: "Sequence[msgspec.Raw | bytes]", *, longest: int | None = None, whole: msgspec.Raw | None = None
+        self,
+        rows: "Sequence[msgspec.Raw | bytes]",
+        *,
+        longest: int | None = None,
+        whole: msgspec.Raw | None = None,
+        once: bool = False,
     ) -> list[tuple[Any, ...]] | None:
         """Return the values of each of `wanted`, None for a missing key, as `read_row` gives them.
 
-        None when there are no rows, or one of them cannot be decoded so, holds an object or is longer than `longest`
-        bytes. `whole` is the list of these very rows in one piece, where there is one.
+        None when there are no rows, or one of them cannot be decoded so, holds an object, is longer than `longest`
+        bytes or (with `once`) has a key twice. `whole` is the list of these very rows in one piece, where there is one.
         """
-        if self._decoder is None or not rows:
+        if not self._decoders or not rows:
             return None
         joined = bytes(whole) if whole is not None else b"[" + b",".join(rows) + b"]"
         if len(self.wanted) < len(self.names) and joined.count(b"{") != len(rows):
@@ -216,14 +335,28 @@ class UniformRows:
             return None
         if longest is not None and len(joined) > longest and max(len(memoryview(row)) for row in rows) > longest:
             return None
-        try:
-            decoded = self._decoder.decode(joined)
-        except _NOT_DECODED:
+        for decoder in self._decoders:
+            try:
+                decoded = decoder.decode(joined)
+            except _NOT_DECODED:
+                continue
+            break
+        else:
             return None
         # Bytes that are no row by themselves may be some when joined.
         if len(decoded) != len(rows):
             return None
         columns = self._columns(decoded)
+        keys = len(rows) * len(self.names)
+        if decoder is not self._decoders[0]:
+            missing = [values.count(msgspec.UNSET) for values in columns]
+            keys -= sum(missing)
+            columns = [
+                tuple(None if value is msgspec.UNSET else value for value in values) if count else values
+                for values, count in zip(columns, missing, strict=True)
+            ]
+        if once and joined.count(b'":') != keys and sum(map(bool, _STRINGS.findall(joined))) != keys:
+            return None
         return None if any(dict in set(map(type, values)) for values in columns) else columns
 
     def _columns(self, decoded: list[Any]) -> list[tuple[Any, ...]]:
@@ -235,25 +368,31 @@ class UniformRows:
         return list(zip(*values, strict=True)) if len(self.wanted) > 1 else [tuple(values)]
 
 
-def flattened(row: dict[str, Any]) -> dict[str, Any] | None:
+def flattened(row: dict[str, Any], needed: Collection[str] | None = None) -> dict[str, Any] | None:
     """Return a row whose nested objects became columns: `extend.准驾车型`. An empty object is no column.
 
-    None when two values would get one name, or objects lie deeper than `DEEPEST`.
+    None when two values would get one name, or objects lie deeper than `DEEPEST`; where `needed` is given, only when
+    that is true of one of these columns: of others, the first value counts, and what lies too deep is left out.
     """
     flat: dict[str, Any] = {}
-    return flat if _flatten("", row, flat, 0) else None
+    return flat if _flatten("", row, flat, 0, needed) else None
 
 
-def _flatten(prefix: str, values: dict[str, Any], flat: dict[str, Any], depth: int) -> bool:
+def _flatten(
+    prefix: str, values: dict[str, Any], flat: dict[str, Any], depth: int, needed: Collection[str] | None
+) -> bool:
     for key, value in values.items():
         name = prefix + key
         if isinstance(value, dict):
-            if depth == DEEPEST or not _flatten(f"{name}.", value, flat, depth + 1):
+            if depth == DEEPEST:
+                if needed is None or any(each.startswith(f"{name}.") for each in needed):
+                    return False
+            elif not _flatten(f"{name}.", value, flat, depth + 1, needed):
                 return False
-        elif name in flat:
-            return False
-        else:
+        elif name not in flat:
             flat[name] = value
+        elif needed is None or name in needed:
+            return False
     return True
 
 

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,7 +50,15 @@ Row = msgspec.Raw | bytes
 
 
 class _Shifted(Exception):
-    """The pages do not make one whole; the text says what was expected and what came."""
+    """The pages do not make one whole; the text says what was expected and what came.
+
+    `repeated` are marks of rows that came on two pages, where that alone is wrong: a source that holds them twice gives
+    the same ones again, pages that shift give others.
+    """
+
+    def __init__(self, what: str, repeated: Collection[bytes] = ()) -> None:
+        super().__init__(what)
+        self.repeated = frozenset(repeated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +113,14 @@ class HttpApiSource(Source):
         """
         api = self._api
         window = delivery.window or Window()
+        repeated: frozenset[bytes] = frozenset()
         with closing(HttpSession(api, self._address, self._slots, self._first_pause, self._feed.name)) as session:
             for attempt in range(1, api.attempts + 1):
-                reading = _Reading(self._feed, api, session, window, delivery.modified_at)
+                reading = _Reading(self._feed, api, session, window, delivery.modified_at, repeated)
                 try:
                     landed: Landed = landing.put(Chunks(reading.pieces()), path, on_bytes=on_bytes)
                 except _Shifted as error:
+                    repeated = error.repeated
                     if attempt == api.attempts:
                         raise DeliveryUnavailable(
                             f"{self._feed.name}: the pages of {session.shown} ({window}) shifted while they were read, "
@@ -133,10 +144,19 @@ class HttpApiSource(Source):
 class _Reading:
     """One reading of a window from its start: the pages, and what they tell together."""
 
-    def __init__(self, feed: Feed, api: HttpApi, session: HttpSession, window: Window, begin: datetime) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        api: HttpApi,
+        session: HttpSession,
+        window: Window,
+        begin: datetime,
+        repeated: Collection[bytes] = (),
+    ) -> None:
         self.rows = 0
         self._begin = begin
         self._feed = feed
+        self._needed = frozenset(feed.required_columns)
         self._api = api
         self._session = session
         self._window = window
@@ -151,6 +171,10 @@ class _Reading:
         self._shapes: set[object] = set()
         # Of 16 bytes at most: a window may have millions of rows.
         self._seen: set[bytes] = set()
+        # Marks that came more than once: on one page, which is one answer and cannot shift, and on two.
+        self._doubled: set[bytes] = set()
+        self._repeated: set[bytes] = set()
+        self._repeated_before = repeated
         self._full_pages: set[bytes] = set()
         self._times: dict[str, datetime | None] = {}
 
@@ -183,19 +207,14 @@ class _Reading:
         while True:
             page = self._ask({paging.page_parameter: number, paging.size_parameter: paging.size})
             total = self._same_total(total, page, first=number == paging.first)
-            digest = hashlib.sha256(page.body.content).digest()
-            if total is None and page.rows and digest == last_digest and len(page.rows) < paging.size:
-                # Some interfaces give their last page for every number beyond it.
-                log.warning(
-                    "%s: page %d of %s repeats the one before: taken for the end. Name response.total to be sure.",
-                    self._feed.name,
-                    number,
-                    self._session.shown,
-                )
+            digest = _digest(page)
+            if total is None and page.rows and digest == last_digest:
+                self._beyond_the_end(paging, number, page)
+                self._tell_doubled()
                 return
             if page.rows:
                 self._not_seen_page(page, digest, number, paging.size)
-                self._take_all(page, number)
+                self._take_all(page)
                 came += len(page.rows)
                 yield page
             if total is not None:
@@ -203,17 +222,48 @@ class _Reading:
                     self._whole(total, came)
                     return
             elif not page.rows or (number > paging.first and len(page.rows) < first_length):
+                self._whole(total, came)
                 return
             # An interface may give fewer rows than asked for: the first page tells how many a full one has.
             first_length = first_length or len(page.rows)
             last_digest = digest
             number += 1
 
+    def _beyond_the_end(self, paging: NumberPaging, number: int, page: _Page) -> None:
+        """Make sure that a page which repeats the one before it means the end.
+
+        Some interfaces give their last page for every number beyond it: then the next one is the same again. Rows that
+        were inserted meanwhile, as many as a page has, would make one page repeat and others follow.
+        """
+        following = self._ask({paging.page_parameter: number + 1, paging.size_parameter: paging.size})
+        if _digest(following) != _digest(page):
+            raise _Shifted(f"expected new rows on page {number}, it is the same as the page before, and others follow")
+        half = paging.size // 2
+        if number == paging.first + 1 and len(page.rows) >= paging.size:
+            # It may also be that the number of the page is not heeded: half as many rows to a page tell.
+            second = self._ask({paging.page_parameter: number, paging.size_parameter: max(half, 1)})
+            if not half or list(map(bytes, second.rows)) != list(map(bytes, page.rows[half : half * 2])):
+                raise SourceRefused(
+                    f"{self._feed.name}: expected other rows on page {number} of {self._session.shown}, the first page "
+                    f"came again: it does not heed {paging.page_parameter}, or nobody can tell. Correct "
+                    "page_parameter and size_parameter, or name response.total."
+                )
+        log.warning(
+            "%s: pages %d and %d of %s repeat the one before: it answers its last page for every number beyond the "
+            "end, so %d pages are the whole. Name response.total to be sure.",
+            self._feed.name,
+            number,
+            number + 1,
+            self._session.shown,
+            number - paging.first,
+        )
+
     def _by_cursor(self, paging: CursorPaging) -> Iterator[_Page]:
         total: int | None = None
         came = empty = 0
         cursor = ""
         cursors: set[str] = set()
+        stood, last_digest = False, b""
         number = 0
         while True:
             number += 1
@@ -222,9 +272,21 @@ class _Reading:
                 parameters[paging.cursor_parameter] = cursor
             page = self._ask(parameters, paging.cursor)
             total = self._same_total(total, page, first=number == 1)
+            digest = _digest(page)
+            if cursor and page.rows and page.cursor == cursor and digest == last_digest:
+                log.warning(
+                    "%s: page %d of %s repeats the one before, with its cursor: it answers its last page beyond the "
+                    "end, so %d pages are the whole.",
+                    self._feed.name,
+                    number,
+                    self._session.shown,
+                    number - 1,
+                )
+                self._whole(total, came)
+                return
             if page.rows:
-                self._not_seen_page(page, hashlib.sha256(page.body.content).digest(), number, paging.size)
-                self._take_all(page, number)
+                self._not_seen_page(page, digest, number, paging.size)
+                self._take_all(page)
                 came += len(page.rows)
                 empty = 0
                 yield page
@@ -233,11 +295,16 @@ class _Reading:
             if not page.cursor or (not page.rows and page.cursor in cursors):
                 self._whole(total, came)
                 return
-            if page.cursor in cursors:
+            if page.cursor in cursors and page.cursor != cursor:
                 raise _Shifted(f"expected a new cursor behind page {number}, the answer names one that was used before")
+            if page.cursor == cursor and stood:
+                raise _Shifted(
+                    f"expected a new cursor behind page {number}, its cursor stands still and its rows do not"
+                )
             if empty > _MOST_EMPTY_PAGES:
                 raise _Shifted(f"expected rows or an end, {empty} pages in succession came empty with new cursors")
             cursors.add(page.cursor)
+            stood, last_digest = page.cursor == cursor, digest
             cursor = page.cursor
 
     def _by_time(self, paging: TimePaging) -> Iterator[_Page]:
@@ -317,7 +384,7 @@ class _Reading:
             older = False
             for raw in page.rows:
                 row = read_row(raw)
-                row = flattened(row) if row is not None else None
+                row = flattened(row, self._needed) if row is not None else None
                 moment = self._time(row.get(self._time_column)) if row is not None and self._time_column else None
                 if self._mark(raw, row) not in self._seen:
                     return True
@@ -343,10 +410,10 @@ class _Reading:
 
         def read(body: Body) -> _Page:
             shape = api.response
-            rows = body.answer.rows(shape.rows)
+            rows = body.answer.rows()
             total = _total(body.answer.at(shape.total), shape.total) if shape.total else None
             cursor = _cursor(body.answer.at(cursor_place), cursor_place) if cursor_place else ""
-            return _Page(body, rows, body.answer.row_list(shape.rows), total, cursor)
+            return _Page(body, rows, body.answer.row_list(), total, cursor)
 
         return self._session.ask({**asked, **parameters}, read)
 
@@ -363,8 +430,26 @@ class _Reading:
     def _whole(self, total: int | None, came: int) -> None:
         if total is not None and total != came:
             raise _Shifted(f"expected {total} rows by the interface's total, {came} came")
-        if total is not None and self._api.row_id and total != len(self._seen):
-            raise _Shifted(f"expected {total} different rows by the interface's total, {len(self._seen)} came")
+        if self._repeated and self._repeated != self._repeated_before:
+            raise _Shifted(
+                f"expected each row once, {len(self._repeated)} came on two pages (by row_id); if the next reading "
+                "brings the same ones twice, the source holds them twice",
+                self._repeated,
+            )
+        self._tell_doubled()
+
+    def _tell_doubled(self) -> None:
+        """Tell of row ids that the source holds twice: both rows are taken, and the load finds which one counts."""
+        doubled = self._doubled | self._repeated
+        if doubled:
+            log.warning(
+                "%s: %d row id(s) of %s stand for more than one row, in one answer or in two readings alike: the "
+                "source holds them twice, the pages did not shift. All their rows are collected; ask the department "
+                "which columns tell its rows apart (row_id).",
+                self._feed.name,
+                len(doubled),
+                self._session.shown,
+            )
 
     def _not_seen_page(self, page: _Page, digest: bytes, number: int, size: int) -> None:
         # A page of few rows may well repeat: without a row_id nothing says that its rows are the same ones.
@@ -374,12 +459,13 @@ class _Reading:
             raise _Shifted(f"expected new rows on page {number}, it is the same as an earlier page")
         self._full_pages.add(digest)
 
-    def _take_all(self, page: _Page, number: int) -> None:
-        """Take rows none of which may have come before."""
+    def _take_all(self, page: _Page) -> None:
+        """Take rows; those that came before are noted, and the end of the reading tells what that means."""
         marks, _ = self._noted(page, marked=bool(self._api.row_id))
         fresh = set(marks)
-        if len(fresh) < len(marks) or not fresh.isdisjoint(self._seen):
-            raise _Shifted(f"expected each row once, page {number} has one that came before (by row_id)")
+        if len(fresh) < len(marks):
+            self._doubled.update(mark for mark, times in Counter(marks).items() if times > 1)
+        self._repeated |= fresh & self._seen
         self._seen |= fresh
 
     def _take_new(self, page: _Page, number: int) -> tuple[datetime | None, int]:
@@ -493,7 +579,7 @@ class _Reading:
             kinds = tuple(map(type, row.values()))
             if dict in kinds:
                 self._note_parents("", row)
-                row = flattened(row)
+                row = flattened(row, self._needed)
                 if row is not None:
                     kinds = tuple(map(type, row.values()))
         if row is None:
@@ -516,7 +602,9 @@ class _Reading:
         # The reader rejects far fewer columns, and makes a row bad whose names no database takes.
         if name in self._columns:
             self._columns[name] = self._columns[name] or has_value
-        elif len(self._columns) < _MOST_COLUMNS and len(name) <= _LONGEST_NAME and storable(name):
+        elif name in self._needed or (
+            len(self._columns) < _MOST_COLUMNS and len(name) <= _LONGEST_NAME and storable(name)
+        ):
             self._columns[name] = has_value
 
     def _note_parents(self, prefix: str, values: dict[str, Any]) -> None:
@@ -548,6 +636,15 @@ class _Reading:
                 self._times.clear()
             at = self._times[value] = _moment(value.strip(), self._api.time_format)
             return at
+
+
+def _digest(page: _Page) -> bytes:
+    """Return what tells a page's rows from those of others; its envelope may have a time, or its own number."""
+    digest = hashlib.sha256()
+    for row in page.rows:
+        digest.update(row)
+        digest.update(b"\n")
+    return digest.digest()
 
 
 def _moment(text: str, time_format: str) -> datetime | None:

@@ -24,7 +24,7 @@ from tenacity.wait import wait_exponential_jitter
 from zhengku import clock
 from zhengku.catalog.department import HmacSignature, HttpApi, Md5Signature, TokenSignature
 from zhengku.collect.address import without_login
-from zhengku.collect.http_answer import Answer, NoAnswer, codec_of
+from zhengku.collect.http_answer import Answer, NoAnswer, RowsPlace, codec_of
 from zhengku.collect.page_file import LARGEST_BODY
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
 
@@ -100,6 +100,7 @@ class HttpSession:
         shown_host = f"[{host}]" if ":" in host else host
         self._base = f"{parts.scheme}://{shown_host}{f':{port}' if port else ''}{parts.path.rstrip('/')}/"
         self.shown = without_login(self._url(api.path))
+        self._rows_at = RowsPlace(api.response.rows, api.response.rows_also)
         self._token = ""
         self._token_until = 0.0
         self._pace = 60.0 * max(slots, 1) / api.requests_per_minute
@@ -413,7 +414,7 @@ class HttpSession:
         content = b"".join(pieces)
         charset = codec_of(response.headers.get("Content-Type"))
         try:
-            return Body(content, charset, Answer(content, charset))
+            return Body(content, charset, Answer(content, charset, self._rows_at))
         except NoAnswer as error:
             raise _Passing(str(error)) from None
 

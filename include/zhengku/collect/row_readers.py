@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -64,6 +65,10 @@ class RowReader:
         result.close()
         return rows
 
+    def ask(self, query: sa.Select[Any]) -> Callable[[], Sequence[Row]]:
+        """Return what gives the rows of a query; a reader may begin to fetch them before they are wanted."""
+        return lambda: self.fetch(query)
+
     def stream(self, query: sa.Select[Any], size: int) -> Iterator[Sequence[Row]]:
         """Yield rows, at most `size` at a time, of which no more lie in memory."""
         result = self._connection.execution_options(stream_results=True).execute(query)
@@ -112,7 +117,10 @@ class PyMysqlReader(RowReader):
 
 
 class AsyncmyReader(RowReader):
-    """Reads MySQL and MariaDB by asyncmy, over a connection and a transaction of its own; values are bytes."""
+    """Reads MySQL and MariaDB by asyncmy, over a connection and a transaction of its own; values are bytes.
+
+    It works in a thread of its own, so that the server makes the next page while the last one is written.
+    """
 
     sends = "bytes"
 
@@ -120,8 +128,8 @@ class AsyncmyReader(RowReader):
         super().__init__(connection)
         self._arguments = arguments
         self._driver: Any = None
-        # One reader runs in one thread, which has no loop of its own.
         self._runner = asyncio.Runner()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="asyncmy")
 
     def begin(self, statements: Sequence[str]) -> None:
         """Connect, and run the statements that begin the transaction."""
@@ -138,16 +146,25 @@ class AsyncmyReader(RowReader):
                 for text in statements:
                     await cursor.execute(text)
 
-        self._run(connect)
+        self._begun(connect)()
 
     def close(self) -> None:
-        """Close the connection, in whatever state it is."""
-        if self._driver is not None:
-            self._driver.close()
-        self._runner.close()
+        """Close the connection, in whatever state it is, when what was begun has ended."""
+
+        def close() -> None:
+            if self._driver is not None:
+                self._driver.close()
+            self._runner.close()
+
+        self._thread.submit(close).result()
+        self._thread.shutdown()
 
     def fetch(self, query: sa.Select[Any]) -> Sequence[Row]:
         """Return all rows; raises what SQLAlchemy raises."""
+        return self.ask(query)()
+
+    def ask(self, query: sa.Select[Any]) -> Callable[[], Sequence[Row]]:
+        """Begin to fetch the rows of a query, and return what gives them; it raises what SQLAlchemy raises."""
         text, parameters = self._compiled(query)
 
         async def fetch() -> Sequence[Row]:
@@ -157,8 +174,7 @@ class AsyncmyReader(RowReader):
                 rows: Sequence[Row] = await cursor.fetchall()
                 return rows
 
-        rows: Sequence[Row] = self._run(fetch)
-        return rows
+        return self._begun(fetch)
 
     def stream(self, query: sa.Select[Any], size: int) -> Iterator[Sequence[Row]]:
         """Yield rows, at most `size` at a time, of which no more lie in memory."""
@@ -175,25 +191,30 @@ class AsyncmyReader(RowReader):
             rows: Sequence[Row] = await cursor.fetchmany(size)
             return rows
 
-        self._run(begin)
-        while rows := self._run(part):
+        self._begun(begin)()
+        while rows := self._begun(part)():
             yield rows
-        self._run(cursor.close)
+        self._begun(cursor.close)()
 
     def _compiled(self, query: sa.Select[Any]) -> tuple[str, Mapping[str, Any]]:
         compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"render_postcompile": True})
         return compiled.string, compiled.params
 
-    def _run(self, work: Callable[[], Any]) -> Any:
-        """Run `work` to its end; an error of the driver becomes the one that SQLAlchemy makes of its like."""
+    def _begun(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Begin `work` and return what waits for its end; an error of the driver becomes SQLAlchemy's of its like."""
         from asyncmy.errors import Error
 
-        try:
-            return self._runner.run(work())
-        except Error as error:
-            wrapped = exc.DBAPIError.instance(None, None, error, Error, hide_parameters=True)
-        # Not chained: the driver's text may quote values.
-        raise wrapped from None
+        running = self._thread.submit(lambda: self._runner.run(work()))
+
+        def result() -> Any:
+            try:
+                return running.result()
+            except Error as error:
+                wrapped = exc.DBAPIError.instance(None, None, error, Error, hide_parameters=True)
+            # Not chained: the driver's text may quote values.
+            raise wrapped from None
+
+        return result
 
 
 @contextmanager
@@ -213,6 +234,8 @@ def open_row_reader(
             yield PyMysqlReader(connection)
             return
         reader = AsyncmyReader(connection, wanted)
+        # The department sees one connection at a time.
+        connection.close()
         try:
             reader.begin(begin)
             yield reader

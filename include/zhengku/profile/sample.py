@@ -9,7 +9,7 @@ from typing import Final
 
 from zhengku.catalog import Feed, FileDrop
 from zhengku.catalog.department import ExchangeDatabase, HttpApi
-from zhengku.collect.http_answer import Answer, flattened, read_row
+from zhengku.collect.http_answer import Answer, RowsPlace, flattened, read_row
 from zhengku.collect.landing import Landed, LandingArea, Readable
 from zhengku.collect.page_file import totals_bytes
 from zhengku.collect.source import Window
@@ -110,7 +110,8 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
             if collected.rejection is not None:
                 raise collected.rejection
         if area.was_cut and isinstance(feed.transport, HttpApi):
-            _conclude_pages(Path(folder) / _PATH, feed.transport.response.rows)
+            shape = feed.transport.response
+            _conclude_pages(Path(folder) / _PATH, RowsPlace(shape.rows, shape.rows_also))
         return _read(feed, area, delivery.name, rows)
 
 
@@ -125,7 +126,7 @@ def _with_small_pages(feed: Feed, rows: int) -> Feed:
     return copy
 
 
-def _conclude_pages(path: Path, rows_at: str) -> None:
+def _conclude_pages(path: Path, rows_at: RowsPlace) -> None:
     """End a page file that was cut behind its last whole page, with the totals that its reader begins with."""
     with path.open("r+b") as content:
         pages = rows = 0
@@ -138,7 +139,7 @@ def _conclude_pages(path: Path, rows_at: str) -> None:
             if not body or content.read(1) != b"\n":
                 break
             pages += 1
-            for raw in Answer(body, announced.get("charset", "utf-8")).rows(rows_at):
+            for raw in Answer(body, announced.get("charset", "utf-8"), rows_at).rows():
                 rows += 1
                 row = read_row(raw)
                 columns.update(dict.fromkeys(flattened(row) or () if row else ()))

@@ -5,19 +5,32 @@ bytes, and the rows around it are read.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from zhengku.collect.http_answer import Answer, Literal, NoAnswer, UniformRows, flattened, read_row
+from zhengku.collect.http_answer import (
+    Answer,
+    NoAnswer,
+    RowsPlace,
+    UniformRows,
+    flattened,
+    read_row,
+    repeated_keys,
+    storable,
+)
+from zhengku.collect.loose_json import Literal
 from zhengku.collect.page_file import Page, Totals, read_pages, read_totals
 from zhengku.errors import DeliveryRejected
 from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block, Note
 from zhengku.stage.column_names import shown
 from zhengku.stage.copy_text import copy_lines, escaped
 from zhengku.stage.quoting import Fault
+
+log = logging.getLogger(__name__)
 
 MAX_COLUMNS: Final = 400
 MAX_ROW_BYTES: Final = 1024 * 1024
@@ -28,8 +41,11 @@ _NOTHING: Final = type(None)
 _PLAIN: Final = frozenset({str, _NOTHING})
 _TEXTS: Final = frozenset({str, Literal, _NOTHING})
 _SIMPLE: Final = frozenset({*_TEXTS, int, bool})
+_LONGEST_UNMAPPED: Final = 64 * 1024
+"""Characters of a value that nobody maps; a longer one stays in the landed pages where its row is too long."""
 
 _NO_OBJECT: Final = Fault("row.shape", "不是由字段名和值组成的对象", "no JSON object")
+_TWO_VALUES: Final = Fault("row.shape", "同一字段名出现两次且值不同", "a mapped key comes twice with different values")
 _TOO_NESTED: Final = Fault(
     "row.shape", "嵌套过深或字段名重复", "objects lie too deep, or two values have one column name"
 )
@@ -39,13 +55,16 @@ _NOT_TEXT: Final = Fault(
 )
 
 
-def open_pages(content: BinaryIO, *, required_columns: Sequence[str], rows: str, omits_empty: bool) -> "PageReader":
+def open_pages(
+    content: BinaryIO, *, required_columns: Sequence[str], rows: str | RowsPlace, omits_empty: bool
+) -> "PageReader":
     """Return a reader of a page file (see `zhengku.collect.page_file`) that can seek.
 
     `rows` is the place of the list of rows in every page. Columns are the rows' keys in the order of their first
     coming, those of nested objects joined by dots; with `omits_empty`, required ones that never came stand behind them.
-    A missing key is NULL. Raises `DeliveryRejected` with `file.incomplete`, `file.missing_column`,
-    `file.too_many_columns`; iterating raises `file.incomplete`.
+    A missing key is NULL. Columns that are not required cost no row: what of them cannot be stored stays in the landed
+    pages, and so do those beyond `MAX_COLUMNS`. Raises `DeliveryRejected` with `file.incomplete`,
+    `file.missing_column`; iterating raises `file.incomplete`.
     """
     totals = read_totals(content)
     columns = totals.columns if totals.rows else tuple(required_columns)
@@ -59,14 +78,11 @@ def open_pages(content: BinaryIO, *, required_columns: Sequence[str], rows: str,
             f"接口返回的数据缺少字段：{shown(missing, '、')}；实有：{shown(columns, '、')}。请补齐后重新提供。",
         )
     columns = (*columns, *missing)
-    if len(columns) > MAX_COLUMNS:
-        raise DeliveryRejected(
-            "file.too_many_columns",
-            f"The rows have {len(columns)} different keys; expected at most {MAX_COLUMNS}. Ask the department for rows "
-            "with the same keys.",
-            f"接口返回的数据共有{len(columns)}个不同字段，最多{MAX_COLUMNS}个。请核对后重新提供。",
-        )
-    return PageReader(content, totals, columns, rows)
+    needed = frozenset(required_columns)
+    others = [name for name in columns if name not in needed]
+    left_out = frozenset(others[max(0, MAX_COLUMNS - len(columns) + len(others)) :])
+    place = RowsPlace(rows) if isinstance(rows, str) else rows
+    return PageReader(content, totals, columns, place, needed, left_out)
 
 
 class PageReader:
@@ -75,9 +91,17 @@ class PageReader:
     A row's `row_no` is its count among the rows of all pages, from 1. `fetched` = `good` + `bad`.
     """
 
-    def __init__(self, content: BinaryIO, totals: Totals, columns: tuple[str, ...], rows: str) -> None:
-        self.columns: Final = columns
-        self.unread: Final[tuple[str, ...]] = ()
+    def __init__(
+        self,
+        content: BinaryIO,
+        totals: Totals,
+        columns: tuple[str, ...],
+        rows: RowsPlace,
+        needed: Collection[str],
+        left_out: Collection[str],
+    ) -> None:
+        self.columns: Final = tuple(name for name in columns if name not in left_out)
+        self.unread: Final = tuple(name for name in columns if name in left_out)
         self.good = 0
         self.bad = 0
         self.blank_lines: Final = 0
@@ -85,8 +109,11 @@ class PageReader:
         self._content = content
         self._totals = totals
         self._rows = rows
-        self._known: Final = frozenset(columns)
-        self._uniform: Final = UniformRows(columns)
+        self._needed = needed
+        self._unmapped: Final = [name not in needed for name in self.columns]
+        self._last_names: Final = frozenset(name.rpartition(".")[2] for name in needed)
+        self._uniform: Final = UniformRows(self.columns)
+        self._left_values = 0
 
     @property
     def fetched(self) -> int:
@@ -96,21 +123,29 @@ class PageReader:
     def __iter__(self) -> Iterator[Block]:
         for page in read_pages(self._content, self._totals):
             try:
-                answer = Answer(page.body, page.charset)
-                rows = answer.rows(self._rows)
+                answer = Answer(page.body, page.charset, self._rows)
+                rows = answer.rows()
             except NoAnswer as error:
                 raise DeliveryRejected(
                     "file.incomplete",
                     f"Page {page.number} of the landed pages has {error}. Collect the feed again.",
                     f"第{page.number}页数据无法读取，请重新采集。",
                 ) from None
-            whole = answer.row_list(self._rows)
+            whole = answer.row_list()
             if whole is not None and (text := self._text_at_once(rows, whole)) is not None:
                 self.good += len(rows)
                 yield Block(text, len(rows), [])
                 continue
             for start in range(0, len(rows), BLOCK_ROWS):
                 yield self._block(rows[start : start + BLOCK_ROWS], page)
+        if self.unread or self._left_values:
+            log.warning(
+                "What nobody maps was left in the landed pages: %d columns beyond %d, and %d values that PostgreSQL "
+                "cannot hold or that made a row too long.",
+                len(self.unread),
+                MAX_COLUMNS,
+                self._left_values,
+            )
         if self.fetched != self._totals.rows:
             raise DeliveryRejected(
                 "file.incomplete",
@@ -138,7 +173,7 @@ class PageReader:
 
     def _text_at_once(self, rows: "Sequence[msgspec.Raw | bytes]", whole: msgspec.Raw | None = None) -> bytes | None:
         """Return rows as COPY text, or None when one of them needs a look of its own."""
-        columns = self._uniform.columns(rows, longest=MAX_ROW_BYTES, whole=whole)
+        columns = self._uniform.columns(rows, longest=MAX_ROW_BYTES, whole=whole, once=True)
         if columns is None:
             return None
         first = self.fetched + 1
@@ -156,56 +191,71 @@ class PageReader:
         return copy_lines(texts)
 
     def _line(self, raw: msgspec.Raw | bytes) -> bytes | Fault:
-        """Return a row as COPY text behind its number."""
-        length = len(memoryview(raw))
-        if length > MAX_ROW_BYTES:
-            return Fault(
-                "row.too_long",
-                f"本行{length}字节，上限{MAX_ROW_BYTES}字节",
-                f"{length} bytes, the limit is {MAX_ROW_BYTES}",
-            )
+        """Return a row as COPY text behind its number; what nobody maps costs no row."""
         row = read_row(raw)
+        length = len(memoryview(raw))
         if row is None:
-            return _NO_OBJECT
+            return _too_long(length) if length > MAX_ROW_BYTES else _NO_OBJECT
+        if bytes(raw).count(b'":') > len(row) and not self._last_names.isdisjoint(repeated_keys(raw)):
+            return _TWO_VALUES
         if dict in map(type, row.values()):
-            row = flattened(row)
+            row = flattened(row, self._needed)
             if row is None:
                 return _TOO_NESTED
-        if not self._known.issuperset(row) and (fault := self._unknown(row)):
-            return fault
         values: list[Any] = list(map(row.get, self.columns))
         if not _PLAIN.issuperset(map(type, values)):
             try:
                 values = [None if value is None else _text(value) for value in values]
             except RecursionError:
                 return _TOO_NESTED
-        # One look at the whole row instead of one at each value: NUL stands for null, and a tab ends a value.
-        text = "\t".join(["\0" if value is None else value for value in values])
-        nulls = values.count(None)
-        if text.count("\0") != nulls:
-            return _NUL
-        if text.count("\t") != len(values) - 1 or "\\" in text or "\n" in text or "\r" in text:
-            text = "\t".join(["\0" if value is None else escaped(value) for value in values])
-        if nulls:
-            text = text.replace("\0", "\\N")
-        try:
-            return text.encode()
-        except UnicodeEncodeError:
-            return _NOT_TEXT
+        if length > MAX_ROW_BYTES:
+            values, shorter = self._shortened(values)
+            if length - shorter > MAX_ROW_BYTES:
+                return _too_long(length)
+        line = _copy_line(values)
+        if isinstance(line, Fault) and any(self._unmapped):
+            kept = [
+                None if unmapped and value is not None and not storable(value) else value
+                for value, unmapped in zip(values, self._unmapped, strict=True)
+            ]
+            line = _copy_line(kept)
+            self._left_values += kept.count(None) - values.count(None)
+        return line
 
-    def _unknown(self, row: dict[str, Any]) -> Fault | None:
-        """Return what is wrong with names that are no column: only a null in an object's place has none."""
-        for name, value in row.items():
-            if name in self._known or value is None:
-                continue
-            if "\0" in name:
-                return _NUL
-            try:
-                name.encode()
-            except UnicodeEncodeError:
-                return _NOT_TEXT
-            return Fault("row.shape", "含未登记的字段", "a key that is none of the delivery's columns")
-        return None
+    def _shortened(self, values: list[str | None]) -> tuple[list[str | None], int]:
+        """Return values without long ones that nobody maps, such as pictures, and how many bytes these had."""
+        kept: list[str | None] = []
+        shorter = 0
+        for value, unmapped in zip(values, self._unmapped, strict=True):
+            if unmapped and value is not None and len(value) > _LONGEST_UNMAPPED:
+                shorter += len(value.encode("utf-8", "surrogatepass"))
+                self._left_values += 1
+                kept.append(None)
+            else:
+                kept.append(value)
+        return kept, shorter
+
+
+def _too_long(length: int) -> Fault:
+    return Fault(
+        "row.too_long", f"本行{length}字节，上限{MAX_ROW_BYTES}字节", f"{length} bytes, the limit is {MAX_ROW_BYTES}"
+    )
+
+
+def _copy_line(values: list[str | None]) -> bytes | Fault:
+    # One look at the whole row instead of one at each value: NUL stands for null, and a tab ends a value.
+    text = "\t".join(["\0" if value is None else value for value in values])
+    nulls = values.count(None)
+    if text.count("\0") != nulls:
+        return _NUL
+    if text.count("\t") != len(values) - 1 or "\\" in text or "\n" in text or "\r" in text:
+        text = "\t".join(["\0" if value is None else escaped(value) for value in values])
+    if nulls:
+        text = text.replace("\0", "\\N")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _NOT_TEXT
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,7 @@ from typing import BinaryIO, Protocol
 
 from zhengku.catalog import Feed
 from zhengku.catalog.department import CsvFormat, ExchangeDatabase, HttpApi
+from zhengku.collect.http_answer import RowsPlace
 from zhengku.stage.blocks import Block, Note
 from zhengku.stage.pages import open_pages
 from zhengku.stage.records import open_records
@@ -59,7 +60,7 @@ def open_reader(content: BinaryIO, feed: Feed, origin: str = "delivery") -> Read
         return open_pages(
             content,
             required_columns=feed.required_columns,
-            rows=transport.response.rows,
+            rows=RowsPlace(transport.response.rows, transport.response.rows_also),
             omits_empty=transport.response.omits_empty,
         )
     if isinstance(transport, ExchangeDatabase):
