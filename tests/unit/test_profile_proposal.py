@@ -101,7 +101,7 @@ def test_status_numbers_are_asked_for_and_never_guessed() -> None:
 
 
 def test_status_words_are_mapped_and_a_strange_one_is_told() -> None:
-    text = proposed({"证照编号": NUMBERS, "状态": ["有效", "注销", "待定", "有效"] * 20})
+    text = proposed({"证照编号": NUMBERS, "状态": ["有效", "注销", "待定", "有效"] * 10})
     assert 'codes: {"有效": valid, "注销": cancelled}' in line(text, "status")
     assert "? not known: 1 more that are not shown" in line(text, "status")
 
@@ -186,9 +186,8 @@ def test_key_that_would_make_one_record_of_several_is_a_question() -> None:
 
 
 def test_rows_without_a_number_are_told() -> None:
-    assert "39 different in 39 rows; 1 rows have none" in line(
-        proposed({"证照编号": [*NUMBERS[:39], "无 ".strip("无 ")]}), "key"
-    )
+    text = proposed({"证照编号": [*NUMBERS[:39], ""]})
+    assert "39 different in 39 rows; 1 rows have none" in line(text, "key")
 
 
 def test_certificates_of_several_types_are_told_apart_by_their_type() -> None:

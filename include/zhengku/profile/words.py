@@ -35,8 +35,6 @@ _DELETE_FLAG: Final = re.compile(
     r"(is)?del(ete)?d?(flag|mark|status|state)?|sc(bz|bs|zt)|sfsc|(是否|已)?删除(标志|标识|标记|状态)?"
 )
 DELETE_FLAG_PAIRS: Final = (
-    ("0", "1"), ("N", "Y"), ("F", "T"), ("FALSE", "TRUE"), ("NO", "YES"), ("否", "是"), ("未删除", "已删除"), ("正常", "删除"),
-)  # fmt: skip
     ("0", "1"),
     ("N", "Y"),
     ("F", "T"),
