@@ -31,6 +31,7 @@ from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
 from zhengku.profile.profile import profile
 from zhengku.reconcile_cli import reconcile
+from zhengku.report.fitting import print_fitting
 from zhengku.report.run_report import report_path
 from zhengku.report.summary import batch_table, print_summary
 from zhengku.review import decisions
@@ -155,7 +156,7 @@ def feeds_list(as_json: AsJson = False) -> None:
         name = Text(f"{feed.department}/{feed.feed}", overflow="fold")
         mapping = "there" if feed.is_mapped else "none yet"
         table.add_row(name, Text(feed.title), feed.transport, feed.window, feed.license_type, mapping)
-    out.print(table)
+    print_fitting(out, table, ("license type", "window", "transport"))
 
 
 @feeds_app.command("profile")
