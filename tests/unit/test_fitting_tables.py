@@ -27,7 +27,8 @@ def printed(width: int, least: Sequence[str]) -> list[str]:
 
 def column(lines: Sequence[str], name: str) -> str:
     """Return the text of a column, its folded lines joined."""
-    place = [cell.strip() for cell in lines[1].strip("┃").split("┃")].index(name)
+    heads = [line.strip("┃").split("┃") for line in lines if line.startswith("┃")]
+    place = [" ".join(part.strip() for part in parts).strip() for parts in zip(*heads, strict=True)].index(name)
     rows = [line.strip("│").split("│") for line in lines if line.startswith("│")]
     return "".join(row[place].strip() for row in rows)
 
