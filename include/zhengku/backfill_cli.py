@@ -27,6 +27,7 @@ from zhengku.backfill import (
 from zhengku.catalog import load_catalog
 from zhengku.database import store_connection
 from zhengku.errors import BackfillIncomplete, ConfigurationError, ZhengkuError
+from zhengku.report.fitting import print_fitting
 from zhengku.road import Road
 from zhengku.settings import Settings
 
@@ -138,7 +139,7 @@ def show_progress(
             signs = "".join(STATE_SIGNS[state] for month, state in line.months.items() if month.year == year)
             of_all = (f"{line.fetched:,}", f"{line.written:,}") if year == years[0] else ("", "")
             table.add_row(line.department if year == years[0] else "", str(year), signs, *of_all)
-    out.print(table)
+    print_fitting(out, table)
     for each in known:
         if each.state in ("failed", "held"):
             out.print(f"{each.department}/{each.feed} {each.month:%Y-%m} {each.state}: {each.detail}", markup=False)

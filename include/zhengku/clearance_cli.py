@@ -19,6 +19,7 @@ from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
+from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 
 clearance_app = typer.Typer(no_args_is_help=True, help="The lists of cases that nobody rated, and the rates (好差评).")
@@ -112,7 +113,7 @@ def list_(
             _moment(row.finished_at),
             Text(f"{row.age_working_days}{' overdue' if row.overdue else ''}"),
         )
-    out.print(table)
+    print_fitting(out, table, ("department", "district", "applicant", "item"))
 
 
 @clearance_app.command()
@@ -151,7 +152,7 @@ def rates(
                 f"{rate.numerator:,} / {rate.denominator:,}",
                 Text(rate.definition_zh),
             )
-    out.print(table)
+    print_fitting(out, table)
 
 
 def _group_name(group: GroupRates, by: RateGroup) -> str:
@@ -179,7 +180,7 @@ def verify(day: Day = None, kind: Kind = None, version: Version = None, as_json:
         for discrepancy in found:
             table.add_row(Text(discrepancy.record_key), discrepancy.listed or "", discrepancy.by_store or "")
         if found:
-            out.print(table)
+            print_fitting(out, table)
         out.print(Text(f"{_name(published)}: {len(found)} differences."))
     if found:
         raise typer.Exit(1)
@@ -233,7 +234,7 @@ def _show_lists(published: list[PublishedList], *, as_json: bool) -> None:
             *(f"{number:,}" for number in (*numbers, counts.cleared, counts.archived)),
             Text("\n".join(f"{source.name} since {_since(source.read_at)}" for source in each.stale)),
         )
-    out.print(table)
+    print_fitting(out, table, ("archived", "reopened", "cleared", "default", "carried", "new"))
 
 
 def _name(published: PublishedList) -> str:

@@ -31,13 +31,14 @@ from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
 from zhengku.profile.profile import profile
 from zhengku.reconcile_cli import reconcile
+from zhengku.report.fitting import print_fitting
 from zhengku.report.run_report import report_path
 from zhengku.report.summary import batch_table, print_summary
 from zhengku.review import decisions
 from zhengku.review_cli import problems_app, report_app
 from zhengku.road import Road
 from zhengku.rules_cli import rules_app
-from zhengku.scaffold.department import TransportKind, new_department
+from zhengku.scaffold.department import TransportKind, new_department, new_feed
 from zhengku.settings import Settings
 from zhengku.stock_cli import stock_app
 
@@ -157,7 +158,7 @@ def feeds_list(as_json: AsJson = False) -> None:
         name = Text(f"{feed.department}/{feed.feed}", overflow="fold")
         mapping = "there" if feed.is_mapped else "none yet"
         table.add_row(name, Text(feed.title), feed.transport, feed.window, feed.license_type, mapping)
-    out.print(table)
+    print_fitting(out, table, ("license type", "window", "transport"))
 
 
 @feeds_app.command("profile")
@@ -176,6 +177,23 @@ def feeds_profile(
     if not separator:
         raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all of them.")
     print(profile(Settings.load(), department, feed, rows, interval_of(since, None)), end="")  # noqa: T201
+
+
+@feeds_app.command("add")
+def feeds_add(
+    source: Annotated[str, typer.Argument(metavar="DEPARTMENT/FEED", help="For instance housing/permit.")],
+    transport: Annotated[TransportKind, typer.Option(help="How its rows come; not that of the other feeds alone.")],
+    license_type: Annotated[
+        str | None, typer.Option(help="Key in license_types.csv; that of the feed's name when left out.")
+    ] = None,
+) -> None:
+    """Add a feed to a department's file, as a draft to be profiled. What stands there is not changed."""
+    department, separator, feed = source.partition("/")
+    if not separator:
+        raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all departments.")
+    for path in new_feed(Settings.load(), department, feed, transport, license_type):
+        print(path)  # noqa: T201
+    err.print(Text(f"Next: set the address, then zhengku feeds profile {department}/{feed}."), soft_wrap=True)
 
 
 @departments_app.command("new")

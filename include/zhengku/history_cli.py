@@ -18,6 +18,7 @@ from zhengku.database import store_connection
 from zhengku.errors import BatchesFailed, ConfigurationError
 from zhengku.replay import replay as replay_batches
 from zhengku.replay import replayable
+from zhengku.report.fitting import print_fitting
 from zhengku.report.summary import batch_table
 from zhengku.road import Road
 from zhengku.settings import Settings
@@ -123,7 +124,10 @@ def as_of(
                 if value is not None:
                     table.add_row(name, Text(_shown(value)))
             table.add_section()
-        out.print(table if number else "There was no such record then.")
+        if number:
+            print_fitting(out, table)
+        else:
+            out.print("There was no such record then.")
 
 
 class _Chosen(TypedDict):

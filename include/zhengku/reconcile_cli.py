@@ -15,6 +15,7 @@ from rich.text import Text
 from zhengku.collect.window import interval_of
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.reconcile.comparison import Reconciliation, Result, since_of
+from zhengku.report.fitting import print_fitting
 from zhengku.road import Road
 from zhengku.settings import Settings
 
@@ -102,7 +103,7 @@ def _show(results: list[Result], *, as_json: bool) -> None:
             explained,
             Text(result.note or ""),
         )
-    out.print(table)
+    print_fitting(out, table, ("method", "unequal days", "store", "source"))
 
 
 def _plain(value: object) -> object:

@@ -18,6 +18,7 @@ from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
+from zhengku.report.fitting import print_fitting
 from zhengku.report.summary import batch_table
 from zhengku.review import daily, problem_ledger, problems
 from zhengku.review import requests as review_requests
@@ -75,7 +76,7 @@ def list_(
     if as_json:
         _print_json([asdict(row) for row in rows])
         return
-    out.print(_problem_table(rows))
+    print_fitting(out, _problem_table(rows), _PROBLEMS_LEAST)
     out.print(f"{len(rows):,} of {total:,}.")
 
 
@@ -92,7 +93,7 @@ def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: 
     if as_json:
         _print_json({**asdict(found[0]), "events": [asdict(event) for event in happened]})
         return
-    out.print(_problem_table(found))
+    print_fitting(out, _problem_table(found), _PROBLEMS_LEAST)
     table = Table("when", "what", "by", "why", "batch", "return", "until")
     for event in happened:
         table.add_row(
@@ -104,7 +105,7 @@ def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: 
             str(event.return_id or ""),
             str(event.until_on or ""),
         )
-    out.print(table)
+    print_fitting(out, table, ("until", "return", "batch"))
 
 
 @problems_app.command()
@@ -199,7 +200,7 @@ def work(as_json: AsJson = False) -> None:
             Text(request.asked_by),
             Text(request.outcome or "", style="red" if request.failed else ""),
         )
-    out.print(table)
+    print_fitting(out, table, ("by", "department"))
 
 
 @problems_app.command()
@@ -230,7 +231,7 @@ def ledger(
             Text(entry.progress),
             str(entry.written_off_on or ""),
         )
-    out.print(table)
+    print_fitting(out, table, ("written off", "kind"))
 
 
 @problems_app.command()
@@ -276,7 +277,11 @@ def publish(
             str(len(figures.new_rules)),
             Text(str(report_folder(settings, report)), overflow="fold"),
         )
-    out.print(table)
+    print_fitting(out, table, ("version", "fetched", "new problems", "loaded"))
+
+
+_PROBLEMS_LEAST = ("seen", "line", "batch", "status", "rules", "delivered (masked)")
+"""Columns of problem records that a narrow terminal does without, the least first."""
 
 
 def _problem_table(rows: Sequence[ProblemRecord]) -> Table:
@@ -313,7 +318,7 @@ def _show_returns(listed: Sequence[ProblemReturn], *, as_json: bool) -> None:
             *(f"{number:,}" for number in (made.problems, made.waiting, made.waived, made.solved)),
             Text("\n".join(file["name"] for file in made.files or ()) or "not written yet"),
         )
-    out.print(table)
+    print_fitting(out, table, ("waived", "by", "made", "solved", "files"))
 
 
 def _print_json(value: object) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from zhengku.catalog import load_catalog
 from zhengku.errors import CatalogError
+from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 from zhengku.validate.rules_page import PAGE, rules_page
 from zhengku.validate.trial import FeedComparison, RuleComparison, Trial, try_suite
@@ -85,9 +86,9 @@ def _show(trial: Trial) -> None:
                 f"{rule.failing_now:,}",
                 f"{rule.failing_changed:,}",
             )
-    out.print(table)
+    print_fitting(out, table, ("rows", "batches", "newly warned"))
     if rules.row_count:
-        out.print(rules)
+        print_fitting(out, rules, ("severity",))
     else:
         out.print("No row fails a rule of this suite, now or then.")
     for batch in trial.not_tried:

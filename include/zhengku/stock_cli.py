@@ -9,6 +9,7 @@ from rich.table import Table
 from zhengku import clock
 from zhengku.catalog import load_catalog
 from zhengku.database import store_connection
+from zhengku.report.fitting import print_fitting
 from zhengku.review.config import load_review
 from zhengku.settings import Settings
 from zhengku.stock.collection_rate import count_collection, publish_collection, rate, summed
@@ -41,7 +42,7 @@ def collection(by: By = "department", publish: Publish = False) -> None:
         numbers = (each.lacking, each.lacking_of_cases, each.lacking_of_problems, each.lacking_of_comparison)
         shown = "not told" if name == 0 else f"{name}"
         table.add_row(shown, f"{each.due:,}", f"{each.collected:,}", rate(each), *(f"{number:,}" for number in numbers))
-    out.print(table)
+    print_fitting(out, table, ("of comparison", "of problems", "of cases"))
 
 
 @stock_app.command()
@@ -58,4 +59,4 @@ def expiry(publish: Publish = False) -> None:
     for each in counted:
         numbers = (each.total, each.expiring, each.expired, each.expired_as_valid, each.endless)
         table.add_row(each.department, each.license_type, *(f"{number:,}" for number in numbers))
-    out.print(table)
+    print_fitting(out, table, ("no end", "called valid of these"))

@@ -63,7 +63,7 @@ told as (
     left join quarantine.problem_row as n
         on
             p.row_no = n.last_row_no and n.last_batch_id = %(batch_id)s
-            and n.status in ('open', 'returned', 'waived') and n.problem_id <> q.problem_id
+            and n.status in ('open', 'returned', 'waived') and q.problem_id <> n.problem_id
     where
         q.status in ('open', 'returned', 'waived')
         and q.last_batch_id < %(batch_id)s and b.landed_at <= %(landed_at)s

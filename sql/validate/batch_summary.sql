@@ -22,35 +22,36 @@ cross join (
 ) as failed
 -- An overlap reads a wrong row again every night, and a redrive reads nothing else: what is an unsolved problem already
 -- holds no small batch. Of a large one it is not asked.
-cross join lateral (
-    select
-        (
-            select count(*)
-            from mark as m
-            where
-                m.critical <> '{}'
-                and exists (
-                    select from quarantine.problem_row as q
-                    where
-                        q.record_key = m.record_key and q.department = b.department and q.feed = b.feed
-                        and q.status in ('open', 'returned', 'waived')
-                )
-        ) + (
-            select count(*)
-            from bad_row as r
-            where r.sha256 in (
-                select q.payload_sha256
-                from quarantine.problem_row as q
+cross join
+    lateral (
+        select
+            (
+                select count(*)
+                from mark as m
                 where
-                    q.department = b.department and q.feed = b.feed
-                    and q.status in ('open', 'returned', 'waived')
-            )
-        ) as number
-    where b.fetched < 200
-    union all
-    select 0 as number
-    where b.fetched >= 200
-) as known
+                    m.critical <> '{}'
+                    and exists (
+                        select from quarantine.problem_row as q
+                        where
+                            q.record_key = m.record_key and q.department = b.department and q.feed = b.feed
+                            and q.status in ('open', 'returned', 'waived')
+                    )
+            ) + (
+                select count(*)
+                from bad_row as r
+                where r.sha256 in (
+                        select q.payload_sha256
+                        from quarantine.problem_row as q
+                        where
+                            q.department = b.department and q.feed = b.feed
+                            and q.status in ('open', 'returned', 'waived')
+                    )
+            ) as number
+        where b.fetched < 200
+        union all
+        select 0 as number
+        where b.fetched >= 200
+    ) as known
 left join lateral (
     select p.fetched
     from ledger.batch as p

@@ -212,3 +212,44 @@ def test_empty_sources_are_told(office: Office) -> None:
     office.deliver("a.csv", "证照编号\n".encode())
     with pytest.raises(DeliveryRejected):
         office.profile()
+
+
+def test_columns_of_a_table_that_hold_no_text_are_named_and_not_read(
+    office: Office, exchange_server: ExchangeServer
+) -> None:
+    binary, text = ("longblob", "varbinary(60)") if exchange_server.is_mariadb else ("bytea", "varchar(60)")
+    small = "binary(4)" if exchange_server.is_mariadb else "bytea"
+    shape = "point" if exchange_server.is_mariadb else "bytea"
+    exchange_server.run(
+        f"create table permit (id integer primary key, zzhm varchar(40), remark {text}, photo {binary}, "
+        f"mark {small}, place {shape}, cd_time varchar(20))"
+    )
+    rows = [
+        {"id": number, "zzhm": f"XN{number:06d}", "remark": "说明".encode() if exchange_server.is_mariadb else "说明",
+         "photo": b"\xff\xd8\x00\x81" * 9, "mark": b"\x00\xff\x00\x81", "cd_time": "2024-03-01 08:00:00"}
+        for number in range(1, 31)
+    ]  # fmt: skip
+    exchange_server.fill("permit", rows)
+    office.environment["ZHENGKU_CONN_OFFICE"] = exchange_server.address
+    office.says(
+        "    transport: {kind: exchange_database, connection: office, table: permit, row_id: [id]}\n"
+        "    window: {kind: watermark, column: cd_time}\n"
+    )
+    seen = office.profile()
+    assert (seen.rows, seen.bad) == (30, 0)
+    assert [column.name for column in seen.columns] == ["id", "zzhm", "remark", "cd_time"]
+    told = [line.strip() for line in seen.yaml.splitlines() if "holds no text" in line]
+    assert [line.split()[1] for line in told] == ["photo", "mark", "place"]
+    assert f"({'LONGBLOB' if exchange_server.is_mariadb else 'BYTEA'})" in told[0]
+
+
+def test_what_is_wrong_names_the_file_the_row_and_the_column(office: Office) -> None:
+    office.says(FILES % "")
+    office.deliver("许可证0301.csv", "证照编号,证照编号\n1,2\n".encode())
+    with pytest.raises(DeliveryRejected, match=r"许可证0301\.csv: Column 2 of the header, 证照编号, repeats"):
+        office.profile()
+    office.deliver("许可证0302.csv", "证照编号,持证主体\n只有一列\n2,丁\n".encode(), minutes_ago=30)
+    assert "1 more are no records (row.ragged, row 2: " in str(office.profile())
+    office.deliver("许可证0303.csv", "证照编号,持证主体\n只有一列\n".encode(), minutes_ago=20)
+    with pytest.raises(DeliveryRejected, match=r"许可证0303\.csv has none that are records \(1 are none; row\.ragged"):
+        office.profile()

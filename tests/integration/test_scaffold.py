@@ -25,7 +25,7 @@ from zhengku.catalog import check_catalog
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.profile.draft import read_draft
 from zhengku.profile.profile import profile
-from zhengku.scaffold.department import Scaffold, TransportKind, new_department
+from zhengku.scaffold.department import Scaffold, TransportKind, new_department, new_feed
 from zhengku.settings import Settings, project_home
 
 if TYPE_CHECKING:
@@ -202,4 +202,52 @@ def test_an_unknown_license_type_is_refused(checkout: Path) -> None:
 
 def test_templates_of_the_scaffold_lie_in_the_package() -> None:
     folder = project_home() / "include" / "zhengku" / "scaffold"
-    assert {path.name for path in folder.glob("*.j2")} == {"catalog.yaml.j2", "dag.py.j2", "test.py.j2"}
+    assert {path.name for path in folder.glob("*.j2")} == {"catalog.yaml.j2", "feed.yaml.j2", "dag.py.j2", "test.py.j2"}
+
+
+SHIPPED = HOME / "include" / "catalog" / "departments" / "housing.yaml"
+
+
+@pytest.mark.parametrize("transport", ["file_drop", "http", "exchange_database"])
+@pytest.mark.parametrize("others", ["file_drop", "http"])
+def test_a_feed_of_any_transport_is_added_beside_the_others(
+    checkout: Path, others: TransportKind, transport: TransportKind
+) -> None:
+    scaffold = scaffolded(checkout, others)
+    before = scaffold.catalog_file.read_text("utf-8")
+    settings = Settings(checkout, {})
+    written = new_feed(settings, DEPARTMENT, "drug_business_license", transport)
+    sample = checkout / "tests" / "departments" / DEPARTMENT / "drug_business_license.json"
+    assert written == (scaffold.catalog_file, sample)
+    assert scaffold.catalog_file.read_text("utf-8").startswith(before.rstrip())
+    draft = read_draft(settings.catalog_folder, DEPARTMENT, "drug_business_license").feed
+    assert (draft.transport.kind, draft.license_type) == (transport, "drug_business_license")
+    assert read_draft(settings.catalog_folder, DEPARTMENT, TYPE).feed.transport.kind == others
+    with pytest.raises(ConfigurationError, match=r"trial_office\.yaml:[0-9]+: feed drug_business_license is there"):
+        new_feed(settings, DEPARTMENT, "drug_business_license", transport)
+
+
+@pytest.mark.parametrize("tail", ["", "# the end\n", "retries: 1\n", "\n\nretries: 1\n# the end\n"])
+def test_a_feed_is_added_to_a_department_as_it_is_shipped(checkout: Path, tail: str) -> None:
+    path = checkout / "include" / "catalog" / "departments" / "housing.yaml"
+    path.write_text(SHIPPED.read_text("utf-8") + tail, encoding="utf-8")
+    settings = Settings(checkout, {})
+    assert new_feed(settings, "housing", "permit", "exchange_database", "building_construction_permit") == (path,)
+    text = path.read_text("utf-8")
+    assert [line for line in SHIPPED.read_text("utf-8").splitlines() if line and line not in text.splitlines()] == []
+    draft = read_draft(settings.catalog_folder, "housing", "permit").feed
+    assert (draft.transport.kind, draft.license_type) == ("exchange_database", "building_construction_permit")
+    told = [str(p) for p in check_catalog(settings.catalog_folder, HOME / "expectations") if p.severity == "error"]
+    assert told
+    assert all("housing.yaml" in problem for problem in told)
+
+
+def test_what_no_feed_can_be_added_to_is_told(checkout: Path) -> None:
+    scaffolded(checkout, "http")
+    settings = Settings(checkout, {})
+    with pytest.raises(CatalogError, match=r"No departments/trial_offise\.yaml\. Did you mean 'trial_office'"):
+        new_feed(settings, "trial_offise", "permit", "http")
+    with pytest.raises(CatalogError, match="No license type 'no_such_type'"):
+        new_feed(settings, DEPARTMENT, "permit", "http", "no_such_type")
+    with pytest.raises(ConfigurationError, match="Expected a feed of small letters"):
+        new_feed(settings, DEPARTMENT, "许可证", "http")

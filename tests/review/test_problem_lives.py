@@ -183,7 +183,9 @@ def test_redriven_row_says_nothing_of_another_row_of_its_record(reviewed, make_r
 
 
 def test_of_a_file_that_is_read_again_only_what_is_meant_goes_on(reviewed, make_row):
-    reviewed.deliver_rows("a.csv", "没有列", *(make_row(number, 企业名称="") for number in (1, 2, 3)), make_row(4), make_row(5))
+    reviewed.deliver_rows(
+        "a.csv", "没有列", *(make_row(number, 企业名称="") for number in (1, 2, 3)), make_row(4), make_row(5)
+    )
     reviewed.run_one()
     with store_connection(reviewed.settings.database_url) as connection:
         problems.waive(connection, [2], "zhang", "原件已毁", None, TODAY)

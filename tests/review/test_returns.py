@@ -140,3 +140,17 @@ def test_what_waits_too_long_is_counted(reviewed, make_row):
     assert counted(made.due_on + timedelta(days=1))["returned"] == (1, 0, 0)
     assert counted(NOW.date() + timedelta(days=2))["open"] == (0, 0, 0)
     assert counted(NOW.date() + timedelta(days=3))["open"] == (0, 0, 1)
+
+
+def test_cells_that_a_spreadsheet_would_run_are_harmless_in_csv(reviewed, make_row):
+    runs = ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "＝1"]
+    quoted = [make_row(number, 企业名称="", 注册地址=cell) for number, cell in enumerate(runs)]
+    reviewed.deliver_rows("=1.csv", *quoted, *(make_row(number) for number in range(20, 26)))
+    assert reviewed.run_one().quarantined == len(runs)
+    reviewed.returns().make("market_supervision", "zhang", NOW)
+    [path] = reviewed.settings.return_folder.rglob("*.csv")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["注册地址"] for row in rows] == [f"'{cell}" for cell in runs]
+    assert {row["来源位置"][:7] for row in rows} == {"'=1.csv"}
+    assert {row["企业类型"] for row in rows} == {"有限责任公司"}

@@ -9,11 +9,15 @@ from ruamel.yaml import YAML
 from simulator.business_licenses import credit_code
 from simulator.numbers import identity_number
 from zhengku.catalog import Feed, load_catalog
+from zhengku.profile.keys import propose_key
 from zhengku.profile.looks import look_at
 from zhengku.profile.proposal import proposal_yaml, propose
 from zhengku.profile.synonyms import field_of, read_synonyms
+from zhengku.validate.presence import needed_fields
+from zhengku.validate.suites import load_suites
 
-CATALOG = load_catalog(Path(__file__).resolve().parents[2] / "include" / "catalog")
+HOME = Path(__file__).resolve().parents[2]
+CATALOG = load_catalog(HOME / "include" / "catalog")
 STANDARD = CATALOG.standard_fields("certificate")
 SYNONYMS = read_synonyms(CATALOG.folder, {name: row.name_zh for name, row in STANDARD.items()})
 ROWS = 40
@@ -36,8 +40,12 @@ def feed(license_type: str = "building_construction_permit", **more: object) -> 
 def proposed(columns: Mapping[str, Sequence[str | None]], of: Feed | None = None) -> str:
     of = of or feed()
     looks = [look_at(name, values, CATALOG.district_aliases) for name, values in columns.items()]
-    proposal = propose(of, CATALOG.license_type(of.license_type or ""), STANDARD, SYNONYMS, looks)
-    return proposal_yaml(of, proposal, STANDARD, ["certificate"])
+    license_type = CATALOG.license_type(of.license_type or "")
+    proposal = propose(of, license_type, STANDARD, SYNONYMS, looks)
+    rows = list(zip(*columns.values(), strict=True))
+    key = propose_key(of, license_type, STANDARD, proposal, list(columns), rows)
+    needed = needed_fields(load_suites(HOME / "expectations", ["certificate"]), with_deletes=False)
+    return proposal_yaml(of, proposal, STANDARD, ["certificate"], str(key), needed)
 
 
 def line(text: str, name: str) -> str:
@@ -82,7 +90,7 @@ def test_content_finds_what_no_name_tells() -> None:
 def test_name_that_the_content_contradicts_is_only_a_guess() -> None:
     text = proposed({"证照编号": NUMBERS, "发证日期": ["不详"] * ROWS})
     assert line(text, "issue_date").startswith("# ? issue_date: {column: 发证日期}")
-    assert "- issue_date  # ? see the guess above" in text
+    assert "# ? - issue_date  # see the guess above: rule certificate.issue_date.present wants it" in text
     assert "- 发证日期  # ? perhaps issue_date, see above" in text
 
 
@@ -93,7 +101,7 @@ def test_status_numbers_are_asked_for_and_never_guessed() -> None:
 
 
 def test_status_words_are_mapped_and_a_strange_one_is_told() -> None:
-    text = proposed({"证照编号": NUMBERS, "状态": ["有效", "注销", "待定", "有效"] * 20})
+    text = proposed({"证照编号": NUMBERS, "状态": ["有效", "注销", "待定", "有效"] * 10})
     assert 'codes: {"有效": valid, "注销": cancelled}' in line(text, "status")
     assert "? not known: 1 more that are not shown" in line(text, "status")
 
@@ -162,3 +170,81 @@ def test_extra_field_that_is_named_nearly_so_is_a_guess_and_the_mapping_still_lo
     loaded = YAML(typ="safe").load(text)
     assert "extension" not in loaded
     assert loaded["ignored_columns"] == ["许可经营方式"]
+
+
+def test_key_is_tried_on_the_sample_and_told() -> None:
+    text = proposed({"证照编号": NUMBERS, "持证主体": [f"虚构{number}公司" for number in range(ROWS)]})
+    assert line(text, "key") == "key: [certificate_number]  # 40 different in 40 rows"
+
+
+def test_key_that_would_make_one_record_of_several_is_a_question() -> None:
+    holders = [f"虚构{number}公司" for number in range(ROWS)]
+    text = proposed({"证照编号": [NUMBERS[number // 2] for number in range(ROWS)], "持证主体": holders})
+    assert line(text, "key").startswith("key: [certificate_number]  # ? 20 different in 40 rows; 40 rows share theirs")
+    again = proposed({"证照编号": [NUMBERS[number // 2] for number in range(ROWS)], "持证主体": ["某公司"] * ROWS})
+    assert "# ? 20 different in 40 rows; 20 rows repeat one: right if they are later states" in line(again, "key")
+
+
+def test_rows_without_a_number_are_told() -> None:
+    text = proposed({"证照编号": [*NUMBERS[:39], ""]})
+    assert "39 different in 39 rows; 1 rows have none" in line(text, "key")
+
+
+def test_certificates_of_several_types_are_told_apart_by_their_type() -> None:
+    numbers, names = [NUMBERS[number // 2] for number in range(ROWS)], ["甲证", "乙证"] * (ROWS // 2)
+    columns = {"证照编号": numbers, "证照类型名称": names, "持证主体": ["某公司"] * ROWS}
+    any_type = proposed(columns, feed("other_certificate"))
+    assert line(any_type, "key") == "key: [license_type_name, certificate_number]  # 40 different in 40 rows"
+    of_one = proposed(columns)
+    assert line(of_one, "key").startswith(
+        "key: [license_type_name, certificate_number]  # ? 40 different in 40 rows; ["
+    )
+    assert "[certificate_number] alone has 20 in 40 rows" in of_one
+    untold = proposed({"证照编号": NUMBERS}, feed("other_certificate"))
+    assert "# ? 40 different in 40 rows; certificates of any type come here, and no column says which" in untold
+
+
+def test_type_with_several_holders_is_asked_about() -> None:
+    of = feed("real_estate_ownership_certificate")
+    text = proposed({"证照编号": NUMBERS, "权利人代码": CODES, "持证主体": ["甲"] * ROWS}, of)
+    assert line(text, "key").startswith("key: [certificate_number]  # ? 40 different in 40 rows; a certificate of this")
+    numbers = [NUMBERS[number // 2] for number in range(ROWS)]
+    text = proposed({"证照编号": numbers, "持证主体代码": CODES, "持证主体": ["甲", "乙"] * 20}, of)
+    assert line(text, "key").startswith("key: [certificate_number, holder_code]  # ? 40 different in 40 rows; [")
+
+
+def test_field_that_rows_cannot_do_without_is_never_absent_as_it_stands() -> None:
+    loaded = YAML(typ="safe").load(proposed({"证照编号": NUMBERS}))
+    assert not {"holder", "holder_code", "issue_date"} & set(loaded["absent"])
+    assert "valid_to" in loaded["absent"]
+    for field in ("holder", "holder_code", "issue_date"):
+        assert f"# ? - {field}  # " in proposed({"证照编号": NUMBERS})
+
+
+@pytest.mark.parametrize("name", ["delFlag", "is_deleted", "IS_DEL", "deleted", "SCBZ", "删除标志", "是否删除"])
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        (("0", "1"), '{"0": upsert, "1": delete}'),
+        (("0",), '{"0": upsert, "1": delete}'),
+        (("N", "Y"), '{"N": upsert, "Y": delete}'),
+        (("否", "是"), '{"否": upsert, "是": delete}'),
+    ],
+)
+def test_delete_flag_is_proposed_as_such(name: str, values: Sequence[str], codes: str) -> None:
+    text = proposed({"证照编号": NUMBERS, name: [values[number % len(values)] for number in range(ROWS)]})
+    assert line(text, "operation").startswith(f"operation: {{column: {name}, codes: {codes}}}  # named like a delete")
+    assert "ignored_columns" not in text
+
+
+def test_delete_flag_with_a_strange_code_or_none_is_a_question() -> None:
+    strange = proposed({"证照编号": NUMBERS, "delFlag": ["0", "2"] * 20})
+    assert line(strange, "operation").startswith('# ? operation: {column: delFlag, codes: {"0": upsert, "1": delete}}')
+    assert "? not known: 2, ask what they mean" in strange
+    empty = proposed({"证照编号": NUMBERS, "delFlag": [*["0"] * 39, None]})
+    assert "? 1 rows have none, and would be quarantined" in line(empty, "operation")
+
+
+@pytest.mark.parametrize("name", ["delivery", "delete_time", "有效标志", "deletedBy"])
+def test_name_that_only_begins_so_is_no_delete_flag(name: str) -> None:
+    assert "operation:" not in proposed({"证照编号": NUMBERS, name: ["0", "1"] * 20})

@@ -287,3 +287,17 @@ def test_a_row_condition_without_words_is_told() -> None:
     condition = {"type": "comparison", "column": {"name": "status"}, "operator": "!=", "parameter": "valid"}
     with pytest.raises(CatalogError, match=r"made_up\.holder\.form: expected a row_condition with .* got '!='"):
         expected(made_up(kwargs={"column": "holder", "row_condition": condition}), FOOD, CATALOG)
+
+
+def test_example_of_a_holder_is_a_person_where_persons_hold_the_license() -> None:
+    of = {feed.license_type: feed for feed in FEEDS if feed.license_type}
+    person = of["construction_safety_manager_competency_certificate"]
+    assert CATALOG.license_type(str(person.license_type)).holder_type == "person"
+    assert right_example(RULES["certificate.holder.present"], person, CATALOG) == "张某某"
+    assert right_example(RULES["certificate.holder_code.present"], person, CATALOG) == "420700199001010014"
+    firm = of["drug_business_license"]
+    assert right_example(RULES["certificate.holder.present"], firm, CATALOG) == "鄂州市虚构有限公司"
+    both = of["real_estate_ownership_certificate"]
+    assert right_example(RULES["certificate.holder.present"], both, CATALOG) == "鄂州市虚构有限公司，或张某某"
+    # A rule that is about firms alone keeps its own.
+    assert right_example(RULES["certificate.holder_code.credit_code"], person, CATALOG) == "91420700XN0000012Q"

@@ -95,6 +95,11 @@ _ORACLE_REFUSALS: Final = frozenset({904, 942, 1005, 1017, 1031, 1045, 12505, 12
 _REFUSED_STATES: Final = ("22", "28", "3D", "3F", "42", "0A", "IM")
 _PASSING_STATES: Final = ("08", "40", "53", "55", "57", "58", "HYT", "25P0")
 _WRITTEN_TOGETHER: Final = 1000
+_LONG_BYTES: Final = frozenset(
+    ("BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB", "BYTEA", "LARGEBINARY", "IMAGE", "BFILE", "LONG_RAW")
+)
+_SHORT_BYTES: Final = frozenset(("BINARY", "VARBINARY", "RAW"))
+_BYTES_LOOKED_AT: Final = 50
 _REFUSED_LOGIN: Final = re.compile(
     # A server that is set to Chinese says it in Chinese.
     r"FATAL: .*(authentication|pg_hba|does not exist|not permitted|permission denied)|no password supplied"
@@ -144,6 +149,31 @@ class ExchangeDatabaseSource(Source):
                 with closing(reading.pieces()) as pieces:
                     landed = landing.put(Chunks(pieces), path, on_bytes=on_bytes)
         return Collected(landed, manifest=Manifest(rows=reading.rows, digests={}), position=reading.position)
+
+    def columns_without_text(self) -> tuple[tuple[str, str], ...]:
+        """Return the columns that hold no text, as pictures and shapes, each with the name of its type.
+
+        Those of bytes of a fixed or small length are told by some of their values. Raises what `land` raises.
+        """
+        schema, _, name = self._database.table.rpartition(".")
+        with self._connection(_begin) as connection:
+            described = _described(sa.inspect(connection), name, schema)
+            named = _named([str(column["name"]) for column in described], self._feed)
+            table = sa.table(name, schema=schema or None)
+            found = []
+            for column in described:
+                kind = type(column["type"]).__name__.upper()
+                if kind in _SHORT_BYTES:
+                    value: sa.ColumnClause[Any] = sa.column(column["name"])
+                    some = sa.select(value).select_from(table).where(value.is_not(None)).limit(_BYTES_LOOKED_AT)
+                    is_text = all(map(_is_text, connection.scalars(some)))
+                else:
+                    # MySQL's shapes have no type in SQLAlchemy.
+                    shape = kind == "NULLTYPE" and connection.dialect.name in ("mysql", "mariadb")
+                    is_text = not (shape or kind in _LONG_BYTES)
+                if not is_text and named[str(column["name"])] not in self._feed.required_columns:
+                    found.append((named[str(column["name"])], "unknown" if kind == "NULLTYPE" else kind))
+        return tuple(found)
 
     def replace_rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], where: Mapping[str, Any]) -> None:
         """Put rows into the table in place of those whose columns have the values of `where`, in one transaction.
@@ -308,10 +338,7 @@ class _Table:
         """Look at the table; raises `DeliveryRejected` when it lacks a column."""
         schema, _, name = database.table.rpartition(".")
         inspector = sa.inspect(connection)
-        with warnings.catch_warnings():
-            # Types of extensions that SQLAlchemy does not know are text to us.
-            warnings.filterwarnings("ignore", message="Did not recognize type", category=exc.SAWarning)
-            described = inspector.get_columns(name, schema or None)
+        described = _described(inspector, name, schema)
         if not described:
             raise exc.NoSuchTableError(name)
         named = _named([str(column["name"]) for column in described], feed)
@@ -657,6 +684,14 @@ def _read(described: sa.types.TypeEngine[Any], text: str) -> Any:
         return None
 
 
+def _described(inspector: sa.Inspector, table: str, schema: str) -> Sequence[Any]:
+    """Return the columns of a table as the database describes them."""
+    with warnings.catch_warnings():
+        # Types of extensions that SQLAlchemy does not know are text to us.
+        warnings.filterwarnings("ignore", message="Did not recognize type", category=exc.SAWarning)
+        return inspector.get_columns(table, schema or None)
+
+
 def _named(delivered: Sequence[str], feed: Feed) -> dict[str, str]:
     """Return the feed's name of every column; some databases change the case of names."""
     known = {name.casefold(): name for name in (*feed.required_columns, *feed.ignored_columns)}
@@ -678,6 +713,17 @@ def _is_distinct(inspector: sa.Inspector, table: str, schema: str | None, row_id
         if index["unique"] and not any("where" in str(option) for option in index.get("dialect_options", {}))
     ]
     return any(columns and None not in columns and set(columns) <= row_id for columns in (primary, *unique))
+
+
+def _is_text(value: Any) -> bool:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return True
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return "\0" not in bytes(value).decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return False
 
 
 def _check_sorts(feed: Feed, time_format: str) -> None:

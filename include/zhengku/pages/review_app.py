@@ -715,5 +715,6 @@ def _told(settings: Settings, catalog: Catalog, record: problems.ProblemRecord) 
             told.append(_Told(reason, rule_id, (), "", ""))
         else:
             columns = wrong_columns(rule_id, feed, rules)
-            told.append(_Told(reason, rule_id, columns, expected(rule, feed, catalog), right_example(rule, feed)))
+            words, example = expected(rule, feed, catalog), right_example(rule, feed, catalog)
+            told.append(_Told(reason, rule_id, columns, words, example))
     return told

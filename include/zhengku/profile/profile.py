@@ -8,11 +8,14 @@ from zhengku.collect.source import Window
 from zhengku.collect.window import window_after
 from zhengku.errors import DeliveryRejected
 from zhengku.profile.draft import read_draft
+from zhengku.profile.keys import propose_key
 from zhengku.profile.looks import ColumnLook, look_at
 from zhengku.profile.proposal import proposal_yaml, propose
 from zhengku.profile.sample import take_sample
 from zhengku.profile.synonyms import read_synonyms
 from zhengku.settings import Settings
+from zhengku.validate.presence import needed_fields
+from zhengku.validate.suites import load_suites
 
 _LOOK_SHOWN: Final = 0.05
 
@@ -27,10 +30,11 @@ class Profile:
     bad: int
     columns: tuple[ColumnLook, ...]
     yaml: str
+    bad_rules: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the profile as YAML: what was seen as comments, then the mapping, to be pasted below the transport."""
-        bad = f", {self.bad} more are no records" if self.bad else ""
+        bad = f", {self.bad} more are no records ({'; '.join(self.bad_rules)})" if self.bad else ""
         lines = [
             f"{self.feed}: {self.rows} rows of {self.source_name}{bad}.",
             "Paste what follows below the feed's transport and window. A line with a ? is a guess: look at it.",
@@ -60,7 +64,7 @@ def profile(settings: Settings, department: str, feed_id: str, rows: int, window
         raise DeliveryRejected(
             "file.empty",
             f"{feed.name}: expected rows to look at, {sample.source_name} has none that are records ({sample.bad} are "
-            "none). Ask the department for a delivery with rows.",
+            f"none{''.join(f'; {told}' for told in sample.bad_rules)}). Ask the department for a delivery with rows.",
             f"{sample.source_name} 没有可用的数据行，请补充后重新提交",
         )
     columns = tuple(
@@ -68,16 +72,21 @@ def profile(settings: Settings, department: str, feed_id: str, rows: int, window
         for place, name in enumerate(sample.columns)
     )
     proposal = propose(feed, license_type, standard, synonyms, columns)
+    proposal.no_text += sample.no_text
     suites = [feed.dataset]
     if feed.license_type and (settings.suite_folder / f"{feed.license_type}.json").is_file():
         suites.append(feed.license_type)
+    deletes = proposal.operation is not None and proposal.operation.is_sure
+    needed = needed_fields(load_suites(settings.suite_folder, suites), with_deletes=deletes)
+    key = propose_key(feed, license_type, standard, proposal, sample.columns, sample.rows)
     return Profile(
         feed=feed.name,
         source_name=sample.source_name,
         rows=len(sample.rows),
         bad=sample.bad,
         columns=columns,
-        yaml=proposal_yaml(feed, proposal, standard, suites),
+        bad_rules=sample.bad_rules,
+        yaml=proposal_yaml(feed, proposal, standard, suites, str(key), needed),
     )
 
 

@@ -11,7 +11,15 @@ from zhengku.catalog.department import DEFAULT_DATE_FORMS, DateForm, ExchangeDat
 from zhengku.catalog.reference import LicenseType, StandardField
 from zhengku.profile.looks import CODE_LIMIT, ColumnLook, as_code
 from zhengku.profile.synonyms import NOT_WANTED, OPERATION, field_of, plain
-from zhengku.profile.words import HOLDER_CODE_TYPE_WORDS, HOLDER_CODE_TYPES, OPERATION_WORDS, STATUS_WORDS
+from zhengku.profile.words import (
+    DELETE_FLAG_PAIRS,
+    DELETE_FLAG_WORDS,
+    HOLDER_CODE_TYPE_WORDS,
+    HOLDER_CODE_TYPES,
+    OPERATION_WORDS,
+    STATUS_WORDS,
+    is_delete_flag,
+)
 
 SURE: Final = 0.8
 """Share of values that must look right before a field is proposed without a question mark."""
@@ -64,13 +72,17 @@ class Mapped:
 
 @dataclass
 class Proposal:
-    """A proposed mapping; `unsure` fields are only told, so that what is printed loads as it is."""
+    """A proposed mapping; `unsure` fields are only told, so that what is printed loads as it is.
+
+    `no_text` has the columns that were left out of the sample, with their type.
+    """
 
     fields: list[Mapped] = field(default_factory=list)
     unsure: list[Mapped] = field(default_factory=list)
     extension: list[Mapped] = field(default_factory=list)
     operation: Mapped | None = None
     ignored: list[tuple[str, str]] = field(default_factory=list)
+    no_text: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def mapped(self) -> dict[str, Mapped]:
@@ -237,6 +249,9 @@ class _Proposing:
             if self.named[column.name] != OPERATION or column.name in self.taken or self.proposal.operation:
                 continue
             codes = [as_code(code) for code in column.codes]
+            if is_delete_flag(column.name):
+                self._delete_flag(column, codes)
+                continue
             known = {code: OPERATION_WORDS[code] for code in codes if code in OPERATION_WORDS}
             unknown = _unknown(column, codes, OPERATION_WORDS)
             parts = [f"column: {scalar(column.name)}"]
@@ -252,6 +267,24 @@ class _Proposing:
                 parts.append(f"codes: {{{written}}}")
             why = "named so" + (f"; ? not known: {', '.join(unknown)}" if unknown else "")
             self.proposal.operation = Mapped(OPERATION, column.name, _flow(parts), why)
+            self.taken.add(column.name)
+
+    def _delete_flag(self, column: ColumnLook, codes: Sequence[str]) -> None:
+        """Propose a column that says of each row whether it is deleted: 1 means so, however the column is called."""
+        unknown = _unknown(column, codes, DELETE_FLAG_WORDS)
+        pair = next((pair for pair in DELETE_FLAG_PAIRS if set(codes) & set(pair)), DELETE_FLAG_PAIRS[0])
+        # The one that deletes may not be among the rows of a sample.
+        known = {**dict.fromkeys(pair), **dict.fromkeys(code for code in codes if code in DELETE_FLAG_WORDS)}
+        written = ", ".join(f"{_text(code)}: {DELETE_FLAG_WORDS[code]}" for code in known)
+        value = _flow([f"column: {scalar(column.name)}", f"codes: {{{written}}}"])
+        is_sure = bool(column.filled) and column.filled == column.rows and not unknown
+        why = "named like a delete flag"
+        if unknown:
+            why += f"; ? not known: {', '.join(unknown)}, ask what they mean"
+        elif column.filled < column.rows:
+            why += f"; ? {column.rows - column.filled} rows have none, and would be quarantined: ask what that means"
+        self.proposal.operation = Mapped(OPERATION, column.name, value, why, is_sure)
+        if is_sure:
             self.taken.add(column.name)
 
     def _constants(self) -> None:
@@ -380,21 +413,25 @@ class _Proposing:
             self.proposal.ignored.append((column.name, why))
 
 
-def proposal_yaml(feed: Feed, proposal: Proposal, standard: Mapping[str, StandardField], suites: Sequence[str]) -> str:
+def proposal_yaml(
+    feed: Feed,
+    proposal: Proposal,
+    standard: Mapping[str, StandardField],
+    suites: Sequence[str],
+    key_line: str,
+    needed: Mapping[str, str],
+) -> str:
     """Return a proposal as lines of YAML to be pasted below the feed's transport and window.
 
-    Lines that begin with `# ?` are guesses that were not taken. No value of the sample stands in it but codes of
-    short lists.
+    `key_line` is what stands behind `key:`; `needed` has the fields that a critical rule wants in every row, with the
+    rule: none of them is ever proposed as absent. Lines that begin with `# ?` are guesses that were not taken. No value
+    of the sample stands in it but codes of short lists.
     """
     mapped = proposal.mapped
     lines: list[str] = []
     if isinstance(feed.window, Whole) and feed.deliveries != "snapshots":
         lines.append("deliveries: snapshots  # the window is whole, so what has disappeared can be seen")
-    keys: list[str] = [name for name in ("certificate_number", "certificate_identifier") if name in mapped]
-    keys += [each.name for each in proposal.fields if each.column and standard[each.name].kind == "code"]
-    # Without any, the check of the catalogue says what is missing.
-    key = keys[0] if keys else ""
-    lines.append(f"key: [{key}]  # what tells one certificate from another")
+    lines.append(f"key: {key_line}")
     updated = mapped.get("source_updated_at")
     if updated is not None:
         lines.append("version: source_updated_at  # of two rows of one key the later one counts")
@@ -413,12 +450,20 @@ def proposal_yaml(feed: Feed, proposal: Proposal, standard: Mapping[str, Standar
     absent = [name for name in standard if name not in mapped]
     if absent:
         unsure = {each.name for each in proposal.unsure}
-        lines += ["", "absent:"]
+        # A key with nothing but comments below it would be no list.
+        lines += ["", "absent:" if set(absent) - set(needed) else "# ? absent:"]
         for name in absent:
-            asked = "  # ? see the guess above" if name in unsure else f"  # {standard[name].name_zh}"
-            lines.append(f"  - {name}{asked}")
-    if proposal.ignored:
-        lines += ["", "ignored_columns:", *(f"  - {scalar(name)}  # {why}" for name, why in proposal.ignored)]
+            asked = "see the guess above" if name in unsure else standard[name].name_zh
+            if name in needed:
+                lines.append(
+                    f"  # ? - {name}  # {asked}: rule {needed[name]} wants it in every row. Map a column; or ask the "
+                    "department, and say in absent_because why rows may do without it"
+                )
+            else:
+                lines.append(f"  - {name}  # {'? ' if name in unsure else ''}{asked}")
+    ignored = [*proposal.ignored, *((name, f"holds no text ({kind}), was not read") for name, kind in proposal.no_text)]
+    if ignored:
+        lines += ["", "ignored_columns:", *(f"  - {scalar(name)}  # {why}" for name, why in ignored)]
     return "\n".join("    " + line if line else "" for line in lines) + "\n"
 
 

@@ -2,13 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from zhengku.catalog import Feed, FileDrop
 from zhengku.catalog.department import ExchangeDatabase, HttpApi
+from zhengku.collect.exchange_database import ExchangeDatabaseSource
 from zhengku.collect.http_answer import Answer, RowsPlace, flattened, read_row
 from zhengku.collect.landing import Landed, LandingArea, Readable
 from zhengku.collect.page_file import totals_bytes
@@ -21,6 +22,7 @@ from zhengku.stage.reader import open_reader
 BYTES_A_ROW: Final = 2048
 """A reading of an interface or a table is stopped behind so many bytes for each row that was asked for."""
 
+_BAD_TOLD: Final = 3
 _PIECE: Final = 64 * 1024
 _PATH: Final = "sample"
 _UNESCAPED: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
@@ -28,12 +30,17 @@ _UNESCAPED: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v":
 
 @dataclass(frozen=True)
 class Sample:
-    """Some rows of a source: the cells as they came, None where there was no value; `bad` rows are no records."""
+    """Some rows of a source: the cells as they came, None where there was no value; `bad` rows are no records.
+
+    `bad_rules` say why, a few of them; `no_text` has the columns that hold no text, with their type: they are not read.
+    """
 
     source_name: str
     columns: tuple[str, ...]
     rows: list[tuple[str | None, ...]] = field(repr=False)
     bad: int
+    bad_rules: tuple[str, ...] = ()
+    no_text: tuple[tuple[str, str], ...] = ()
 
 
 class _Enough(Exception):
@@ -90,7 +97,11 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
     Nothing is written to the ledger, the store or the landing area. Raises `DeliveryUnavailable`, `SourceRefused`,
     `DeliveryRejected`, `ConfigurationError` as the transport does; `DeliveryUnavailable` when there is nothing to read.
     """
-    feed = _with_small_pages(draft.feed, rows)
+    feed = draft.feed
+    no_text: tuple[tuple[str, str], ...] = ()
+    if isinstance(feed.transport, ExchangeDatabase):
+        no_text = ExchangeDatabaseSource(feed, feed.transport, address).columns_without_text()
+        feed = _with_small_pages(feed, feed.transport, rows, [name for name, _ in no_text])
     source = source_of(feed, address, draft.slots, every_column=True)
     deliveries = source.deliveries(window)
     if not deliveries:
@@ -108,20 +119,25 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
             pass
         else:
             if collected.rejection is not None:
-                raise collected.rejection
+                raise _named(delivery.name, collected.rejection)
         if area.was_cut and isinstance(feed.transport, HttpApi):
             shape = feed.transport.response
             _conclude_pages(Path(folder) / _PATH, RowsPlace(shape.rows, shape.rows_also))
-        return _read(feed, area, delivery.name, rows)
+        try:
+            return replace(_read(feed, area, delivery.name, rows), no_text=no_text)
+        except DeliveryRejected as error:
+            raise _named(delivery.name, error) from None
 
 
-def _with_small_pages(feed: Feed, rows: int) -> Feed:
-    """Return the feed with pages of a table no larger than the sample: a row may hold a picture."""
-    transport = feed.transport
-    if not isinstance(transport, ExchangeDatabase):
-        return feed
+def _named(name: str, error: DeliveryRejected) -> DeliveryRejected:
+    """Return the error with the name of what was read; a file drop has many."""
+    return DeliveryRejected(error.rule, f"{name}: {error}", error.reason)
+
+
+def _with_small_pages(feed: Feed, transport: ExchangeDatabase, rows: int, left_out: Sequence[str]) -> Feed:
+    """Return the feed with pages of a table no larger than the sample, and without what holds no text."""
     smaller = transport.model_copy(update={"page_rows": min(transport.page_rows, max(100, rows))})
-    copy = feed.model_copy(update={"transport": smaller})
+    copy = feed.model_copy(update={"transport": smaller, "ignored_columns": tuple(left_out)})
     copy._id, copy._department = feed.id, feed.department
     return copy
 
@@ -151,11 +167,14 @@ def _conclude_pages(path: Path, rows_at: RowsPlace) -> None:
 def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
     rows: list[tuple[str | None, ...]] = []
     bad = 0
+    why: dict[str, None] = {}
     with area.open(_PATH) as content:
         reader = open_reader(content, feed)
         try:
             for block in reader:
                 bad += len(block.bad)
+                for row in block.bad[:_BAD_TOLD]:
+                    why[f"{row.rule_id}, row {row.row_no}: {row.detail_en}"] = None
                 rows += [_cells(line) for line in block.copy_text.decode("utf-8").split("\n") if line]
                 if len(rows) >= limit:
                     break
@@ -164,7 +183,7 @@ def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
             if not area.was_cut or not rows:
                 raise
         columns = tuple(reader.columns)
-    return Sample(name, columns, rows[:limit], bad)
+    return Sample(name, columns, rows[:limit], bad, tuple(why)[:_BAD_TOLD])
 
 
 def _cells(line: str) -> tuple[str | None, ...]:

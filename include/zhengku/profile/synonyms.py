@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from zhengku.catalog.reference import Row, Text, read_table
 from zhengku.errors import CatalogError
+from zhengku.profile.words import is_delete_flag
 
 FIELD_SYNONYMS_FILE: Final = "field_synonyms.csv"
 
@@ -51,6 +52,8 @@ def plain(name: str) -> str:
 
 def field_of(name: str, synonyms: Mapping[str, str]) -> str | None:
     """Return the field that a column's name speaks of; of a merged header (持证主体/代码) the whole name or its end."""
+    if is_delete_flag(name):
+        return OPERATION
     *above, last = name.split("/")
     candidates = [name, *(["".join(above[-1:]) + last] if above else []), last]
     return next((synonyms[key] for candidate in candidates if (key := plain(candidate)) in synonyms), None)

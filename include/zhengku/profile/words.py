@@ -1,5 +1,6 @@
 """Words that departments write for codes whose meaning does not depend on who writes them. Numbers do, and stay out."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -30,5 +31,29 @@ OPERATION_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("D", "DEL", "DELETE", "删除", "注销"), "delete"),
 }
 
-KNOWN_WORDS: Final = frozenset({*STATUS_WORDS, *HOLDER_CODE_TYPE_WORDS, *OPERATION_WORDS})
+_DELETE_FLAG: Final = re.compile(
+    r"(is)?del(ete)?d?(flag|mark|status|state)?|sc(bz|bs|zt)|sfsc|(是否|已)?删除(标志|标识|标记|状态)?"
+)
+DELETE_FLAG_PAIRS: Final = (
+    ("0", "1"),
+    ("N", "Y"),
+    ("F", "T"),
+    ("FALSE", "TRUE"),
+    ("NO", "YES"),
+    ("否", "是"),
+    ("未删除", "已删除"),
+    ("正常", "删除"),
+)
+"""What such a column writes, for a row that stands and for one that is deleted."""
+DELETE_FLAG_WORDS: Final[Mapping[str, str]] = {
+    code: meant for pair in DELETE_FLAG_PAIRS for code, meant in zip(pair, ("upsert", "delete"), strict=True)
+}
+
+
+def is_delete_flag(name: str) -> bool:
+    """Tell whether a column's name says that its values tell which rows are deleted."""
+    return bool(_DELETE_FLAG.fullmatch(re.sub(r"[\W_]+", "", name).lower()))
+
+
+KNOWN_WORDS: Final = frozenset({*STATUS_WORDS, *HOLDER_CODE_TYPE_WORDS, *OPERATION_WORDS, *DELETE_FLAG_WORDS})
 """None of them tells of a person."""

@@ -182,9 +182,7 @@ class Reconciliation:
         the source was more likely emptied.
         """
         if not done_by.strip() or not reason.strip():
-            raise ConfigurationError(
-                "Expected who withdraws and why, got a blank: both are kept as evidence."
-            )
+            raise ConfigurationError("Expected who withdraws and why, got a blank: both are kept as evidence.")
         feed = self._road.catalog.feed(department, feed_id)
         table = StoreTable.of_feed(feed, self._road.catalog.standard_fields(feed.dataset))
         begun = clock.now()

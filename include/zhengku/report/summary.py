@@ -15,6 +15,7 @@ from zhengku.clearance.lists import PublishedList
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
+from zhengku.report.fitting import print_fitting
 from zhengku.report.run_report import BatchSection, report_path
 from zhengku.review.night import NightReport
 from zhengku.road import Road
@@ -66,7 +67,7 @@ def print_night(settings: Settings, run_ids: Collection[str], console: Console |
     departments = list(dict.fromkeys(batch.department for batch in batches))
     reasons = {rule: reason for department in departments for rule, reason in road.reasons(department).items()}
     wrong = Counter({key: count for key, count in failed.items() if key[0] == "critical"})
-    console.print(_reason_table(wrong, reasons))
+    print_fitting(console, _reason_table(wrong, reasons), ("rule",))
     warnings = failed.total() - wrong.total()
     console.print(f"{warnings:,} warnings by {len(failed) - len(wrong)} rules besides, on rows that are loaded.\n")
     console.print(_night_table(road.catalog, batches))
@@ -93,7 +94,7 @@ def print_list(
         table.add_row(Text(name), *(f"{counts[heading]:,}" for heading in _LIST_HEADINGS))
     total = published.counts
     table.add_row("all", *(f"{getattr(total, heading):,}" for heading in _LIST_HEADINGS))
-    console.print(table)
+    print_fitting(console, table)
     console.print(f"{total.archived_total:,} cases that nobody rated for too long are archived and on no list.")
     for source in published.stale:
         console.print(Text(f"{source.title} was not read since the cut-off."))

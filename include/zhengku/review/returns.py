@@ -26,6 +26,7 @@ from zhengku.collect.exchange_database import ExchangeDatabaseSource
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
+from zhengku.report.csv_cells import harmless
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
 from zhengku.review.config import ReviewConfig, load_review
 from zhengku.settings import Settings
@@ -268,7 +269,7 @@ class Returns:
             told[rule_id] = (
                 wrong_columns(rule_id, feed, rules),
                 expected(rule, feed, self.catalog),
-                right_example(rule, feed),
+                right_example(rule, feed, self.catalog),
             )
         # In pieces: a department may have a hundred thousand at once.
         with connection.cursor("returned_problems", row_factory=dict_row) as cursor:
@@ -312,14 +313,14 @@ class Returns:
         names = _columns_of(connection, made, feed_id)
         with written_aside(path) as aside, aside.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow([*(column.header for column in _COLUMNS), "整改期限", *names])
+            writer.writerow([*(column.header for column in _COLUMNS), "整改期限", *map(harmless, names)])
             for row in self._lines(connection, made, self.catalog.feed(made.department, feed_id)):
                 cells = [column.value(row) for column in _COLUMNS]
                 writer.writerow(
                     [
-                        *(f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell for cell in cells),
+                        *(f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else harmless(cell) for cell in cells),
                         made.due_on,
-                        *(row.payload.get(name) for name in names),
+                        *(harmless(row.payload.get(name)) for name in names),
                     ]
                 )
 

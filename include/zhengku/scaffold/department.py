@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from zhengku.catalog import Catalog, load_catalog
-from zhengku.catalog.catalog import DEPARTMENTS_FOLDER
+from zhengku.catalog.catalog import DEPARTMENTS_FOLDER, department_files
 from zhengku.catalog.department import IDENTIFIER_PATTERN
-from zhengku.catalog.problem import looks_secret
+from zhengku.catalog.problem import did_you_mean, looks_secret
 from zhengku.catalog.reference import LicenseType
-from zhengku.errors import ConfigurationError
+from zhengku.catalog.yaml_file import read_yaml
+from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.profile.proposal import scalar
 from zhengku.settings import Settings
 
@@ -92,7 +93,70 @@ def new_department(
     return scaffold
 
 
+def new_feed(
+    settings: Settings, department: str, feed_id: str, transport: TransportKind, license_type: str | None = None
+) -> tuple[Path, ...]:
+    """Add a feed to a department's file, as a draft to be profiled, and a sample for its test; return what was written.
+
+    The feed may come by another transport than the department's others: it gets a connection of its own. Nothing that
+    stands in the file is changed. Without a license type it is that of the feed's name, where there is one.
+    Raises `ConfigurationError` for a name that is none or is there already, `CatalogError` for an unknown department or
+    license type, or a file that cannot be read.
+    """
+    if not re.fullmatch(IDENTIFIER_PATTERN, feed_id):
+        raise ConfigurationError(f"Expected a feed of small letters, digits and _ like permit, got {feed_id!r:.80}.")
+    catalog = load_catalog(settings.catalog_folder)
+    files = {path.stem: path for path in department_files(catalog.folder)}
+    if department not in files:
+        raise CatalogError(f"No {DEPARTMENTS_FOLDER}/{department}.yaml. {did_you_mean(department, files)}")
+    path = files[department]
+    source = read_yaml(path)
+    if errors := [problem for problem in source.problems if problem.severity == "error"]:
+        raise CatalogError(str(errors[0]))
+    if feed_id in source.mapping("feeds"):
+        line = source.line(("feeds", feed_id))
+        raise ConfigurationError(f"{path}:{line}: feed {feed_id} is there already, and nothing is overwritten.")
+    key = license_type or (feed_id if feed_id in catalog.license_types else ANY_TYPE)
+    of_type = catalog.license_type(key)
+    block = _template("feed.yaml.j2").render(feed=feed_id, department=department, transport=transport, type=of_type)
+    sample = settings.home / "tests" / DEPARTMENTS_FOLDER / department / f"{feed_id}.json"
+    # Departments that were there before this scaffold have no samples.
+    samples = {sample: _sample(catalog, of_type, transport)} if sample.parent.is_dir() and not sample.exists() else {}
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_text(_with_feed(path.read_text(encoding="utf-8"), block), encoding="utf-8")
+    if feed_id not in read_yaml(aside).mapping("feeds"):
+        aside.unlink()
+        raise CatalogError(f"{path}: expected feeds as indented lines below `feeds:`. Add the feed by hand:\n{block}")
+    aside.replace(path)
+    for file, content in samples.items():
+        file.write_text(content, encoding="utf-8")
+    return (path, *samples)
+
+
+def _with_feed(text: str, block: str) -> str:
+    """Return the text of a department's file with a feed behind its others."""
+    lines = text.splitlines(keepends=True)
+    begin = next((place for place, line in enumerate(lines) if re.match(r"feeds:\s*(#.*)?$", line)), len(lines))
+    # What stands at the margin behind them is no feed.
+    behind = range(begin + 1, len(lines))
+    end = next((place for place in behind if re.match(r"[^\s#]", lines[place])), len(lines))
+    head, tail = "".join(lines[:end]).rstrip("\n"), "".join(lines[end:])
+    return f"{head}\n\n{block}" + (f"\n{tail}" if tail else "")
+
+
 def _rendered(template: str, department: str, name: str, transport: TransportKind, types: Sequence[LicenseType]) -> str:
+    owners = {license_type.department for license_type in types if license_type.department}
+    catalog_name = owners.pop() if len(owners) == 1 else None
+    return _template(template).render(
+        department=department,
+        name=name.strip(),
+        catalog_name=catalog_name if catalog_name != name.strip() else None,
+        transport=transport,
+        types=types,
+    )
+
+
+def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("zhengku.scaffold", "."),
         undefined=StrictUndefined,
@@ -103,15 +167,7 @@ def _rendered(template: str, department: str, name: str, transport: TransportKin
         autoescape=False,
     )
     environment.filters["scalar"] = scalar
-    owners = {license_type.department for license_type in types if license_type.department}
-    catalog_name = owners.pop() if len(owners) == 1 else None
-    return environment.get_template(template).render(
-        department=department,
-        name=name.strip(),
-        catalog_name=catalog_name if catalog_name != name.strip() else None,
-        transport=transport,
-        types=types,
-    )
+    return environment.get_template(name)
 
 
 def _sample(catalog: Catalog, license_type: LicenseType, transport: TransportKind) -> str:

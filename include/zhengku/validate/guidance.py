@@ -50,6 +50,12 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 }
 """What rules speak of beside fields: a record, a batch, and columns of the summary of one."""
 
+_PERSONS: Final[Mapping[str, tuple[str, str]]] = {
+    "holder": ("鄂州市虚构有限公司", "张某某"),
+    "holder_code": ("91420700XN0000012Q", "420700199001010014"),
+}
+"""By field: the example of a holder that is a firm, as suites have it, and that of a person; both made up."""
+
 _CREDIT_CODE: Final = "应为18位统一社会信用代码，末位校验正确（GB 32100-2015）"
 _UNMAPPED: Final = "_unmapped"
 _UNPARSED: Final = "_unparsed"
@@ -71,9 +77,18 @@ def expected(rule: Rule, feed: Feed | None, catalog: Catalog) -> str:
     return asked.condition() + subject + _WORDS[rule.type](asked)
 
 
-def right_example(rule: Rule, feed: Feed | None) -> str:
-    """Return a value as it should be; of a field whose codes the feed maps, one of the department's own codes."""
+def right_example(rule: Rule, feed: Feed | None, catalog: Catalog | None = None) -> str:
+    """Return a value as it should be; of a field whose codes the feed maps, one of the department's own codes.
+
+    With the catalogue, holders are of the kind that the feed's license type has: persons have no firm's name.
+    """
     column = _looked_at(rule)
+    if feed is not None and catalog is not None and feed.license_type is not None and column in _PERSONS:
+        holder_type = catalog.license_type(feed.license_type).holder_type
+        of_firms, of_persons = _PERSONS[column]
+        # A rule that is about firms, or persons, alone has its own example.
+        if rule.meta.right_example == of_firms and not rule.kwargs.get("only_where"):
+            return {"person": of_persons, "both": f"{of_firms}，或{of_persons}"}.get(holder_type or "", of_firms)
     if feed is None:
         return rule.meta.right_example
     if column == "operation_unmapped" and feed.operation is not None:
@@ -327,14 +342,14 @@ def _not_in_set(asked: _Asked) -> str:
 
 def _like(asked: _Asked) -> str:
     pattern = asked.kwargs.get("pattern") or asked.kwargs["regex"]
-    like = f"形如{_quoted(right_example(asked.rule, asked.feed))}"
+    like = f"形如{_quoted(right_example(asked.rule, asked.feed, asked.catalog))}"
     if re.fullmatch("[\u4e00-\u9fff|]+", pattern):
         return f"应含{_or([_quoted(word) for word in pattern.split('|')])}字样，{like}"
     return f"应{like}"
 
 
 def _unlike(asked: _Asked) -> str:
-    like = f"应形如{_quoted(right_example(asked.rule, asked.feed))}"
+    like = f"应形如{_quoted(right_example(asked.rule, asked.feed, asked.catalog))}"
     return f"{like}，不能形如{_quoted(asked.rule.meta.example)}"
 
 
