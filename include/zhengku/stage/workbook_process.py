@@ -29,7 +29,7 @@ from zhengku.stage.workbook import SheetRead, open_workbook
 from zhengku.stage.workbook_archive import not_workbook
 
 MOST_MEMORY: Final = 4 * 1024**3
-"""Bytes of address space. A sheet of the largest area that is read (`LARGEST_AREA`) takes some 3 GB of it."""
+"""Bytes of address space. A million rows of 15 columns take some 2.3 GB of it."""
 
 MOST_SECONDS: Final = 900
 """Of processor time, not of waiting. A million rows of 15 columns take some 90."""
