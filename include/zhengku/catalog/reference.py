@@ -21,9 +21,10 @@ LICENSE_TYPES_FILE = "license_types.csv"
 DISTRICTS_FILE = "districts.csv"
 DISTRICT_ALIASES_FILE = "district_aliases.csv"
 STANDARD_FIELDS_FILE = "standard_fields.csv"
+NULL_DATES_FILE = "null_dates.csv"
 WORKING_DAYS_FILE = "working_days.csv"
 
-TABLES = (LICENSE_TYPES_FILE, DISTRICTS_FILE, DISTRICT_ALIASES_FILE, STANDARD_FIELDS_FILE)
+TABLES = (LICENSE_TYPES_FILE, DISTRICTS_FILE, DISTRICT_ALIASES_FILE, STANDARD_FIELDS_FILE, NULL_DATES_FILE)
 """What all departments share and what decides how a row is read."""
 
 CALENDAR_BEGIN = date(2019, 1, 1)
@@ -113,6 +114,26 @@ class StandardField(Row):
     standard: Text
 
 
+class NullDate(Row):
+    """What systems write where they have no date, for fields of some kinds.
+
+    A day (year-month-day; the calendar need not have it) is met in whatever form it is written, with any time; another
+    word as it stands.
+    """
+
+    word: Text
+    kinds: Annotated[
+        tuple[Literal["date", "end_date", "timestamp"], ...],
+        Field(min_length=1),
+        BeforeValidator(_parts, json_schema_input_type=str),
+    ]
+
+    @property
+    def day_number(self) -> int | None:
+        """The day as yyyymmdd; None for another word."""
+        return int(self.word.replace("-", "")) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", self.word) else None
+
+
 class WorkingDay(Row):
     """A day (Asia/Shanghai) that differs from the official calendar, or from Monday to Friday where that one ends.
 
@@ -161,6 +182,7 @@ class Reference:
     district_table: Table[District]
     alias_table: Table[DistrictAlias]
     field_table: Table[StandardField]
+    null_date_table: Table[NullDate]
     working_day_table: Table[WorkingDay]
 
     @cached_property
@@ -186,6 +208,12 @@ class Reference:
             datasets.setdefault(row.dataset, {})[row.field] = row
         return datasets
 
+    def null_dates(self, kind: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Return what stands for no date in fields of a kind: days (yyyymmdd), and other words."""
+        rows = [row for row in self.null_date_table if kind in row.kinds]
+        days = tuple(row.day_number for row in rows if row.day_number is not None)
+        return days, tuple(row.word for row in rows if row.day_number is None)
+
     @property
     def problems(self) -> list[Problem]:
         """Everything wrong with the tables that decide how a row is read."""
@@ -194,6 +222,7 @@ class Reference:
             self.district_table,
             self.alias_table,
             self.field_table,
+            self.null_date_table,
         )
         return [problem for table in tables for problem in table.problems]
 
@@ -205,11 +234,13 @@ def read_reference(folder: Path) -> Reference:
         district_table=read_table(folder / DISTRICTS_FILE, District),
         alias_table=read_table(folder / DISTRICT_ALIASES_FILE, DistrictAlias),
         field_table=read_table(folder / STANDARD_FIELDS_FILE, StandardField),
+        null_date_table=read_table(folder / NULL_DATES_FILE, NullDate),
         working_day_table=read_working_days(folder),
     )
     _check_license_types(reference.license_type_table)
     _check_districts(reference)
     _report_duplicates(reference.field_table, "field", lambda row: f"{row.dataset}.{row.field}")
+    _report_duplicates(reference.null_date_table, "word", lambda row: row.word)
     return reference
 
 

@@ -13,12 +13,20 @@ from datetime import datetime
 from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed, FieldMapping
-from zhengku.catalog.department import DEFAULT_DATE_FORMS
+from zhengku.catalog.department import DEFAULT_DATE_FORMS, EPOCH_FORMS
 from zhengku.collect.source import EARLIEST
 from zhengku.errors import CatalogError
 
 DATE_KINDS = ("date", "end_date", "timestamp")
 """Kinds whose text may be no date; such a field has a column `<field>_unparsed` beside it."""
+
+_END = "valid_to"
+
+WITHOUT_END = "valid_without_end"
+"""Of a certificate: whether its validity was told to have no end; false where an end, or nothing, was told."""
+
+_FAR_DAYS = (20991231, 99991231)
+"""Days that systems write for a validity without end (yyyymmdd)."""
 
 _SQL_TYPES = {"date": "date", "end_date": "date", "timestamp": "timestamptz"}
 
@@ -120,33 +128,83 @@ def _cleaned_text(layers: _Layers, column: str, kind: str) -> _Value:
     return layers.add('clean.without_null_word({0}) collate "C"', cleaned)
 
 
-def _date(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
-    return layers.add("clean.date_from_number({0})", _date_number(layers, text, forms))
-
-
 def _date_number(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
     # One expression, so that a form is only tried when those before it did not fit.
     return layers.add("coalesce({})".format(", ".join(f"clean.date_{form}({{0}})" for form in forms)), text)
 
 
-def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value) -> tuple[_Value, _Value]:
-    """Return a date or time and, beside it, the text where it could not be read."""
-    date = _date(layers, text, mapping.date_forms)
+@dataclass(frozen=True)
+class _Dated:
+    """A date or time, the text where it could not be read, and whether the text says that there is no end."""
+
+    value: _Value
+    unparsed: _Value
+    endless: _Value | None = None
+
+
+def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value, catalog: Catalog) -> _Dated:
+    forms = mapping.date_forms
+    zone = layers.add("clean.zone_seconds({0})", text)
+    bare = layers.add("clean.without_zone({0})", text)
+    written = _date_number(layers, bare, forms)
+    # A time with a zone is the city's day of that moment; without one it is by the city's clock already.
+    number = layers.add(
+        "case when {2} is null then {0}"
+        " else clean.city_day_number(clean.date_from_number({0}), {1}, {2}) end",
+        written,
+        bare,
+        zone,
+    )
     if kind == "timestamp":
-        seconds = layers.add("clean.seconds_of_day({0})", text)
-        # The department's clock is the city's: Asia/Shanghai, which the connection sets.
-        date = layers.add("({0}::timestamp + make_interval(secs => {1}))::timestamptz", date, seconds)
+        day = layers.add("clean.date_from_number({0})", written)
+        seconds = layers.add("clean.seconds_of_day({0})", bare)
+        # The department's clock is the city's: Asia/Shanghai, which the connection sets. A year of five digits is none.
+        date = layers.add(
+            "case when {2} is not null or {1} = 86400 then"
+            " case when {3} + {1}::integer / 86400 <= 99991231 then clean.moment({0}, {1}, coalesce({2}, 28800)) end"
+            " else ({0}::timestamp + make_interval(secs => {1}))::timestamptz end",
+            day,
+            seconds,
+            zone,
+            number,
+        )
+        if not set(forms).isdisjoint(EPOCH_FORMS):
+            date = layers.add("coalesce(case when {2} is not null then clean.epoch_moment({1}) end, {0})", date, bare, written)
+    else:
+        date = layers.add("clean.date_from_number({0})", number)
+    days, words = catalog.reference.null_dates(kind)
+    # Most dates are later than every day that stands for none.
+    nothing = layers.add(
+        "coalesce({0} <= {latest} and {0} = any({days}::integer[]) or {1} <= {latest} and {1} = any({days}::integer[])"
+        " or {2} = any({words}::text[]), false)",
+        written,
+        number,
+        text,
+        latest=max(days, default=0),
+        days=list(days),
+        words=list(words),
+    )
     if kind == "end_date":
         # The far days mean "no end" in every form, also in one that the feed does not say it writes.
-        every_form = tuple(dict.fromkeys((*mapping.date_forms, *DEFAULT_DATE_FORMS)))
+        every_form = tuple(dict.fromkeys((*forms, *DEFAULT_DATE_FORMS)))
         endless = layers.add(
-            "coalesce(clean.is_without_end({0}) or {1} in (20991231, 99991231), false)",
+            "coalesce(clean.is_without_end({0}) or {1} = any({far}::integer[]) or {2} = any({far}::integer[]), false)",
             text,
-            _date_number(layers, text, every_form),
+            _date_number(layers, bare, every_form),
+            number,
+            far=list(_FAR_DAYS),
         )
-        date = layers.add("case when not {1} then {0} end", date, endless)
-        return date, layers.add('case when {0} is null and not {2} then {1} end collate "C"', date, text, endless)
-    return date, layers.add('case when {0} is null then {1} end collate "C"', date, text)
+        return _Dated(
+            layers.add("case when not ({1} or {2}) then {0} end", date, endless, nothing),
+            layers.add(
+                'case when {0} is null and not ({2} or {3}) then {1} end collate "C"', date, text, endless, nothing
+            ),
+            endless,
+        )
+    return _Dated(
+        layers.add("case when not {1} then {0} end", date, nothing),
+        layers.add('case when {0} is null and not {2} then {1} end collate "C"', date, text, nothing),
+    )
 
 
 def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _Value]:
@@ -159,6 +217,44 @@ def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _V
     return (
         layers.add("coalesce({0} = 'delete', false)", operation),
         layers.add("case when {1} is null then coalesce({0}, '') end collate \"C\"", text, operation),
+    )
+
+
+def _distorted(layers: _Layers, codes: Mapping[str, _Value], nothing: _Value) -> _Value:
+    """Return the names of the fields, of these, whose code is no longer what the department has; null without one."""
+    if not codes:
+        return nothing
+    # The names are only put together in the few rows that have one.
+    fields = list(codes)
+    is_any = " or ".join(f"clean.is_distorted({{{place}}})" for place in range(len(fields)))
+    names = ", ".join(f"case when clean.is_distorted({{{i}}}) then {{field_{i}}}::text end" for i in range(len(fields)))
+    return layers.add(
+        f"case when {is_any} then concat_ws(',', {names}) end collate \"C\"",
+        *codes.values(),
+        **{f"field_{i}": field for i, field in enumerate(fields)},
+    )
+
+
+def _undistorted(layers: _Layers, code: _Value, *, is_uncoded: bool) -> _Value:
+    """Return a part of the key; null where it is not what the department has: two records may have become one."""
+    if not is_uncoded or code.constant is not None:
+        return code
+    return layers.add('case when not clean.is_distorted({0}) then {0} end collate "C"', code)
+
+
+def _without_end(
+    layers: _Layers, outputs: Mapping[str, _Value], beside: Mapping[str, _Value], endless: _Value
+) -> _Value:
+    """Return whether the validity is told to have no end: by the end itself or, where that is empty, in words."""
+    validity = outputs["validity"]
+    if validity.constant is not None:
+        return endless
+    return layers.add(
+        "{0} or ({1} is null and {2} is null and coalesce(clean.is_validity_without_end({3}), false))",
+        endless,
+        outputs[_END],
+        beside[f"{_END}_unparsed"],
+        validity,
     )
 
 
@@ -191,7 +287,8 @@ def cleaning_query(
 
     Its columns: `row_no`, `record_key`, the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
-    separated), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
+    separated), `codes_distorted` (names of the fields whose code software has made a rounded number or a truth value
+    of), `valid_without_end` (of certificates), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
     (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says),
     `row_hash` (over all that is stored) and `received_hash` (from `seed` on, over the mapped columns as they came).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
@@ -205,9 +302,12 @@ def cleaning_query(
     beside: dict[str, _Value] = {
         "status_unmapped": nothing,
         "codes_unmapped": nothing,
+        "codes_distorted": nothing,
         "district_delivered": nothing,
     }
     unmapped: list[_Value] = []
+    uncoded: dict[str, _Value] = {}
+    endless = layers.add("false")
     for field in catalog.standard_fields(feed.dataset).values():
         mapping = feed.fields.get(field.field)
         sql_type = _SQL_TYPES.get(field.kind)
@@ -219,6 +319,8 @@ def cleaning_query(
         if mapping.column is None:
             literal = '{constant}::text collate "C"' if not sql_type else f"{{constant}}::{sql_type}"
             constant = mapping.constant
+            if field.kind == "end_date" and constant is not None and int(constant.replace("-", "")) in _FAR_DAYS:
+                constant, endless = None, layers.add("true")
             if field.kind == "district" and constant is not None:
                 constant = catalog.district_aliases.get(constant, constant)
             outputs[field.field] = layers.add(literal, constant=constant)
@@ -233,8 +335,14 @@ def cleaning_query(
                 begin=len(mapping.remove_prefix) + 1,
             )
         if sql_type:
-            outputs[field.field], beside[f"{field.field}_unparsed"] = _typed(layers, field.kind, mapping, text)
+            dated = _typed(layers, field.kind, mapping, text, catalog)
+            outputs[field.field], beside[f"{field.field}_unparsed"] = dated.value, dated.unparsed
+            if dated.endless is not None:
+                endless = dated.endless
         elif field.kind == "district":
+            text = layers.add(
+                "case when clean.is_whole_number({0}) then clean.whole_number({0}) else {0} end collate \"C\"", text
+            )
             aliases = json.dumps(dict(catalog.district_aliases), ensure_ascii=False, sort_keys=True)
             # A code of 9 or 12 digits names a place inside a district: its first digits are looked up as well.
             outputs[field.field] = layers.add(
@@ -262,6 +370,8 @@ def cleaning_query(
                 )
         else:
             outputs[field.field] = text
+            if field.kind in ("code", "identifier") or field.field in feed.key:
+                uncoded[field.field] = text
     if unmapped:
         names = ", ".join(f"{{{i}}}" for i in range(len(unmapped)))
         beside["codes_unmapped"] = layers.add(f"nullif(concat_ws(',', {names}), '') collate \"C\"", *unmapped)
@@ -272,7 +382,8 @@ def cleaning_query(
         for name, mapping in feed.extension.items()
     }
     beside["extension"] = _extension(layers, extension)
-    key = [outputs[field] for field in feed.key]
+    beside["codes_distorted"] = _distorted(layers, uncoded, nothing)
+    key = [_undistorted(layers, outputs[field], is_uncoded=field in uncoded) for field in feed.key]
     beside["record_key"] = layers.add(" || '|' || ".join(f"{{{i}}}" for i in range(len(key))) + ' collate "C"', *key)
     if feed.version == "source_updated_at":
         # What bears no time comes again every night: it must not be the newest word each time.
@@ -284,6 +395,12 @@ def cleaning_query(
     beside["removes"], beside["operation_unmapped"] = _operation(layers, feed, nothing)
     # The parts of the extension, with their names, hash in half the time of the whole.
     hashed = [*outputs.values(), *extension.values(), beside["district_delivered"]]
+    if _END in outputs:
+        beside[WITHOUT_END] = _without_end(layers, outputs, beside, endless)
+        # In the place of the end, so that only the hash of what is told to have none is another one than without this.
+        hashed[list(outputs).index(_END)] = layers.add(
+            "case when {1} then 'infinity'::date else {0} end", outputs[_END], beside[WITHOUT_END]
+        )
     beside["row_hash"] = layers.add(
         "hash_record_extended(row({{names}}::text, {}), 0)".format(", ".join(f"{{{i}}}" for i in range(len(hashed)))),
         *hashed,

@@ -22,7 +22,10 @@ _DATE_WRITTEN: Final[Mapping[DateForm, str]] = {
     DateForm.SLASH: "2020/5/1",
     DateForm.COMPACT: "20200501",
     DateForm.CHINESE: "2020年5月1日",
+    DateForm.CHINESE_NUMERALS: "二〇二〇年五月一日",
     DateForm.SPREADSHEET_SERIAL: "43952",
+    DateForm.EPOCH_SECONDS: "1588262400",
+    DateForm.EPOCH_MILLISECONDS: "1588262400000",
 }
 """One day in every form."""
 
