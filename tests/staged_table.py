@@ -26,7 +26,9 @@ def create_staged_table(connection: psycopg.Connection[Any], dataset: str) -> No
         "record_key": _TEXT,
         **{field.field: _TYPES.get(field.kind, _TEXT) for field in fields},
         **{f"{field.field}_unparsed": _TEXT for field in fields if field.kind in _TYPES},
-        **dict.fromkeys(("status_unmapped", "codes_unmapped", "codes_distorted", "operation_unmapped", "district_delivered"), _TEXT),
+        **dict.fromkeys(
+            ("status_unmapped", "codes_unmapped", "codes_distorted", "operation_unmapped", "district_delivered"), _TEXT
+        ),
         "extension": "jsonb",
     }
     listed = sql.SQL(", ").join(

@@ -71,7 +71,7 @@ return case
     else split_part(half_width, '.', 1)
 end;
 
--- What software has made of a code and nobody can turn back: a number that was rounded (4.20703E+17), or true and false.
+-- What software has made of a code and nobody can turn back: a number that was rounded (4.20703E+17), true or false.
 -- A code like 12E4 has neither a point nor a plus and is one.
 create or replace function clean.is_distorted(code text) returns boolean
 language sql immutable parallel safe
@@ -98,7 +98,8 @@ language sql immutable parallel safe
 return case
     -- The shortest time with a zone is 20210304T1600Z, and most times have none.
     when octet_length(half_width) < 14 or half_width like '____-__-__ __:__:__' then false
-    else half_width ~ '(:[0-9]{2}([.,][0-9]+)?|T[0-9]{4}([0-9]{2})?) ?([+-](0[0-9]|1[0-4])(:?[0-5][0-9]){0,2}|[Zz]|UTC|GMT)'
+    else half_width ~ '(:[0-9]{2}([.,][0-9]+)?|T[0-9]{4}([0-9]{2})?) ?'
+        '([+-](0[0-9]|1[0-4])(:?[0-5][0-9]){0,2}|[Zz]|UTC|GMT)'
         '( ?\[[A-Za-z_/]+\])?$'
 end;
 
@@ -131,7 +132,7 @@ end;
 create or replace function clean.date_iso(half_width text) returns integer
 language sql stable parallel safe
 return case
-    -- The forms that most systems write, without a regular expression, which costs more than all the rest.
+    -- The forms that most systems write, without a regular expression: that costs more than all the rest.
     when half_width like '____-__-__' and half_width not like '%-%-%-%'
         and ltrim(clean.bytes_of(half_width), '0123456789-'::bytea) = ''
         then replace(half_width, '-', '')::integer
@@ -168,7 +169,8 @@ create or replace function clean.date_chinese(half_width text) returns integer
 language sql immutable parallel safe
 return case
     when half_width ~ '^[0-9]{4} *年 *[0-9]{1,2} *月 *[0-9]{1,2} *[日号]( *(星期|周)[一二三四五六日天])?'
-        '( *(上午|早上|凌晨|中午|下午|傍晚|晚上)? *[0-9]{1,2}(:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?|[时点](半|[0-9]{1,2}分?([0-9]{1,2}秒?)?)?))?$'
+        '( *(上午|早上|凌晨|中午|下午|傍晚|晚上)? *[0-9]{1,2}'
+        '(:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?|[时点](半|[0-9]{1,2}分?([0-9]{1,2}秒?)?)?))?$'
         then substring(half_width from '^[0-9]+')::integer * 10000
             + substring(half_width from '年 *([0-9]+)')::integer * 100
             + substring(half_width from '月 *([0-9]+)')::integer
@@ -183,7 +185,8 @@ return case
         then 10 * coalesce(nullif(split_part(numerals, '十', 1), ''), '1')::integer
             + coalesce(nullif(split_part(numerals, '十', 2), ''), '0')::integer
     when numerals ~ '^[廿卅][1-9]?$'
-        then case left(numerals, 1) when '廿' then 20 else 30 end + coalesce(nullif(substr(numerals, 2), ''), '0')::integer
+        then case left(numerals, 1) when '廿' then 20 else 30 end
+            + coalesce(nullif(substr(numerals, 2), ''), '0')::integer
 end;
 
 -- 二〇一九年一月一日, with every sign that is written for a zero, and with the numerals of cheques.
@@ -248,7 +251,11 @@ end;
 create or replace function clean.date_from_number(yyyymmdd integer) returns date
 language sql immutable parallel safe
 return case
-    when yyyymmdd not between 10101 and 99991231 or yyyymmdd / 100 % 100 not between 1 and 12 or yyyymmdd % 100 not between 1 and 31 then null
+    when
+        yyyymmdd not between 10101 and 99991231
+        or yyyymmdd / 100 % 100 not between 1 and 12
+        or yyyymmdd % 100 not between 1 and 31
+        then null
     when yyyymmdd % 100 <= 28 then make_date(yyyymmdd / 10000, yyyymmdd / 100 % 100, yyyymmdd % 100)
     when
         yyyymmdd % 100
@@ -274,20 +281,20 @@ end;
 create or replace function clean.seconds_in_words(half_width text) returns double precision
 language sql immutable parallel safe
 begin atomic
-select case when told.seconds <= 86400 then told.seconds end
-from (
-    select
-        clean.hour_of_day(coalesce(t.parts[1], upper(t.parts[6])), t.parts[2]::integer) * 3600::double precision
-        + case when t.parts[4] is not null then 30 else coalesce(t.parts[3]::integer, 0) end * 60
-        + coalesce(t.parts[5]::double precision, 0) as seconds
+    select case when told.seconds <= 86400 then told.seconds end
     from (
-    select regexp_match(
-        half_width,
-        '[ T日号一二三四五六天] *(上午|早上|凌晨|中午|下午|傍晚|晚上)? *([0-9]{1,2})'
-        '[:时点](?:([0-5]?[0-9])分?|(半))?(?::?([0-5]?[0-9](?:[.][0-9]{1,9})?)秒?)? ?([AaPp][Mm])?$'
-    ) as parts
-    ) as t
-) as told;
+        select
+            clean.hour_of_day(coalesce(t.parts[1], upper(t.parts[6])), t.parts[2]::integer) * 3600::double precision
+            + case when t.parts[4] is not null then 30 else coalesce(t.parts[3]::integer, 0) end * 60
+            + coalesce(t.parts[5]::double precision, 0) as seconds
+        from (
+            select regexp_match(
+                half_width,
+                '[ T日号一二三四五六天] *(上午|早上|凌晨|中午|下午|傍晚|晚上)? *([0-9]{1,2})'
+                '[:时点](?:([0-5]?[0-9])分?|(半))?(?::?([0-5]?[0-9](?:[.][0-9]{1,9})?)秒?)? ?([AaPp][Mm])?$'
+            ) as parts
+        ) as t
+    ) as told;
 end;
 
 -- Seconds since midnight of the time that stands behind a date; 0 without one; null for a time that no clock shows. The

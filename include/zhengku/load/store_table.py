@@ -70,7 +70,7 @@ class StoreTable:
             "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
             "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
             "set_of_certificates": sql.Composed(
-                sql.SQL(", {0} = c.{0}").format(sql.Identifier(name)) for name in of_certificates
+                [sql.SQL(", {0} = c.{0}").format(sql.Identifier(name)) for name in of_certificates]
             ),
             "columns": _listed([sql.Identifier(name) for name in values_of_new]),
             "values_of_new": _listed(list(values_of_new.values())),

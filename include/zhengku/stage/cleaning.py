@@ -149,8 +149,7 @@ def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value, cata
     written = _date_number(layers, bare, forms)
     # A time with a zone is the city's day of that moment; without one it is by the city's clock already.
     number = layers.add(
-        "case when {2} is null then {0}"
-        " else clean.city_day_number(clean.date_from_number({0}), {1}, {2}) end",
+        "case when {2} is null then {0} else clean.city_day_number(clean.date_from_number({0}), {1}, {2}) end",
         written,
         bare,
         zone,
@@ -169,7 +168,9 @@ def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value, cata
             number,
         )
         if not set(forms).isdisjoint(EPOCH_FORMS):
-            date = layers.add("coalesce(case when {2} is not null then clean.epoch_moment({1}) end, {0})", date, bare, written)
+            date = layers.add(
+                "coalesce(case when {2} is not null then clean.epoch_moment({1}) end, {0})", date, bare, written
+            )
     else:
         date = layers.add("clean.date_from_number({0})", number)
     days, words = catalog.reference.null_dates(kind)
@@ -288,9 +289,10 @@ def cleaning_query(
     Its columns: `row_no`, `record_key`, the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
     separated), `codes_distorted` (names of the fields whose code software has made a rounded number or a truth value
-    of), `valid_without_end` (of certificates), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension`
-    (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says),
-    `row_hash` (over all that is stored) and `received_hash` (from `seed` on, over the mapped columns as they came).
+    of), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`, `extension` (jsonb),
+    `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed says),
+    `valid_without_end` (of certificates), `row_hash` (over all that is stored) and `received_hash` (from `seed` on,
+    over the mapped columns as they came).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
     """
     missing = [column for column in feed.required_columns if column not in delivered_columns]
@@ -341,7 +343,7 @@ def cleaning_query(
                 endless = dated.endless
         elif field.kind == "district":
             text = layers.add(
-                "case when clean.is_whole_number({0}) then clean.whole_number({0}) else {0} end collate \"C\"", text
+                'case when clean.is_whole_number({0}) then clean.whole_number({0}) else {0} end collate "C"', text
             )
             aliases = json.dumps(dict(catalog.district_aliases), ensure_ascii=False, sort_keys=True)
             # A code of 9 or 12 digits names a place inside a district: its first digits are looked up as well.
