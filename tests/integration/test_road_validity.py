@@ -112,17 +112,18 @@ def test_migration_marks_what_can_be_known_and_says_how_many(empty_database_url,
     ]
     with psycopg.connect(empty_database_url.replace("+psycopg", "")) as connection:
         connection.execute("create table store.certificate_of_x partition of store.certificate for values in ('x')")
-        columns = (
-            "license_type, record_key, valid_to, validity, extension, version_at, version_no, row_hash, department"
-        )
-        values = "'x', %s, %s, %s, '{}', now(), 1, 0, 'd', 'f', 1, 1, now()"
         connection.cursor().executemany(
-            sql.SQL(f"insert into store.certificate ({columns}, feed, batch_id, row_no, loaded_at) values ({values})"),
+            "insert into store.certificate (license_type, record_key, valid_to, validity, extension, version_at,"
+            " version_no, row_hash, department, feed, batch_id, row_no, loaded_at)"
+            " values ('x', %s, %s, %s, '{}', now(), 1, 0, 'd', 'f', 1, 1, now())",
             stored,
         )
-        columns += ", feed, batch_id, row_no, loaded_at, replaced_by_batch_id, replaced_at"
-        connection.cursor().executemany(
-            sql.SQL(f"insert into store.certificate_history ({columns}) values ({values}, 1, now())"), stored
+        connection.execute(
+            "insert into store.certificate_history (license_type, record_key, valid_to, validity, extension,"
+            " version_at, version_no, row_hash, department, feed, batch_id, row_no, loaded_at, replaced_by_batch_id,"
+            " replaced_at)"
+            " select license_type, record_key, valid_to, validity, extension, version_at, version_no, row_hash,"
+            " department, feed, batch_id, row_no, loaded_at, 1, now() from store.certificate"
         )
         connection.execute("insert into stock.expiry values ('2026-11-01', 'd', 'x', 1, 4, 0, 0, 0, 90)")
     with caplog.at_level(logging.WARNING):

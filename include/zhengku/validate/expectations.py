@@ -9,7 +9,7 @@ reads the table once more for every `row_condition` and every expectation about 
 """
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
@@ -514,3 +514,51 @@ class ExpectColumnValuesToBeFoodLicenseNumber(ColumnMapExpectation):
 
     map_metric = "column_values.are_food_license_numbers"
     success_keys = ("letters", "mostly")
+
+
+class ColumnValuesNotMadeUp(ColumnMapMetricProvider):
+    """Codes that somebody was given."""
+
+    condition_metric_name = "column_values.not_made_up"
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:
+        return sa.not_(sa.func.rules.is_made_up(column))
+
+
+class ExpectColumnValuesNotToBeMadeUp(ColumnMapExpectation):
+    """Expect codes that are not plainly made up: one character all through, or digits counted up or down."""
+
+    map_metric = "column_values.not_made_up"
+
+
+class ColumnExtensionFieldAgreesWithIdentityNumber(ColumnMapMetricProvider):
+    """Extension fields that tell the sex or birthday which the holder's resident identity number tells."""
+
+    condition_metric_name = "column_values.extension_field_agrees_with_identity_number"
+    condition_value_keys = ("field", "about", "only_where")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls, column: sa.ColumnElement[Any], field: str, about: str, only_where: OnlyWhere = None, **_: Any
+    ) -> Condition:
+        agrees = {"sex": sa.func.rules.agrees_on_sex, "birthday": sa.func.rules.agrees_on_birthday}[about]
+        told = _field(column, field)
+        code: sa.ColumnClause[str] = sa.column("holder_code")
+        return _where(
+            only_where, sa.case((told.is_(None), sa.true()), else_=sa.func.coalesce(agrees(code, told), sa.true()))
+        )
+
+
+class ExpectExtensionFieldToAgreeWithIdentityNumber(ColumnMapExpectation):
+    """Expect that `field` of a JSON column tells the holder's sex or birthday (`about`) as its identity number does.
+
+    What cannot be read as either is left to other rules.
+    """
+
+    field: str
+    about: Literal["sex", "birthday"]
+    only_where: OnlyWhere = None
+
+    map_metric = "column_values.extension_field_agrees_with_identity_number"
+    success_keys = ("field", "about", "only_where", "mostly")
