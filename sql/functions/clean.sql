@@ -325,18 +325,22 @@ return case
         then clean.seconds_in_words(half_width)
 end;
 
--- The moment of a day, its seconds and a zone.
-create or replace function clean.moment(written date, seconds double precision, zone_seconds integer)
-returns timestamptz
+-- The moment of a day with the time and the zone behind it; null for a time that no clock shows. Not inlined, as the
+-- next one: few systems write a zone.
+create or replace function clean.moment(written integer, half_width text) returns timestamptz
 language sql immutable parallel safe
-return (written::timestamp + make_interval(secs => seconds - zone_seconds)) at time zone 'UTC';
+return (
+    clean.date_from_number(written)::timestamp
+    + make_interval(secs => clean.seconds_of_day(clean.without_zone(half_width)) - clean.zone_seconds(half_width))
+) at time zone 'UTC';
 
--- The city's day of a time with a zone, as yyyymmdd; null for a time that no clock shows.
-create or replace function clean.city_day_number(written date, half_width text, zone_seconds integer) returns integer
+-- The city's day of a time with a zone, as yyyymmdd. The last day of a year that means "no end" stays as it is written.
+create or replace function clean.city_day_number(written integer, half_width text) returns integer
 language sql stable parallel safe
-return to_char(
-    clean.moment(written, clean.seconds_of_day(half_width), zone_seconds) at time zone 'Asia/Shanghai', 'YYYYMMDD'
-)::integer;
+return case
+    when written in (20991231, 99991231) then written
+    else to_char(clean.moment(written, half_width) at time zone 'Asia/Shanghai', 'YYYYMMDD')::integer
+end;
 
 -- "No end": the words that systems write for a validity without end, and the value that PostgreSQL has for it. The far
 -- days are told once they are read as days.

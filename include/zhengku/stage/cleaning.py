@@ -129,8 +129,32 @@ def _cleaned_text(layers: _Layers, column: str, kind: str) -> _Value:
 
 
 def _date_number(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
-    # One expression, so that a form is only tried when those before it did not fit.
-    return layers.add("coalesce({})".format(", ".join(f"clean.date_{form}({{0}})" for form in forms)), text)
+    # One expression, so that a form is only tried when those before it did not fit. A time with a zone fits none: it is
+    # the city's day of that moment.
+    written = ", ".join(f"clean.date_{form}({{0}})" for form in forms)
+    bare = written.replace("{0}", "clean.without_zone({0})")
+    zoned = f"case when clean.has_zone({{0}}) then clean.city_day_number(coalesce({bare}), {{0}}) end"
+    return layers.add(f"coalesce({written}, {zoned})", text)
+
+
+def _moment(layers: _Layers, text: _Value, number: _Value, forms: Sequence[str]) -> _Value:
+    seconds = layers.add("clean.seconds_of_day({0})", text)
+    bare = ", ".join(f"clean.date_{form}(clean.without_zone({{0}}))" for form in forms)
+    moments = [
+        # The department's clock is the city's: Asia/Shanghai, which the connection sets.
+        "(clean.date_from_number({1})::timestamp + make_interval(secs => {2}))::timestamptz",
+    ]
+    if not set(forms).isdisjoint(EPOCH_FORMS):
+        moments.insert(0, "clean.epoch_moment({0})")
+    moment = f"coalesce({', '.join(moments)})"
+    return layers.add(
+        # The day after the last one of the calendar has none.
+        "case when {1} < 99991231 then"
+        f" case when clean.has_zone({{0}}) then clean.moment(coalesce({bare}), {{0}}) else {moment} end end",
+        text,
+        number,
+        seconds,
+    )
 
 
 @dataclass(frozen=True)
@@ -144,68 +168,45 @@ class _Dated:
 
 def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value, catalog: Catalog) -> _Dated:
     forms = mapping.date_forms
-    zone = layers.add("clean.zone_seconds({0})", text)
-    bare = layers.add("clean.without_zone({0})", text)
-    written = _date_number(layers, bare, forms)
-    # A time with a zone is the city's day of that moment; without one it is by the city's clock already.
-    number = layers.add(
-        "case when {2} is null then {0} else clean.city_day_number(clean.date_from_number({0}), {1}, {2}) end",
-        written,
-        bare,
-        zone,
-    )
-    if kind == "timestamp":
-        day = layers.add("clean.date_from_number({0})", written)
-        seconds = layers.add("clean.seconds_of_day({0})", bare)
-        # The department's clock is the city's: Asia/Shanghai, which the connection sets. A year of five digits is none.
-        date = layers.add(
-            "case when {2} is not null or {1} = 86400 then"
-            " case when {3} + {1}::integer / 86400 <= 99991231 then clean.moment({0}, {1}, coalesce({2}, 28800)) end"
-            " else ({0}::timestamp + make_interval(secs => {1}))::timestamptz end",
-            day,
-            seconds,
-            zone,
-            number,
-        )
-        if not set(forms).isdisjoint(EPOCH_FORMS):
-            date = layers.add(
-                "coalesce(case when {2} is not null then clean.epoch_moment({1}) end, {0})", date, bare, written
-            )
-    else:
-        date = layers.add("clean.date_from_number({0})", number)
+    number = _date_number(layers, text, forms)
     days, words = catalog.reference.null_dates(kind)
-    # Most dates are later than every day that stands for none.
-    nothing = layers.add(
-        "coalesce({0} <= {latest} and {0} = any({days}::integer[]) or {1} <= {latest} and {1} = any({days}::integer[])"
-        " or {2} = any({words}::text[]), false)",
-        written,
-        number,
-        text,
-        latest=max(days, default=0),
-        days=list(days),
-        words=list(words),
-    )
+    told: list[_Value] = [text, number]
+    date = "clean.date_from_number({1})"
+    if kind == "timestamp":
+        told.append(_moment(layers, text, number, forms))
+        date = "{2}"
+    endless = None
     if kind == "end_date":
         # The far days mean "no end" in every form, also in one that the feed does not say it writes.
         every_form = tuple(dict.fromkeys((*forms, *DEFAULT_DATE_FORMS)))
         endless = layers.add(
-            "coalesce(clean.is_without_end({0}) or {1} = any({far}::integer[]) or {2} = any({far}::integer[]), false)",
+            "coalesce(clean.is_without_end({0}) or {1} = any({far}::integer[]), false)",
             text,
-            _date_number(layers, bare, every_form),
-            number,
+            _date_number(layers, text, every_form),
             far=list(_FAR_DAYS),
         )
-        return _Dated(
-            layers.add("case when not ({1} or {2}) then {0} end", date, endless, nothing),
-            layers.add(
-                'case when {0} is null and not ({2} or {3}) then {1} end collate "C"', date, text, endless, nothing
-            ),
-            endless,
-        )
-    return _Dated(
-        layers.add("case when not {1} then {0} end", date, nothing),
-        layers.add('case when {0} is null and not {2} then {1} end collate "C"', date, text, nothing),
+        told.append(endless)
+        date = "case when not {2} then clean.date_from_number({1}) end"
+    # Most dates are later than every day that stands for none, which spares them the search.
+    value = layers.add(
+        f"case when {{1}} > {{latest}} or {{1}} <> all({{days}}::integer[]) then {date} end",
+        *told,
+        latest=max(days, default=0),
+        days=list(days),
     )
+    meant = "" if endless is None else " and not {3}"
+    unparsed = layers.add(
+        f"case when {{2}} is null and {{0}} is not null{meant}"
+        " and not coalesce({1} = any({days}::integer[]), false) and {0} <> all({words}::text[]) then {0} end"
+        ' collate "C"',
+        text,
+        number,
+        value,
+        *([] if endless is None else [endless]),
+        days=list(days),
+        words=list(words),
+    )
+    return _Dated(value, unparsed, endless)
 
 
 def _operation(layers: _Layers, feed: Feed, nothing: _Value) -> tuple[_Value, _Value]:
