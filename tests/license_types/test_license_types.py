@@ -110,7 +110,8 @@ def test_rules_look_at_extension_fields_of_their_type(name: str) -> None:
         for suite in suites_of(name)
         for rule in suite.rules
         for field in rule.meta.fields
-        if field.startswith("extension.")
+        # Those of every certificate are asked wherever a feed delivers them.
+        if field.startswith("extension.") and suite.name != "certificate"
     }
     assert asked <= set(LICENSE_TYPES[name].extra_fields)
     looked_at = {rule.kwargs["field"] for suite in suites_of(name) for rule in suite.rules if "field" in rule.kwargs}

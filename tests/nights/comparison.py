@@ -147,6 +147,8 @@ def _store(connection: psycopg.Connection[dict[str, Any]], delivery: NightDelive
 
 
 def _plain(name: str, value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else None
     return str(value).replace("T", " ") if name.endswith("_at") and value else value
 
 
