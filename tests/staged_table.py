@@ -27,7 +27,9 @@ def create_staged_table(connection: psycopg.Connection[Any], dataset: str) -> No
         "key_unusable": _TEXT,
         **{field.field: _TYPES.get(field.kind, _TEXT) for field in fields},
         **{f"{field.field}_unparsed": _TEXT for field in fields if field.kind in _TYPES},
-        **dict.fromkeys(("status_unmapped", "codes_unmapped", "operation_unmapped", "district_delivered"), _TEXT),
+        **dict.fromkeys(
+            ("status_unmapped", "codes_unmapped", "codes_distorted", "operation_unmapped", "district_delivered"), _TEXT
+        ),
         **dict.fromkeys(("error_cells", "extension_error_cells"), _TEXT),
         "extension": "jsonb",
     }

@@ -96,6 +96,10 @@ _OTHER_TYPES = (
 )
 
 
+WITHOUT_END: str = "valid_without_end"
+"""Among the fields of a certificate that its department says to be valid for good."""
+
+
 @dataclass(frozen=True)
 class Certificate:
     """A certificate in canonical words: standard fields (dates in ISO form), extra fields, and its district in words.
@@ -186,6 +190,9 @@ class Office:
         if without_code:
             del fields["license_type_code"]
         fields = {name: value for name, value in fields.items() if name in self.known} | self.constants
+        # Of every other one the department leaves the end blank, and nothing else tells that there is none.
+        if valid_to is None and ("validity" in self.known or ("valid_to" in self.known and serial % 2 == 0)):
+            fields[WITHOUT_END] = "true"
         warnings = self._warnings(code_type, ends=valid_to is not None, without_code=without_code)
         extension = _extras(self.license_type, serial, day, valid_to, holder, code, number)
         return Certificate(self.license_type, serial, fields, extension, form, warnings)

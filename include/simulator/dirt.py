@@ -7,12 +7,12 @@ warnings. Rule ids are the simulator's own account of what a right pipeline asks
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Final
 
 from simulator.business_licenses import credit_code
-from simulator.certificates import BODIES, EXPECTED_HOLDER, Certificate
+from simulator.certificates import BODIES, EXPECTED_HOLDER, WITHOUT_END, Certificate
 from simulator.model import FilePlace, HttpPlace, SourceSystem, TablePlace, Value
 from simulator.numbers import identity_number
 from simulator.oddities import FIXED_NUMBER, odd_number, of_number_told_once, of_odd_number, of_other_holder_code
@@ -28,7 +28,17 @@ _CODES: Final = frozenset(
 _NAMES: Final = frozenset({"certificate_name", "license_type_name", "issuing_authority", "holder", "service_item_name"})
 WIDE: Final = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 NOTHING: Final = ("NULL", "N/A", " ", "null", "-")
-_ENDLESS: Final = ("长期", "永久", "2099-12-31", "9999-12-31", "长期有效")
+_ENDLESS: Final = (
+    "长期",
+    "永久",
+    "2099-12-31",
+    "9999-12-31",
+    "长期有效",
+    "9999-12-31 23:59:59",
+    "9999-12-31T23:59:59Z",
+    "infinity",
+)
+_NO_END_TOLD: Final = (*NOTHING, "0000-00-00", "1970-01-01", "1900/1/1")
 _SPREADSHEET_BEGIN: Final = date(1899, 12, 30)
 TIME_FORM: Final = "%Y-%m-%d %H:%M:%S"
 
@@ -72,7 +82,7 @@ def write(system: SourceSystem, certificate: Certificate, changed_at: datetime |
         elif name == "district":
             values[name] = certificate.district_form
         elif value is None:
-            values[name] = None
+            values[name] = "长期" if name == "valid_to" and WITHOUT_END in certificate.fields else None
         elif name in DATES:
             values[name] = as_date(date.fromisoformat(value), dialect.date_form)
         elif name == "status":
@@ -108,13 +118,16 @@ def soil(system: SourceSystem, written: Written, certificate: Certificate, chanc
         # The register has one column for the day of issue and the extra field 成立日期, which is kept as it is written.
         if name == "source_updated_at" or (name == "issue_date" and system.license_type == "business_license"):
             continue
-        if value is None:
-            if name == "valid_to":
-                values[name] = chance.choice(_ENDLESS)
-            elif name in ("valid_from", "validity", "certificate_identifier"):
+        if name == "valid_to" and "valid_to" not in certificate.fields:
+            values[name] = chance.choice(_ENDLESS if WITHOUT_END in certificate.fields else _NO_END_TOLD)
+        elif value is None:
+            if name in ("valid_from", "validity", "certificate_identifier"):
                 values[name] = chance.choice(NOTHING)
         elif name in DATES:
             values[name] = _soiled_date(date.fromisoformat(certificate.fields[name]), chance)
+        elif name in _CODES and str(value).isdigit() and system.license_type not in SAME_COLUMN:
+            # As a column of numbers writes it.
+            values[name] = f"{value}.0"
         elif isinstance(value, str):
             values[name] = soiled_text(value, chance, is_code=name in _CODES, is_name=name in _NAMES)
 
@@ -122,7 +135,12 @@ def soil(system: SourceSystem, written: Written, certificate: Certificate, chanc
 def _soiled_date(day: date, chance: Random) -> str:
     form: DateForm = chance.choice(("iso", "slash", "compact", "chinese", "iso_time"))
     text = str(as_date(day, form))
-    how = chance.randrange(4)
+    how = chance.randrange(6)
+    if how == 4:
+        # The city's midnight as another clock calls it.
+        return f"{day - timedelta(days=1)}T16:00:00.000{chance.choice(('Z', '+00:00'))}"
+    if how == 5:
+        return f"{day.year} 年 {day.month} 月 {day.day} {chance.choice('日号')}"
     if how == 0:
         return f" {text}　"
     if how == 1 and form != "iso_time":
@@ -529,6 +547,13 @@ BREAKS: Sequence[Break] = (
     _other_registering_authority,
     _wrong_identifier,
     _value("status", "88", "certificate.status.mapped"),
+    _value("service_item_code", "1.14207E+30", "certificate.codes.exact"),
+    _value(
+        "issuing_authority_code",
+        "1.14207E+17",
+        "certificate.codes.exact",
+        warns={"issuing_authority_code": "certificate.issuing_authority_code.credit_code"},
+    ),
     _wrong_type_name,
     _wrong_type_code,
     _end_before_begin,

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from simulator.business_licenses import credit_code
-from simulator.certificates import EXPECTED_HOLDER, IDENTITY_ONLY, Certificate
+from simulator.certificates import EXPECTED_HOLDER, IDENTITY_ONLY, WITHOUT_END, Certificate
 from simulator.model import SourceSystem
 from simulator.numbers import check_digit, identity_check, identity_number
 from simulator.sources import DIALECTS, TYPES, LicenseType, columns_of
@@ -536,7 +536,7 @@ def _ended_before_issue(system: SourceSystem, certificate: Certificate) -> Certi
     if _sheet(system).validity == "permanent" or not _delivers(system, "valid_to"):
         return None
     issued = certificate.fields["issue_date"]
-    fields = {"valid_to": _later(issued, -30)}
+    fields: dict[str, str | None] = {"valid_to": _later(issued, -30), WITHOUT_END: None}
     if _delivers(system, "valid_from"):
         fields["valid_from"] = _later(issued, -400)
     return _odd(certificate, "certificate.valid_to.not_before_issue_date", fields=fields)

@@ -55,8 +55,12 @@ def expiry(publish: Publish = False) -> None:
         days = load_review(settings.catalog_folder).expiring_days
         with store_connection(settings.database_url) as connection:
             counted = count_expiry(connection, clock.today(), days)
-    table = Table("department", "license type", "standing", "expiring", "expired", "called valid of these", "no end")
+    table = Table(
+        *("department", "license type", "standing", "expiring", "expired", "called valid of these"),
+        *("for good", "no end told", "unknown of both"),
+    )
     for each in counted:
-        numbers = (each.total, each.expiring, each.expired, each.expired_as_valid, each.endless)
+        without_end = (each.endless, each.untold or 0, each.unknown or 0)
+        numbers = (each.total, each.expiring, each.expired, each.expired_as_valid, *without_end)
         table.add_row(each.department, each.license_type, *(f"{number:,}" for number in numbers))
     print_fitting(out, table, ("no end", "called valid of these"))

@@ -1,9 +1,9 @@
 -- A row that was read in full and is what the store has: it was written otherwise, or under another configuration. From
--- now on it is recognised as it came today.
+-- now on it is recognised as it came today. What was stored before something was kept apart is known from now on, too.
 update {store} as s
 set
     received_hash = c.received_hash,
-    warning_set = w.warning_set
+    warning_set = w.warning_set{set_of_certificates}
 from staged_row as c
 inner join outcome as o on c.row_no = o.row_no
 left join mark as m on c.row_no = m.row_no

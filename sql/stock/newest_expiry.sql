@@ -5,6 +5,8 @@ select
     license_type,
     later,
     endless,
+    untold,
+    unknown,
     expiring,
     expired,
     expired_as_valid

@@ -10,6 +10,7 @@ select
     issuing_authority,
     district,
     valid_to,
+    valid_without_end,
     status,
     record_key,
     coalesce(status = 'expired', false) or coalesce(valid_to < %(day)s, false) as is_expired

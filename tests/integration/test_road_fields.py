@@ -57,7 +57,7 @@ VERSIONS = [
         "defining_authority": "虚构二部",
         "defining_authority_code": credit_code(202),
         "valid_from": "2021-01-02",
-        "valid_to": "2031-01-02",
+        "valid_to": "长期",
         "validity": "十年",
         "service_item_name": "虚构事项二",
         "service_item_code": "ITEM2",
@@ -112,7 +112,9 @@ def expected(version: int) -> dict[str, object]:
     values: dict[str, object] = {}
     for name, delivered in VERSIONS[version].items():
         stored: object = STORED_OTHERWISE.get(name, {}).get(delivered, delivered)
-        if name in DAYS:
+        if name == "valid_to" and delivered == "长期":
+            stored = None
+        elif name in DAYS:
             stored = date.fromisoformat(delivered).isoformat()
         if name == "source_updated_at":
             stored = f"{delivered.replace(' ', 'T')}+08:00"
@@ -128,6 +130,7 @@ def expected(version: int) -> dict[str, object]:
         "feed": "business_license",
         "version_at": values["source_updated_at"],
         "row_no": 2,
+        "valid_without_end": VERSIONS[version]["valid_to"] == "长期",
     }
 
 

@@ -75,6 +75,7 @@ COMMON: dict[str, dict[str, Any]] = {
     "record_key.length": {"record_key": "1" * 201},
     "codes.mapped": {"codes_unmapped": "case_channel"},
     "error_cells.none": {"error_cells": "case_number"},
+    "codes.exact": {"record_key": None, "codes_distorted": "case_number"},
     "operation.known": {"operation_unmapped": "Q"},
     "source_updated_at.parseable": {"source_updated_at": None, "source_updated_at_unparsed": "昨天"},
     "source_updated_at.present": {"source_updated_at": None},

@@ -31,6 +31,7 @@ PARAMETERS = {
     "permanent": None,
     "validity_years": None,
     "foreign_holder_code_types": None,
+    "one_holder": True,
 }
 BY_THE_CATALOGUE = {
     "certificate.valid_to.expires",
@@ -119,9 +120,13 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
     "certificate.status.present": {**GOOD, "status": None},
     "certificate.holder_code_type.known": {**GOOD, "holder_code_type": "01"},
     "certificate.holder_code.credit_code": {**GOOD, "holder_code": BAD_CODE},
+    "certificate.holder_code.credit_code_category": {**GOOD, "holder_code": checked_code("98420700000000014")},
+    "certificate.holder_code.not_made_up": {**GOOD, "holder_code_type": "099", "holder_code": "0" * 18},
     "certificate.holder_code.identity_number": {**PERSON, "holder_code": BAD_PERSON_CODE},
     "certificate.holder_code.identity_number_province": {**PERSON, "holder_code": identity_number("98070019900101001")},
     "certificate.holder_code.identity_number_18": {**PERSON, "holder_code": "420700900101001"},
+    "certificate.holder_code.birthday": {**PERSON, "extension": {**EXTENSION, "出生日期": "1991年1月1日"}},
+    "certificate.holder_code.sex": {**PERSON, "extension": {**EXTENSION, "性别": "女"}},
     "certificate.certificate_identifier.valid": {
         **GOOD,
         "certificate_identifier": "1.2.156.3005.2.11100000000013338W032.11220000013544541J.2430599.001.0",
@@ -161,6 +166,7 @@ BREAKS_BASE: dict[str, dict[str, Any]] = {
     "certificate.codes.mapped": {**GOOD, "holder_code_type": None, "codes_unmapped": "holder_code_type"},
     "certificate.error_cells.none": {**GOOD, "error_cells": "holder"},
     "certificate.extension.no_error_cells": {**GOOD, "extension_error_cells": "住所"},
+    "certificate.codes.exact": {**GOOD, "record_key": None, "codes_distorted": "certificate_number"},
     "certificate.operation.known": {**GOOD, "operation_unmapped": "X"},
     "certificate.district.known": {**GOOD, "district": None, "district_delivered": "武汉市"},
     "certificate.holder.readable": {**GOOD, "holder": "鄂州市虚\ufffd商贸有限公司"},

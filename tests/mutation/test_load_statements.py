@@ -114,6 +114,12 @@ def test_field_that_the_merge_leaves_out_is_noticed(whole, monkeypatch, field, n
         fields.walk(whole)
 
 
+def test_whether_a_certificate_is_valid_for_good_is_noticed(whole, monkeypatch):
+    monkeypatch.setitem(store_table.OF_CERTIFICATES, "valid_without_end", sql.NULL)
+    with pytest.raises(AssertionError):
+        fields.walk(whole)
+
+
 def arguments_of(request, test: Callable[..., None]) -> dict[str, Any]:
     """Ask for the fixtures that a test takes, under which it is walked once more."""
     wanted = test.__code__.co_varnames[: test.__code__.co_argcount]

@@ -168,6 +168,8 @@ def _untaken(connection: psycopg.Connection[dict[str, Any]], delivery: NightDeli
 
 
 def _plain(name: str, value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else None
     return str(value).replace("T", " ") if name.endswith("_at") and value else value
 
 

@@ -314,6 +314,10 @@ def test_validity_of_the_stock_is_shown_with_the_departments_list(pages, reviewe
     publish_expiry(reviewed.settings, catalog, date(2026, 11, 24))
     shown = get(pages, "zhang", "expiry").text
     assert "2026-11-24 在库证照的有效期" in shown
+    assert '<th class="number">长期有效</th><th class="number">未填截止日期</th>' in shown
+    # Of days that were counted before both were kept apart, neither number is made up.
+    reviewed.query("update stock.expiry set untold = null, unknown = null")
+    assert '<td class="number"></td><td class="number"></td>' in get(pages, "zhang", "expiry").text
     assert "营业执照" in shown
     answer = get(pages, "zhang", "expiry/file?department=market_supervision")
     assert answer.content[:2] == b"PK"

@@ -14,8 +14,11 @@ DAY = date(2026, 11, 24)
 EXPIRING, EXPIRED = 90, 365
 
 
-def of_days(days: int | None) -> date | None:
-    return None if days is None else DAY + timedelta(days=days)
+WITHOUT_END = {"for good": True, "unknown": None}
+
+
+def of_days(days: int | str | None) -> date | None:
+    return DAY + timedelta(days=days) if isinstance(days, int) else None
 
 
 CASES = [
@@ -31,8 +34,12 @@ CASES = [
     (400, "expired", False, "expired", "已过期"),
     (-EXPIRED, "valid", False, "expired", "已过期"),
     (-EXPIRED - 1, "valid", False, "expired", None),
-    (None, "valid", False, "endless", None),
-    (None, None, False, "endless", None),
+    (None, "valid", False, "untold", None),
+    (None, None, False, "untold", None),
+    ("for good", "valid", False, "endless", None),
+    ("for good", None, False, "endless", None),
+    ("for good", "expired", False, "expired", "已过期"),
+    ("unknown", "valid", False, "unknown", None),
     *[(10, status, False, None, None) for status in ("replaced", "cancelled", "withdrawn", "revoked")],
     (10, "transferred_out", False, None, None),
     (10, "valid", True, None, None),
@@ -48,9 +55,10 @@ def stock(installation, make_row):
     keys = [key for (key,) in installation.query("select record_key from store.certificate order by record_key")]
     for key, (days, status, removed, _, _) in zip(keys, CASES, strict=True):
         installation.query(
-            "update store.certificate set valid_to = %s::date, status = %s, removal = %s,"
+            "update store.certificate set valid_to = %s::date, valid_without_end = %s, status = %s, removal = %s,"
             " removed_at = case when %s then now() end where record_key = %s",
             of_days(days),
+            WITHOUT_END.get(days, False),
             status,
             "deleted" if removed else None,
             removed,
@@ -74,6 +82,8 @@ def test_every_certificate_is_counted_as_what_it_is(stock):
         "business_license",
         later=told.count("later"),
         endless=told.count("endless"),
+        untold=told.count("untold"),
+        unknown=told.count("unknown"),
         expiring=told.count("expiring"),
         expired=told.count("expired"),
         expired_as_valid=sum(case[3] == "expired" and case[1] != "expired" for case in CASES),
@@ -97,6 +107,11 @@ def test_list_holds_what_runs_out_and_nothing_else_by_day_and_masked(stock):
         assert listed == [number for number, case in enumerate(CASES) if case[4] == sheet], sheet
         days = [row[header.index("有效期截止日期")] for row in rows]
         assert [day for day in days if day] == sorted(day for day in days if day)
+        why = [row[header.index("截止说明")] for row in rows]
+        assert why == [
+            None if day else "长期有效" if CASES[keys.index(numbers[row[place]])][0] else "未填"
+            for day, row in zip(days, rows, strict=True)
+        ]
     header, *rows = found["临期"]
     assert [row[header.index("剩余天数")] for row in rows] == [0, 0, EXPIRING]
     assert [row[header.index("持证主体")] for row in rows][-1] == "张**"
@@ -118,6 +133,7 @@ def test_counted_again_the_day_has_the_new_counts_and_lists_alone(stock):
     with store_connection(installation.settings.database_url) as connection:
         [kept] = newest_expiry(connection)
     assert (kept.day, kept.expiring, kept.expired, kept.expiring_days) == (DAY, 0, 0, EXPIRING)
+    assert (kept.endless, kept.unknown, kept.untold) == (3, 1, len(CASES) - 6)
     installation.query("update store.certificate set valid_to = %s", DAY)
     publish_expiry(installation.settings, catalog, DAY + timedelta(days=7))
     with store_connection(installation.settings.database_url) as connection:

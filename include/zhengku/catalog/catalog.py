@@ -1,5 +1,6 @@
 """The whole catalogue: what is collected, from whom, and where each value goes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,11 @@ class Catalog:
         listed = [*self.reference.null_words.get(kind, ()), *(word.lower() for word in feed.null_words.add)]
         taken_away = {word.lower() for word in feed.null_words.take_away}
         return ("", *dict.fromkeys(word for word in listed if word not in taken_away))
+
+    def null_days(self, feed: Feed, kind: str) -> tuple[int, ...]:
+        """Return the days (yyyymmdd, whether the calendar has them or not) among these words."""
+        days = (word for word in self.null_words(feed, kind) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", word))
+        return tuple(int(day.replace("-", "")) for day in days)
 
     def is_case_sensitive(self, feed: Feed, field: str) -> bool:
         """Tell whether upper and lower case make two values of a field: the number of a type whose rule that is."""

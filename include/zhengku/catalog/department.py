@@ -95,17 +95,23 @@ class Model(BaseModel):
 
 
 class DateForm(StrEnum):
-    """Forms of a date in text; a time behind the date is always allowed."""
+    """Forms of a date in text; a time behind the date is always allowed, with a zone or in words (下午3时), too."""
 
     ISO = "iso"  # 2019-01-01
     SLASH = "slash"  # 2019/1/1
     COMPACT = "compact"  # 20190101
-    CHINESE = "chinese"  # 2019年1月1日
+    CHINESE = "chinese"  # 2019年1月1日, 2019 年 1 月 1 号
+    CHINESE_NUMERALS = "chinese_numerals"  # 二〇一九年一月一日
     SPREADSHEET_SERIAL = "spreadsheet_serial"  # 43466
+    EPOCH_SECONDS = "epoch_seconds"  # 1546272000
+    EPOCH_MILLISECONDS = "epoch_milliseconds"  # 1546272000000
 
 
-# Serial numbers are left out: five digits in a date column may as well be a slip, so a feed has to say it sends them.
-DEFAULT_DATE_FORMS = (DateForm.ISO, DateForm.SLASH, DateForm.COMPACT, DateForm.CHINESE)
+EPOCH_FORMS = (DateForm.EPOCH_SECONDS, DateForm.EPOCH_MILLISECONDS)
+"""Forms that hold a moment, not a day."""
+
+# Numbers are left out: digits in a date column may as well be a slip, so a feed has to say that it sends them.
+DEFAULT_DATE_FORMS = (DateForm.ISO, DateForm.SLASH, DateForm.COMPACT, DateForm.CHINESE, DateForm.CHINESE_NUMERALS)
 
 
 class _Source(Model):

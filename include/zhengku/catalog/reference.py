@@ -123,6 +123,7 @@ class StandardField(Row):
 class NullWord(Row):
     """A word that systems write where they have no value; case does not matter.
 
+    In fields of dates, a day (year-month-day; the calendar need not have it) is met in every form and with every time.
     `kinds`: the kinds of standard fields in which it means nothing, and `extension` for those of license types, whose
     own words may say more: that there is none, and not that nobody told.
     """

@@ -119,7 +119,7 @@ class _StepsCheck:
             self.problems.append(self._of_suites(error))
             return
         named = {rule.kwargs[key] for key in _COLUMN_ARGUMENTS if isinstance(rule.kwargs.get(key), str)}
-        named |= set(rule.kwargs.get("only_where") or {})
+        named |= {*(rule.kwargs.get("only_where") or {}), *rule.kwargs.get("unusable_columns", ())}
         if unknown := sorted(named - columns):
             message = f"{suite.where(rule)}: {rule.type} looks at {', '.join(unknown)}, which no row of {feed.name} has"
             self.problems.append(self._of_suites(CatalogError(message)))
@@ -128,7 +128,7 @@ class _StepsCheck:
         return Problem(self.suite_folder, None, _told(error), "`zhengku collect` would refuse every feed that asks it.")
 
 
-_COLUMN_ARGUMENTS = ("column", "other_column", "unusable_column", "found_column", "column_A", "column_B")
+_COLUMN_ARGUMENTS = ("column", "other_column", "found_column", "column_A", "column_B")
 _ANY_DAY = date(2020, 1, 1)
 """Rules are built here, not asked."""
 

@@ -8,6 +8,9 @@ from psycopg import sql
 from zhengku.catalog import Feed
 from zhengku.ledger import Batch
 
+OF_CERTIFICATES: dict[str, sql.Composable] = {"valid_without_end": sql.SQL("c.valid_without_end")}
+"""What only a certificate has beside its fields, from a written row `c`; behind all else, as in the store."""
+
 _RECEPTION = ("received_hash", "warning_set")
 """How a version was received: no part of it, and the history does not keep it."""
 
@@ -52,7 +55,7 @@ class StoreTable:
     def names(self) -> dict[str, sql.Composable]:
         """Return what stands for the names in braces in the statements of `sql/load`."""
         store = sql.Identifier("store", self.dataset)
-        fields = [sql.Identifier(name) for name in self.fields]
+        of_certificates = OF_CERTIFICATES if self.dataset == "certificate" else {}
         scope = ["license_type"] if self.license_type else []
         # In the order of the store's columns: a type's first rows become its table.
         values_of_new = {
@@ -60,7 +63,9 @@ class StoreTable:
             "record_key": sql.SQL("c.record_key"),
             **{name: sql.SQL("c.{}").format(sql.Identifier(name)) for name in self.fields},
             **NEW_VALUES,
+            **of_certificates,
         }
+        fields = [sql.Identifier(name) for name in (*self.fields, *of_certificates)]
         kept = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
         return {
             "store": store,
@@ -70,6 +75,9 @@ class StoreTable:
             "kept": _listed(kept),
             "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
             "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
+            "set_of_certificates": sql.Composed(
+                [sql.SQL(", {0} = c.{0}").format(sql.Identifier(name)) for name in of_certificates]
+            ),
             "columns": _listed([sql.Identifier(name) for name in values_of_new]),
             "values_of_new": _listed(list(values_of_new.values())),
         }

@@ -13,12 +13,20 @@ from datetime import datetime
 from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed, FieldMapping
-from zhengku.catalog.department import DEFAULT_DATE_FORMS
+from zhengku.catalog.department import DEFAULT_DATE_FORMS, EPOCH_FORMS
 from zhengku.collect.source import EARLIEST
 from zhengku.errors import CatalogError
 
 DATE_KINDS = ("date", "end_date", "timestamp")
 """Kinds whose text may be no date; such a field has a column `<field>_unparsed` beside it."""
+
+_END = "valid_to"
+
+WITHOUT_END = "valid_without_end"
+"""Of a certificate: whether its validity was told to have no end; false where an end, or nothing, was told."""
+
+_FAR_DAYS = (20991231, 99991231)
+"""Days that systems write for a validity without end (yyyymmdd)."""
 
 _SQL_TYPES = {"date": "date", "end_date": "date", "timestamp": "timestamptz"}
 
@@ -132,33 +140,82 @@ def _words_but(words: Sequence[str], codes: Mapping[str, object] | None) -> list
     return [word for word in words if word not in own]
 
 
-def _date(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
-    return layers.add("clean.date_from_number({0})", _date_number(layers, text, forms))
-
-
 def _date_number(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
-    # One expression, so that a form is only tried when those before it did not fit.
-    return layers.add("coalesce({})".format(", ".join(f"clean.date_{form}({{0}})" for form in forms)), text)
+    # One expression, so that a form is only tried when those before it did not fit. A time with a zone fits none: it is
+    # the city's day of that moment.
+    written = ", ".join(f"clean.date_{form}({{0}})" for form in forms)
+    bare = written.replace("{0}", "clean.without_zone({0})")
+    zoned = f"case when clean.has_zone({{0}}) then clean.city_day_number(coalesce({bare}), {{0}}) end"
+    return layers.add(f"coalesce({written}, {zoned})", text)
 
 
-def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value) -> tuple[_Value, _Value]:
-    """Return a date or time and, beside it, the text where it could not be read."""
-    date = _date(layers, text, mapping.date_forms)
-    if kind == "timestamp":
-        seconds = layers.add("clean.seconds_of_day({0})", text)
+def _moment(layers: _Layers, text: _Value, number: _Value, forms: Sequence[str]) -> _Value:
+    seconds = layers.add("clean.seconds_of_day({0})", text)
+    bare = ", ".join(f"clean.date_{form}(clean.without_zone({{0}}))" for form in forms)
+    moments = [
         # The department's clock is the city's: Asia/Shanghai, which the connection sets.
-        date = layers.add("({0}::timestamp + make_interval(secs => {1}))::timestamptz", date, seconds)
+        "(clean.date_from_number({1})::timestamp + make_interval(secs => {2}))::timestamptz",
+    ]
+    if not set(forms).isdisjoint(EPOCH_FORMS):
+        moments.insert(0, "clean.epoch_moment({0})")
+    moment = f"coalesce({', '.join(moments)})"
+    return layers.add(
+        # The day after the last one of the calendar has none.
+        "case when {1} < 99991231 then"
+        f" case when clean.has_zone({{0}}) then clean.moment(coalesce({bare}), {{0}}) else {moment} end end",
+        text,
+        number,
+        seconds,
+    )
+
+
+@dataclass(frozen=True)
+class _Dated:
+    """A date or time, the text where it could not be read, and whether the text says that there is no end."""
+
+    value: _Value
+    unparsed: _Value
+    endless: _Value | None = None
+
+
+def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value, null_days: Sequence[int]) -> _Dated:
+    forms = mapping.date_forms
+    number = _date_number(layers, text, forms)
+    told: list[_Value] = [text, number]
+    date = "clean.date_from_number({1})"
+    if kind == "timestamp":
+        told.append(_moment(layers, text, number, forms))
+        date = "{2}"
+    endless = None
     if kind == "end_date":
         # The far days mean "no end" in every form, also in one that the feed does not say it writes.
-        every_form = tuple(dict.fromkeys((*mapping.date_forms, *DEFAULT_DATE_FORMS)))
+        every_form = tuple(dict.fromkeys((*forms, *DEFAULT_DATE_FORMS)))
         endless = layers.add(
-            "coalesce(clean.is_without_end({0}) or {1} in (20991231, 99991231), false)",
+            "coalesce(clean.is_without_end({0}) or {1} = any({far}::integer[]), false)",
             text,
             _date_number(layers, text, every_form),
+            far=list(_FAR_DAYS),
         )
-        date = layers.add("case when not {1} then {0} end", date, endless)
-        return date, layers.add('case when {0} is null and not {2} then {1} end collate "C"', date, text, endless)
-    return date, layers.add('case when {0} is null then {1} end collate "C"', date, text)
+        told.append(endless)
+        date = "case when not {2} then clean.date_from_number({1}) end"
+    # Most dates are later than every day that stands for none, which spares them the search.
+    value = layers.add(
+        f"case when {{1}} > {{latest}} or {{1}} <> all({{days}}::integer[]) then {date} end",
+        *told,
+        latest=max(null_days, default=0),
+        days=list(null_days),
+    )
+    meant = "" if endless is None else " and not {3}"
+    unparsed = layers.add(
+        f"case when {{2}} is null and {{0}} is not null{meant}"
+        ' and not coalesce({1} = any({days}::integer[]), false) then {0} end collate "C"',
+        text,
+        number,
+        value,
+        *([] if endless is None else [endless]),
+        days=list(null_days),
+    )
+    return _Dated(value, unparsed, endless)
 
 
 def _operation(layers: _Layers, feed: Feed, catalog: Catalog, nothing: _Value) -> tuple[_Value, _Value]:
@@ -175,21 +232,25 @@ def _operation(layers: _Layers, feed: Feed, catalog: Catalog, nothing: _Value) -
     )
 
 
-def _error_cells(layers: _Layers, texts: Mapping[str, _Value], nothing: _Value) -> _Value:
-    """Return the names of the fields that hold the error of a spreadsheet's cell, comma separated; null without one.
-
-    What is no text needs no such look: an error is no date, no district and no code that a mapping knows.
-    """
+def _fields_where(layers: _Layers, test: str, texts: Mapping[str, _Value], nothing: _Value) -> _Value:
+    """Return the names of the fields, of these, that `clean.<test>` is true of, comma separated; null without one."""
     if not texts:
         return nothing
     # The names are put together for the few rows that have one.
-    tests = [f"clean.is_error_cell({{{i}}})" for i in range(len(texts))]
-    named = (f"case when {test} then ({{names}}::text[])[{i}] end" for i, test in enumerate(tests, start=1))
+    tests = [f"clean.{test}({{{i}}})" for i in range(len(texts))]
+    named = (f"case when {one} then ({{names}}::text[])[{i}] end" for i, one in enumerate(tests, start=1))
     return layers.add(
         f"case when {' or '.join(tests)} then concat_ws(',', {', '.join(named)}) end collate \"C\"",
         *texts.values(),
         names=list(texts),
     )
+
+
+def _undistorted(layers: _Layers, code: _Value, *, is_uncoded: bool) -> _Value:
+    """Return a part of the key; null where it is not what the department has: two records may have become one."""
+    if not is_uncoded or code.constant is not None:
+        return code
+    return layers.add('case when not clean.is_distorted({0}) then {0} end collate "C"', code)
 
 
 _JOINING = ("case_number", "service_number", "evaluation_number", "result_number")
@@ -199,13 +260,17 @@ _SEQUENCES = ("service_number", "result_number")
 """Key fields that count within a case, and may begin with 0."""
 
 
-def _key(layers: _Layers, feed: Feed, catalog: Catalog, values: Mapping[str, _Value]) -> tuple[_Value, _Value]:
+def _key(
+    layers: _Layers, feed: Feed, catalog: Catalog, values: Mapping[str, _Value], uncoded: Mapping[str, _Value]
+) -> tuple[_Value, _Value]:
     """Return the record's key and, where a part of it is no number, what stands there in its place.
 
-    Such a row has no key: of two that say "待办理", the one is not the other come again.
+    Such a row has no key: of two that say "待办理", the one is not the other come again. Nor has one of which a part,
+    of those that come as they are (`uncoded`), is distorted.
     """
     fields = catalog.standard_fields(feed.dataset)
-    parts = {field: layers.add('clean.comparison({0}) collate "C"', values[field]) for field in feed.key}
+    exact = {field: _undistorted(layers, values[field], is_uncoded=field in uncoded) for field in feed.key}
+    parts = {field: layers.add('clean.comparison({0}) collate "C"', exact[field]) for field in feed.key}
     unusable = [
         layers.add('case when clean.is_no_number({0}) then {1} end collate "C"', part, values[field])
         for field, part in parts.items()
@@ -219,6 +284,22 @@ def _key(layers: _Layers, feed: Feed, catalog: Catalog, values: Mapping[str, _Va
     )
     key = layers.add(f'case when {{{len(parts)}}} is null then {joined} end collate "C"', *parts.values(), one)
     return key, one
+
+
+def _without_end(
+    layers: _Layers, outputs: Mapping[str, _Value], beside: Mapping[str, _Value], endless: _Value
+) -> _Value:
+    """Return whether the validity is told to have no end: by the end itself or, where that is empty, in words."""
+    validity = outputs["validity"]
+    if validity.constant is not None:
+        return endless
+    return layers.add(
+        "{0} or ({1} is null and {2} is null and coalesce(clean.is_validity_without_end({3}), false))",
+        endless,
+        outputs[_END],
+        beside[f"{_END}_unparsed"],
+        validity,
+    )
 
 
 def _extension(layers: _Layers, values: Mapping[str, _Value]) -> _Value:
@@ -252,10 +333,11 @@ def cleaning_query(
     and is none), the standard fields of the data set, `<field>_unparsed` for every date,
     `status_unmapped`, `codes_unmapped` (names of the other fields whose code the mapping does not know, comma
     separated), `error_cells` and `extension_error_cells` (names of standard and extension fields that hold the error of
-    a spreadsheet's cell), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`,
+    a spreadsheet's cell), `codes_distorted` (names of the fields whose code software has made a rounded number or a
+    truth value of), `removes` (the row deletes its certificate), `operation_unmapped`, `district_delivered`,
     `extension` (jsonb), `version_at` (the row's own time of change, `EARLIEST` without one; or `landed_at`, as the feed
-    says), `row_hash` (over all that is stored) and `received_hash` (from `seed` on, over the mapped columns as they
-    came).
+    says), `valid_without_end` (of certificates), `row_hash` (over all that is stored) and `received_hash` (from `seed`
+    on, over the mapped columns as they came).
     Raises `CatalogError` when the delivery lacks a column that the mapping names.
     """
     missing = [column for column in feed.required_columns if column not in delivered_columns]
@@ -267,12 +349,15 @@ def cleaning_query(
     beside: dict[str, _Value] = {
         "status_unmapped": nothing,
         "codes_unmapped": nothing,
+        "codes_distorted": nothing,
         "district_delivered": nothing,
         "error_cells": nothing,
         "extension_error_cells": nothing,
     }
     texts: dict[str, _Value] = {}
     unmapped: list[_Value] = []
+    uncoded: dict[str, _Value] = {}
+    endless = layers.add("false")
     for field in catalog.standard_fields(feed.dataset).values():
         mapping = feed.fields.get(field.field)
         sql_type = _SQL_TYPES.get(field.kind)
@@ -284,6 +369,8 @@ def cleaning_query(
         if mapping.column is None:
             literal = '{constant}::text collate "C"' if not sql_type else f"{{constant}}::{sql_type}"
             constant = mapping.constant
+            if field.kind == "end_date" and constant is not None and int(constant.replace("-", "")) in _FAR_DAYS:
+                constant, endless = None, layers.add("true")
             if field.kind == "district" and constant is not None:
                 constant = catalog.district_aliases.get(constant, constant)
             outputs[field.field] = layers.add(literal, constant=constant)
@@ -306,8 +393,14 @@ def cleaning_query(
         if field.field in _JOINING:
             text = layers.add('clean.comparison({0}) collate "C"', text)
         if sql_type:
-            outputs[field.field], beside[f"{field.field}_unparsed"] = _typed(layers, field.kind, mapping, text)
+            dated = _typed(layers, field.kind, mapping, text, catalog.null_days(feed, field.kind))
+            outputs[field.field], beside[f"{field.field}_unparsed"] = dated.value, dated.unparsed
+            if dated.endless is not None:
+                endless = dated.endless
         elif field.kind == "district":
+            text = layers.add(
+                'case when clean.is_whole_number({0}) then clean.whole_number({0}) else {0} end collate "C"', text
+            )
             aliases = json.dumps(dict(catalog.district_aliases), ensure_ascii=False, sort_keys=True)
             # A code of 9 or 12 digits names a place inside a district: its first digits are looked up as well.
             outputs[field.field] = layers.add(
@@ -335,7 +428,10 @@ def cleaning_query(
                 )
         else:
             outputs[field.field] = texts[field.field] = text
-    beside["error_cells"] = _error_cells(layers, texts, nothing)
+            if field.kind in ("code", "identifier") or field.field in feed.key:
+                uncoded[field.field] = text
+    # What is no text needs no such look: an error is no date, no district and no code that a mapping knows.
+    beside["error_cells"] = _fields_where(layers, "is_error_cell", texts, nothing)
     if unmapped:
         names = ", ".join(f"{{{i}}}" for i in range(len(unmapped)))
         beside["codes_unmapped"] = layers.add(f"nullif(concat_ws(',', {names}), '') collate \"C\"", *unmapped)
@@ -348,8 +444,9 @@ def cleaning_query(
     }
     beside["extension"] = _extension(layers, extension)
     delivered = {name: extension[name] for name, mapping in feed.extension.items() if mapping.column is not None}
-    beside["extension_error_cells"] = _error_cells(layers, delivered, nothing)
-    beside["record_key"], beside["key_unusable"] = _key(layers, feed, catalog, outputs)
+    beside["extension_error_cells"] = _fields_where(layers, "is_error_cell", delivered, nothing)
+    beside["codes_distorted"] = _fields_where(layers, "is_distorted", uncoded, nothing)
+    beside["record_key"], beside["key_unusable"] = _key(layers, feed, catalog, outputs, uncoded)
     if feed.version == "source_updated_at":
         # What bears no time comes again every night: it must not be the newest word each time.
         beside["version_at"] = layers.add(
@@ -360,6 +457,12 @@ def cleaning_query(
     beside["removes"], beside["operation_unmapped"] = _operation(layers, feed, catalog, nothing)
     # The parts of the extension, with their names, hash in half the time of the whole.
     hashed = [*outputs.values(), *extension.values(), beside["district_delivered"]]
+    if _END in outputs:
+        beside[WITHOUT_END] = _without_end(layers, outputs, beside, endless)
+        # In the place of the end, so that only the hash of what is told to have none is another one than without this.
+        hashed[list(outputs).index(_END)] = layers.add(
+            "case when {1} then 'infinity'::date else {0} end", outputs[_END], beside[WITHOUT_END]
+        )
     beside["row_hash"] = layers.add(
         "hash_record_extended(row({{names}}::text, {}), 0)".format(", ".join(f"{{{i}}}" for i in range(len(hashed)))),
         *hashed,

@@ -31,8 +31,8 @@ class Staged:
     """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
 
     Of a landed file that goes the road again they are its unsolved problems alone. `footers` are sums and remarks below
-    a table, no records. `shown_columns` are the columns, masked. `sheets` are those of a workbook. `notes` tell what was
-    read in another way than the ordinary one.
+    a table, no records. `shown_columns` are the columns, masked. `sheets` are those of a workbook. `notes` tell what
+    was read in another way than the ordinary one.
     """
 
     fetched: int
@@ -112,7 +112,9 @@ def copy_rows(
         columns=tuple(reader.columns),
         # They go into logs and reports, and an interface may have a person's number for a key.
         shown_columns=list(map(mask_text, reader.columns)),
-        unknown_columns=list(map(mask_text, feed.unexpected_columns((*_filled(connection, reader.columns), *reader.unread)))),
+        unknown_columns=list(
+            map(mask_text, feed.unexpected_columns((*_filled(connection, reader.columns), *reader.unread)))
+        ),
         sheets=[replace(sheet, name=mask_text(sheet.name)) for sheet in reader.sheets]
         if isinstance(reader, WorkbookApart)
         else None,

@@ -33,14 +33,18 @@ log = logging.getLogger(__name__)
 class Expiry:
     """How long the certificates of a license type are still valid, in a department.
 
-    `endless` are those without an end, or of which none was told; `expired_as_valid` those of `expired` that their
-    department still calls valid.
+    `endless` are those that are told to be valid for good, `untold` those of which no end was told; of the `unknown`
+    it is not known which of both, since they were stored before that was kept. Of days that were counted before, both
+    are None, and `endless` has them all. `expired_as_valid` are those of `expired` that their department still calls
+    valid.
     """
 
     department: str
     license_type: str
     later: int
     endless: int
+    untold: int | None
+    unknown: int | None
     expiring: int
     expired: int
     expired_as_valid: int
@@ -48,7 +52,12 @@ class Expiry:
     @property
     def total(self) -> int:
         """All certificates that stand."""
-        return self.later + self.endless + self.expiring + self.expired
+        return self.in_force + self.expiring + self.expired
+
+    @property
+    def in_force(self) -> int:
+        """Those that neither expire soon nor have expired."""
+        return self.later + self.endless + (self.untold or 0) + (self.unknown or 0)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class ExpiringCertificate:
     issuing_authority: str | None
     district: str | None
     valid_to: date | None
+    valid_without_end: bool | None
     status: str | None
     record_key: str
 
@@ -162,7 +172,12 @@ def _write_list(
         cover.write_heading("各类型条数")
         cover.write_header("证照类型", "临期", "已过期", "另有")
         for each in counts:
-            told = f"已过期而状态仍为有效 {each.expired_as_valid:,}；在有效期内 {each.later + each.endless:,}"
+            told = (
+                f"已过期而状态仍为有效 {each.expired_as_valid:,}；在有效期内 {each.in_force:,}，"
+                f"其中长期有效 {each.endless:,}、未填截止日期 {each.untold or 0:,}"
+            )
+            if each.unknown:
+                told += f"、是否长期待部门重新报送 {each.unknown:,}"
             cover.write_count(catalog.license_type_name(each.license_type), each.expiring, each.expired, told)
         cover.write_contents(
             [expiring, expired],
@@ -173,12 +188,20 @@ def _write_list(
         )
         cover.write_remarks(
             (
+                "长期有效指部门写明长期（或永久、2099-12-31等）；空着的、填“-”或0000-00-00的是未填截止日期，请部门补正。",
                 "截止日期当日仍有效。注销、撤销、吊销、换发、转出的和已标记删除的不在其内。",
                 "已过期而状态仍为有效的，请核对部门系统中的状态。持证主体与证照编号已脱敏，可凭电子证照标识查找。",
                 "期限见 include/catalog/review.yaml 的 expiring_days 与 expired_days。",
             )
         )
         book.close()
+
+
+def _end_told(row: ExpiringCertificate) -> str | None:
+    """Say why there is no last day, where there is none."""
+    if row.valid_to is not None:
+        return None
+    return {True: "长期有效", False: "未填", None: "待核"}[row.valid_without_end]
 
 
 def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], ...]:
@@ -198,6 +221,7 @@ def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], 
         Column("颁发机构", 26, lambda row: row.issuing_authority, "wrap"),
         Column("管辖属地", 14, lambda row: districts[row.district].name if row.district in districts else None, "wrap"),
         Column("有效期截止日期", 16, lambda row: row.valid_to, "day"),
+        Column("截止说明", 12, _end_told, "centre"),
         Column("剩余天数", 10, lambda row: (row.valid_to - day).days if row.valid_to else None, "count"),
         Column(
             "证照状态",

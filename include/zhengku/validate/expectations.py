@@ -8,8 +8,9 @@ A rule for some rows says so by `only_where`, and a comparison of two columns is
 reads the table once more for every `row_condition` and every expectation about a pair.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
@@ -347,24 +348,24 @@ class ColumnValuesDelivered(ColumnMapMetricProvider):
     """Values that came, whether they could be used or not."""
 
     condition_metric_name = "column_values.delivered"
-    condition_value_keys = ("unusable_column",)
+    condition_value_keys = ("unusable_columns",)
     filter_column_isnull = False
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-    def _sqlalchemy(cls, column: sa.ColumnElement[Any], unusable_column: str, **_: Any) -> Condition:
-        return sa.or_(column.is_not(None), sa.column(unusable_column).is_not(None))
+    def _sqlalchemy(cls, column: sa.ColumnElement[Any], unusable_columns: Sequence[str], **_: Any) -> Condition:
+        return sa.or_(column.is_not(None), *(sa.column(name).is_not(None) for name in unusable_columns))
 
 
 class ExpectColumnValuesToBeDelivered(ExpectColumnValuesToNotBeNull):
-    """Expect a value in the column or, where it could not be used, in `unusable_column`.
+    """Expect a value in the column or, where it could not be used, in one of `unusable_columns`.
 
     So a date that came but is no date breaks the rule about its form, and not also the one about its presence.
     """
 
-    unusable_column: str
+    unusable_columns: list[str]
 
     map_metric = "column_values.delivered"
-    success_keys = ("unusable_column", "mostly")
+    success_keys = ("unusable_columns", "mostly")
 
 
 class ColumnValuesRecognized(ColumnMapMetricProvider):
@@ -599,3 +600,51 @@ class ExpectColumnNamesToBeUndoubted(ColumnMapExpectation):
     """Expect names of which no character was hidden or lost; what nobody can read is another rule's."""
 
     map_metric = "column_values.names_are_undoubted"
+
+
+class ColumnValuesNotMadeUp(ColumnMapMetricProvider):
+    """Codes that somebody was given."""
+
+    condition_metric_name = "column_values.not_made_up"
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(cls, column: sa.ColumnElement[str], **_: Any) -> Condition:
+        return sa.not_(sa.func.rules.is_made_up(column))
+
+
+class ExpectColumnValuesNotToBeMadeUp(ColumnMapExpectation):
+    """Expect codes that are not plainly made up: one character all through, or digits counted up or down."""
+
+    map_metric = "column_values.not_made_up"
+
+
+class ColumnExtensionFieldAgreesWithIdentityNumber(ColumnMapMetricProvider):
+    """Extension fields that tell the sex or birthday which the holder's resident identity number tells."""
+
+    condition_metric_name = "column_values.extension_field_agrees_with_identity_number"
+    condition_value_keys = ("field", "about", "only_where")
+
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+    def _sqlalchemy(
+        cls, column: sa.ColumnElement[Any], field: str, about: str, only_where: OnlyWhere = None, **_: Any
+    ) -> Condition:
+        agrees = {"sex": sa.func.rules.agrees_on_sex, "birthday": sa.func.rules.agrees_on_birthday}[about]
+        told = _field(column, field)
+        code: sa.ColumnClause[str] = sa.column("holder_code")
+        return _where(
+            only_where, sa.case((told.is_(None), sa.true()), else_=sa.func.coalesce(agrees(code, told), sa.true()))
+        )
+
+
+class ExpectExtensionFieldToAgreeWithIdentityNumber(ColumnMapExpectation):
+    """Expect that `field` of a JSON column tells the holder's sex or birthday (`about`) as its identity number does.
+
+    What cannot be read as either is left to other rules.
+    """
+
+    field: str
+    about: Literal["sex", "birthday"]
+    only_where: OnlyWhere = None
+
+    map_metric = "column_values.extension_field_agrees_with_identity_number"
+    success_keys = ("field", "about", "only_where", "mostly")

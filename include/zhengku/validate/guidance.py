@@ -22,7 +22,10 @@ _DATE_WRITTEN: Final[Mapping[DateForm, str]] = {
     DateForm.SLASH: "2020/5/1",
     DateForm.COMPACT: "20200501",
     DateForm.CHINESE: "2020年5月1日",
+    DateForm.CHINESE_NUMERALS: "二〇二〇年五月一日",
     DateForm.SPREADSHEET_SERIAL: "43952",
+    DateForm.EPOCH_SECONDS: "1588262400",
+    DateForm.EPOCH_MILLISECONDS: "1588262400000",
 }
 """One day in every form."""
 
@@ -41,6 +44,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
     "codes_unmapped": "各代码字段",
     "error_cells": "各文字字段",
     "extension_error_cells": "各扩展字段",
+    "codes_distorted": "各编号和代码字段",
     "operation_unmapped": "操作类型",
     "batch_summary": "整批数据",
     "quarantined_share": "问题数据占本批次的比例",
@@ -57,6 +61,7 @@ _PERSONS: Final[Mapping[str, tuple[str, str]]] = {
 """By field: the example of a holder that is a firm, as suites have it, and that of a person; both made up."""
 
 _CREDIT_CODE: Final = "应为18位统一社会信用代码，末位校验正确（GB 32100-2015）"
+_IDENTITY_TELLS: Final = {"sex": "性别（第17位单数为男、双数为女）", "birthday": "出生日期（第7至14位）"}
 _UNMAPPED: Final = "_unmapped"
 _UNPARSED: Final = "_unparsed"
 
@@ -144,6 +149,8 @@ def _columns_of_whole(rule: Rule, feed: Feed) -> list[str | None]:
         return [mapping.column for field, mapping in feed.fields.items() if not mapping.codes]
     if looked_at == "extension_error_cells":
         return [mapping.column for mapping in feed.extension.values()]
+    if looked_at == "codes_distorted":
+        return [_delivered(feed, field) for field, mapping in feed.fields.items() if not mapping.codes]
     if looked_at == "operation_unmapped":
         return [feed.operation.column] if feed.operation is not None else []
     return [_delivered(feed, field) for field in feed.key]
@@ -287,6 +294,8 @@ def _null(asked: _Asked) -> str:
     column = _looked_at(asked.rule)
     if column.endswith(_UNPARSED):
         return _date_written(asked, column.removesuffix(_UNPARSED))
+    if column == "codes_distorted":
+        return "应为完整的编号或代码，按文本导出，不能为科学计数法（如4.20703E+17）或true、false"
     if column == "operation_unmapped":
         operation = asked.feed.operation if asked.feed is not None else None
         return _one_of(list(operation.codes)) if operation is not None else "应为约定的操作类型代码"
@@ -310,7 +319,9 @@ def _null(asked: _Asked) -> str:
 def _date_written(asked: _Asked, field: str) -> str:
     mapping = asked.feed.fields.get(field) if asked.feed is not None else None
     forms = mapping.date_forms if mapping is not None else DEFAULT_DATE_FORMS
-    told = f"应为真实存在的日期，写作{_or([_DATE_WRITTEN[form] for form in forms])}"
+    # What is read is not always what should be written.
+    wanted = [form for form in forms if form != DateForm.CHINESE_NUMERALS] or forms
+    told = f"应为真实存在的日期，写作{_or([_DATE_WRITTEN[form] for form in wanted])}"
     if asked.kind(field) == "timestamp":
         told += "，后面可写时间，如08:30:00"
     if asked.kind(field) == "end_date":
@@ -431,6 +442,10 @@ _WORDS: Final[Mapping[str, Callable[[_Asked], str]]] = {
     "expect_extension_field_to_be_credit_code": lambda _: _CREDIT_CODE,
     "expect_column_values_to_be_identity_number": lambda _: (
         "应为18位居民身份证号码，出生日期真实，末位校验正确（GB 11643-1999）"
+    ),
+    "expect_column_values_not_to_be_made_up": lambda _: "应为证件上的真实号码",
+    "expect_extension_field_to_agree_with_identity_number": lambda asked: (
+        f"应与居民身份证号码中的{_IDENTITY_TELLS[asked.kwargs['about']]}一致（GB 11643-1999）"
     ),
     "expect_column_values_to_be_certificate_identifier": lambda _: (
         "应为以1.2.156.3005.2.开头的电子证照标识，末位校验正确（GB/T 36904-2018）"

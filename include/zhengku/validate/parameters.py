@@ -20,6 +20,7 @@ def rule_parameters(license_type: LicenseType | None, today: date, *, dated: boo
     `dated`: True where the time of a row decides which of two is newer. `today`: day of Asia/Shanghai.
     `license_type_name`, `license_type_code`: None for a type that gathers certificates of any type. `expires` and
     `permanent`: True for a fixed validity and for none. `validity_years`: years, of a fixed validity.
+    `one_holder`: True for a type whose certificates have one holder, to whom extension fields then belong.
     `foreign_holder_code_types`: the holder code types that holders of this type cannot have.
     """
     every = {"today": today, "dated": True if dated else None}
@@ -32,6 +33,7 @@ def rule_parameters(license_type: LicenseType | None, today: date, *, dated: boo
         "expires": True if license_type.validity == "fixed" else None,
         "permanent": True if license_type.validity == "permanent" else None,
         "validity_years": license_type.validity_years if license_type.validity == "fixed" else None,
+        "one_holder": None if license_type.multi_holder else True,
         "foreign_holder_code_types": {
             "person": list(ORGANIZATION_CODE_TYPES),
             "organization": list(PERSON_CODE_TYPES),
