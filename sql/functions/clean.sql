@@ -57,8 +57,8 @@ return translate(
 );
 
 -- A text without the characters that nobody sees. Between two Latin letters a blank of another width parts words, so
--- that a plain one stays. What a script needs stays, too: joiners between the letters of Arabic, Indic, Tibetan, Burmese,
--- Khmer and Mongolian, and Mongolian's own separators.
+-- that a plain one stays. What a script needs stays, too: joiners between the letters of Arabic, Indic, Tibetan,
+-- Burmese, Khmer and Mongolian, and Mongolian's own separators.
 create or replace function clean.without_unseen(value text) returns text
 language sql immutable parallel safe
 return regexp_replace(
