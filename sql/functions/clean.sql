@@ -49,8 +49,8 @@ end;
 -- Blanks and control characters of ASCII.
 create or replace function clean.ascii_unseen() returns text
 language sql immutable parallel safe
-return e' \t\n\r\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e'
-'\x1f\x7f';
+return e' \t\n\r\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c'
+'\x1d\x1e\x1f\x7f';
 
 -- What makes a text go the long way of cleaning: control characters, characters that nobody sees, blanks of other
 -- widths, and private-use characters. One look by a regular expression costs less than a few for single bytes.
@@ -88,8 +88,8 @@ return translate(
 );
 
 -- A text without the characters that nobody sees. Between two Latin letters a blank of another width parts words, so
--- that a plain one stays. What a script needs stays, too: joiners between the letters of Arabic, Indic, Tibetan, Burmese,
--- Khmer and Mongolian, and Mongolian's own separators.
+-- that a plain one stays. What a script needs stays, too: joiners between the letters of Arabic, Indic, Tibetan,
+-- Burmese, Khmer and Mongolian, and Mongolian's own separators.
 create or replace function clean.without_unseen(value text) returns text
 language sql immutable parallel safe
 return regexp_replace(

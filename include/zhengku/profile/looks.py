@@ -15,7 +15,7 @@ CODE_LIMIT: Final = 12
 """A column with more distinct values is no list of codes."""
 
 _BLANKS: Final = " \t\n\r\u3000\u00a0\ufeff\u200b"
-# As `clean.without_null_word` and `clean.is_without_end` have them.
+# As `null_words.csv` (the first of its words) and `clean.is_without_end` have them.
 _NOTHING: Final = frozenset({"", "null", "(null)", "<null>", "n/a", "-", "--", "/"})
 _ENDLESS: Final = frozenset({"长期", "永久", "长期有效", "永久有效", "无期限", "无固定期限"})
 
