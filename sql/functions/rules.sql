@@ -100,7 +100,8 @@ end;
 create or replace function rules.is_made_up(code text) returns boolean
 language sql stable parallel safe
 return case
-    when octet_length(code) < 6 then false
+    -- One that is too long is wrong for that alone.
+    when octet_length(code) not between 6 and 100 then false
     when ltrim(clean.bytes_of(code), substr(clean.bytes_of(code), 1, 1)) = '' then true
     when octet_length(code) = 18
         and ltrim(substr(clean.bytes_of(code), 3, 14), substr(clean.bytes_of(code), 3, 1)) = '' then true

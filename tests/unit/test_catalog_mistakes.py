@@ -129,7 +129,7 @@ MISTAKES = [
     ("      holder: {", "      holdr: {", "holdr", "unknown standard field 'holdr' of data set certificate", "Did you mean 'holder'?"),
     ("      holder: {", "      持证主体: {", "      持证主体", "unknown standard field '持证主体'", "Write 'holder'."),
     ("valid_from, validity,", "valid_form, validity,", "valid_form", "unknown standard field 'valid_form'", "Did you mean 'valid_from'?"),
-    ("[iso, compact]", "[iso, us]", "[iso, us]", "date_forms.1: expected 'iso', 'slash', 'compact', 'chinese' or 'spreadsheet_serial', got 'us'", "Allowed: chinese"),
+    ("[iso, compact]", "[iso, us]", "[iso, us]", "date_forms.1: expected 'iso', 'slash', 'compact', 'chinese', 'chinese_numerals', 'spreadsheet_serial', 'epoch_seconds' or 'epoch_milliseconds', got 'us'", "Allowed: chinese"),
     ("[iso, compact]", "[iso, iso]", "[iso, iso]", "date_forms names 'iso' twice", "Remove one"),
     ("{column: 姓名}", "{column: 姓名, date_forms: [iso]}", "      holder:", "date_forms at 'holder', which is of kind name", "Remove it"),
     ("{column: 姓名}", "{column: 姓名, codes: {a: b}}", "      holder:", "codes at 'holder', which is of kind name", "Remove it"),

@@ -36,6 +36,10 @@ UNBREAKABLE = {
         "The catalogue takes no feed whose codes give a status that is not ours, and a code without a translation"
         " breaks certificate.status.mapped."
     ),
+    "certificate.holder_code.birthday": "No type of one holder has 出生日期: tests/integration/test_rules_identity.py.",
+    "certificate.holder_code.sex": "No type of one holder has 性别: tests/integration/test_rules_identity.py.",
+    "certificate.holder_code.credit_code_category": "Made-up holders are of categories that there are.",
+    "certificate.holder_code.not_made_up": "Where a holder's code is checked, a made-up one breaks that rule as well.",
     "certificate.defining_authority_code.credit_code": "No department delivers the defining authority.",
     "business_license.certificate_number.credit_code": (
         "The register has one column for number and holder's code: a wrong one is told of once, by"
