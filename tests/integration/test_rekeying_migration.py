@@ -69,13 +69,18 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             certificate("鄂(2022)4号", None, None, 4, removed_at="2026-01-04", removal="deleted"),
             certificate("待办理", "己", "F", 1),
             certificate("甲1", "庚", "G", 3, 2),
+            certificate("'0042", "壬", "I", 1),  # what a spreadsheet said of a text
+            certificate("0042", "壬", "I", 2),
+            certificate('="0043"', "癸", "J", 1),
+            certificate("20200001.0", "子", "K", 1),  # kept as a number
+            certificate("1.10", "丑", "L", 1),
         ]
         for row in rows:
             insert(connection, "certificate", row)
         insert(connection, "certificate_history", certificate("鄂〔2022〕2号", "乙", "B", 2, 1, **old))
         insert(connection, "certificate_history", certificate("甲1", "辛", "H", 1, 1, **old))
     counted = upgrade(empty_database_url)
-    assert counted == {"kept_apart": 2, "may_be_two": 1, "merged": 4, "no_number": 1, "rekeyed": 1}
+    assert counted == {"kept_apart": 2, "may_be_two": 1, "merged": 6, "no_number": 1, "rekeyed": 3}
     assert upgrade(empty_database_url) == {}
     with psycopg.connect(address) as connection:
         stored = connection.execute(
@@ -96,6 +101,10 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             ("鄂(2022)4号", "鄂[2022]4号", "戊", 2, "deleted"),
             ("待办理", "待办理", "己", 1, None),
             ("甲1", "甲1", "庚", 2, None),
+            ("0042", "0042", "壬", 2, None),
+            ("0043", '="0043"', "癸", 1, None),
+            ("20200001", "20200001.0", "子", 1, None),
+            ("1.10", "1.10", "丑", 1, None),
         ]
     )
     assert sorted(history) == sorted(
@@ -104,6 +113,7 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             ("鄂(2022)2号", "鄂〔2022〕2号", 2),
             ("鄂(2022)4号", "鄂(2022)4号", 1),
             ("甲1", "甲1", 1),
+            ("0042", "'0042", 1),
         ]
     )
     assert sorted(told) == sorted(
@@ -117,5 +127,9 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             ("鄂(2022)4号", "鄂(2022)4号", "merged"),
             ("待办理", "待办理", "no_number"),
             ("甲1", "甲1", "may_be_two"),
+            ("'0042", "0042", "merged"),
+            ("0042", "0042", "merged"),
+            ('="0043"', "0043", "rekeyed"),
+            ("20200001.0", "20200001", "rekeyed"),
         ]
     )

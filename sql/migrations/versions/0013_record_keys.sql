@@ -17,13 +17,25 @@ comment on column ledger.rekeyed_record.outcome is
 'no_number 标识不是编号，需人工核对；may_be_two 历史版本中有另一持证主体，可能曾把两个编号（如①与1）并为一个，需人工核对';
 
 -- What clean.key makes of a key that is stored already; of its own, for that function may change.
+-- A key, part by part, without the marks by which a spreadsheet says that a value is a text ('0042, ="0042"), and without
+-- the point that software puts behind a number.
+create function pg_temp.unmarked(key text) returns text
+language sql immutable
+return regexp_replace(
+    regexp_replace(
+        regexp_replace(key, '(^|[|])[''\u2018\u2019`]*="+([^"|]*)"+(?=$|[|])', '\1\2', 'g'),
+        '(^|[|])[''\u2018\u2019`]+([^''\u2018\u2019`|]+)[''\u2018\u2019`]*(?=$|[|])', '\1\2', 'g'
+    ),
+    '(^|[|])([0-9]+)[.]0+(?=$|[|])', '\1\2', 'g'
+);
+
 create function pg_temp.compared(key text) returns text
 language sql immutable
 return translate(
     replace(
         replace(
             regexp_replace(
-                key,
+                pg_temp.unmarked(key),
                 '[\u0085\u00ad\u034f\u061c\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff'
                 '\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]',
                 '',
@@ -67,7 +79,7 @@ begin
             'insert into moved_key (data_set, license_type, old_key, new_key)
             select %L, %s, s.record_key, pg_temp.compared(s.record_key) from store.%I as s
             where octet_length(s.record_key) <> length(s.record_key) and s.record_key <> pg_temp.compared(s.record_key)
-            or s.record_key ~ ''[][{}<>]''', data_set, kind, data_set
+            or s.record_key ~ ''[][{}<>]'' or s.record_key <> pg_temp.unmarked(s.record_key)', data_set, kind, data_set
         );
         -- Those that are written so already and become one with them.
         execute format(
