@@ -168,7 +168,9 @@ class Installation:
         return batch
 
     def query(self, statement: str | sql.Composed, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.settings.database_url.replace("+psycopg", "")) as connection:
+        """Rows that a statement of a test's own answers; it reads and writes moments in the city's time."""
+        url = self.settings.database_url.replace("+psycopg", "")
+        with psycopg.connect(url, options="-c timezone=Asia/Shanghai") as connection:
             query = statement.encode() if isinstance(statement, str) else statement
             result = connection.execute(query, parameters or None)
             return result.fetchall() if result.description else []

@@ -20,7 +20,7 @@ from zhengku.collect.http_answer import NoAnswer, UniformRows, flattened, read_r
 from zhengku.collect.http_session import LONGEST_PAUSE, Body, HttpSession
 from zhengku.collect.landing import Landed, LandingArea
 from zhengku.collect.manifest import Manifest
-from zhengku.collect.page_file import page_bytes, totals_bytes
+from zhengku.collect.page_file import Remarks, page_bytes, totals_bytes
 from zhengku.collect.source import Chunks, Collected, Delivery, Position, Source, Window
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
 
@@ -176,6 +176,7 @@ class _Reading:
         self._repeated: set[bytes] = set()
         self._repeated_before = repeated
         self._full_pages: set[bytes] = set()
+        self._ended_by_repeating = False
         self._times: dict[str, datetime | None] = {}
 
     @property
@@ -196,7 +197,8 @@ class _Reading:
             self._pages += 1
             self.rows += len(page.rows)
             yield page_bytes(self._pages, page.body.content, page.body.charset)
-        yield totals_bytes(self._pages, self.rows, self._column_names())
+        remarks = Remarks(len(self._doubled | self._repeated), self._ended_by_repeating)
+        yield totals_bytes(self._pages, self.rows, self._column_names(), remarks)
 
     def _by_number(self, paging: NumberPaging) -> Iterator[_Page]:
         total: int | None = None
@@ -210,6 +212,7 @@ class _Reading:
             digest = _digest(page)
             if total is None and page.rows and digest == last_digest:
                 self._beyond_the_end(paging, number, page)
+                self._ended_by_repeating = True
                 self._tell_doubled()
                 return
             if page.rows:
@@ -282,6 +285,7 @@ class _Reading:
                     self._session.shown,
                     number - 1,
                 )
+                self._ended_by_repeating = True
                 self._whole(total, came)
                 return
             if page.rows:

@@ -2,12 +2,13 @@
 
 Each page is a line of JSON (`page` counted from 1, `bytes`, and `charset` where it is not UTF-8), so many bytes of
 body, and a line feed. The last line holds `pages`, `rows` and `columns`: the rows' keys, those of nested objects joined
-by dots, in the order in which they first came. Nothing else is written: the same pages give the same bytes.
+by dots, in the order in which they first came. It also holds the `remarks` of the reading, if there are any. Nothing
+else is written: the same pages give the same bytes.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import BinaryIO, Final
 
 from zhengku.errors import DeliveryRejected
@@ -31,6 +32,18 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a reading found out about its source, and the pages that it kept do not show.
+
+    `doubled` row ids stand for more than one row. `ended_by_repeating`: the source answered its last page again, and
+    that was taken for the end.
+    """
+
+    doubled: int = 0
+    ended_by_repeating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """What the last line says; `offset` is where it starts in the file."""
 
@@ -38,6 +51,10 @@ class Totals:
     rows: int
     columns: tuple[str, ...]
     offset: int
+    remarks: Remarks
+
+
+_NO_REMARKS: Final = Remarks()
 
 
 def page_bytes(number: int, body: bytes, charset: str) -> bytes:
@@ -48,9 +65,12 @@ def page_bytes(number: int, body: bytes, charset: str) -> bytes:
     return json.dumps(head).encode() + b"\n" + body + b"\n"
 
 
-def totals_bytes(pages: int, rows: int, columns: Sequence[str]) -> bytes:
+def totals_bytes(pages: int, rows: int, columns: Sequence[str], remarks: Remarks = _NO_REMARKS) -> bytes:
     """Return the last line."""
-    return json.dumps({"pages": pages, "rows": rows, "columns": list(columns)}).encode() + b"\n"
+    values: dict[str, object] = {"pages": pages, "rows": rows, "columns": list(columns)}
+    if remarks != _NO_REMARKS:
+        values["remarks"] = asdict(remarks)
+    return json.dumps(values).encode() + b"\n"
 
 
 def read_totals(content: BinaryIO) -> Totals:
@@ -76,7 +96,13 @@ def read_totals(content: BinaryIO) -> Totals:
         and all(isinstance(name, str) for name in columns)
     ):
         raise _incomplete("its last line does not hold pages, rows and columns")
-    return Totals(pages, rows, tuple(columns), size - len(line))
+    remarks = values.get("remarks", {})
+    if not isinstance(remarks, dict):
+        raise _incomplete("its last line has remarks that cannot be read")
+    doubled, ended_by_repeating = remarks.get("doubled", 0), remarks.get("ended_by_repeating", False)
+    if not (isinstance(doubled, int) and isinstance(ended_by_repeating, bool)):
+        raise _incomplete("its last line has remarks that cannot be read")
+    return Totals(pages, rows, tuple(columns), size - len(line), Remarks(doubled, ended_by_repeating))
 
 
 def read_pages(content: BinaryIO, totals: Totals) -> Iterator[Page]:

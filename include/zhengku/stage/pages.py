@@ -5,7 +5,6 @@ bytes, and the rows around it are read.
 """
 
 import json
-import logging
 from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, BinaryIO, Final
@@ -29,8 +28,6 @@ from zhengku.stage.blocks import PAYLOAD_LIMIT, BadRow, Block, Note
 from zhengku.stage.column_names import shown
 from zhengku.stage.copy_text import copy_lines, escaped
 from zhengku.stage.quoting import Fault
-
-log = logging.getLogger(__name__)
 
 MAX_COLUMNS: Final = 400
 MAX_ROW_BYTES: Final = 1024 * 1024
@@ -88,7 +85,8 @@ def open_pages(
 class PageReader:
     """The rows of one page file, in blocks; iterate it once.
 
-    A row's `row_no` is its count among the rows of all pages, from 1. `fetched` = `good` + `bad`.
+    A row's `row_no` is its count among the rows of all pages, from 1. `fetched` = `good` + `bad`. `notes` tell what the
+    reading of the source found out, and, when the iteration has ended, how much was left in the landed pages.
     """
 
     def __init__(
@@ -105,7 +103,6 @@ class PageReader:
         self.good = 0
         self.bad = 0
         self.blank_lines: Final = 0
-        self.notes: Final[tuple[Note, ...]] = ()
         self._content = content
         self._totals = totals
         self._rows = rows
@@ -119,6 +116,11 @@ class PageReader:
     def fetched(self) -> int:
         """Rows read so far, good and bad."""
         return self.good + self.bad
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What the department or the city should know about these pages, without values."""
+        return tuple(_notes(self._totals, len(self.unread), self._left_values))
 
     def __iter__(self) -> Iterator[Block]:
         for page in read_pages(self._content, self._totals):
@@ -138,14 +140,6 @@ class PageReader:
                 continue
             for start in range(0, len(rows), BLOCK_ROWS):
                 yield self._block(rows[start : start + BLOCK_ROWS], page)
-        if self.unread or self._left_values:
-            log.warning(
-                "What nobody maps was left in the landed pages: %d columns beyond %d, and %d values that PostgreSQL "
-                "cannot hold or that made a row too long.",
-                len(self.unread),
-                MAX_COLUMNS,
-                self._left_values,
-            )
         if self.fetched != self._totals.rows:
             raise DeliveryRejected(
                 "file.incomplete",
@@ -234,6 +228,32 @@ class PageReader:
             else:
                 kept.append(value)
         return kept, shorter
+
+
+def _notes(totals: Totals, unread: int, left_values: int) -> Iterator[Note]:
+    if doubled := totals.remarks.doubled:
+        yield Note(
+            f"有{doubled}个行标识各对应不止一行，系数据源自身重复而非翻页错位，各行均已采集，请部门确认用哪些字段区分各行",
+            f"{doubled} row id(s) stand for more than one row: the source holds them twice, and all their rows were "
+            "collected; ask the department which columns tell its rows apart (row_id)",
+        )
+    if totals.remarks.ended_by_repeating:
+        yield Note(
+            f"接口在末页之后仍返回末页，据此以前{totals.pages}页为全部数据，请部门在应答中给出总数以便核对",
+            f"the interface answers its last page again beyond the end, so {totals.pages} pages were taken for the "
+            "whole; name response.total to be sure",
+        )
+    if unread:
+        yield Note(
+            f"字段超过{MAX_COLUMNS}个，其中{unread}个未对应的字段未读取，原文留存在落地文件中",
+            f"{unread} columns that nobody maps, beyond {MAX_COLUMNS}, were left in the landed pages",
+        )
+    if left_values:
+        yield Note(
+            f"未对应的字段中有{left_values}个值数据库无法存放或过长，未读取，原文留存在落地文件中",
+            f"{left_values} values that nobody maps, and that PostgreSQL cannot hold or that made a row too long, were "
+            "left in the landed pages",
+        )
 
 
 def _too_long(length: int) -> Fault:
