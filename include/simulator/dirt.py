@@ -14,7 +14,7 @@ from typing import Final
 from simulator.business_licenses import credit_code
 from simulator.certificates import BODIES, EXPECTED_HOLDER, WITHOUT_END, Certificate
 from simulator.model import FilePlace, HttpPlace, SourceSystem, TablePlace, Value
-from simulator.numbers import identity_number
+from simulator.numbers import identity_number, in_key
 from simulator.oddities import FIXED_NUMBER, odd_number, of_number_told_once, of_odd_number, of_other_holder_code
 from simulator.sources import DIALECTS, SAME_COLUMN, TYPES, DateForm, columns_of
 
@@ -185,7 +185,7 @@ def _key(system: SourceSystem, certificate: Certificate, **changed: str | None) 
     for other, source in SAME_COLUMN.get(system.license_type, {}).items():
         values[other] = values[source]
     parts = [values[name] for name in TYPES[system.department][system.license_type].key]
-    return None if None in parts else "|".join(str(part) for part in parts)
+    return None if None in parts else "|".join(in_key(str(part)) for part in parts)
 
 
 def _delivers(system: SourceSystem, *names: str) -> bool:
