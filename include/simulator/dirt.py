@@ -410,6 +410,19 @@ def _unreadable_number(
     return _odd_number(system, certificate, written, "\ufffd", ("certificate.certificate_number.readable",))
 
 
+def _promised_number(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    """Say that the number is to come: it stands for as many certificates as are waited for."""
+    if system.license_type in FIXED_NUMBER:
+        return None
+    written.values["certificate_number"] = chance.choice(("待办理", "正在制证", "暂未发证"))
+    warns = of_odd_number(system.license_type, certificate.fields["holder_code_type"])
+    return Broken(
+        ("certificate.record_key.number",), None, warns=warns | of_number_told_once(system.license_type)
+    )
+
+
 def _odd_number(
     system: SourceSystem,
     certificate: Certificate,
@@ -516,6 +529,7 @@ BREAKS: Sequence[Break] = (
     _wrong_check_character,
     no_holder,
     _no_number,
+    _promised_number,
     _value("issue_date", "2021-02-30", "certificate.issue_date.parseable"),
     _number_of("food_business_license", "certificate_number.check_digit", _other_check_digit),
     _number_of("food_production_license", "certificate_number.check_digit", _other_check_digit),
@@ -585,6 +599,7 @@ BREAKS: Sequence[Break] = (
     _file_time("2098-01-01 00:00:00", "certificate.source_updated_at.not_future"),
     _error_cell,
     _formula,
+    _value("issuing_authority", "锟斤拷锟斤拷", "certificate.issuing_authority.readable"),
 )
 """Every way in which a row is made wrong."""
 
