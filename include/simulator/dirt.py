@@ -378,7 +378,12 @@ def _swapped(system: SourceSystem, certificate: Certificate, written: Written, c
     changed = {"holder_code": fields["holder"]}
     if column == "certificate_number":
         changed["certificate_number"] = fields["holder"]
-    return Broken(tuple(rules), _key(system, certificate, **changed), warns=frozenset(warns))
+    key = _key(system, certificate, **changed)
+    if key != _key(system, certificate) and not any(character.isdigit() for character in fields["holder"]):
+        # A person's name in a key is no number.
+        rules.append("certificate.record_key.number")
+        key = None
+    return Broken(tuple(rules), key, warns=frozenset(warns))
 
 
 def _unknown_operation(
