@@ -415,17 +415,13 @@ def _unreadable_number(
     return _odd_number(system, certificate, written, "\ufffd", ("certificate.certificate_number.readable",))
 
 
-def _promised_number(
-    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
-) -> Broken | None:
+def _promised_number(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
     """Say that the number is to come: it stands for as many certificates as are waited for."""
     if system.license_type in FIXED_NUMBER:
         return None
     written.values["certificate_number"] = chance.choice(("待办理", "正在制证", "暂未发证"))
     warns = of_odd_number(system.license_type, certificate.fields["holder_code_type"])
-    return Broken(
-        ("certificate.record_key.number",), None, warns=warns | of_number_told_once(system.license_type)
-    )
+    return Broken(("certificate.record_key.number",), None, warns=warns | of_number_told_once(system.license_type))
 
 
 def _odd_number(
