@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from random import Random
 
 from simulator.business_licenses import credit_code
-from simulator.numbers import certificate_identifier, check_digit, identity_number, permit_number, plate
+from simulator.numbers import certificate_identifier, check_digit, identity_number, in_key, permit_number, plate
 from simulator.sources import DIALECTS, TYPES, DistrictForm, LicenseType, constants_of, fields_of
 
 FIRST_ISSUE = date(2019, 1, 1)
@@ -116,8 +116,8 @@ class Certificate:
     warnings: frozenset[str] = frozenset()
 
     def key(self, names: tuple[str, ...]) -> str:
-        """Return the certificate's key: the values of `names`, joined by a bar."""
-        return "|".join(self.fields[name] for name in names)
+        """Return the certificate's key: the values of `names` in the form of keys, joined by a bar."""
+        return "|".join(in_key(self.fields[name]) for name in names)
 
 
 class Office:

@@ -26,7 +26,7 @@ from simulator.model import (
     TablePlace,
     Value,
 )
-from simulator.oddities import ODDITIES
+from simulator.oddities import ODDITIES, numbered_as, renamed
 from simulator.sources import DIALECTS, SAME_COLUMN, SYSTEMS
 from simulator.truth import HOLDING, SHARES_ASKED_FROM, UNDATED, Content, Decided, Store, as_time, batch_rules
 
@@ -177,8 +177,10 @@ class _Register:
         )
         plain = [certificate for certificate in samples if not certificate.warnings]
         self.oddities = [odd for odd in ODDITIES if any(odd(system, certificate) for certificate in plain)]
-        self.breaks_a_night = max(3, -(-len(self.breaks) // NIGHTS_FOR_ALL)) if careless else 0
-        self.oddities_a_night = -(-len(self.oddities) // NIGHTS_FOR_ALL) if careless else 0
+        # A night on which the delivery as a whole is wrong may show none of them.
+        nights = NIGHTS_FOR_ALL - (system.name in {name for name, _ in MISHAPS})
+        self.breaks_a_night = max(3, -(-len(self.breaks) // nights)) if careless else 0
+        self.oddities_a_night = -(-len(self.oddities) // nights) if careless else 0
         self.broken_share = _BROKEN if careless else 0.0
 
     def night(self, number: int, day: date, mishap: Mishap | None = None) -> NightDelivery:
@@ -364,11 +366,16 @@ class _LogRegister(_Register):
         for place in range(self.size):
             certificate = self.issue()
             at = self._before(day, place)
+            two = []
             if place < repeated:
                 # The older of two: the newest counts.
-                older = self.office.amended(certificate)
-                added.append(self._add(older, at - timedelta(days=1, minutes=place), 1, "duplicate"))
-            added.append(self._add(certificate, at, 1, "inserted"))
+                is_renamed = place == 1 and bool(self.broken_share)
+                older = renamed(certificate) if is_renamed else self.office.amended(certificate)
+                two.append(self._add(older, at - timedelta(days=1, minutes=place), 1, "duplicate"))
+            two.append(self._add(certificate, at, 1, "inserted"))
+            if place == 1 and self.broken_share:
+                two = [replace(row, warnings=row.warnings | {"certificate.record_key.one_name"}) for row in two]
+            added += two
         for place in range(broken):
             certificate = self.issue()
             self.wrong.append(certificate)
@@ -381,11 +388,28 @@ class _LogRegister(_Register):
         for place in range(self.oddities_a_night):
             at = self._before(day, self.size + broken + 1 + place)
             added.append(self._add(self.issue_odd(), at, 1, "inserted"))
+        if self.broken_share:
+            added += self._of_one_number(self._before(day, self.size + broken + 1 + self.oddities_a_night))
         # What the next night's latecomer is older than.
         key = next(iter(self.live))
         added.append(self._amend(key, datetime.combine(day, time(20)), 1, "inserted"))
         self._mark_duplicate(added, key)
         return added
+
+    def _of_one_number(self, at: datetime) -> list[Decided]:
+        """Return two certificates of two holders under one number; both are told right on later nights."""
+        one, other = self.issue(), self.issue()
+        mistaken = numbered_as(other, one, self.key_names)
+        if mistaken is None:
+            return []
+        self.wrong += [one, other]
+        rows = []
+        for certificate in (one, mistaken):
+            written = write(self.system, certificate, at)
+            written.values["operation"] = self.operations.get("insert")
+            broken = Broken(("certificate.record_key.one_holder",), self.key(certificate))
+            rows.append(self.decided(certificate, written, broken, at, 1, at, "quarantined"))
+        return rows
 
     @staticmethod
     def _mark_duplicate(added: list[Decided], key: str) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from simulator.business_licenses import credit_code
 from simulator.certificates import BODIES, EXPECTED_HOLDER, WITHOUT_END, Certificate
 from simulator.model import FilePlace, HttpPlace, SourceSystem, TablePlace, Value
-from simulator.numbers import identity_number
+from simulator.numbers import identity_number, in_key
 from simulator.oddities import FIXED_NUMBER, odd_number, of_number_told_once, of_odd_number, of_other_holder_code
 from simulator.sources import DIALECTS, SAME_COLUMN, TYPES, DateForm, columns_of
 
@@ -185,7 +185,7 @@ def _key(system: SourceSystem, certificate: Certificate, **changed: str | None) 
     for other, source in SAME_COLUMN.get(system.license_type, {}).items():
         values[other] = values[source]
     parts = [values[name] for name in TYPES[system.department][system.license_type].key]
-    return None if None in parts else "|".join(str(part) for part in parts)
+    return None if None in parts else "|".join(in_key(str(part)) for part in parts)
 
 
 def _delivers(system: SourceSystem, *names: str) -> bool:
@@ -378,7 +378,12 @@ def _swapped(system: SourceSystem, certificate: Certificate, written: Written, c
     changed = {"holder_code": fields["holder"]}
     if column == "certificate_number":
         changed["certificate_number"] = fields["holder"]
-    return Broken(tuple(rules), _key(system, certificate, **changed), warns=frozenset(warns))
+    key = _key(system, certificate, **changed)
+    if key != _key(system, certificate) and not any(character.isdigit() for character in fields["holder"]):
+        # A person's name in a key is no number.
+        rules.append("certificate.record_key.number")
+        key = None
+    return Broken(tuple(rules), key, warns=frozenset(warns))
 
 
 def _unknown_operation(
@@ -408,6 +413,15 @@ def _unreadable_number(
     system: SourceSystem, certificate: Certificate, written: Written, chance: Random
 ) -> Broken | None:
     return _odd_number(system, certificate, written, "\ufffd", ("certificate.certificate_number.readable",))
+
+
+def _promised_number(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    """Say that the number is to come: it stands for as many certificates as are waited for."""
+    if system.license_type in FIXED_NUMBER:
+        return None
+    written.values["certificate_number"] = chance.choice(("待办理", "正在制证", "暂未发证"))
+    warns = of_odd_number(system.license_type, certificate.fields["holder_code_type"])
+    return Broken(("certificate.record_key.number",), None, warns=warns | of_number_told_once(system.license_type))
 
 
 def _odd_number(
@@ -516,6 +530,7 @@ BREAKS: Sequence[Break] = (
     _wrong_check_character,
     no_holder,
     _no_number,
+    _promised_number,
     _value("issue_date", "2021-02-30", "certificate.issue_date.parseable"),
     _number_of("food_business_license", "certificate_number.check_digit", _other_check_digit),
     _number_of("food_production_license", "certificate_number.check_digit", _other_check_digit),
@@ -585,6 +600,7 @@ BREAKS: Sequence[Break] = (
     _file_time("2098-01-01 00:00:00", "certificate.source_updated_at.not_future"),
     _error_cell,
     _formula,
+    _value("issuing_authority", "锟斤拷锟斤拷", "certificate.issuing_authority.readable"),
 )
 """Every way in which a row is made wrong."""
 

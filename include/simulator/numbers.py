@@ -8,6 +8,9 @@ _PLATE = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _DIVISIONS = ("420702", "420703", "420704", "420740")
 _BORN = date(1955, 1, 1)
 _BORN_DAYS = 18_000
+_IN_KEY = str.maketrans(
+    {**dict.fromkeys("〔[【［（", "("), **dict.fromkeys("〕]】］）", ")"), **dict.fromkeys("—–‐－", "-")}
+)
 
 
 def identity_number(number: int) -> str:
@@ -35,6 +38,11 @@ def certificate_identifier(type_code: str, issuer: str, serial: str, version: st
     """Return an identifier by GB/T 36904-2018 with its check character (ISO 7064 MOD 37,36)."""
     check = check_character(type_code + issuer + serial + version)
     return f"1.2.156.3005.2.{type_code}.{issuer}.{serial}.{version}.{check}"
+
+
+def in_key(number: str) -> str:
+    """Return a number as keys tell it: one kind of brackets and of dashes stands for all that are written for it."""
+    return number.translate(_IN_KEY)
 
 
 def check_character(text: str) -> str:

@@ -354,6 +354,25 @@ def odd_number(certificate: Certificate) -> str:
     return f"无字第{certificate.number:06d}"
 
 
+def renamed(certificate: Certificate) -> Certificate:
+    """Return the certificate as it was when its holder had another name."""
+    holder = certificate.fields["holder"]
+    told = {name: f"原{holder}" for name, value in certificate.extension.items() if value == holder}
+    return replace(
+        certificate,
+        fields={**certificate.fields, "holder": f"原{holder}"},
+        extension={**certificate.extension, **told},
+    )
+
+
+def numbered_as(certificate: Certificate, other: Certificate, key: tuple[str, ...]) -> Certificate | None:
+    """Return the certificate under the number of another; None where more than a number of any form makes the key."""
+    if key != ("certificate_number",) or certificate.license_type in FIXED_NUMBER:
+        return None
+    rules = of_other_holder_code(certificate.license_type, certificate.fields["holder_code_type"])
+    return _numbered(certificate, other.fields["certificate_number"], *certificate.warnings, *rules)
+
+
 def _odd(
     certificate: Certificate,
     *rules: str,
@@ -507,6 +526,14 @@ def _short_holder(system: SourceSystem, certificate: Certificate) -> Certificate
     return _odd(certificate, "certificate.holder.length", fields={"holder": holder[:1]}, extension=told)
 
 
+def _hidden_holder(system: SourceSystem, certificate: Certificate) -> Certificate | None:
+    # As a department hides it that must not show its people.
+    holder = certificate.fields["holder"]
+    hidden = f"{holder[:1]}**"
+    told = {name: hidden for name, value in certificate.extension.items() if value == holder}
+    return _odd(certificate, "certificate.holder.undoubted", fields={"holder": hidden}, extension=told)
+
+
 def _long_number(system: SourceSystem, certificate: Certificate) -> Certificate | None:
     kind = certificate.fields["holder_code_type"]
     if system.license_type in FIXED_NUMBER or of_odd_number(system.license_type, kind):
@@ -585,5 +612,7 @@ ODDITIES: Final[Sequence[Odd]] = (
     _valid_too_long,
     _ended_before_issue,
     _begins_late,
+    _hidden_holder,
+    _valued("issuing_authority", "鄂州市?局", "undoubted"),
 )  # fmt: skip
 """Every way in which a certificate is odd: first those of one type."""

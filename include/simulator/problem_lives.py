@@ -31,6 +31,8 @@ SEED: Final = 9
 
 _FIRST_DAY: Final = date(2025, 9, 3)
 _LIVES_A_NIGHT: Final = 5
+_STEADY: Final = 15
+"""Licenses that stand in every file, right and as they were: with hardly anything right, a delivery is held."""
 
 
 # Rows
@@ -260,6 +262,7 @@ class ProblemNights:
         self._chance = Random(f"{seed}/problems")
         self._truth = Truth(whole=deliveries == "snapshots")
         self._lives: list[_Life] = []
+        self._steady = [_license(9000 + number, date(2020, 5, 1)) for number in range(_STEADY)]
         # While a row has no key, a whole register says of no other that it is missing: these come together.
         self._next_lives = cycle((*_LIVES_WITHOUT_KEY, *self._chance.sample(_LIVES, len(_LIVES))))
         self._next_wrong = cycle(self._chance.sample(_WRONG, len(_WRONG)))
@@ -299,7 +302,7 @@ class ProblemNights:
         told = [life for life in self._lives if self._write(life)]
         lives = list(self._lives) if self._truth.whole else told
         self._chance.shuffle(lives)
-        return [row for life in lives for row in life.rows]
+        return [*(row for life in lives for row in life.rows), *self._steady]
 
     def _write(self, life: _Life) -> bool:
         """Let the department do what comes next for a license; tell whether it wrote its row."""

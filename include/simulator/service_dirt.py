@@ -14,6 +14,8 @@ from simulator.dirt import NOTHING, TIME_FORM, WIDE, Written, as_stamp, soiled_t
 from simulator.model import HttpPlace, SourceSystem, TablePlace
 from simulator.service_records import (
     BAD,
+    HIDDEN_NAME,
+    LOST_NAME,
     NOWHERE,
     Evaluation,
     Record,
@@ -184,6 +186,9 @@ def warnings(record: Record, reads: Mapping[str, object] | None = None) -> froze
     values = {**vars(record), **reads}
     missing = [name for name in _EXPECTED[record.dataset] if values[name] is None and name not in reads]
     failed = {f"{name}.present" for name in missing}
+    for name in ("applicant", "handling_department", "issuing_authority"):
+        if values.get(name) in (HIDDEN_NAME, LOST_NAME):
+            failed.add(f"{name}.undoubted")
     for name, other in _NOT_BEFORE[record.dataset]:
         at, earliest = values[name], values[other]
         if at is not None and earliest is not None and at < earliest:
@@ -244,6 +249,12 @@ def _error_cell(name: str) -> Break:
         return Broken((_rule(record, "error_cells.none"),), record.key, reads={name: written.values[name]})
 
     return broken
+
+
+def _promised_number(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
+    """Say of a number of the record's key that it is to come."""
+    written.values[KEYS[record.dataset][0]] = chance.choice(("待办理", "正在制证", "暂未发证"))
+    return Broken((_rule(record, "record_key.number"),), None)
 
 
 def _no_default(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
@@ -324,6 +335,10 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _shown_time("2098-01-01 00:00:00", "source_updated_at.not_future", datetime(2098, 1, 1)),
         _with("finished_at", "2025-09-22 25:61:00", "finished_at.parseable"),
         _key_too_long,
+        _promised_number,
+        _with("service_item_code", "1.14207E+30", "codes.exact"),
+        _with("applicant", "锟斤拷锟斤拷", "applicant.readable"),
+        _with("handling_department", "锟斤拷锟斤拷", "handling_department.readable"),
     ),
     "case_result": (
         _without("case_number", "case_number.present"),
@@ -331,6 +346,9 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _without("certificate_name", "certificate_name.present_if_certificate", of=("result_type", "certificate")),
         _with("produced_at", "2025-13-01 10:00:00", "produced_at.parseable"),
         _unknown_operation,
+        _promised_number,
+        _with("certificate_number", "4.20704E+17", "codes.exact"),
+        _with("issuing_authority", "锟斤拷锟斤拷", "issuing_authority.readable"),
         _delete_without_time,
         _without("certificate_number", "certificate_number.present_if_certificate", of=("result_type", "certificate")),
         _without("produced_at", "produced_at.present"),
@@ -368,6 +386,8 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _with("service_number", "1" * 201, "service_number.length"),
         _shown_time("2098-01-01 00:00:00", "source_updated_at.not_future", datetime(2098, 1, 1)),
         _key_too_long,
+        _promised_number,
+        _with("evaluation_window", "1.2E+17", "codes.exact"),
     ),
 }
 """Data set → every way in which a row is made wrong."""

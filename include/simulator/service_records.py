@@ -31,6 +31,10 @@ BAD: Final = ("dissatisfied", "very_dissatisfied")
 NOWHERE: Final = ""
 """The district of a case that says none."""
 
+HIDDEN_NAME: Final = "虚**"
+LOST_NAME: Final = "鄂州市?局"
+"""Names that are not told in full: hidden by whoever sent them, or lost on the way."""
+
 OUTSIDE: Final = "湖北省虚构市"
 """A district that is none of the city's: the store keeps what was written, and no key."""
 
@@ -57,8 +61,10 @@ _ODDITIES: Final[tuple[Mapping[str, object], ...]] = (
     {"district": NOWHERE},
     {"accepted_at": None},
     {"accepted_at": timedelta(minutes=20)},
+    {"applicant": HIDDEN_NAME},
+    {"handling_department": LOST_NAME},
 )
-"""What cases lack, or have of a wrong form; the last one was taken up so much after it finished."""
+"""What cases lack, or have of a wrong form; a time was so much after the case finished."""
 
 _HANDLED: Final[Mapping[CaseFeed, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "service_cases": (
@@ -323,7 +329,7 @@ class Halls:
         )
 
     def result(self, case: ServiceCase) -> CaseResult:
-        """Return what a finished case produced; now and then nobody says who issued it.
+        """Return what a finished case produced; now and then nobody says in full who issued it.
 
         A certificate bears the next number that was issued under its name; every few of them, and those beyond the
         last, bear one of their own: nobody has that certificate.
@@ -340,9 +346,15 @@ class Halls:
             result_type="certificate" if name else "document",
             certificate_name=name,
             certificate_number=number,
-            issuing_authority=case.handling_department if self.results % _ODD_RESULT else None,
+            issuing_authority=self._authority(case),
             produced_at=case.finished_at,
         )
+
+    def _authority(self, case: ServiceCase) -> str | None:
+        number, is_told = divmod(self.results, _ODD_RESULT)
+        if is_told:
+            return case.handling_department
+        return None if number % 2 else LOST_NAME
 
     def _applicant(self, serial: int) -> str:
         if self.chance.random() < 0.8:

@@ -591,8 +591,8 @@ def test_every_fate_and_every_rule_occurs(collections: list[Collection]) -> None
     rules = {rule for one in collections for delivery in one.deliveries for row in delivery.rows for rule in row.rules}
     time_rules = {"source_updated_at.parseable", "source_updated_at.of_delete", "source_updated_at.not_future"}
     all_have = {
-        "record_key.present", "record_key.length", "case_number.present", "codes.mapped", "operation.known",
-        "error_cells.none", *time_rules,
+        "record_key.present", "record_key.number", "record_key.length", "case_number.present", "codes.mapped",
+        "codes.exact", "operation.known", "error_cells.none", *time_rules,
     }  # fmt: skip
     both = {*all_have, "service_number.present"}
     assert rules == {
@@ -605,14 +605,15 @@ def test_every_fate_and_every_rule_occurs(collections: list[Collection]) -> None
             for rule in (
                 "result_number.present", "result_type.present", "certificate_name.present_if_certificate",
                 "certificate_number.present_if_certificate", "produced_at.present", "produced_at.parseable",
-                "produced_at.not_future",
+                "produced_at.not_future", "issuing_authority.readable",
             )
         ),
         *(
             f"service_case.{rule}"
             for rule in (
                 "case_state.present", "finished_at.parseable", "finished_at.present_if_finished",
-                "finished_at.not_future", "accepted_at.parseable", "accepted_at.not_future",
+                "finished_at.not_future", "accepted_at.parseable", "accepted_at.not_future", "applicant.readable",
+                "handling_department.readable",
             )
         ),
         *(
@@ -828,5 +829,5 @@ def test_people_and_numbers_are_nobodys(collections: list[Collection]) -> None:
     for delivery in collections[-1].deliveries:
         for row in delivery.stored:
             applicant, phone = row.fields.get("applicant"), row.fields.get("phone")
-            assert applicant is None or re.fullmatch(r".某某|鄂州市虚构.+有限公司第[0-9]{6}号", applicant)
+            assert applicant is None or re.fullmatch(r".某某|虚\*\*|鄂州市虚构.+有限公司第[0-9]{6}号", applicant)
             assert phone is None or re.fullmatch(r"1990000[0-9]{1,4}", phone)
