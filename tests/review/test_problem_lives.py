@@ -129,7 +129,9 @@ def test_redrive_loads_exactly_what_passes_now(reviewed, make_row):
         (1, 1),
         (1, 2),
     ]
-    assert len(reviewed.store()) == 2
+    assert sorted(row[0] for row in reviewed.store().values()) == [
+        f"鄂州市虚构第{number:04d}号商贸有限公司" for number in (1, 3, 6)
+    ]
     with pytest.raises(ConfigurationError, match="no unsolved"):
         redrive(reviewed.road, "market_supervision", "business_license", "zhang", "又一次", [2])
 
