@@ -243,6 +243,8 @@ CODE = f"clean.kept_as_number(clean.unmarked_code(translate({FOLDED}, %(blanks)s
 UNABRIDGED = {
     "clean.trimmed(v)": f"clean.unmarked({TIDIED})",
     "clean.half_width(v)": f"clean.unmarked({FOLDED})",
+    "clean.trimmed(v, clean.is_plain(v))": f"clean.unmarked({TIDIED})",
+    "clean.half_width(v, clean.is_plain(v))": f"clean.unmarked({FOLDED})",
     "clean.code(v)": f"upper({CODE})",
     "clean.code_as_written(v)": CODE,
     "clean.date_iso(v)": "case when v ~ '^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2})?)?$' then"
@@ -278,3 +280,13 @@ def test_quick_ways_of_cleaning_change_no_value(connection: psycopg.Connection[d
         {"values": values, "blanks": BLANKS, "wide": WIDE, "narrow": "".join(HALF_WIDTH.values())},
     ).fetchall()
     assert differing == []
+
+
+def test_no_text_with_anything_unusual_is_plain(connection: psycopg.Connection[dict[str, Any]]) -> None:
+    found = connection.execute(
+        "select code from generate_series(1, 1114111) as t (code) where code not between 55296 and 57343"
+        " and chr(code) ~ clean.unusual() and clean.is_plain('市' || chr(code))"
+    ).fetchall()
+    assert found == []
+    [row] = connection.execute("select clean.is_plain('鄂州市“（Ａ·1）”。') as is_plain").fetchall()
+    assert row["is_plain"]
