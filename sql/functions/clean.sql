@@ -69,7 +69,7 @@ return '[\uff01-\uff5e' || substr(clean.unusual(), 2);
 create or replace function clean.is_plain(value text) returns boolean
 language sql immutable parallel safe
 return value !~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00a0\u00ad\u034f\u061c\u0800-\u200f\u2028-\u3000'
-'\ua000-\uff00\uff5f-\U0010ffff]';
+'\u3164\ua000-\uff00\uff5f-\U0010ffff]';
 
 -- Characters that lay in the private-use area until GB 18030 gave them a place of their own: 24 with GB 18030-2022 (18
 -- whose code points it moved, 6 ideographs), the others with its editions before it. Systems with older tables send
