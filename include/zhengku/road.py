@@ -653,7 +653,9 @@ class Road:
                     if (rejected := self._begin(connection, batch, "load")) is not None:
                         return rejected
                     feed = self.catalog.feed(batch.department, batch.feed)
-                    return load(connection, batch, feed, self.catalog, self.reasons(batch.department))
+                    loaded = load(connection, batch, feed, self.catalog, self.reasons(batch.department))
+                    # As the ledger says it once this step has ended.
+                    return replace(loaded, begun_step=None, step_deaths=0)
                 log.info("Batch %d is staged anew: what its rows are compared with was written to.", batch_id)
                 ledger.unstage(connection, batch_id)
 
