@@ -370,7 +370,7 @@ def test_what_is_no_date_is_quarantined(installation, make_row):
         "2020-00-10",
         "2020-5",
         "5/1/2020",
-        "0000-01-01",
+        "0000-02-30",
         "43952",
         "2020-05-01Z",
         "昨天",

@@ -167,6 +167,8 @@ def test_problem_record_lacks_for_its_reason_and_not_twice(stock, make_row):
         make_row(23, 统一社会信用代码=""),
         # A newer version of one that is in the store: it is there, if not as it should be.
         make_row(3, 企业名称=""),
+        # And some that are right, so that the delivery is not held as a whole.
+        *(make_row(number, 注册日期="2020-05-01") for number in (5, 6, 7)),
         minutes_ago=5,
     )
     assert stock.run_one().quarantined == 5

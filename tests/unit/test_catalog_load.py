@@ -72,7 +72,7 @@ def test_broken_file_stops_only_its_own_department(folder: Path) -> None:
 
 def test_a_new_license_type_is_one_row_with_key_and_name(folder: Path, tmp_path: Path) -> None:
     with (folder / "license_types.csv").open("a", encoding="utf-8") as file:
-        file.write("fireworks_permit,,烟花爆竹经营许可证" + "," * 11 + "\n")
+        file.write("fireworks_permit,,烟花爆竹经营许可证" + "," * 12 + "\n")
     path = department_file(folder)
     rewrite(path, "license_type: business_license", "license_type: fireworks_permit")
     rewrite(path, "license_type_code: {constant: 11100000MB0143028R001}", "license_type_code: {column: 类型代码}")

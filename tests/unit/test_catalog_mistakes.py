@@ -403,7 +403,7 @@ TABLE_MISTAKES = [
     ("license_types.csv", "签发日期,no", "签发日期,nein", 4, "multi_holder: expected yes or no, got 'nein'", "Use one of these"),
     ("license_types.csv", "居住地址|签发日期", "居住地址||签发日期", 4, "extra_fields has a blank part", "Remove the bar"),
     ("license_types.csv", "市公安局,person,permanent,,户别", "市公安局,person,permanent,5,户别", 3, "validity_years stands beside validity permanent", "Leave one"),
-    ("license_types.csv", "居住地址|签发日期,no", "居住地址|签发日期,no,no", 4, "expected 14 cells as in the header, got 15", "into quotes"),
+    ("license_types.csv", "居住地址|签发日期,no", "居住地址|签发日期,no,no", 4, "expected 15 cells as in the header, got 16", "into quotes"),
     ("license_types.csv", "居民户口簿", '"居民户口簿', 3, "is not CSV", "Close every quote"),
     ("districts.csv", "liangzihu,梁子湖区,ezhou", "liangzihu,梁子湖区,ezhu", 3, "parent 'ezhu' is no district", "Did you mean 'ezhou'?"),
     ("districts.csv", "ezhou,鄂州市,,city", "ezhou,鄂州市,gedian,city", 2, "district 'ezhou' is its own ancestor", "Correct the parents"),

@@ -110,7 +110,7 @@ _REFUSED_LOGIN: Final = re.compile(
 class ExchangeDatabaseSource(Source):
     """A table of an exchange database of one feed.
 
-    Only the columns that the feed uses are read; with `every_column`, all that hold text and are not ignored.
+    Only the columns that the feed uses are read; with `every_column`, all that are not ignored.
     """
 
     def __init__(self, feed: Feed, database: ExchangeDatabase, address: str, *, every_column: bool = False) -> None:
@@ -352,7 +352,7 @@ class _Table:
             column
             for column in described
             if (name_of := named[str(column["name"])]) in feed.required_columns
-            or (every_column and name_of not in feed.ignored_columns and not _is_binary(column["type"]))
+            or (every_column and name_of not in feed.ignored_columns)
         ]
         names = [named[str(column["name"])] for column in wanted]
         key_names = list(database.row_id)
