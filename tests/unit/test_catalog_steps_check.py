@@ -181,7 +181,11 @@ def change_suite(folder: Path, name: str, **changed: Any) -> None:
     [
         ("certificate", {"type": "expect_column_values_to_be_good"}, "expect_column_values_to_be_good"),
         ("certificate", {"kwargs": {"colunm": "holder"}}, "entry 1"),
-        ("certificate", {"kwargs": {"column": "holdre", "unusable_columns": []}}, "looks at holdre, which no row of office/permit has"),
+        (
+            "certificate",
+            {"kwargs": {"column": "holdre", "unusable_columns": []}},
+            "looks at holdre, which no row of office/permit has",
+        ),
         ("certificate", {"kwargs": {"column": "holder", "mostly": 0.9}}, "expected no `mostly`"),
         ("certificate", {"kwargs": {"column": "holder", "x": {"$PARAMETER": "tomorrow"}}}, "tomorrow"),
         ("certificate", {"type": "expect_table_row_count_to_equal", "kwargs": {"value": 1}}, "entry 1"),

@@ -108,7 +108,8 @@ def test_status_words_are_mapped_and_a_strange_one_is_told() -> None:
 
 def test_spreadsheet_days_are_said_and_asked() -> None:
     text = proposed({"证照编号": NUMBERS, "发证日期": ["43466"] * 39 + ["2019-01-01"]})
-    assert "date_forms: [spreadsheet_serial, iso, slash, compact, chinese, chinese_numerals]" in line(text, "issue_date")
+    forms = "date_forms: [spreadsheet_serial, iso, slash, compact, chinese, chinese_numerals]"
+    assert forms in line(text, "issue_date")
 
 
 def test_number_that_no_column_is_named_for_is_a_question_and_still_loads() -> None:

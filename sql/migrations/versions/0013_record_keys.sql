@@ -17,8 +17,8 @@ comment on column ledger.rekeyed_record.outcome is
 'no_number 标识不是编号，需人工核对；may_be_two 历史版本中有另一持证主体，可能曾把两个编号（如①与1）并为一个，需人工核对';
 
 -- What clean.key makes of a key that is stored already; of its own, for that function may change.
--- A key, part by part, without the marks by which a spreadsheet says that a value is a text ('0042, ="0042"), and without
--- the point that software puts behind a number.
+-- A key, part by part, without the marks by which a spreadsheet says that a value is a text ('0042, ="0042"), and
+-- without the point that software puts behind a number.
 create function pg_temp.unmarked(key text) returns text
 language sql immutable
 return regexp_replace(
