@@ -1,8 +1,8 @@
 """The statement that cleans and types a batch, made from the feed's mapping.
 
-The expressions are those of `sql/functions/clean.sql` and `clean_dates.sql`; which of them a field takes follows from its kind in
-`standard_fields.csv`. They are laid in layers of subqueries, each value computed once: PostgreSQL inlines a function
-only where its argument is a plain column.
+The expressions are those of `sql/functions/clean.sql` and `clean_dates.sql`; which of them a field takes follows from
+its kind in `standard_fields.csv`. They are laid in layers of subqueries, each value computed once: PostgreSQL inlines a
+function only where its argument is a plain column.
 """
 
 import json
