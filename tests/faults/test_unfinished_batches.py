@@ -58,6 +58,7 @@ def test_batch_whose_step_died_three_times_is_rejected_with_the_reason(installat
     assert (again.source_name, again.inserted) == ("1.csv", 1)
 
 
+@pytest.mark.slow
 def test_step_that_comes_through_is_not_held_against_the_next_one(installation, make_row):
     batch = collected(installation, make_row(1))
     for step in ("stage", "stage", "validate", "validate", "load", "load"):

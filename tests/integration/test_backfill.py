@@ -181,6 +181,7 @@ def test_source_that_is_down_is_a_month_that_failed_and_then_goes_on(road):
     assert backfill(road, MARCH).state == "done"
 
 
+@pytest.mark.slow
 def test_month_whose_batch_is_held_says_so_until_it_is_released(road):
     for number in range(400):
         road.write("I", number, datetime(2024, 3, 5), name=" " if number % 2 else "")
