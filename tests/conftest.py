@@ -54,6 +54,14 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 ANOTHER_ZONE = {"timezone": "UTC"}
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make slow what `slow_except` does not name: of what is long as a whole, one or two tests are quick."""
+    for item in items:
+        if (mark := item.get_closest_marker("slow_except")) and getattr(item, "originalname", "") not in mark.args:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """SQLAlchemy address of the server's maintenance database."""

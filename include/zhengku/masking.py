@@ -6,8 +6,11 @@ A rule that doubts masks: a name too many that is hidden harms less than one tha
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from zhengku.catalog import Catalog, Feed
+# The process that reads a spreadsheet masks names of columns, and must start quickly.
+if TYPE_CHECKING:
+    from zhengku.catalog import Catalog, Feed
 
 _GAP = r"[\s\u00ad\u200b-\u200d\u2010-\u2015\u2212\ufeff-]{0,2}"
 # Whole runs of digits, so that a number behind another one is not cut in the middle. A letter behind 15 to 17 digits
@@ -79,7 +82,7 @@ def mask_unknown(value: str) -> str:
     return f"＊（{len(value)}字）" if value else value
 
 
-def payload_masks(feed: Feed, catalog: Catalog) -> dict[str, Callable[[str], str]]:
+def payload_masks(feed: "Feed", catalog: "Catalog") -> dict[str, Callable[[str], str]]:
     """Return how each column of the department that the feed maps is masked; of several masks the strictest holds.
 
     A column that is mapped to nothing, ignored ones too, is to show its length alone (`mask_unknown`).
@@ -98,7 +101,7 @@ def payload_masks(feed: Feed, catalog: Catalog) -> dict[str, Callable[[str], str
     }
 
 
-def mask_payload(payload: Mapping[str, str | None], feed: Feed, catalog: Catalog) -> dict[str, str | None]:
+def mask_payload(payload: Mapping[str, str | None], feed: "Feed", catalog: "Catalog") -> dict[str, str | None]:
     """Mask a delivered row, by the department's column names: by what each column is mapped to."""
     masks = payload_masks(feed, catalog)
     masked: dict[str, str | None] = {}

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from tests.integration.test_exchange_road import ExchangeRoad
 
 pytest_plugins = ["tests.exchange_servers"]
+pytestmark = pytest.mark.slow_except(
+    "test_rows_at_the_border_of_two_months_are_there_once",
+    "test_older_month_undoes_nothing_of_a_newer_one",
+    "test_months_and_windows",
+)
 
 road = exchange.road
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import URL, NullPool, create_engine
+from sqlalchemy import URL
 
 from zhengku.catalog import Feed
 from zhengku.catalog.department import Department
@@ -450,7 +450,7 @@ def test_table_that_is_locked_may_pass(exchange_server, tmp_path, monkeypatch):
     license_table(exchange_server)
     exchange_server.fill("license", rows_of(1, MORNING))
     monkeypatch.setattr(exchange_database, "LOCK_SECONDS", 1)
-    engine = create_engine(exchange_server.url, poolclass=NullPool)
+    engine = exchange_server.engine()
     with engine.connect() as connection:
         lock = "lock tables license write" if exchange_server.is_mariadb else "lock table license"
         connection.exec_driver_sql(lock)

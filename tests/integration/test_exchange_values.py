@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 from tests.integration.test_exchange_reading import Front, at, feed_of
 
 from zhengku.clock import CITY_TIME_ZONE
@@ -96,7 +95,7 @@ POSTGRES_TYPES: dict[str, tuple[str, str, Any]] = {
 
 def run_as_written(server: ExchangeServer, *statements: str) -> None:
     """Run statements on one connection, whatever marks of parameters their literals hold."""
-    engine = sa.create_engine(server.url, poolclass=sa.NullPool)
+    engine = server.engine()
     with engine.begin() as connection:
         for text in statements:
             connection.exec_driver_sql(text.replace("%", "%%"))

@@ -14,6 +14,10 @@ from tests.integration.test_road_operations import row, written
 from zhengku import database
 from zhengku.settings import Settings
 
+pytestmark = pytest.mark.slow_except(
+    "test_only_what_is_new_or_otherwise_goes_the_whole_road", "test_columns_in_another_order_are_the_same_row"
+)
+
 exchange = operations.exchange
 register = operations.register
 
@@ -283,7 +287,6 @@ def life(installation: Installation, seed: int) -> list[Any]:
     return seen
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["increments", "snapshots"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_recognition_changes_nothing_but_the_work(

@@ -12,6 +12,10 @@ from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingDamaged
 from zhengku.replay import replay, replayable
 
+pytestmark = pytest.mark.slow_except(
+    "test_all_that_was_landed_makes_the_same_store_again", "test_what_a_person_gave_back_is_not_replayed"
+)
+
 exchange = operations.exchange
 register = operations.register
 

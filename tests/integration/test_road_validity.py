@@ -14,6 +14,10 @@ from tests.integration.test_road_fields import KEY, VERSIONS, deliver, whole  # 
 from zhengku.database import upgrade
 from zhengku.settings import project_home
 
+pytestmark = pytest.mark.slow_except(
+    "test_end_beyond_every_calendar_is_no_end", "test_zero_update_time_is_a_row_without_a_time"
+)
+
 
 def ends(installation, table: str = "certificate") -> list[tuple[object, ...]]:
     statement = "select version_no, valid_to::text, valid_without_end from {} where record_key = %s order by version_no"

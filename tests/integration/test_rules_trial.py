@@ -15,6 +15,11 @@ from zhengku.settings import project_home
 from zhengku.validate import trial as trial_module
 from zhengku.validate.trial import SCHEMA, RuleComparison, Trial, try_suite
 
+pytestmark = pytest.mark.slow_except(
+    "test_a_changed_threshold_is_told_by_feed_and_rule_and_changes_nothing",
+    "test_a_wrong_suite_or_file_is_one_clear_line",
+)
+
 SUITES = project_home() / "expectations"
 Entry = dict[str, Any]
 

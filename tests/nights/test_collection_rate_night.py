@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date
 from pathlib import Path
 
+import pytest
 from tests.nights.harness import settings_of, surroundings
 from tests.nights.test_nights import collect_and_load
 
@@ -62,6 +63,7 @@ def truth(night: Night) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.slow
 def test_collection_rate_after_a_night_is_that_of_the_truth(tmp_path: Path, database_url: str, server_url: str) -> None:
     systems = [system for system in SYSTEMS if system.license_type in TYPE_OF.values()]
     assert {system.license_type for system in systems} == set(TYPE_OF.values())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 pytest_plugins = ["tests.exchange_servers"]
+pytestmark = pytest.mark.slow_except("test_the_section_withdraws_with_a_request")
 
 __all__ = ["front"]
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.exchange_servers import ExchangeServer
 
 pytest_plugins = ["tests.exchange_servers"]
+pytestmark = pytest.mark.slow_except(
+    "test_exactly_the_planted_holes_are_found", "test_mending_closes_the_holes_and_their_problems"
+)
 
 TRANSPORT = """    transport:
       kind: exchange_database

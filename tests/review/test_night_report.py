@@ -80,6 +80,7 @@ def test_the_same_night_is_the_same_report_until_something_came(reviewed, report
         assert report_of(connection) == second
 
 
+@pytest.mark.slow
 def test_feeds_that_are_silent_stale_held_or_small_are_told(reviewed, reports, make_row, night):
     def state() -> str:
         with store_connection(reviewed.settings.database_url) as connection:

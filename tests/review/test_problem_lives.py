@@ -11,6 +11,12 @@ from zhengku.errors import ConfigurationError
 from zhengku.review import problems
 from zhengku.review.redrive import redrive
 
+pytestmark = pytest.mark.slow_except(
+    "test_returned_waived_and_corrected",
+    "test_redrive_loads_exactly_what_passes_now",
+    "test_what_is_seen_of_a_problem_is_masked",
+)
+
 
 def test_wrong_mend_is_a_new_problem_as_old_as_the_first(reviewed, make_row):
     reviewed.deliver_rows("a.csv", make_row(1, 企业名称=""))

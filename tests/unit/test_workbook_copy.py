@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from zhengku.catalog.department import XlsxFormat
-from zhengku.stage.workbook import open_workbook
+from zhengku.stage.workbook import WorkbookForm, open_workbook
 
 CELLS = st.one_of(
     st.none(),
@@ -34,9 +34,8 @@ def test_postgresql_reads_as_many_rows_of_any_grid_as_were_counted(empty_databas
             content = io.BytesIO()
             book.save(content)
             content.seek(0)
-            reader = open_workbook(
-                content, required_columns=["甲"], form=XlsxFormat(kind="xlsx", max_title_rows=0, allow_empty=True)
-            )
+            form = WorkbookForm.of(XlsxFormat(kind="xlsx", max_title_rows=0, allow_empty=True))
+            reader = open_workbook(content, required_columns=["甲"], form=form)
             bad = 0
             with connection.cursor() as cursor:
                 cursor.execute("drop table if exists text_row")

@@ -15,7 +15,7 @@ from zhengku.catalog.department import XlsxFormat
 from zhengku.errors import DeliveryRejected
 from zhengku.stage import workbook_archive
 from zhengku.stage.blocks import BadRow
-from zhengku.stage.workbook import open_workbook
+from zhengku.stage.workbook import WorkbookForm, open_workbook
 
 REQUIRED = ["名称", "代码"]
 
@@ -86,7 +86,8 @@ class Read:
     """All that a workbook gives: rows by row number, texts or None, and bad rows."""
 
     def __init__(self, content: bytes, required: Sequence[str] = REQUIRED, **form: Any) -> None:
-        reader = open_workbook(io.BytesIO(content), required_columns=required, form=XlsxFormat(kind="xlsx", **form))
+        told = WorkbookForm.of(XlsxFormat(kind="xlsx", **form))
+        reader = open_workbook(io.BytesIO(content), required_columns=required, form=told)
         self.columns = reader.columns
         self.rows: dict[int, list[str | None]] = {}
         self.bad: list[BadRow] = []

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -67,7 +67,7 @@ class WorkingCalendar:
         table = read_working_days(folder)
         if table.problems:
             raise CatalogError(str(table.problems[0]))
-        return cls(date((day + timedelta(days=_DAYS_AHEAD)).year, 12, 31), table)
+        return _shared(date((day + timedelta(days=_DAYS_AHEAD)).year, 12, 31), tuple(table))
 
     @cached_property
     def known_until(self) -> date:
@@ -160,6 +160,12 @@ def check_working_days(table: Table[WorkingDay], today: date | None = None) -> l
             )
             problems.append(Problem(table.file, None, message, mend, "warning"))
     return problems
+
+
+@lru_cache(maxsize=8)
+def _shared(last_day: date, changes: tuple[WorkingDay, ...]) -> WorkingCalendar:
+    """Build a calendar once a process: each has some ten thousand days."""
+    return WorkingCalendar(last_day, changes)
 
 
 def _days(first_day: date, last_day: date, changes: Iterable[WorkingDay]) -> Iterable[CalendarDay]:

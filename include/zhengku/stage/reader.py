@@ -10,6 +10,7 @@ from zhengku.stage.blocks import Block, Note
 from zhengku.stage.pages import open_pages
 from zhengku.stage.records import open_records
 from zhengku.stage.table_rows import open_table_rows
+from zhengku.stage.workbook import WorkbookForm
 from zhengku.stage.workbook_process import WorkbookApart
 
 
@@ -78,4 +79,4 @@ def open_reader(content: BinaryIO, feed: Feed, origin: str = "delivery") -> Read
             max_title_rows=form.max_title_rows,
             allow_empty=form.allow_empty,
         )
-    return WorkbookApart(content, feed.required_columns, form)
+    return WorkbookApart(content, feed.required_columns, WorkbookForm.of(form))

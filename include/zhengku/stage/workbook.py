@@ -12,11 +12,11 @@ from datetime import MAXYEAR, date, datetime, time, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from itertools import islice
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
+import msgspec
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
-from zhengku.catalog.department import XlsxFormat
 from zhengku.errors import DeliveryRejected
 from zhengku.stage.blocks import PAYLOAD_LIMIT, SHEET_ROWS, BadRow, Block, Note
 from zhengku.stage.column_names import (
@@ -103,13 +103,28 @@ class _Sheet:
         self.has_rows = any(any(map(str.strip, texts)) for _, texts in body)
 
 
-def open_workbook(content: BinaryIO, *, required_columns: Sequence[str], form: XlsxFormat) -> "WorkbookReader":
+class WorkbookForm(msgspec.Struct, frozen=True):
+    """What a reader goes by of `zhengku.catalog.XlsxFormat`, whose import takes longer than reading most workbooks."""
+
+    asked_sheets: Literal["first", "all"] | tuple[str, ...]
+    header_rows: int
+    max_title_rows: int
+    max_columns: int
+    allow_empty: bool
+
+    @classmethod
+    def of(cls, form: object) -> "WorkbookForm":
+        """Take the attributes of an `XlsxFormat`."""
+        return msgspec.convert(form, cls, from_attributes=True)
+
+
+def open_workbook(content: BinaryIO, *, required_columns: Sequence[str], form: WorkbookForm) -> "WorkbookReader":
     """Open a landed spreadsheet and return a reader that stands before its first row.
 
     Of each sheet, the header is the first row, or `form.header_rows` rows, that has all `required_columns`, below at
-    most `form.max_title_rows` rows of titles. Which sheets are read, `form.sheets` says: `first`, the first one that is
-    not hidden and has the header (and rows, if any has both); `all` that are not hidden and have it; or those named,
-    hidden or not. They are held in memory, some 100 bytes for each cell.
+    most `form.max_title_rows` rows of titles. Which sheets are read, `form.asked_sheets` says: `first`, the first one
+    that is not hidden and has the header (and rows, if any has both); `all` that are not hidden and have it; or those
+    named, hidden or not. They are held in memory, some 100 bytes for each cell.
 
     Raises `DeliveryRejected` with one of the rules `file.empty`, `file.not_workbook`, `file.sheet`,
     `file.missing_column`, `file.header`, `file.duplicate_column`, `file.too_many_columns`, `file.no_rows`.
@@ -140,7 +155,7 @@ class _Choice:
     """
 
     def __init__(
-        self, workbook: CalamineWorkbook, parts: Sequence[SheetPart], required: Sequence[str], form: XlsxFormat
+        self, workbook: CalamineWorkbook, parts: Sequence[SheetPart], required: Sequence[str], form: WorkbookForm
     ) -> None:
         self._workbook = workbook
         self._required = required
@@ -248,7 +263,7 @@ class WorkbookReader:
     """
 
     def __init__(
-        self, sheets: Sequence[_Sheet], skipped: Sequence[SheetRead], required: Sequence[str], form: XlsxFormat
+        self, sheets: Sequence[_Sheet], skipped: Sequence[SheetRead], required: Sequence[str], form: WorkbookForm
     ) -> None:
         self.good = 0
         self.bad = 0
@@ -471,7 +486,7 @@ def _find_header(
     rows: Sequence[tuple[int, list[str]]],
     merges: Sequence[_Merge],
     required: Sequence[str],
-    form: XlsxFormat,
+    form: WorkbookForm,
     sheet: str,
 ) -> _Header:
     readings = [

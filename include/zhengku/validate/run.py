@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from great_expectations.core.id_dict import IDDict
+from great_expectations.core.id_dict import IDDict, IDDictID
 from great_expectations.exceptions.exceptions import GreatExpectationsError
 from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
@@ -260,6 +260,17 @@ def _engine(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutionEn
         database.dispose()
 
 
+class _Arguments(IDDict):
+    """Arguments of a metric, which nobody changes: Great Expectations makes their id anew some seven times a metric."""
+
+    def to_id(self, id_keys: Any = None, id_ignore_keys: Any = None) -> IDDictID:
+        if id_keys is not None or id_ignore_keys is not None:
+            return super().to_id(id_keys, id_ignore_keys)
+        if not hasattr(self, "_id"):
+            self._id = super().to_id()
+        return self._id
+
+
 def metrics_of(expectation: Expectation) -> tuple[MetricConfiguration, MetricConfiguration]:
     """Name what Great Expectations computes for an expectation: how many rows fail, and by which condition.
 
@@ -269,7 +280,7 @@ def metrics_of(expectation: Expectation) -> tuple[MetricConfiguration, MetricCon
     count = f"{map_metric}.unexpected_count"
     names = get_metric_kwargs(count)
     domain, values = (
-        IDDict({name: getattr(expectation, name, None) for name in names[kind]})
+        _Arguments({name: getattr(expectation, name, None) for name in names[kind]})
         for kind in ("metric_domain_keys", "metric_value_keys")
     )
     return MetricConfiguration(count, domain, values), MetricConfiguration(f"{map_metric}.condition", domain, values)
