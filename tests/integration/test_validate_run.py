@@ -159,6 +159,9 @@ def test_row_condition_of_great_expectations_is_part_of_the_condition(url: str) 
     assert "issue_date IS NOT NULL AND" in str(rule.condition)
 
 
+NULLS = [(what, column) for column in ("holder", "issue_date") for what in ("to_be_null", "to_not_be_null")]
+
+
 def test_condition_of_a_pair_of_columns_leaves_out_the_rows_that_the_expectation_ignores(url: str) -> None:
     pair = {"column_A": "holder", "column_B": "holder", "ignore_row_if": "both_values_are_missing", "or_equal": False}
     kind = "expect_column_pair_values_a_to_be_greater_than_b"
@@ -172,3 +175,19 @@ def test_condition_of_a_pair_of_columns_leaves_out_the_rows_that_the_expectation
     engine.dispose()
     assert rows == [(1,)]
     assert rule.failed_rows == 1
+
+
+def test_all_rules_are_counted_in_one_pass_over_the_table(url: str) -> None:
+    statements: list[str] = []
+
+    def note(connection: sa.Connection, cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    rules = [(f"expect_column_values_{what}", {"column": column}) for what, column in NULLS]
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        outcome = validate_rows(url, "batch_7", "certificate", suite_of(*rules), {})
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    assert len(outcome.rules) == len(rules)
+    assert len([statement for statement in statements if "sum(CASE" in statement]) == 1

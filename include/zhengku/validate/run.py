@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -263,12 +264,19 @@ def _engine(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutionEn
 class _Arguments(IDDict):
     """Arguments of a metric, which nobody changes: Great Expectations makes their id anew some seven times a metric."""
 
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        super().__init__(arguments)
+        self._id = super().to_id()
+
     def to_id(self, id_keys: Any = None, id_ignore_keys: Any = None) -> IDDictID:
-        if id_keys is not None or id_ignore_keys is not None:
-            return super().to_id(id_keys, id_ignore_keys)
-        if not hasattr(self, "_id"):
-            self._id = super().to_id()
-        return self._id
+        return self._id if id_keys is None and id_ignore_keys is None else super().to_id(id_keys, id_ignore_keys)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> IDDict:
+        """Return what may be changed: rules are counted in one query by the id of a copy without the column."""
+        return IDDict(deepcopy(dict(self), memo))
+
+    def __copy__(self) -> IDDict:
+        return IDDict(self)
 
 
 def metrics_of(expectation: Expectation) -> tuple[MetricConfiguration, MetricConfiguration]:
