@@ -125,7 +125,7 @@ def first_night(system: SourceSystem) -> Night:
 
 
 def mutants(feed: Feed, *, every_code: bool) -> Iterator[tuple[str, Feed]]:
-    """Return the feed with one part of its mapping switched off, each with its name; of codes, all or one of a field."""
+    """Return the feed with one part of its mapping switched off, each with its name; of codes, all or one of each."""
     for field, mapping in feed.fields.items():
         if field in feed.key:
             other = next(name for name, one in feed.fields.items() if one.column and name not in feed.key)
