@@ -133,3 +133,94 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             ("20200001.0", "20200001", "rekeyed"),
         ]
     )
+
+
+FILLED = {
+    "ARRAY": [],
+    "text": "x",
+    "bigint": 1,
+    "integer": 1,
+    "smallint": 1,
+    "boolean": False,
+    "jsonb": "{}",
+    "date": "2026-01-01",
+}
+
+
+def insert_with(connection: psycopg.Connection, table: str, **values: object) -> None:
+    """Insert a row; what must be filled and is not given gets some value of its type."""
+    schema, name = table.split(".")
+    columns = connection.execute(
+        "select column_name, data_type from information_schema.columns where table_schema = %s and table_name = %s"
+        " and is_nullable = 'NO' and column_default is null and is_identity = 'NO' and is_generated = 'NEVER'",
+        (schema, name),
+    ).fetchall()
+    row = {column: FILLED.get(kind, "2026-01-01") for column, kind in columns} | values
+    connection.execute(
+        sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier(schema, name),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join(map(sql.Placeholder, row)),
+        ),
+        row,
+    )
+
+
+def test_cases_and_what_points_at_a_record_follow(empty_database_url: str) -> None:
+    at_revision(empty_database_url, "0012")
+    address = empty_database_url.replace("+psycopg", "")
+    with psycopg.connect(address) as connection:
+        # What is pointed at is no matter here.
+        connection.execute("set session_replication_role = replica")
+        for place, key in enumerate(("鄂〔2022〕5|1", "鄂(2022)5|1", "鄂【2022】6|1"), start=1):
+            number = key.split("|")[0]
+            insert_with(
+                connection,
+                "store.service_case",
+                record_key=key,
+                case_number=number,
+                service_number="1",
+                version_at=f"2026-01-0{place}",
+            )
+        insert_with(connection, "store.evaluation", record_key="评1", case_number="鄂〔2022〕5", service_number="1")
+        insert_with(connection, "store.case_result", record_key="果1", case_number="鄂【2022】6")
+        insert_with(connection, "clearance.touched", record_key="鄂【2022】6|1")
+        insert_with(connection, "ledger.warned_row", record_key="鄂【2022】6|1", row_no=1)
+        for place, key in enumerate(("鄂〔2022〕5|1", "鄂(2022)5|1"), start=1):
+            insert_with(connection, "clearance.archived", record_key=key)
+            insert_with(
+                connection,
+                "quarantine.problem_row",
+                record_key=key,
+                first_row_no=place,
+                rules=["x"],
+                payload="{}",
+                fingerprint=str(place),
+            )
+    counted = upgrade(empty_database_url)
+    assert (counted["merged"], counted["rekeyed"]) == (2, 4)
+    with psycopg.connect(address) as connection:
+        found = {
+            table: sorted(connection.execute(f"select {columns} from {table}").fetchall())  # noqa: S608 - of this test
+            for table, columns in {
+                "store.service_case": "record_key, case_number, version_no",
+                "store.service_case_history": "record_key, case_number",
+                "store.evaluation": "case_number",
+                "store.case_result": "case_number",
+                "clearance.touched": "record_key",
+                "clearance.archived": "record_key",
+                "ledger.warned_row": "record_key",
+                "quarantine.problem_row": "record_key",
+            }.items()
+        }
+    assert found == {
+        "store.service_case": [("鄂(2022)5|1", "鄂(2022)5", 2), ("鄂(2022)6|1", "鄂(2022)6", 1)],
+        "store.service_case_history": [("鄂(2022)5|1", "鄂〔2022〕5")],
+        "store.evaluation": [("鄂(2022)5",)],
+        "store.case_result": [("鄂(2022)6",)],
+        "clearance.touched": [("鄂(2022)6|1",)],
+        # One was archived in both writings: each entry stays as it is.
+        "clearance.archived": [("鄂(2022)5|1",), ("鄂〔2022〕5|1",)],
+        "ledger.warned_row": [("鄂(2022)6|1",)],
+        "quarantine.problem_row": [("鄂(2022)5|1",), ("鄂(2022)5|1",)],
+    }
