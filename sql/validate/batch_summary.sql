@@ -37,6 +37,23 @@ cross join
                             and q.status in ('open', 'returned', 'waived')
                     )
             ) + (
+                -- What has no key is known by what came.
+                select count(*)
+                from mark as m
+                inner join text_row as t on m.row_no = t.row_no
+                where
+                    m.critical <> '{}' and m.record_key is null
+                    and (
+                        select jsonb_object_agg(d.name, to_jsonb(t) ->> ('c' || d.place))
+                        from delivered_column as d
+                    ) in (
+                        select q.payload
+                        from quarantine.problem_row as q
+                        where
+                            q.record_key is null and q.department = b.department and q.feed = b.feed
+                            and q.status in ('open', 'returned', 'waived')
+                    )
+            ) + (
                 select count(*)
                 from bad_row as r
                 where r.sha256 in (

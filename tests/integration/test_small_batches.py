@@ -79,6 +79,18 @@ def test_what_is_an_unsolved_problem_already_holds_nothing_again(installation, m
     assert installation.run_one().rule_id == RULE
 
 
+def test_rows_without_a_key_are_known_by_what_came(installation, make_row: MakeRow) -> None:
+    without_a_key = [make_row(number, 统一社会信用代码="") for number in range(60, 64)]
+    installation.deliver_rows("1.csv", *without_a_key, *rows(make_row, 0, 90))
+    assert installation.run_one().status == "loaded"
+    installation.deliver_rows("2.csv", *without_a_key, *rows(make_row, 0, 1, first=80), minutes_ago=30)
+    batch = installation.run_one()
+    assert (batch.status, batch.quarantined) == ("loaded", 4)
+    other = [make_row(number, 统一社会信用代码="") for number in range(70, 74)]
+    installation.deliver_rows("3.csv", *other, *rows(make_row, 0, 1, first=81), minutes_ago=10)
+    assert installation.run_one().rule_id == RULE
+
+
 @pytest.mark.parametrize("number_of_rows", [1, 2])
 def test_one_or_two_rows_that_are_all_wrong_are_loaded_to_be_returned_and_the_run_is_red(
     installation, make_row: MakeRow, number_of_rows: int
