@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from tests.conftest import Installation
 
+pytestmark = pytest.mark.slow_except(
+    "test_row_ids_that_stand_for_two_rows_are_told", "test_what_landed_tells_it_without_the_source"
+)
+
 TRANSPORT = """    transport:
       kind: http
       connection: office

@@ -17,6 +17,10 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.replay import replay, replayable
 
+pytestmark = pytest.mark.slow_except(
+    "test_one_certificate_of_many_is_looked_up_by_its_key", "test_functions_have_every_column_of_every_data_set"
+)
+
 exchange = operations.exchange
 register = operations.register
 
@@ -41,7 +45,6 @@ def differing(installation: Installation, number: int, moment: datetime) -> list
     return installation.query(both.format(then, now), moment, moment)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["increments", "snapshots"])
 def test_store_of_every_night_is_told_row_by_row(request, installation, form):
     if form == "snapshots":

@@ -160,34 +160,39 @@ def coded(number_format: str):
     return change
 
 
-@pytest.mark.parametrize(
-    ("value", "number_format", "code"),
-    [
-        (123, "000000", "000123"),
-        (7, '"鄂测"0000', "鄂测0007"),
-        (7, "鄂测0000", "鄂测0007"),
-        (7, '"鄂水"[$-804]0000"号"', "鄂水0007号"),
-        (20240001, "0000-0000", "2024-0001"),
-        (420700000012, "[Red]000000-000000", "420700-000012"),
-        (7, "\\N\\o000", "NO007"),
-        (7, "000;-000;;@", "007"),
-        (7, "G/通用格式", "7"),
-        (7, "General", "7"),
-        (7, "@", "7"),
-        (7, "0", "7"),
-        (7, "0_ ", "7"),
-        (1234567, "000000", "1234567"),
-        (1234567, "#,##0", "1234567"),
-        (0, "0000", "0000"),
-        (12.5, "000000", "12.5"),
-        ("0007", "000000", "0007"),
-    ],
-)
-def test_number_in_a_code_field_reads_as_its_format_shows_it(register, value, number_format, code):
-    content = workbook({"数据": [COLUMNS, cells(1, value), cells(2, "末")]}, coded(number_format))
-    register.deliver("1.xlsx", content)
-    assert register.run_one().inserted == 2
-    assert register.query("select service_item_code from store.certificate order by holder") == [(code,), ("末",)]
+SHOWN = [
+    (123, "000000", "000123"),
+    (7, '"鄂测"0000', "鄂测0007"),
+    (7, "鄂测0000", "鄂测0007"),
+    (7, '"鄂水"[$-804]0000"号"', "鄂水0007号"),
+    (20240001, "0000-0000", "2024-0001"),
+    (420700000012, "[Red]000000-000000", "420700-000012"),
+    (7, "\\N\\o000", "NO007"),
+    (7, "000;-000;;@", "007"),
+    (7, "G/通用格式", "7"),
+    (7, "General", "7"),
+    (7, "@", "7"),
+    (7, "0", "7"),
+    (7, "0_ ", "7"),
+    (1234567, "000000", "1234567"),
+    (1234567, "#,##0", "1234567"),
+    (0, "0000", "0000"),
+    (12.5, "000000", "12.5"),
+    ("0007", "000000", "0007"),
+]
+"""What a cell holds, the format that its code column gives it, and the code."""
+
+
+def test_number_in_a_code_field_reads_as_its_format_shows_it(register):
+    def each_in_its_format(book) -> None:
+        for row, (_, number_format, _) in enumerate(SHOWN, start=2):
+            book.worksheets[0].cell(row, len(COLUMNS)).number_format = number_format
+
+    rows = [cells(number, value) for number, (value, _, _) in enumerate(SHOWN, start=1)]
+    register.deliver("1.xlsx", workbook({"数据": [COLUMNS, *rows]}, each_in_its_format))
+    assert register.run_one().inserted == len(SHOWN)
+    read = register.query("select service_item_code from store.certificate order by row_no")
+    assert read == [(code,) for _, _, code in SHOWN]
 
 
 def test_format_is_found_where_cells_do_not_tell_their_place(register):

@@ -23,6 +23,10 @@ from zhengku.settings import Settings
 if TYPE_CHECKING:
     from tests.conftest import Installation
 
+pytestmark = pytest.mark.slow_except(
+    "test_the_newest_whole_file_is_compared_key_by_key", "test_files_of_increments_say_that_they_cannot_be_compared"
+)
+
 FEED = ("market_supervision", "business_license")
 FIRST = datetime(2024, 5, 1, 8)
 HTTP = """    transport:

@@ -9,6 +9,12 @@ from zhengku.review import decisions, requests
 from zhengku.review.requests import ask, work
 from zhengku.review.returns import Returns
 
+pytestmark = pytest.mark.slow_except(
+    "test_requests_are_done_once_and_tell_what_came_of_them",
+    "test_term_of_a_return_is_of_its_own_day",
+    "test_nothing_is_asked_without_a_name_and_a_reason",
+)
+
 
 def asked(reviewed, kind: str, **values: object) -> int:
     with store_connection(reviewed.settings.database_url) as connection:

@@ -10,6 +10,10 @@ from zhengku.catalog import load_catalog
 from zhengku.database import store_connection
 from zhengku.stock.expiry import Expiry, count_expiry, expiry_file, newest_expiry, publish_expiry
 
+pytestmark = pytest.mark.slow_except(
+    "test_every_certificate_is_counted_as_what_it_is", "test_empty_store_is_counted_and_nothing_is_listed"
+)
+
 DAY = date(2026, 11, 24)
 EXPIRING, EXPIRED = 90, 365
 
