@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from simulator.certificates import Certificate, Office
 from simulator.dirt import Broken, Written, applicable, no_holder, soil, write
 from simulator.model import (
+    Column,
     Fate,
     FilePlace,
     HttpPlace,
@@ -57,6 +58,9 @@ _BROKEN = 0.06
 _HOLLOW_ROWS = 12
 _UNDATED_NIGHT = 2
 """The night that brings rows without a time."""
+_BEYOND_ALL_DAYS = datetime(9999, 12, 31, 23, 59, 59)
+_SCAN = b"\x89PNG\r\n\x1a\n\x00\xff"
+"""What stands in a column of bytes, which nobody wants."""
 
 
 class City:
@@ -177,8 +181,9 @@ class _Register:
         )
         plain = [certificate for certificate in samples if not certificate.warnings]
         self.oddities = [odd for odd in ODDITIES if any(odd(system, certificate) for certificate in plain)]
-        # A night on which the delivery as a whole is wrong may show none of them.
-        nights = NIGHTS_FOR_ALL - (system.name in {name for name, _ in MISHAPS})
+        # A night on which the delivery as a whole is wrong may show none of them, and what it does show may be amended
+        # before it is read.
+        nights = NIGHTS_FOR_ALL - 2 * (system.name in {name for name, _ in MISHAPS})
         self.breaks_a_night = max(3, -(-len(self.breaks) // nights)) if careless else 0
         self.oddities_a_night = -(-len(self.oddities) // nights) if careless else 0
         self.broken_share = _BROKEN if careless else 0.0
@@ -280,15 +285,19 @@ class _Register:
         self.rows_made += 1
         row_id = f"{self.rows_made:010d}"
         filled: dict[str, Value] = {
-            column.name: self._unwanted(column.name, night) if column.source is None else values[column.name]
+            column.name: self._unwanted(column, night) if column.source is None else values[column.name]
             for column in self.system.columns
         }
         if self.system.row_id is not None:
             filled[self.system.row_id] = self.rows_made if not isinstance(self.system.place, HttpPlace) else row_id
         return SourceRow(row_id, filled, at, night)
 
-    def _unwanted(self, column: str, night: int) -> str:
-        return "湖北" if column == "所在省份" else f"{night:04d}{self.rows_made:06d}"
+    def _unwanted(self, column: Column, night: int) -> Value:
+        if column.kind == "bytes":
+            return _SCAN
+        if column.kind == "bit":
+            return str(self.rows_made % 2)
+        return "湖北" if column.name == "所在省份" else f"{night:04d}{self.rows_made:06d}"
 
 
 class _LogRegister(_Register):
@@ -317,7 +326,7 @@ class _LogRegister(_Register):
         read = [d for d in self.log if d.row.changed_at is None or d.row.changed_at >= start]
         truths, failed, held = self.collect(read)
         if not held:
-            stamps = [decided.row.changed_at for decided in read if decided.row.changed_at is not None]
+            stamps = [d.row.changed_at for d in read if d.row.changed_at not in (None, _BEYOND_ALL_DAYS)]
             self.watermark = max(stamps if self.watermark is None else [self.watermark, *stamps])
         return NightDelivery(
             self.system,
@@ -338,6 +347,8 @@ class _LogRegister(_Register):
         return self.clean_row(certificate, at, night, at, intent, self.operations.get(word))
 
     def _delete(self, certificate: Certificate, at: datetime, night: int, intent: Fate) -> Decided:
+        # Whoever deletes need not write the number as it was.
+        certificate = self.office.rewritten(certificate)
         decided = self.clean_row(certificate, at, night, at, intent, self.operations["delete"])
         content = decided.content
         if self.chance.random() < 0.5:
@@ -394,6 +405,10 @@ class _LogRegister(_Register):
         key = next(iter(self.live))
         added.append(self._amend(key, datetime.combine(day, time(20)), 1, "inserted"))
         self._mark_duplicate(added, key)
+        if isinstance(self.system.place, HttpPlace) and self.system.place.doubled_rows:
+            # Not one of those that are amended tonight; of the two, the one that comes last counts.
+            place = next(n for n, row in enumerate(added) if n > 2 * repeated and row.intent == "inserted")
+            added.insert(place, replace(added[place], intent="duplicate"))
         return added
 
     def _of_one_number(self, at: datetime) -> list[Decided]:
@@ -504,7 +519,7 @@ class _LogRegister(_Register):
         certificate = self.issue()
         self.live[self.key(certificate)] = (certificate, None)
         self.touched.add(self.key(certificate))
-        word = self.operations.get("insert")
+        word = insert = self.operations.get("insert")
         added = [self.clean_row(certificate, None, number, UNDATED, "inserted", word)]
         if "delete" in self.operations:
             certificate, _ = self.live[self.take(1)[0]]
@@ -512,6 +527,12 @@ class _LogRegister(_Register):
             deletion = self.clean_row(certificate, None, number, UNDATED, "quarantined", word)
             rules = ("certificate.source_updated_at.of_delete",)
             added.append(replace(deletion, removes=True, content=None, rules=rules))
+        # One whose time no calendar reaches: it comes every night, and the position does not move there.
+        certificate, never = self.issue(), _BEYOND_ALL_DAYS
+        written = write(self.system, certificate, never)
+        written.values["operation"] = insert
+        broken = Broken(("certificate.source_updated_at.not_future",), self.key(certificate))
+        added.append(self.decided(certificate, written, broken, never, number, never, "quarantined"))
         return added
 
     def _deletions(self, number: int, moments: Iterator[datetime]) -> list[Decided]:

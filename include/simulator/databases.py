@@ -15,6 +15,10 @@ TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 PREFIX: Final = "zhengku_sim_"
 
 _ROWS_AT_ONCE: Final = 5_000
+_BIT: Final = sa.Text().with_variant(mysql.BIT(1), "mysql", "mariadb").with_variant(postgresql.BIT(1), "postgresql")
+_KINDS: Final[dict[str, Any]] = {"bit": _BIT, "bytes": sa.LargeBinary}
+_NO_TIME: Final = "0000-00-00 00:00:00"
+"""What MySQL keeps in the place of a time that was left blank, where it is let."""
 
 
 def create_database(server_url: str, name: str) -> str:
@@ -96,8 +100,11 @@ def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
             return sa.Column(name, sa.BigInteger, primary_key=True, autoincrement=False)
         if name == system.time_column:
             return sa.Column(name, sa.String(32) if place.time_as_text else moment)
+        if kinds[name] != "text":
+            return sa.Column(name, _KINDS[kinds[name]])
         return sa.Column(name, sa.String(8) if name == system.operation_column else sa.Text)
 
+    kinds = {each.name: each.kind for each in system.columns}
     table = sa.Table(place.table, sa.MetaData(), *map(column, system.column_names))
     if system.time_column and system.row_id:
         # Without a name, so that one too long for the server is shortened.
@@ -108,16 +115,29 @@ def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
 def _insert(connection: sa.Connection, table: sa.Table, system: SourceSystem, rows: Iterable[SourceRow]) -> None:
     assert isinstance(system.place, TablePlace)
     real_time = None if system.place.time_as_text else system.time_column
+    bits = {column.name for column in system.columns if column.kind == "bit"}
+    is_mysql = connection.dialect.name in ("mysql", "mariadb")
+    if is_mysql:
+        connection.exec_driver_sql("set sql_mode = ''")
     values = (
-        {name: _stored(row.values.get(name), name, system, real_time) for name in system.column_names} for row in rows
+        {
+            name: _NO_TIME
+            if is_mysql and name == real_time and row.changed_at is None
+            # PostgreSQL takes a text of digits for a bit, MySQL would take the bits of the text.
+            else int(str(row.values[name]))
+            if is_mysql and name in bits
+            else _stored(row.values.get(name), name, system, real_time)
+            for name in system.column_names
+        }
+        for row in rows
     )
     while part := list(islice(values, _ROWS_AT_ONCE)):
         connection.execute(table.insert(), part)
 
 
 def _stored(value: Value, name: str, system: SourceSystem, real_time: str | None) -> Value:
-    if value is None:
-        return None
+    if value is None or isinstance(value, bytes):
+        return value
     if name == system.row_id:
         return int(str(value))
     if name == real_time:

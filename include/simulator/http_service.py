@@ -530,6 +530,8 @@ def _page(interface: _Interface, parameters: Mapping[str, str]) -> _Page:
         number = _whole_number(parameters, place.page_parameter, place.first_page, place.first_page, 10**9)
         first = number == place.first_page
         start = min(low + (number - place.first_page) * size, high)
+        if place.repeats_last_page and start == high > low:
+            start = low + (high - low - 1) // size * size
     elif place.paging == "cursor" and (cursor := parameters.get(place.cursor_parameter)):
         first = False
         start = min(max(low, _behind(interface, cursor)), high)

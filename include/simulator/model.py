@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-Value = str | int | float | datetime | None
-"""A delivered value; a `datetime` (naive, Asia/Shanghai) only in a table's column of times."""
+Value = str | int | float | datetime | bytes | None
+"""A delivered value; a `datetime` (naive, Asia/Shanghai) only in a table's column of times, bytes only in one of bytes."""
 
 Fate = Literal["inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held"]
 """What becomes of a row in the collection of one night, in the words of the balance."""
@@ -35,6 +35,8 @@ class HttpPlace:
     size_parameter: str = "size"
     cursor_parameter: str = "cursor"
     first_page: int = 1
+    repeats_last_page: bool = False  # for every number beyond it
+    doubled_rows: bool = False  # the system holds one row twice, with its id
     rows_at: str = "data.rows"
     total_at: str | None = "data.total"
     next_at: str | None = None  # of the next cursor
@@ -108,11 +110,12 @@ class Column:
     """One delivered column: its name in the department's words and what it holds.
 
     `source` is a standard field (`holder_code`), an extra one (`extension.住址`), `operation`, `row_id`, `batch`, or
-    None for what nobody wants.
+    None for what nobody wants. `kind` is its type in a table.
     """
 
     name: str
     source: str | None
+    kind: Literal["text", "bit", "bytes"] = "text"
 
 
 @dataclass(frozen=True)
