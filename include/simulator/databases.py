@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-from simulator.model import SourceRow, SourceSystem, TablePlace, Value
+from simulator.model import BEYOND_ALL_DAYS, SourceRow, SourceSystem, TablePlace, Value
 
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 PREFIX: Final = "zhengku_sim_"
@@ -19,6 +19,7 @@ _BIT: Final = sa.Text().with_variant(mysql.BIT(1), "mysql", "mariadb").with_vari
 _KINDS: Final[dict[str, Any]] = {"bit": _BIT, "bytes": sa.LargeBinary}
 _NO_TIME: Final = "0000-00-00 00:00:00"
 """What MySQL keeps in the place of a time that was left blank, where it is let."""
+_LAST_TIME: Final = "9999-12-31 23:59:59.999"
 
 
 def create_database(server_url: str, name: str) -> str:
@@ -62,8 +63,9 @@ def _drop(connection: sa.Connection, quoted: str) -> None:
 def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: Sequence[SourceRow]) -> int:
     """Bring the table of `system` to `rows_now`, of which `added` are new since the last time; return its rows.
 
-    A table that lacks exactly `added` gets these behind what it has, as departments append. Any other is made anew: the
-    first night, or a night that is published again. A whole register is replaced in one transaction, so that who reads
+    A table that lacks exactly `added` gets these behind what it has, as departments append; of those that it has, each
+    is put right in its place. Any other is made anew: the first night, or nights that are published again. A whole
+    register is replaced in one transaction, so that who reads
     meanwhile finds the old one or the new one.
     Raises `TypeError` for a system that has no table, `ValueError` for a row whose own number is no number.
     """
@@ -78,13 +80,23 @@ def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: S
         if place.whole and exists:
             connection.execute(table.delete())
             _insert(connection, table, system, rows_now)
-        elif exists and connection.scalar(count) == len(rows_now) - len(added):
+        elif exists and _take_out(connection, table, system, added) and connection.scalar(count) == len(rows_now) - len(added):
             _insert(connection, table, system, added)
         else:
             table.drop(connection, checkfirst=True)
             table.create(connection)
             _insert(connection, table, system, rows_now)
         return connection.scalar(count) or 0
+
+
+def _take_out(connection: sa.Connection, table: sa.Table, system: SourceSystem, rows: Sequence[SourceRow]) -> bool:
+    """Delete those of the rows that the table has; return True."""
+    number = table.c[system.row_id or ""]
+    newest = connection.scalar(sa.select(sa.func.max(number))) or 0
+    there = [{"gone": int(row.row_id)} for row in rows if int(row.row_id) <= newest]
+    if there:
+        connection.execute(table.delete().where(number == sa.bindparam("gone")), there)
+    return True
 
 
 def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
@@ -119,10 +131,11 @@ def _insert(connection: sa.Connection, table: sa.Table, system: SourceSystem, ro
     is_mysql = connection.dialect.name in ("mysql", "mariadb")
     if is_mysql:
         connection.exec_driver_sql("set sql_mode = ''")
+    odd_times = {None: _NO_TIME, BEYOND_ALL_DAYS: _LAST_TIME} if is_mysql else {BEYOND_ALL_DAYS: "infinity"}
     values = (
         {
-            name: _NO_TIME
-            if is_mysql and name == real_time and row.changed_at is None
+            name: odd_times[row.changed_at]
+            if name == real_time and row.changed_at in odd_times
             # PostgreSQL takes a text of digits for a bit, MySQL would take the bits of the text.
             else int(str(row.values[name]))
             if is_mysql and name in bits

@@ -654,8 +654,14 @@ def _file(department: str, license_type: str) -> FilePlace:
         "food_business_license": "csv_bom",
         "drug_business_license": "csv_gb18030",
     }
-    two_marks = frozenset[FileHabit]({"two_marks"}) if license_type == "food_business_license" else frozenset()
-    return FilePlace(license_type, forms.get(license_type, "csv_utf8"), habits=two_marks)
+    habits = {
+        "food_business_license": frozenset[FileHabit]({"two_marks"}),
+        "food_production_license": frozenset[FileHabit]({"open_quotes"}),
+        "medical_device_business_license": frozenset[FileHabit]({"open_quotes"}),
+    }
+    return FilePlace(
+        license_type, forms.get(license_type, "csv_utf8"), habits=habits.get(license_type, frozenset[FileHabit]())
+    )
 
 
 _UNWANTED_KINDS: Mapping[str, Literal["text", "bit", "bytes"]] = {"cd_valid": "bit", "cd_scan": "bytes"}
