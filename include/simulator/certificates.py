@@ -68,16 +68,19 @@ NUMBER_IS_HOLDER_CODE = frozenset(
 )
 """Types whose certificate number is the holder's code."""
 
-BRACKETS_IN_FORM = frozenset(
+MARKS_IN_FORM = frozenset(
     {
         "construction_safety_manager_competency_certificate",
         "construction_enterprise_work_safety_permit",
         "real_estate_ownership_certificate",
         "real_estate_registration_certificate",
         "special_equipment_use_registration_certificate",
+        "marriage_certificate",
+        "divorce_certificate",
+        "water_abstraction_permit",
     }
 )
-"""Types with a rule that warns of a number which is not written with the brackets of the printed certificate."""
+"""Types with a rule that warns of a number which lacks the brackets or dashes of the printed certificate."""
 
 IDENTITY_ONLY = NUMBER_IS_HOLDER_CODE | {"disability_certificate", "social_security_card"}
 """Types whose holders' codes are identity numbers or credit codes and nothing else."""
@@ -242,7 +245,7 @@ class Office:
         if self.license_type in NUMBER_IS_HOLDER_CODE or other == number:
             return certificate
         warnings = certificate.warnings
-        if self.license_type in BRACKETS_IN_FORM:
+        if self.license_type in MARKS_IN_FORM:
             form = f"{self.license_type}.certificate_number.form"
             warnings = warnings - {form} if other == in_key(other) else warnings | {form}
         return replace(

@@ -431,7 +431,9 @@ class _LogRegister(_Register):
     def _put_right(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
         """Return a row that told of no certificate, put right in its place: nothing but its id says which it was."""
         added = []
-        keyless, self.keyless = self.keyless[:1], self.keyless[1:]
+        # Of the others, some were issued once more.
+        waiting = [(wrong, one) for wrong, one in self.keyless if any(one is other for other in self.wrong)]
+        keyless, self.keyless = waiting[:1], waiting[1:]
         self.corrected = tuple(wrong.row.row_id for wrong, _ in keyless)
         for wrong, certificate in keyless:
             self.log = [decided for decided in self.log if decided.row.row_id != wrong.row.row_id]

@@ -80,7 +80,11 @@ def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: S
         if place.whole and exists:
             connection.execute(table.delete())
             _insert(connection, table, system, rows_now)
-        elif exists and _take_out(connection, table, system, added) and connection.scalar(count) == len(rows_now) - len(added):
+        elif (
+            exists
+            and _take_out(connection, table, system, added)
+            and connection.scalar(count) == len(rows_now) - len(added)
+        ):
             _insert(connection, table, system, added)
         else:
             table.drop(connection, checkfirst=True)

@@ -311,7 +311,7 @@ TYPES: Mapping[str, Mapping[str, LicenseType]] = {
 """Department → license type → what it is; the feed bears the type's name."""
 
 OF_THE_HOLDER: Mapping[str, frozenset[str]] = {"disability_certificate": frozenset({"性别", "出生日期"})}
-"""Extra fields that the list of types does not have and that a department delivers: what the holder's number tells too."""
+"""Extra fields that tell what the holder's number tells, too."""
 
 _CAMEL = {
     "certificate_identifier": "certIdentifier",

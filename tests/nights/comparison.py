@@ -69,7 +69,9 @@ def _batches(
 
 def _counts(delivery: NightDelivery, batches: Sequence[dict[str, Any]]) -> Iterable[str]:
     status = "held" if delivery.held else "loaded"
-    broken_off = [batch for batch in batches if (batch["status"], batch["rule_id"]) == ("rejected", "file.not_workbook")]
+    broken_off = [
+        batch for batch in batches if (batch["status"], batch["rule_id"]) == ("rejected", "file.not_workbook")
+    ]
     if len(broken_off) != delivery.broken_off:
         yield f"expected {int(delivery.broken_off)} files to be rejected as broken off, got {len(broken_off)}"
     batches = [batch for batch in batches if batch not in broken_off]
