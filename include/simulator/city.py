@@ -65,7 +65,7 @@ _BROKEN = 0.06
 _HOLLOW_ROWS = 12
 _UNDATED_NIGHT = 2
 """The night that brings rows without a time."""
-_SCAN = b"\x89PNG\r\n\x1a\n\x00\xff"
+_SCAN = b"\x89PNG\r\n\x1a\n\x00\xff".hex()
 """What stands in a column of bytes, which nobody wants."""
 
 

@@ -131,30 +131,34 @@ def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
 def _insert(connection: sa.Connection, table: sa.Table, system: SourceSystem, rows: Iterable[SourceRow]) -> None:
     assert isinstance(system.place, TablePlace)
     real_time = None if system.place.time_as_text else system.time_column
-    bits = {column.name for column in system.columns if column.kind == "bit"}
+    kinds = {column.name: column.kind for column in system.columns}
     is_mysql = connection.dialect.name in ("mysql", "mariadb")
     if is_mysql:
+        # Else it refuses a time that is none.
         connection.exec_driver_sql("set sql_mode = ''")
-    odd_times = {None: _NO_TIME, BEYOND_ALL_DAYS: _LAST_TIME} if is_mysql else {BEYOND_ALL_DAYS: "infinity"}
-    values = (
-        {
-            name: odd_times[row.changed_at]
-            if name == real_time and row.changed_at in odd_times
-            # PostgreSQL takes a text of digits for a bit, MySQL would take the bits of the text.
-            else int(str(row.values[name]))
-            if is_mysql and name in bits
-            else _stored(row.values.get(name), name, system, real_time)
-            for name in system.column_names
-        }
-        for row in rows
+    odd_times: dict[datetime | None, str] = (
+        {None: _NO_TIME, BEYOND_ALL_DAYS: _LAST_TIME} if is_mysql else {BEYOND_ALL_DAYS: "infinity"}
     )
+
+    def stored(row: SourceRow, name: str) -> Value | bytes:
+        value = row.values.get(name)
+        if name == real_time and row.changed_at in odd_times:
+            return odd_times[row.changed_at]
+        if kinds[name] == "bytes":
+            return bytes.fromhex(str(value))
+        if kinds[name] == "bit" and is_mysql:
+            # PostgreSQL takes a text of digits for a bit, MySQL would take the bits of the text.
+            return int(str(value))
+        return _stored(value, name, system, real_time)
+
+    values = ({name: stored(row, name) for name in system.column_names} for row in rows)
     while part := list(islice(values, _ROWS_AT_ONCE)):
         connection.execute(table.insert(), part)
 
 
 def _stored(value: Value, name: str, system: SourceSystem, real_time: str | None) -> Value:
-    if value is None or isinstance(value, bytes):
-        return value
+    if value is None:
+        return None
     if name == system.row_id:
         return int(str(value))
     if name == real_time:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal
 
-Value = str | int | float | datetime | bytes | None
-"""A delivered value; a `datetime` (naive, Asia/Shanghai) only in a table's column of times, bytes only in one of bytes."""
+Value = str | int | float | datetime | None
+"""A delivered value; a `datetime` (naive, Asia/Shanghai) only in a table's column of times."""
 
 
 class Raw(str):
@@ -120,7 +120,7 @@ class Column:
     """One delivered column: its name in the department's words and what it holds.
 
     `source` is a standard field (`holder_code`), an extra one (`extension.住址`), `operation`, `row_id`, `batch`, or
-    None for what nobody wants. `kind` is its type in a table.
+    None for what nobody wants. `kind` is its type in a table; values of bytes are told as hexadecimal digits.
     """
 
     name: str

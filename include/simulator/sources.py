@@ -654,13 +654,13 @@ def _file(department: str, license_type: str) -> FilePlace:
         "food_business_license": "csv_bom",
         "drug_business_license": "csv_gb18030",
     }
-    habits = {
+    habits_of = {
         "food_business_license": frozenset[FileHabit]({"two_marks"}),
         "food_production_license": frozenset[FileHabit]({"open_quotes"}),
         "medical_device_business_license": frozenset[FileHabit]({"open_quotes"}),
     }
     return FilePlace(
-        license_type, forms.get(license_type, "csv_utf8"), habits=habits.get(license_type, frozenset[FileHabit]())
+        license_type, forms.get(license_type, "csv_utf8"), habits=habits_of.get(license_type, frozenset[FileHabit]())
     )
 
 

@@ -254,7 +254,7 @@ HABITS_OF_VALUES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "names that are hidden": ("holder", lambda value: bool(re.fullmatch(r".\*\*", str(value)))),
     "quotes that stand alone": ("holder", lambda value: isinstance(value, Raw) and value.count('"') == 1),
     "bits": ("cd_valid", lambda value: value == "1"),
-    "bytes": ("cd_scan", lambda value: isinstance(value, bytes)),
+    "bytes": ("cd_scan", lambda value: bytes.fromhex(str(value)).startswith(b"\x89PNG")),
     "times beyond all days": ("source_updated_at", lambda value: value == BEYOND_ALL_DAYS),
 }
 """What a value looks like that departments, spreadsheets and drivers really send, and where: a source or a column."""
