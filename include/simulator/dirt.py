@@ -149,7 +149,7 @@ def _soiled_date(day: date, chance: Random) -> str:
     form: DateForm = chance.choice(("iso", "slash", "compact", "chinese", "iso_time"))
     text = str(as_date(day, form))
     how = chance.randrange(7)
-    if how == 6:
+    if how == 6 or (form == "chinese" and how in (2, 3)):
         return _in_numerals(day)
     if how == 4:
         # The city's midnight as another clock calls it.
