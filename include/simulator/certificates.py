@@ -68,6 +68,20 @@ NUMBER_IS_HOLDER_CODE = frozenset(
 )
 """Types whose certificate number is the holder's code."""
 
+MARKS_IN_FORM = frozenset(
+    {
+        "construction_safety_manager_competency_certificate",
+        "construction_enterprise_work_safety_permit",
+        "real_estate_ownership_certificate",
+        "real_estate_registration_certificate",
+        "special_equipment_use_registration_certificate",
+        "marriage_certificate",
+        "divorce_certificate",
+        "water_abstraction_permit",
+    }
+)
+"""Types with a rule that warns of a number which lacks the brackets or dashes of the printed certificate."""
+
 IDENTITY_ONLY = NUMBER_IS_HOLDER_CODE | {"disability_certificate", "social_security_card"}
 """Types whose holders' codes are identity numbers or credit codes and nothing else."""
 
@@ -219,7 +233,27 @@ class Office:
         if "status" in fields and chance.random() < 0.3:
             fields["status"] = "cancelled" if fields["status"] != "cancelled" else "valid"
         warnings = certificate.warnings - {"certificate.district.present", "certificate.district.known"}
-        return replace(certificate, fields=fields, district_form=form, warnings=warnings)
+        amended = replace(certificate, fields=fields, district_form=form, warnings=warnings)
+        return self.rewritten(amended) if chance.random() < 0.3 else amended
+
+    def rewritten(self, certificate: Certificate) -> Certificate:
+        """Return the certificate with other brackets and dashes in its number, as another clerk writes them."""
+        number = certificate.fields["certificate_number"]
+        opening, closing = self.chance.choice(("()", "[]", "〔〕", "【】"))
+        other = in_key(number).replace("(", opening).replace(")", closing)
+        other = other.replace("-", self.chance.choice("-—–‐"))
+        if self.license_type in NUMBER_IS_HOLDER_CODE or other == number:
+            return certificate
+        warnings = certificate.warnings
+        if self.license_type in MARKS_IN_FORM:
+            form = f"{self.license_type}.certificate_number.form"
+            warnings = warnings - {form} if other == in_key(other) else warnings | {form}
+        return replace(
+            certificate,
+            warnings=warnings,
+            fields={**certificate.fields, "certificate_number": other},
+            extension={name: other if text == number else text for name, text in certificate.extension.items()},
+        )
 
     def _status(self, serial: int, valid_to: date | None) -> str:
         # Some departments have no word for what has expired, and leave such certificates as they were.
@@ -410,7 +444,9 @@ def _extras(
             return {"证件编号": number, "就业状态": ("已就业", "登记失业", "自主创业")[serial % 3], "登记日期": written}
         case "disability_certificate":
             return {"残疾类别": ("视力", "听力", "言语", "肢体", "智力", "精神", "多重")[serial % 7],
-                    "残疾等级": "一二三四"[serial % 4] + "级", "监护人": somebody}  # fmt: skip
+                    "残疾等级": "一二三四"[serial % 4] + "级", "监护人": somebody,
+                    "性别": "女男"[int(holder_code[16]) % 2],
+                    "出生日期": f"{holder_code[6:10]}-{holder_code[10:12]}-{holder_code[12:14]}"}  # fmt: skip
         case "medical_insurance_e_voucher":
             return {"参保地": "鄂州市", "参保状态": ("正常参保", "暂停参保")[serial % 9 == 0],
                     "险种": ("城乡居民基本医疗保险", "职工基本医疗保险")[serial % 2]}  # fmt: skip

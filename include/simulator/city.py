@@ -15,11 +15,14 @@ from typing import Literal, get_args
 from simulator.certificates import Certificate, Office
 from simulator.dirt import Broken, Written, applicable, no_holder, soil, write
 from simulator.model import (
+    BEYOND_ALL_DAYS,
+    Column,
     Fate,
     FilePlace,
     HttpPlace,
     Night,
     NightDelivery,
+    Raw,
     RowTruth,
     SourceRow,
     SourceSystem,
@@ -31,7 +34,10 @@ from simulator.sources import DIALECTS, SAME_COLUMN, SYSTEMS
 from simulator.truth import HOLDING, SHARES_ASKED_FROM, UNDATED, Content, Decided, Store, as_time, batch_rules
 
 Operation = Literal["insert", "update", "delete"]
-Mishap = Literal["shrunk", "swollen", "spoilt", "hollow"]
+Mishap = Literal["shrunk", "swollen", "spoilt", "hollow", "broken_off"]
+
+_How = Literal["right", "wrong", "opens", "closes"]
+_QUOTES: tuple[_How, _How] = ("opens", "closes")
 
 SMALLEST = 40
 """Rows of a feed below which not every kind of row fits."""
@@ -44,12 +50,14 @@ MISHAPS: Mapping[tuple[str, int], Mishap] = {
     ("medical_insurance.medical_insurance_e_voucher", 3): "shrunk",
     ("medical_insurance.medical_insurance_e_voucher", 5): "swollen",
     ("market_supervision.business_license", 4): "hollow",
+    ("disabled_persons.disability_certificate", 2): "broken_off",
 }
 """What goes wrong with a delivery as a whole, by system and night.
 
 An export loses a column, and is put right in its place by the next night; of a register only a part is shown; or it has
 more than twice as many rows as the night before, which is no reason to hold it. A small file whose holders are all
-missing is hollow; half of its certificates come right with the next night's file.
+missing is hollow; half of its certificates come right with the next night's file. An upload breaks off, and what came
+of it lies beside the whole file.
 """
 
 _SOILED = 0.4
@@ -57,6 +65,8 @@ _BROKEN = 0.06
 _HOLLOW_ROWS = 12
 _UNDATED_NIGHT = 2
 """The night that brings rows without a time."""
+_SCAN = b"\x89PNG\r\n\x1a\n\x00\xff".hex()
+"""What stands in a column of bytes, which nobody wants."""
 
 
 class City:
@@ -177,8 +187,9 @@ class _Register:
         )
         plain = [certificate for certificate in samples if not certificate.warnings]
         self.oddities = [odd for odd in ODDITIES if any(odd(system, certificate) for certificate in plain)]
-        # A night on which the delivery as a whole is wrong may show none of them.
-        nights = NIGHTS_FOR_ALL - (system.name in {name for name, _ in MISHAPS})
+        # A night on which the delivery as a whole is wrong may show none of them, and what it does show may be amended
+        # before it is read.
+        nights = NIGHTS_FOR_ALL - 2 * (system.name in {name for name, _ in MISHAPS})
         self.breaks_a_night = max(3, -(-len(self.breaks) // nights)) if careless else 0
         self.oddities_a_night = -(-len(self.oddities) // nights) if careless else 0
         self.broken_share = _BROKEN if careless else 0.0
@@ -280,15 +291,19 @@ class _Register:
         self.rows_made += 1
         row_id = f"{self.rows_made:010d}"
         filled: dict[str, Value] = {
-            column.name: self._unwanted(column.name, night) if column.source is None else values[column.name]
+            column.name: self._unwanted(column, night) if column.source is None else values[column.name]
             for column in self.system.columns
         }
         if self.system.row_id is not None:
             filled[self.system.row_id] = self.rows_made if not isinstance(self.system.place, HttpPlace) else row_id
         return SourceRow(row_id, filled, at, night)
 
-    def _unwanted(self, column: str, night: int) -> str:
-        return "湖北" if column == "所在省份" else f"{night:04d}{self.rows_made:06d}"
+    def _unwanted(self, column: Column, night: int) -> Value:
+        if column.kind == "bytes":
+            return _SCAN
+        if column.kind == "bit":
+            return str(self.rows_made % 2)
+        return "湖北" if column.name == "所在省份" else f"{night:04d}{self.rows_made:06d}"
 
 
 class _LogRegister(_Register):
@@ -300,6 +315,9 @@ class _LogRegister(_Register):
         self.watermark: datetime | None = None
         self.deleted: list[Certificate] = []
         self.wrong: list[Certificate] = []
+        # Rows that are no record of any certificate, each with the one that it was to be.
+        self.keyless: list[tuple[Decided, Certificate]] = []
+        self.corrected: tuple[str, ...] = ()
         # What stands in the place of wrong rows from the next night on, by their row ids.
         self.repaired: dict[str, Decided] = {}
         self.operations = DIALECTS[system.department].operations
@@ -317,7 +335,7 @@ class _LogRegister(_Register):
         read = [d for d in self.log if d.row.changed_at is None or d.row.changed_at >= start]
         truths, failed, held = self.collect(read)
         if not held:
-            stamps = [decided.row.changed_at for decided in read if decided.row.changed_at is not None]
+            stamps = [d.row.changed_at for d in read if d.row.changed_at not in (None, BEYOND_ALL_DAYS)]
             self.watermark = max(stamps if self.watermark is None else [self.watermark, *stamps])
         return NightDelivery(
             self.system,
@@ -327,6 +345,7 @@ class _LogRegister(_Register):
             self.store.truths(),
             self.watermark,
             batch_rules=failed,
+            corrected=() if held else self.corrected,
         )
 
     def _add(
@@ -338,6 +357,8 @@ class _LogRegister(_Register):
         return self.clean_row(certificate, at, night, at, intent, self.operations.get(word))
 
     def _delete(self, certificate: Certificate, at: datetime, night: int, intent: Fate) -> Decided:
+        # Whoever deletes need not write the number as it was.
+        certificate = self.office.rewritten(certificate)
         decided = self.clean_row(certificate, at, night, at, intent, self.operations["delete"])
         content = decided.content
         if self.chance.random() < 0.5:
@@ -380,7 +401,7 @@ class _LogRegister(_Register):
             certificate = self.issue()
             self.wrong.append(certificate)
             at = self._before(day, self.size + place)
-            added.append(self.broken_row(certificate, at, 1, at, "quarantined", self.operations.get("insert")))
+            added.append(self._broken(certificate, at, 1))
         if self.operations:
             gone = self.issue()
             at = self._before(day, self.size + broken)
@@ -394,6 +415,32 @@ class _LogRegister(_Register):
         key = next(iter(self.live))
         added.append(self._amend(key, datetime.combine(day, time(20)), 1, "inserted"))
         self._mark_duplicate(added, key)
+        if isinstance(self.system.place, HttpPlace) and self.system.place.doubled_rows:
+            # Not one of those that are amended tonight; of the two, the one that comes last counts.
+            place = next(n for n, row in enumerate(added) if n > 2 * repeated and row.intent == "inserted")
+            added.insert(place, replace(added[place], intent="duplicate"))
+        return added
+
+    def _broken(self, certificate: Certificate, at: datetime, night: int) -> Decided:
+        """Write a new certificate wrongly."""
+        decided = self.broken_row(certificate, at, night, at, "quarantined", self.operations.get("insert"))
+        if decided.key is None:
+            self.keyless.append((decided, certificate))
+        return decided
+
+    def _put_right(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
+        """Return a row that told of no certificate, put right in its place: nothing but its id says which it was."""
+        added = []
+        # Of the others, some were issued once more.
+        waiting = [(wrong, one) for wrong, one in self.keyless if any(one is other for other in self.wrong)]
+        keyless, self.keyless = waiting[:1], waiting[1:]
+        self.corrected = tuple(wrong.row.row_id for wrong, _ in keyless)
+        for wrong, certificate in keyless:
+            self.log = [decided for decided in self.log if decided.row.row_id != wrong.row.row_id]
+            self.wrong = [other for other in self.wrong if other is not certificate]
+            right = self._add(certificate, next(moments), number, "inserted")
+            values = self._with_marks(wrong.row, right.row.values)
+            added.append(replace(right, row=replace(right.row, row_id=wrong.row.row_id, values=values)))
         return added
 
     def _of_one_number(self, at: datetime) -> list[Decided]:
@@ -457,6 +504,7 @@ class _LogRegister(_Register):
             if place % 5 == 0:
                 added.append(self._amend(key, next(moments), number, "duplicate"))
             added.append(self._amend(key, next(moments), number, "updated"))
+        added += self._put_right(number, moments)
         for certificate in self.wrong[: len(self.wrong) // 2]:
             # The department mended what was returned to it.
             added.append(self._add(certificate, next(moments), number, "inserted"))
@@ -464,8 +512,7 @@ class _LogRegister(_Register):
         for _ in range(max(self.breaks_a_night, int(size * self.broken_share / 4))):
             certificate = self.issue()
             self.wrong.append(certificate)
-            at = next(moments)
-            added.append(self.broken_row(certificate, at, number, at, "quarantined", self.operations.get("insert")))
+            added.append(self._broken(certificate, next(moments), number))
         for key in self.take(2 if self.broken_share else 0, with_odd=False):
             certificate, _ = self.live[key]
             at = next(moments)
@@ -504,7 +551,7 @@ class _LogRegister(_Register):
         certificate = self.issue()
         self.live[self.key(certificate)] = (certificate, None)
         self.touched.add(self.key(certificate))
-        word = self.operations.get("insert")
+        word = insert = self.operations.get("insert")
         added = [self.clean_row(certificate, None, number, UNDATED, "inserted", word)]
         if "delete" in self.operations:
             certificate, _ = self.live[self.take(1)[0]]
@@ -512,6 +559,12 @@ class _LogRegister(_Register):
             deletion = self.clean_row(certificate, None, number, UNDATED, "quarantined", word)
             rules = ("certificate.source_updated_at.of_delete",)
             added.append(replace(deletion, removes=True, content=None, rules=rules))
+        # One whose time no calendar reaches: it comes every night, and the position does not move there.
+        certificate, never = self.issue(), BEYOND_ALL_DAYS
+        written = write(self.system, certificate, never)
+        written.values["operation"] = insert
+        broken = Broken(("certificate.source_updated_at.parseable",), self.key(certificate))
+        added.append(self.decided(certificate, written, broken, never, number, never, "quarantined"))
         return added
 
     def _deletions(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
@@ -563,7 +616,17 @@ class _FileRegister(_Register):
             ending = "xlsx" if place.form == "xlsx" else "csv"
             name = f"{self.office.sheet.name}_{day}.{ending}"
         shown = [decided.row for decided in rows]
-        return NightDelivery(self.system, shown, shown, truths, self.store.truths(), None, name, compared, failed)
+        return NightDelivery(
+            self.system,
+            shown,
+            shown,
+            truths,
+            self.store.truths(),
+            file_name=name,
+            compared=compared,
+            batch_rules=failed,
+            broken_off=mishap == "broken_off",
+        )
 
     def _changes(self, number: int, day: date, moments: Iterator[datetime], mishap: Mishap | None) -> dict[str, Fate]:
         """Let the certificates change; return what must become of those that the night's file tells of."""
@@ -629,7 +692,7 @@ class _FileRegister(_Register):
         timed = self.system.time_column is not None
         # Without a time of its own, a delivery is newer than all that came before.
         landed = datetime(9000, 1, 1) + timedelta(days=number)
-        planned: list[tuple[Certificate, datetime | None, Fate, bool]] = []
+        planned: list[tuple[Certificate, datetime | None, Fate, _How]] = []
         keys = list(intents)
         chance.shuffle(keys)
         dated = [key for key in keys if self.live[key][1] is not None]
@@ -639,21 +702,29 @@ class _FileRegister(_Register):
         for key in keys:
             certificate, at = self.live[key]
             if at is not None and key in repeated:
-                planned.append((self.office.amended(certificate), at - timedelta(minutes=1), "duplicate", False))
+                planned.append((self.office.amended(certificate), at - timedelta(minutes=1), "duplicate", "right"))
             if at is not None and key in known:
                 older = self.office.amended(certificate)
-                planned.append((older, at - timedelta(days=1), "superseded", False))
+                planned.append((older, at - timedelta(days=1), "superseded", "right"))
                 continue
-            planned.append((certificate, at, intents[key], False))
+            planned.append((certificate, at, intents[key], "right"))
         places = sorted(chance.randrange(len(planned) + 1) for _ in wrong)
         for shift, (place, certificate) in enumerate(zip(places, wrong, strict=True)):
-            planned.insert(place + shift, (certificate, next(moments), "quarantined", True))
+            planned.insert(place + shift, (certificate, next(moments), "quarantined", "wrong"))
+        if self.broken_share and isinstance(self.system.place, FilePlace) and "open_quotes" in self.system.place.habits:
+            pair = [(self.issue(), next(moments), how) for how in _QUOTES]
+            place = chance.randrange(len(planned) + 1)
+            planned[place:place] = [(certificate, at, "quarantined", how) for certificate, at, how in pair]
+            wrong += [certificate for certificate, _, _ in pair]
         self.wrong += wrong
         rows = []
-        for certificate, at, intent, is_wrong in planned:
+        for certificate, at, intent, how in planned:
             stamp = at if timed else None
             version = (at or UNDATED) if timed else landed
-            if not is_wrong:
+            if how == "opens" or how == "closes":
+                rows.append(self._quoted(certificate, number, version, how))
+                continue
+            if how == "right":
                 rows.append(self.clean_row(certificate, stamp, number, version, intent))
                 continue
             # A row without a key keeps a whole register from being compared: on some nights only.
@@ -663,6 +734,14 @@ class _FileRegister(_Register):
                 decided = replace(decided, version=landed)
             rows.append(decided)
         return rows
+
+    def _quoted(self, certificate: Certificate, number: int, version: datetime, how: "_How") -> Decided:
+        """Write a row with one quote, which the next row closes or the one before has opened."""
+        written = write(self.system, certificate, None)
+        holder = certificate.fields["holder"]
+        written.values["holder"] = Raw(f'"{holder}' if how == "opens" else f'{holder}"')
+        broken = Broken(("row.quote",), None, torn=True)
+        return self.decided(certificate, written, broken, None, number, version, "quarantined")
 
 
 def _keeps_comparable(broken: Broken) -> bool:

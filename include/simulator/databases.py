@@ -9,12 +9,17 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-from simulator.model import SourceRow, SourceSystem, TablePlace, Value
+from simulator.model import BEYOND_ALL_DAYS, SourceRow, SourceSystem, TablePlace, Value
 
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 PREFIX: Final = "zhengku_sim_"
 
 _ROWS_AT_ONCE: Final = 5_000
+_BIT: Final = sa.Text().with_variant(mysql.BIT(1), "mysql", "mariadb").with_variant(postgresql.BIT(1), "postgresql")
+_KINDS: Final[dict[str, Any]] = {"bit": _BIT, "bytes": sa.LargeBinary}
+_NO_TIME: Final = "0000-00-00 00:00:00"
+"""What MySQL keeps in the place of a time that was left blank, where it is let."""
+_LAST_TIME: Final = "9999-12-31 23:59:59.999"
 
 
 def create_database(server_url: str, name: str) -> str:
@@ -58,8 +63,9 @@ def _drop(connection: sa.Connection, quoted: str) -> None:
 def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: Sequence[SourceRow]) -> int:
     """Bring the table of `system` to `rows_now`, of which `added` are new since the last time; return its rows.
 
-    A table that lacks exactly `added` gets these behind what it has, as departments append. Any other is made anew: the
-    first night, or a night that is published again. A whole register is replaced in one transaction, so that who reads
+    A table that lacks exactly `added` gets these behind what it has, as departments append; of those that it has, each
+    is put right in its place. Any other is made anew: the first night, or nights that are published again. A whole
+    register is replaced in one transaction, so that who reads
     meanwhile finds the old one or the new one.
     Raises `TypeError` for a system that has no table, `ValueError` for a row whose own number is no number.
     """
@@ -74,13 +80,27 @@ def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: S
         if place.whole and exists:
             connection.execute(table.delete())
             _insert(connection, table, system, rows_now)
-        elif exists and connection.scalar(count) == len(rows_now) - len(added):
+        elif (
+            exists
+            and _take_out(connection, table, system, added)
+            and connection.scalar(count) == len(rows_now) - len(added)
+        ):
             _insert(connection, table, system, added)
         else:
             table.drop(connection, checkfirst=True)
             table.create(connection)
             _insert(connection, table, system, rows_now)
         return connection.scalar(count) or 0
+
+
+def _take_out(connection: sa.Connection, table: sa.Table, system: SourceSystem, rows: Sequence[SourceRow]) -> bool:
+    """Delete those of the rows that the table has; return True."""
+    number = table.c[system.row_id or ""]
+    newest = connection.scalar(sa.select(sa.func.max(number))) or 0
+    there = [{"gone": int(row.row_id)} for row in rows if int(row.row_id) <= newest]
+    if there:
+        connection.execute(table.delete().where(number == sa.bindparam("gone")), there)
+    return True
 
 
 def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
@@ -96,8 +116,11 @@ def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
             return sa.Column(name, sa.BigInteger, primary_key=True, autoincrement=False)
         if name == system.time_column:
             return sa.Column(name, sa.String(32) if place.time_as_text else moment)
+        if kinds[name] != "text":
+            return sa.Column(name, _KINDS[kinds[name]])
         return sa.Column(name, sa.String(8) if name == system.operation_column else sa.Text)
 
+    kinds = {each.name: each.kind for each in system.columns}
     table = sa.Table(place.table, sa.MetaData(), *map(column, system.column_names))
     if system.time_column and system.row_id:
         # Without a name, so that one too long for the server is shortened.
@@ -108,9 +131,27 @@ def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
 def _insert(connection: sa.Connection, table: sa.Table, system: SourceSystem, rows: Iterable[SourceRow]) -> None:
     assert isinstance(system.place, TablePlace)
     real_time = None if system.place.time_as_text else system.time_column
-    values = (
-        {name: _stored(row.values.get(name), name, system, real_time) for name in system.column_names} for row in rows
+    kinds = {column.name: column.kind for column in system.columns}
+    is_mysql = connection.dialect.name in ("mysql", "mariadb")
+    if is_mysql:
+        # Else it refuses a time that is none.
+        connection.exec_driver_sql("set sql_mode = ''")
+    odd_times: dict[datetime | None, str] = (
+        {None: _NO_TIME, BEYOND_ALL_DAYS: _LAST_TIME} if is_mysql else {BEYOND_ALL_DAYS: "infinity"}
     )
+
+    def stored(row: SourceRow, name: str) -> Value | bytes:
+        value = row.values.get(name)
+        if name == real_time and row.changed_at in odd_times:
+            return odd_times[row.changed_at]
+        if kinds[name] == "bytes":
+            return bytes.fromhex(str(value))
+        if kinds[name] == "bit" and is_mysql:
+            # PostgreSQL takes a text of digits for a bit, MySQL would take the bits of the text.
+            return int(str(value))
+        return _stored(value, name, system, real_time)
+
+    values = ({name: stored(row, name) for name in system.column_names} for row in rows)
     while part := list(islice(values, _ROWS_AT_ONCE)):
         connection.execute(table.insert(), part)
 

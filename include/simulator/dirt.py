@@ -16,7 +16,7 @@ from simulator.certificates import BODIES, EXPECTED_HOLDER, WITHOUT_END, Certifi
 from simulator.model import FilePlace, HttpPlace, SourceSystem, TablePlace, Value
 from simulator.numbers import identity_number, in_key
 from simulator.oddities import FIXED_NUMBER, odd_number, of_number_told_once, of_odd_number, of_other_holder_code
-from simulator.sources import DIALECTS, SAME_COLUMN, TYPES, DateForm, columns_of
+from simulator.sources import DIALECTS, OF_THE_HOLDER, SAME_COLUMN, TYPES, DateForm, columns_of
 
 DATES: Final = frozenset({"issue_date", "valid_from", "valid_to"})
 _CODES: Final = frozenset(
@@ -27,7 +27,15 @@ _CODES: Final = frozenset(
 )  # fmt: skip
 _NAMES: Final = frozenset({"certificate_name", "license_type_name", "issuing_authority", "holder", "service_item_name"})
 WIDE: Final = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
-NOTHING: Final = ("NULL", "N/A", " ", "null", "-")
+NOTHING: Final = (
+    "NULL", "N/A", " ", "null", "-", "\\N", "nan", "NaN", "None", "NaT", "undefined", "<NA>", "——", "***", "/", "无",
+    "暂无", "未知", "不详",
+)  # fmt: skip
+_UNSEEN: Final = "\u00ad\u200b\u200c\u200d\u200e\u202a\u202c\u2060\u2064\u3164\u180e\ufe0f\ufeff\ufffc"
+_OTHER_BLANKS: Final = "\u2003\u2009\u2028\u205f"
+"""Characters that nobody sees: soft hyphens, joiners, marks of direction; and blanks of other widths, which part words
+in a text of Latin letters."""
+_UNREADABLE: Final = ("\ufffd某", "锟斤拷", "????", "\ue5e5某", "é„‚å·ž")
 _ENDLESS: Final = (
     "长期",
     "永久",
@@ -40,6 +48,8 @@ _ENDLESS: Final = (
 )
 _NO_END_TOLD: Final = (*NOTHING, "0000-00-00", "1970-01-01", "1900/1/1")
 _SPREADSHEET_BEGIN: Final = date(1899, 12, 30)
+_NUMERALS: Final = "〇一二三四五六七八九"
+_EPOCH: Final = date(1970, 1, 1)
 TIME_FORM: Final = "%Y-%m-%d %H:%M:%S"
 
 
@@ -56,6 +66,9 @@ def as_date(day: date, form: DateForm) -> str | int:
             return (day - _SPREADSHEET_BEGIN).days
         case "iso_time":
             return f"{day} 00:00:00"
+        case "epoch_milliseconds":
+            # The city's midnight.
+            return (day - _EPOCH).days * 86_400_000 - 8 * 3_600_000
         case _:
             return day.isoformat()
 
@@ -135,7 +148,9 @@ def soil(system: SourceSystem, written: Written, certificate: Certificate, chanc
 def _soiled_date(day: date, chance: Random) -> str:
     form: DateForm = chance.choice(("iso", "slash", "compact", "chinese", "iso_time"))
     text = str(as_date(day, form))
-    how = chance.randrange(6)
+    how = chance.randrange(7)
+    if how == 6 or (form == "chinese" and how in (2, 3)):
+        return _in_numerals(day)
     if how == 4:
         # The city's midnight as another clock calls it.
         return f"{day - timedelta(days=1)}T16:00:00.000{chance.choice(('Z', '+00:00'))}"
@@ -148,9 +163,27 @@ def _soiled_date(day: date, chance: Random) -> str:
     return f"{text} 8:30:00" if how == 2 and form == "slash" else text
 
 
+def _in_numerals(day: date) -> str:
+    """Return a day in Chinese numerals: 二〇二一年十一月三十日."""
+    year = "".join(_NUMERALS[int(digit)] for digit in str(day.year))
+
+    def below_hundred(number: int) -> str:
+        tens, ones = divmod(number, 10)
+        return ("" if tens < 2 else _NUMERALS[tens]) + ("十" if tens else "") + (_NUMERALS[ones] if ones else "")
+
+    return f"{year}年{below_hundred(day.month)}月{below_hundred(day.day)}日"
+
+
 def soiled_text(text: str, chance: Random, *, is_code: bool, is_name: bool) -> str:
-    """Write a text untidily: in full-width form or small letters where that is cleaned, else with blanks around it."""
-    how = chance.randrange(3)
+    """Write a text untidily.
+
+    In full-width form or small letters where that is cleaned, with characters that nobody sees, or with blanks around.
+    """
+    how = chance.randrange(4)
+    if how == 3:
+        place = chance.randrange(len(text) + 1)
+        unseen = _UNSEEN + _OTHER_BLANKS if is_code or is_name else _UNSEEN
+        return f"{text[:place]}{chance.choice(unseen)}{text[place:]}{chance.choice(unseen)}"
     if how == 1 and (is_code or is_name):
         return text.translate(WIDE)
     if how == 2 and is_code:
@@ -262,7 +295,7 @@ def _no_number(system: SourceSystem, certificate: Certificate, written: Written,
     rules = ["certificate.record_key.present", "certificate.certificate_number.present"]
     if _holder_column(system) == "certificate_number":
         rules.append("certificate.holder_code.present")
-    return Broken(tuple(rules), None)
+    return Broken(tuple(rules), None, quiets=frozenset({f"{system.license_type}.certificate_number.form"}))
 
 
 def _value(
@@ -344,8 +377,43 @@ def _unknown_holder_type(
 def _unreadable_holder(
     system: SourceSystem, certificate: Certificate, written: Written, chance: Random
 ) -> Broken | None:
-    written.values["holder"] = certificate.fields["holder"][:1] + "\ufffd某"
+    written.values["holder"] = certificate.fields["holder"][:1] + chance.choice(_UNREADABLE)
     return Broken(("certificate.holder.readable",), _key(system, certificate), warns=_of_other_holder(system))
+
+
+def _code_of_nobody(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    """Write eighteen zeros for the holder's credit code."""
+    return _other_credit_code(system, certificate, written, "0" * 18, "certificate.holder_code.not_made_up")
+
+
+def _registered_by_nobody(
+    system: SourceSystem, certificate: Certificate, written: Written, chance: Random
+) -> Broken | None:
+    """Write a credit code whose first character is no department that registers; its check characters are right."""
+    return _other_credit_code(system, certificate, written, credit_code(650_000_000 + certificate.number, "B1"))
+
+
+def _other_credit_code(
+    system: SourceSystem, certificate: Certificate, written: Written, code: str, *rules: str
+) -> Broken | None:
+    """Write a credit code that is none, where no other field tells it too."""
+    kind = certificate.fields["holder_code_type"]
+    if kind != "001" or system.license_type in {*_HOLDER_IS_NUMBER, *_REGISTERED, *SAME_COLUMN}:
+        return None
+    sheet = TYPES[system.department][system.license_type]
+    # Of persons' certificates too few have such a holder.
+    if "holder_code" in sheet.key or sheet.holder == "person":
+        return None
+    written.values["holder_code"] = code
+    warns = of_other_holder_code(system.license_type, kind)
+    return Broken(("certificate.holder_code.credit_code", *rules), _key(system, certificate), warns=warns)
+
+
+def _other_birthday(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    if "出生日期" not in OF_THE_HOLDER.get(system.license_type, ()):
+        return None
+    written.values["extension.出生日期"] = "1949-10-01"
+    return Broken(("certificate.holder_code.birthday",), _key(system, certificate))
 
 
 def _error_cell(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
@@ -413,6 +481,15 @@ def _unreadable_number(
     system: SourceSystem, certificate: Certificate, written: Written, chance: Random
 ) -> Broken | None:
     return _odd_number(system, certificate, written, "\ufffd", ("certificate.certificate_number.readable",))
+
+
+def _rounded_number(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
+    """Write the number as a spreadsheet that rounded it."""
+    if system.license_type in FIXED_NUMBER:
+        return None
+    written.values["certificate_number"] = chance.choice(("4.20703E+17", "4.2070320200101E+17"))
+    warns = of_odd_number(system.license_type, certificate.fields["holder_code_type"])
+    return Broken(("certificate.codes.exact",), None, warns=warns | of_number_told_once(system.license_type))
 
 
 def _promised_number(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
@@ -531,6 +608,7 @@ BREAKS: Sequence[Break] = (
     no_holder,
     _no_number,
     _promised_number,
+    _rounded_number,
     _value("issue_date", "2021-02-30", "certificate.issue_date.parseable"),
     _number_of("food_business_license", "certificate_number.check_digit", _other_check_digit),
     _number_of("food_production_license", "certificate_number.check_digit", _other_check_digit),
@@ -601,6 +679,9 @@ BREAKS: Sequence[Break] = (
     _error_cell,
     _formula,
     _value("issuing_authority", "锟斤拷锟斤拷", "certificate.issuing_authority.readable"),
+    _code_of_nobody,
+    _registered_by_nobody,
+    _other_birthday,
 )
 """Every way in which a row is made wrong."""
 

@@ -18,7 +18,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment
 from openpyxl.utils import get_column_letter
 
-from simulator.model import FilePlace, SourceRow, SourceSystem, Value
+from simulator.model import FilePlace, Raw, SourceRow, SourceSystem, Value
 from simulator.text_habits import footers, written
 
 SUFFIXES: Final = {"csv_utf8": ".csv", "csv_bom": ".csv", "csv_gb18030": ".csv", "xlsx": ".xlsx"}
@@ -75,6 +75,15 @@ def write_file(
     return path
 
 
+def break_off(path: Path, *, finished_seconds_ago: float = 120) -> Path:
+    """Lay the first half of `path` beside it, as an upload that broke off leaves it; return its path."""
+    first = path.with_name(f"{path.stem}_未传完{path.suffix}")
+    content = path.read_bytes()
+    _part(first).write_bytes(content[: len(content) // 2])
+    _finish(_part(first), first, finished_seconds_ago)
+    return first
+
+
 def send_again(path: Path, name: str, *, finished_seconds_ago: float = 60) -> Path:
     """Lay the very same bytes beside `path` under another name, its manifest too: a file that is sent twice."""
     second = path.with_name(name)
@@ -110,6 +119,8 @@ def _write_manifest(path: Path, rows: int, seconds_ago: float) -> None:
 def _text(value: Value) -> str:
     if value is None:
         return ""
+    if isinstance(value, Raw):
+        return value
     return value.strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else str(value)
 
 

@@ -44,6 +44,8 @@ CLOCK_SECONDS: Final = 900
 
 _ROWS: Final = "@rows@"
 _ROWS_IN_ORDER: Final = 50
+_NO_JSON: Final = ("NaN", "undefined", "None")
+"""What other languages write for null."""
 _SENTENCES: Final = {"ok": "操作成功", "busy": "系统繁忙，请稍后再试", "token": "令牌已过期，请重新获取"}
 
 
@@ -128,6 +130,8 @@ def _as_departments_write(row_id: str, text: str) -> str:
         # Its first key and value once more.
         first, _, _ = text[1:-1].partition(",")
         return f"{{{first},{text[1:]}" if first.count('"') in (2, 4) and not {"{", "["} & set(first) else text
+    if kind < 2 + len(_NO_JSON):
+        return text.replace(":null", f":{_NO_JSON[kind - 2]}")
     return text
 
 
@@ -530,6 +534,8 @@ def _page(interface: _Interface, parameters: Mapping[str, str]) -> _Page:
         number = _whole_number(parameters, place.page_parameter, place.first_page, place.first_page, 10**9)
         first = number == place.first_page
         start = min(low + (number - place.first_page) * size, high)
+        if place.repeats_last_page and start == high > low:
+            start = low + (high - low - 1) // size * size
     elif place.paging == "cursor" and (cursor := parameters.get(place.cursor_parameter)):
         first = False
         start = min(max(low, _behind(interface, cursor)), high)

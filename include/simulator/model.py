@@ -7,10 +7,18 @@ departments run, so that a mapping or a rule that is switched off shows. Times w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 Value = str | int | float | datetime | None
 """A delivered value; a `datetime` (naive, Asia/Shanghai) only in a table's column of times."""
+
+
+class Raw(str):
+    """A text that stands in a CSV file as it is: nobody quotes it, and nobody doubles its quotes."""
+
+
+BEYOND_ALL_DAYS: Final = datetime(9999, 12, 31, 23, 59, 59)
+"""The time of a change that nobody can date: `infinity` where a table knows it, else the last one of all."""
 
 Fate = Literal["inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held"]
 """What becomes of a row in the collection of one night, in the words of the balance."""
@@ -35,6 +43,8 @@ class HttpPlace:
     size_parameter: str = "size"
     cursor_parameter: str = "cursor"
     first_page: int = 1
+    repeats_last_page: bool = False  # for every number beyond it
+    doubled_rows: bool = False  # the system holds one row twice, with its id
     rows_at: str = "data.rows"
     total_at: str | None = "data.total"
     next_at: str | None = None  # of the next cursor
@@ -78,9 +88,11 @@ FileHabit = Literal[
     "footers",
     "end_of_text",
     "strays",
+    "open_quotes",
 ]
 """A line above the header; `sep=,`; two byte order marks; `,,` behind every line; blanks around quotes; `'0042` and
-`="0042"`; some lines in UTF-8; sums and signatures below the rows; Ctrl-Z; other files beside the right one."""
+`="0042"`; some lines in UTF-8; sums and signatures below the rows; Ctrl-Z; other files beside the right one; a quote in
+one row that the next one closes."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +120,12 @@ class Column:
     """One delivered column: its name in the department's words and what it holds.
 
     `source` is a standard field (`holder_code`), an extra one (`extension.住址`), `operation`, `row_id`, `batch`, or
-    None for what nobody wants.
+    None for what nobody wants. `kind` is its type in a table; values of bytes are told as hexadecimal digits.
     """
 
     name: str
     source: str | None
+    kind: Literal["text", "bit", "bytes"] = "text"
 
 
 @dataclass(frozen=True)
@@ -202,6 +215,8 @@ class NightDelivery:
     holds of the feed afterwards. `compared` is False where a whole register has a row without a key.
     `batch_rules` are the rules for a delivery as a whole that this one fails; one of them is critical where it is
     `held`: all its rows wait then, and store and watermark stay as they were.
+    `corrected` are ids of rows that were no record of any certificate and are put right in their place. With
+    `broken_off`, a first try to send the file lies beside it, half of it.
     """
 
     system: SourceSystem
@@ -213,6 +228,8 @@ class NightDelivery:
     file_name: str | None = None
     compared: bool = True
     batch_rules: tuple[str, ...] = ()
+    corrected: tuple[str, ...] = ()
+    broken_off: bool = False
 
     @property
     def held(self) -> bool:

@@ -13,7 +13,7 @@ from simulator.business_licenses import credit_code
 from simulator.certificates import EXPECTED_HOLDER, IDENTITY_ONLY, WITHOUT_END, Certificate
 from simulator.model import SourceSystem
 from simulator.numbers import check_digit, identity_check, identity_number
-from simulator.sources import DIALECTS, TYPES, LicenseType, columns_of
+from simulator.sources import DIALECTS, OF_THE_HOLDER, TYPES, LicenseType, columns_of
 
 Odd = Callable[[SourceSystem, Certificate], Certificate | None]
 """Makes a certificate without warnings odd; None where it cannot be odd in this way."""
@@ -450,6 +450,22 @@ def _number_of_another(system: SourceSystem, certificate: Certificate) -> Certif
     return None
 
 
+def _of_no_category(system: SourceSystem, certificate: Certificate) -> Certificate | None:
+    """Return the certificate of a holder whose credit code has a category that its department does not register."""
+    kind = certificate.fields["holder_code_type"]
+    if kind != "001" or system.license_type in IDENTITY_ONLY or of_other_holder_code(system.license_type, kind):
+        return None
+    code = credit_code(660_000_000 + certificate.number, "98")
+    return _odd(certificate, "certificate.holder_code.credit_code_category", fields={"holder_code": code})
+
+
+def _other_sex(system: SourceSystem, certificate: Certificate) -> Certificate | None:
+    if "性别" not in OF_THE_HOLDER.get(system.license_type, ()):
+        return None
+    other = {"男": "女", "女": "男"}[certificate.extension["性别"]]
+    return _odd(certificate, "certificate.holder_code.sex", extension={"性别": other})
+
+
 def _left_out(field: str) -> Odd:
     def odd(system: SourceSystem, certificate: Certificate) -> Certificate | None:
         if not _delivers(system, field) or field not in certificate.fields or field in _sheet(system).key:
@@ -529,7 +545,7 @@ def _short_holder(system: SourceSystem, certificate: Certificate) -> Certificate
 def _hidden_holder(system: SourceSystem, certificate: Certificate) -> Certificate | None:
     # As a department hides it that must not show its people.
     holder = certificate.fields["holder"]
-    hidden = f"{holder[:1]}**"
+    hidden = holder[:1] + ("**", "?某", "□某")[certificate.number % 3]
     told = {name: hidden for name, value in certificate.extension.items() if value == holder}
     return _odd(certificate, "certificate.holder.undoubted", fields={"holder": hidden}, extension=told)
 
@@ -614,5 +630,7 @@ ODDITIES: Final[Sequence[Odd]] = (
     _begins_late,
     _hidden_holder,
     _valued("issuing_authority", "鄂州市?局", "undoubted"),
+    _of_no_category,
+    _other_sex,
 )  # fmt: skip
 """Every way in which a certificate is odd: first those of one type."""

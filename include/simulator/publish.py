@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from simulator.credentials import app_id, app_secret
 from simulator.databases import fill
-from simulator.drops import SUFFIXES, send_again, write_file
+from simulator.drops import SUFFIXES, break_off, send_again, write_file
 from simulator.http_service import write_state
 from simulator.model import FilePlace, HttpPlace, Night, NightDelivery, SourceSystem, TablePlace
 from simulator.sftp import USER
@@ -69,6 +69,8 @@ def _drop_file(night: Night, delivery: NightDelivery, places: Places, *, twice: 
     assert isinstance(system.place, FilePlace)
     name = delivery.file_name or f"{system.feed}_{night.day:%Y%m%d}{SUFFIXES[system.place.form]}"
     path = write_file(places.drop(system), system, delivery.rows_now, name)
+    if delivery.broken_off:
+        break_off(path)
     if twice:
         # A second later, since the older of the two is the one that counts.
         send_again(path, f"{path.stem}_重发{path.suffix}", finished_seconds_ago=59)

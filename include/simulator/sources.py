@@ -9,7 +9,7 @@ from typing import Literal
 
 from simulator.model import Column, FileHabit, FilePlace, HttpPlace, SourceSystem, TablePlace
 
-DateForm = Literal["iso", "slash", "compact", "chinese", "serial", "iso_time"]
+DateForm = Literal["iso", "slash", "compact", "chinese", "serial", "iso_time", "epoch_milliseconds"]
 DistrictForm = Literal["code6", "code9", "code12", "short_name", "long_name"]
 
 
@@ -279,7 +279,9 @@ TYPES: Mapping[str, Mapping[str, LicenseType]] = {
     "disabled_persons": {
         "disability_certificate": LicenseType(
             "残疾人证", "person", "fixed",
-            {"残疾类别": "残疾情况/类别", "残疾等级": "残疾情况/等级", "监护人": "监护人"}, 10,
+            {"残疾类别": "残疾情况/类别", "残疾等级": "残疾情况/等级", "监护人": "监护人", "性别": "性别",
+             "出生日期": "出生日期"},
+            10,
         ),
     },
     "water": {
@@ -307,6 +309,9 @@ TYPES: Mapping[str, Mapping[str, LicenseType]] = {
     },
 }  # fmt: skip
 """Department → license type → what it is; the feed bears the type's name."""
+
+OF_THE_HOLDER: Mapping[str, frozenset[str]] = {"disability_certificate": frozenset({"性别", "出生日期"})}
+"""Extra fields that tell what the holder's number tells, too."""
 
 _CAMEL = {
     "certificate_identifier": "certIdentifier",
@@ -458,17 +463,18 @@ DIALECTS: Mapping[str, Dialect] = {
     "education": Dialect(
         "鄂州市教育局", "00010", _without(_NATIONAL, "license_type_code", "validity"),
         {"valid": "Y", "cancelled": "N", "withdrawn": "C", "expired": "G"},
-        "compact", "short_name", {"111": "111", "001": "001", "516": "516"}, _TABLE_OPERATIONS, ("cd_batch",),
+        "compact", "short_name", {"111": "111", "001": "001", "516": "516"}, _TABLE_OPERATIONS,
+        ("cd_batch", "cd_valid", "cd_scan"),
     ),
     "ecology": Dialect(
         "鄂州市生态环境局", "00011", _without(_NATIONAL, "license_type_code", "validity"),
         {"valid": "有效", "cancelled": "注销", "expired": "失效", "revoked": "吊销", "withdrawn": "撤销"},
-        "iso", "long_name", _NATIONAL_HOLDER_TYPES, _TABLE_OPERATIONS, ("cd_batch",),
+        "epoch_milliseconds", "long_name", _NATIONAL_HOLDER_TYPES, _TABLE_OPERATIONS, ("cd_batch",),
     ),
     "emergency": Dialect(
         "鄂州市应急管理局", "00012", _without(_NATIONAL, "license_type_code", "certificate_version"),
         {"valid": "1", "expired": "0", "cancelled": "2", "revoked": "3", "withdrawn": "4"},
-        "slash", "code6", _NATIONAL_HOLDER_TYPES,
+        "slash", "code6", _NATIONAL_HOLDER_TYPES, {}, ("cd_valid", "cd_scan"),
     ),
     "market_supervision": Dialect(
         "鄂州市市场监督管理局", "00013", _CHINESE,
@@ -578,9 +584,12 @@ def _http(department: str, license_type: str) -> HttpPlace:
     path = "".join(part.capitalize() if place else part for place, part in enumerate(license_type.split("_")))
     match department:
         case "public_security":
+            # One of its interfaces tells no total, and answers its last page for every number beyond it.
+            repeats = license_type == "household_register"
             return HttpPlace(
                 f"certs/{license_type}", "hmac_sha256", "number", since_parameter="beginTime",
                 until_parameter="endTime", page_parameter="pageNo", size_parameter="pageSize",
+                total_at=None if repeats else "data.total", repeats_last_page=repeats,
             )  # fmt: skip
         case "health":
             return HttpPlace(
@@ -612,7 +621,7 @@ def _http(department: str, license_type: str) -> HttpPlace:
         case _:
             return HttpPlace(
                 "dzzz/certificates", "md5", "number", since_parameter="begin", until_parameter="end",
-                page_parameter="pageIndex", size_parameter="pageSize", first_page=0,
+                page_parameter="pageIndex", size_parameter="pageSize", first_page=0, doubled_rows=True,
                 id_header="appkey", time_header="rtime", signature_header="sign",
             )  # fmt: skip
 
@@ -645,8 +654,17 @@ def _file(department: str, license_type: str) -> FilePlace:
         "food_business_license": "csv_bom",
         "drug_business_license": "csv_gb18030",
     }
-    two_marks = frozenset[FileHabit]({"two_marks"}) if license_type == "food_business_license" else frozenset()
-    return FilePlace(license_type, forms.get(license_type, "csv_utf8"), habits=two_marks)
+    habits_of = {
+        "food_business_license": frozenset[FileHabit]({"two_marks"}),
+        "food_production_license": frozenset[FileHabit]({"open_quotes"}),
+        "medical_device_business_license": frozenset[FileHabit]({"open_quotes"}),
+    }
+    return FilePlace(
+        license_type, forms.get(license_type, "csv_utf8"), habits=habits_of.get(license_type, frozenset[FileHabit]())
+    )
+
+
+_UNWANTED_KINDS: Mapping[str, Literal["text", "bit", "bytes"]] = {"cd_valid": "bit", "cd_scan": "bytes"}
 
 
 def _system(department: str, license_type: str) -> SourceSystem:
@@ -680,7 +698,7 @@ def _system(department: str, license_type: str) -> SourceSystem:
     if operation is not None:
         columns.append(Column(operation, "operation"))
     unwanted = ("所在省份",) if license_type == "business_license" else dialect.unwanted
-    columns += [Column(name, None) for name in unwanted]
+    columns += [Column(name, None, _UNWANTED_KINDS.get(name, "text")) for name in unwanted]
     return SourceSystem(
         department=department,
         feed=feed,

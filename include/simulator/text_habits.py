@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from simulator.model import FileHabit
+from simulator.model import FileHabit, Raw
 
 _TITLE: Final = "鄂州市虚构数据登记表"
 _SIGNED: Final = "制表人：虚构甲"
@@ -64,6 +64,8 @@ def _marked(value: str, number: int) -> str:
 
 
 def _plain(values: Sequence[str]) -> str:
+    if any(isinstance(value, Raw) for value in values):
+        return ",".join(value if isinstance(value, Raw) or not value else _plain([value]) for value in values)
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="").writerow(values)
     return text.getvalue()

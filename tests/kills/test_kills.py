@@ -108,7 +108,7 @@ def test_full_nights_of_all_types_with_kills_leave_the_store_as_the_truth_says(t
     with city_under_fire(tmp_path / "city", SYSTEMS) as city:
         nights: list[NightUnderFire] = []
         try:
-            for night in City(32, FULL_ROWS, nights=2).nights():
+            for night in City(32, FULL_ROWS, nights=2, mishaps=False).nights():
                 # The first night has no night before it: it strikes feeds at ticks that every one of them reaches.
                 ticks = city.kills.ticks() or {
                     (f"{system.department}/{system.feed}", step): 5

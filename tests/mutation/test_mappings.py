@@ -44,7 +44,9 @@ FORMS = {
     "slash": r"[0-9]{4}[/.]",
     "compact": r"[0-9]{8}([ T]|[0-9]{6}|$)",
     "chinese": r"[0-9]{4}年",
+    "chinese_numerals": r"[〇一二三四五六七八九]{4}年",
     "spreadsheet_serial": r"[0-9]{5}([.]|$)",
+    "epoch_milliseconds": r"[0-9]{12,13}$",
 }
 
 

@@ -69,6 +69,12 @@ def _batches(
 
 def _counts(delivery: NightDelivery, batches: Sequence[dict[str, Any]]) -> Iterable[str]:
     status = "held" if delivery.held else "loaded"
+    broken_off = [
+        batch for batch in batches if (batch["status"], batch["rule_id"]) == ("rejected", "file.not_workbook")
+    ]
+    if len(broken_off) != delivery.broken_off:
+        yield f"expected {int(delivery.broken_off)} files to be rejected as broken off, got {len(broken_off)}"
+    batches = [batch for batch in batches if batch not in broken_off]
     if [batch["status"] for batch in batches] != [status]:
         states = [(batch["batch_id"], batch["status"], batch["detail"]) for batch in batches]
         yield f"expected one {status} batch, got {states}"
@@ -192,6 +198,15 @@ def _quarantine(
         got = sorted((_row_id(problem, delivery), sorted(problem["rules"])) for problem in problems)
     for row, rules in [pair for pair in wanted if pair not in got][:4]:
         yield f"row {row} must be quarantined by {rules}, got {[r for n, r in got if n == row]}"
+    open_rows = connection.execute(
+        "select problem_id, payload, payload_bytes from quarantine.problem_row"
+        " where department = %s and feed = %s and status in ('open', 'returned', 'waived')",
+        (delivery.system.department, delivery.system.feed),
+    )
+    if delivery.corrected:
+        standing = {_row_id(problem, delivery) for problem in open_rows}
+        for row_id in sorted(standing & set(map(int, delivery.corrected))):
+            yield f"row {row_id} was put right in its place, and its problem is still open"
     for row, rules in [pair for pair in got if pair not in wanted][:4]:
         yield f"row {row} was quarantined by {rules}, must be {[r for n, r in wanted if n == row]}"
 
