@@ -274,7 +274,8 @@ def test_report_tells_the_comparison_and_how_far_the_feed_was_read(register, mak
         batch.batch_id,
     )
     page = register.road.conclude("market_supervision", "night", ["business_license"]).read_text(encoding="utf-8")
-    assert "全量比对：已有更新的全量数据入库，本次未比对。" in page
+    told = "全量比对：已有更新的全量数据入库，本次未比对，按更新的全量数据作标记（不再出现）的证照 1 个。"
+    assert told in page
     assert "读取时段（按部门时钟）：2026-01-05 00:00:00 至 最新；读到 2026-01-05 17:30:00。" in page
 
 
