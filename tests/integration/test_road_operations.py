@@ -5,7 +5,11 @@ import shutil
 import time
 
 import pytest
+from psycopg import sql
 
+from zhengku.database import statement, store_connection, use_batch_schema
+from zhengku.ledger import batch_by_id
+from zhengku.load.store_table import StoreTable
 from zhengku.settings import Settings
 
 COLUMNS = "操作,更新时间"
@@ -216,6 +220,47 @@ def test_certificate_that_a_whole_register_no_longer_holds_is_marked(register, m
     back = register.run_one()
     assert (back.updated, back.unchanged, back.disappeared) == (2, 3, 0)
     assert {row[1] for row in removals(register)} == {None}
+
+
+def merged_plan(register, batch_id: int) -> str:
+    """Return how PostgreSQL would look for what a validated register no longer holds."""
+    database_url = register.settings.database_url
+    with store_connection(database_url) as connection:
+        batch = batch_by_id(connection, batch_id)
+        table = StoreTable.of(batch, register.road.catalog.standard_fields("certificate"))
+        use_batch_schema(connection, batch_id)
+        values = {name: getattr(batch, name) for name in ("department", "feed", "license_type", "batch_id", "landed_at")}
+        marking = sql.SQL("explain {}").format(statement("load/mark_disappeared").format(**table.names))
+        return "\n".join(line for [line] in connection.execute(marking, values).fetchall())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("feed", ["business_license", "another_feed"])
+def test_second_register_right_after_the_first_does_not_wait_for_autovacuum(register, make_row, feed):
+    """Where nothing is known of the feed, each of its certificates seemed to be the only one: rows times rows."""
+    register.query("alter system set autovacuum = off")
+    register.query("select pg_reload_conf()")
+    try:
+        register.deliver_rows("a.csv", *(make_row(n) for n in range(3000)))
+        register.run_one()
+        known = register.query(
+            "select attname from pg_stats where tablename = 'business_license' and attname in ('department', 'feed')"
+        )
+        assert sorted(known) == [("department",), ("feed",)]
+        # Of a feed that came to a type that another one had filled, nothing can be known yet.
+        register.query("update store.certificate set feed = %s", feed)
+        register.deliver_rows("b.csv", *(make_row(n, 企业名称=f"鄂州市虚构改名第{n}号有限公司") for n in range(2999)),
+                              minutes_ago=30)  # fmt: skip
+        [batch] = register.road.collect("market_supervision", "business_license", "second")
+        register.road.validate(batch.batch_id)
+        plan = merged_plan(register, batch.batch_id)
+        assert "Anti Join" in plan
+        assert "Nested Loop Anti" not in plan
+        loaded = register.road.load(batch.batch_id)
+        assert (loaded.updated, loaded.disappeared) == (2999, 1 if feed == "business_license" else 0)
+    finally:
+        register.query("alter system reset autovacuum")
+        register.query("select pg_reload_conf()")
 
 
 @pytest.mark.slow

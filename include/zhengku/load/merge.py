@@ -23,6 +23,10 @@ from zhengku.stage.staging import discard
 log = logging.getLogger(__name__)
 
 
+ANALYSED = ("license_type", "record_key", "department", "feed", "batch_id", "removal")
+"""What statements that compare a delivery with the store ask of the type's rows."""
+
+
 @dataclass(frozen=True)
 class Balance:
     """What became of the rows of a batch; the counts of all fields add up to the rows fetched."""
@@ -195,8 +199,9 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
     )
     connection.execute(sql.SQL("alter table {} drop constraint one_type").format(partition))
     # Until the server gets round to it, the next batches would be planned for a table of which nothing is known: with
-    # no figures for the type, one row in two hundred seems to be of it, and the whole would be read for every batch.
-    connection.execute(sql.SQL("analyze {} (license_type, record_key, batch_id, removal)").format(partition))
+    # no figures for the type, one row in two hundred seems to be of it, and the whole would be read for every batch; with
+    # none for the feed, none of them seems to be the feed's.
+    connection.execute(sql.SQL("analyze {} ({})").format(partition, sql.SQL(", ").join(map(sql.Identifier, ANALYSED))))
     return written
 
 
