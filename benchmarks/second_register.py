@@ -62,7 +62,9 @@ def main() -> None:
                 print(f"  {content.stem}: {told}; {figures['counts']}", flush=True)
         finally:
             server.stop()
-    print("  aim: the load of the second takes no longer than that of the first, whatever the server knows of the table")
+    print(
+        "  aim: the load of the second takes no longer than that of the first, whatever the server knows of the table"
+    )
 
 
 if __name__ == "__main__":

@@ -217,9 +217,7 @@ def _held_in(connection: Connection, place: Mapping[str, object], known: MonthPr
     if known is None:
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
-        batches = cursor.execute(
-            statement("backfill/batches_of_month"), {**place, "run_id": known.run_id}
-        ).fetchall()
+        batches = cursor.execute(statement("backfill/batches_of_month"), {**place, "run_id": known.run_id}).fetchall()
     held = [batch.run_id for batch in batches if batch.status == "held"]
     if held:
         return held[-1]

@@ -82,7 +82,9 @@ classified as (
     -- whatever time its row bears.
     cross join
         lateral (
-            select coalesce(s.removal = 'disappeared' and s.removed_at > %(landed_at)s::timestamptz, false) as is_gone_since
+            select
+                coalesce(s.removal = 'disappeared' and s.removed_at > %(landed_at)s::timestamptz, false)
+                    as is_gone_since
         ) as g
 )
 

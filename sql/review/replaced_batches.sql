@@ -22,8 +22,8 @@ with recursive behind as (
 
 came_in as (
     select
-        coalesce(b.redrives_batch_id, b.batch_id) as batch_id,
-        q.unsolved_in
+        q.unsolved_in,
+        coalesce(b.redrives_batch_id, b.batch_id) as batch_id
     from behind as q
     inner join ledger.batch as b on q.last_batch_id = b.batch_id
     where b.origin <> 'reconciliation'

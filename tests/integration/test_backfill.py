@@ -195,7 +195,7 @@ def test_month_whose_batch_is_held_says_so_until_it_is_released(road):
         backfill(road, MARCH)
     assert contents(road) == []
     # Started again it is not read once more: one batch waits for one decision.
-    with pytest.raises(BackfillIncomplete, match="held: batch 1 is held.*zhengku release"):
+    with pytest.raises(BackfillIncomplete, match=r"held: batch 1 is held.*zhengku release"):
         backfill(road, MARCH, "second", again=True)
     road.installation.road.release(1, "虚构甲", "核实无误")
     done = backfill(road, MARCH, "third")

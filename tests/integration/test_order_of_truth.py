@@ -17,7 +17,6 @@ from tests.conftest import HEADER, Installation, license_row, temporary_database
 from tests.integration.test_road_operations import COLUMNS, written
 
 from zhengku.database import store_connection
-from zhengku.errors import ConfigurationError
 from zhengku.load.merge import hold
 from zhengku.replay import replay, replayable
 from zhengku.review.redrive import redrive
@@ -39,6 +38,8 @@ class Life:
     contents: list[str] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    registered: dict[int, str] = field(default_factory=dict)
+    """Of a register with times, each certificate's row of the last delivery that held it."""
 
     def row(self, number: int, *, may_be_wrong: bool) -> str:
         values = {}
@@ -49,7 +50,13 @@ class Life:
         row = license_row(number, **values)
         if not self.has_times:
             return row
-        operation = "D" if not self.is_whole and self.rng.random() < 0.2 else "U"
+        if self.is_whole:
+            # A register says a row again as it was, or a change with its time, which is later than that of the last.
+            if number not in self.registered or self.rng.random() < 0.4:
+                self.registered[number] = f"{row},U,2024-05-{len(self.contents) + 1:02d} 08:00"
+            return self.registered[number]
+        # What an increment says may be older than what came before.
+        operation = "D" if self.rng.random() < 0.2 else "U"
         return f"{row},{operation},2024-05-{self.rng.randrange(1, 10):02d} 08:00"
 
     def content(self) -> str:
@@ -101,10 +108,11 @@ class Life:
 
     def redrive(self) -> None:
         self.done.append("redrive")
-        try:
+        unsolved = self.installation.query(
+            "select count(*) from quarantine.problem_row where status in ('open', 'returned', 'waived')"
+        )
+        if unsolved != [(0,)]:
             redrive(self.installation.road, *FEED, "虚构甲", "核对")
-        except ConfigurationError as error:
-            assert "no unsolved" in str(error)
 
     def live(self) -> None:
         for _ in range(DELIVERIES):
@@ -160,7 +168,9 @@ def fresh(installation: Installation, tmp_path: Path, server_url: str, template:
             "ZHENGKU_LANDING_URL": str(tmp_path / "fresh_landing"),
             "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(drop.parent),
         }
-        yield replace(installation, settings=Settings(home=installation.settings.home, environment=environment), drop=drop)
+        yield replace(
+            installation, settings=Settings(home=installation.settings.home, environment=environment), drop=drop
+        )
 
 
 @pytest.mark.slow

@@ -136,9 +136,7 @@ def name(number: int) -> str:
 @pytest.fixture
 def timed_register(exchange, tmp_path) -> object:
     """A feed whose every delivery is the whole register, of rows that say when they were changed."""
-    written(
-        exchange, tmp_path / "timed", lambda text: text.replace("deliveries: increments", "deliveries: snapshots")
-    )
+    written(exchange, tmp_path / "timed", lambda text: text.replace("deliveries: increments", "deliveries: snapshots"))
     return exchange
 
 

@@ -229,7 +229,9 @@ def merged_plan(register, batch_id: int) -> str:
         batch = batch_by_id(connection, batch_id)
         table = StoreTable.of(batch, register.road.catalog.standard_fields("certificate"))
         use_batch_schema(connection, batch_id)
-        values = {name: getattr(batch, name) for name in ("department", "feed", "license_type", "batch_id", "landed_at")}
+        values = {
+            name: getattr(batch, name) for name in ("department", "feed", "license_type", "batch_id", "landed_at")
+        }
         marking = sql.SQL("explain {}").format(statement("load/mark_disappeared").format(**table.names))
         return "\n".join(line for [line] in connection.execute(marking, values).fetchall())
 

@@ -164,7 +164,9 @@ def test_by_the_command_line(exchange, make_row):
     person = "420704199001011234"
     exchange.query("update store.certificate set record_key = %s, certificate_number = %s where removal is null",
                    person, person)  # fmt: skip
-    exchange.query("update store.certificate set record_key = %s, feed = 'gone' where removal is not null", "K" + person)
+    exchange.query(
+        "update store.certificate set record_key = %s, feed = 'gone' where removal is not null", "K" + person
+    )
     for arguments in (("--csv",), ("--key", person), ("--key", "K" + person)):
         shown = zhengku(environment, "as-of", f"{today}", *arguments).stdout
         assert person not in shown

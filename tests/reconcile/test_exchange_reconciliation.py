@@ -324,9 +324,7 @@ def test_row_that_the_source_moved_to_before_the_period_is_not_gone(front):
     result = front.compare(since=(FIRST + timedelta(days=2)).replace(tzinfo=CITY_TIME_ZONE))
     assert result.method == "day_sums"
     assert front.standing() == {(moved, "differs"), (gone, "missing_at_source")}
-    [(at,)] = front.installation.query(
-        "select source_at from reconciliation.difference where record_key = %s", moved
-    )
+    [(at,)] = front.installation.query("select source_at from reconciliation.difference where record_key = %s", moved)
     assert at.astimezone(CITY_TIME_ZONE).replace(tzinfo=None) == FIRST - timedelta(days=30)
     # Where the source cannot be asked for keys, what lies before is read.
     kind = "modify cd_time" if front.server.is_mariadb else "alter cd_time type"

@@ -8,8 +8,8 @@ from tests.review.conftest import NOW, TODAY
 
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.review import problems
 from zhengku.replay import replay, replayable
+from zhengku.review import problems
 from zhengku.review.redrive import redrive
 
 pytestmark = pytest.mark.slow_except(

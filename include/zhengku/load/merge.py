@@ -123,7 +123,9 @@ def load(
         if compared != "overtaken" and batch.origin == "delivery":
             connection.execute(statement("load/gone"), values)
     if disappeared and compared != "compared":
-        log.info("Batch %d: %d certificates are marked as gone, as newer registers had it.", batch.batch_id, disappeared)
+        log.info(
+            "Batch %d: %d certificates are marked as gone, as newer registers had it.", batch.batch_id, disappeared
+        )
     discard(connection, batch.batch_id)
     connection.execute(statement("load/move_watermark"), values)
     return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
@@ -199,8 +201,8 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
     )
     connection.execute(sql.SQL("alter table {} drop constraint one_type").format(partition))
     # Until the server gets round to it, the next batches would be planned for a table of which nothing is known: with
-    # no figures for the type, one row in two hundred seems to be of it, and the whole would be read for every batch; with
-    # none for the feed, none of them seems to be the feed's.
+    # no figures for the type, one row in two hundred seems to be of it, and the whole would be read for every batch.
+    # With none for the feed, none of them seems to be the feed's.
     connection.execute(sql.SQL("analyze {} ({})").format(partition, sql.SQL(", ").join(map(sql.Identifier, ANALYSED))))
     return written
 

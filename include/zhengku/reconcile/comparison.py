@@ -342,7 +342,9 @@ class Reconciliation:
         """
         values = self._period(feed, result, days)
         table = StoreTable(feed.dataset, feed.license_type, ())
-        unseen = [key for (key,) in connection.execute(statement("reconcile/unseen_keys").format(**table.names), values)]
+        unseen = [
+            key for (key,) in connection.execute(statement("reconcile/unseen_keys").format(**table.names), values)
+        ]
         connection.commit()
         if not unseen:
             return

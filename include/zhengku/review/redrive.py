@@ -85,8 +85,8 @@ def _tell_replaced(road: Road, values: dict[str, Any]) -> None:
         named = " ".join(f"--batch {batch_id}" for batch_id in batches[:MOST_NAMED])
         more = f" (and {len(batches) - MOST_NAMED} more)" if len(batches) > MOST_NAMED else ""
         log.warning(
-            "%d older rows of records that are still wrong were not redriven: a newer wrong row replaced each. Where the "
-            "older one is right today, `zhengku replay %s%s` takes its delivery through the road again.",
+            "%d older rows of records that are still wrong were not redriven: a newer wrong row replaced each. Where "
+            "the older one is right today, `zhengku replay %s%s` takes its delivery through the road again.",
             number,
             named,
             more,
