@@ -1,6 +1,7 @@
 """Rows that delete, whole registers that no longer hold a certificate, and how far a feed was read."""
 
 import os
+import re
 import shutil
 import time
 
@@ -222,7 +223,7 @@ def test_certificate_that_a_whole_register_no_longer_holds_is_marked(register, m
     assert {row[1] for row in removals(register)} == {None}
 
 
-def merged_plan(register, batch_id: int) -> str:
+def marking_plan(register, batch_id: int) -> str:
     """Return how PostgreSQL would look for what a validated register no longer holds."""
     database_url = register.settings.database_url
     with store_connection(database_url) as connection:
@@ -237,32 +238,30 @@ def merged_plan(register, batch_id: int) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("feed", ["business_license", "another_feed"])
-def test_second_register_right_after_the_first_does_not_wait_for_autovacuum(register, make_row, feed):
+@pytest.mark.parametrize("is_known", [True, False])
+def test_second_register_right_after_the_first_does_not_wait_for_autovacuum(register, make_row, is_known):
     """Where nothing is known of the feed, each of its certificates seemed to be the only one: rows times rows."""
-    register.query("alter system set autovacuum = off")
-    register.query("select pg_reload_conf()")
-    try:
-        register.deliver_rows("a.csv", *(make_row(n) for n in range(3000)))
-        register.run_one()
-        known = register.query(
-            "select attname from pg_stats where tablename = 'business_license' and attname in ('department', 'feed')"
-        )
-        assert sorted(known) == [("department",), ("feed",)]
-        # Of a feed that came to a type that another one had filled, nothing can be known yet.
-        register.query("update store.certificate set feed = %s", feed)
-        register.deliver_rows("b.csv", *(make_row(n, 企业名称=f"鄂州市虚构改名第{n}号有限公司") for n in range(2999)),
-                              minutes_ago=30)  # fmt: skip
-        [batch] = register.road.collect("market_supervision", "business_license", "second")
-        register.road.validate(batch.batch_id)
-        plan = merged_plan(register, batch.batch_id)
-        assert "Anti Join" in plan
-        assert "Nested Loop Anti" not in plan
-        loaded = register.road.load(batch.batch_id)
-        assert (loaded.updated, loaded.disappeared) == (2999, 1 if feed == "business_license" else 0)
-    finally:
-        register.query("alter system reset autovacuum")
-        register.query("select pg_reload_conf()")
+    register.deliver_rows("a.csv", *(make_row(n) for n in range(3000)))
+    register.run_one()
+    register.query("alter table certificate_of.business_license set (autovacuum_enabled = off)")
+    found = register.query(
+        "select attname from pg_stats where tablename = 'business_license' and attname in ('department', 'feed')"
+    )
+    assert sorted(found) == [("department",), ("feed",)]
+    if not is_known:
+        # As of a feed that came to a type which another one had filled.
+        register.query("update store.certificate set feed = 'another'")
+        register.query("analyze certificate_of.business_license")
+        register.query("update store.certificate set feed = 'business_license'")
+    changed = (make_row(n, 企业名称=f"鄂州市虚构改名第{n}号有限公司") for n in range(2999))
+    register.deliver_rows("b.csv", *changed, minutes_ago=30)
+    [batch] = register.road.collect("market_supervision", "business_license", "second")
+    register.road.validate(batch.batch_id)
+    plan = marking_plan(register, batch.batch_id)
+    # With the delivery's rows; next to nothing is recognised, and through that it may look.
+    assert re.search(r"(Hash|Merge) Cond: \(.*\bc\.record_key", plan), plan
+    loaded = register.road.load(batch.batch_id)
+    assert (loaded.updated, loaded.disappeared) == (2999, 1)
 
 
 @pytest.mark.slow
