@@ -103,6 +103,7 @@ $(VENV)/measured: $(INSTALLED)
 bench: $(VENV)/measured  ## measure (hours): a million and ten million rows into the store, twenty rules, HTTP and tables beside the plain way, lists of five million cases, the review of 500,000 problem records, a night by Airflow
 	@$(RUN) -m benchmarks.first_load
 	@$(RUN) -m benchmarks.first_load --rows 10000000 --rounds 3 --cold-rounds 0 --other-rounds 0
+	@$(RUN) -m benchmarks.second_register --rows 2000000
 	@$(RUN) -m benchmarks.validation
 	@$(RUN) -m benchmarks.http_pages
 	@$(RUN) -m benchmarks.exchange_rows

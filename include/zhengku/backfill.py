@@ -6,7 +6,7 @@ twice: docs/decisions/0023.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Literal
@@ -133,8 +133,10 @@ def backfill_month(
 ) -> list[MonthProgress]:
     """Take a month of a department's feeds into the store, feed by feed; return how far each is.
 
-    A feed whose month is done is left as it is, unless `again` is set. One that fails does not keep the others from
-    going on. Safe to repeat after a kill, with the same run or another.
+    A feed whose month is done is left as it is, unless `again` is set. One whose month is held is not read once more
+    while its batch waits for a decision; once that is released, the month is done without another reading, and once it
+    is given back, the month is read anew. One that fails does not keep the others from going on. Safe to repeat after a
+    kill, with the same run or another.
     Raises `BackfillIncomplete` when a month of some feed failed or is held; `ConfigurationError` for a department
     without such feeds.
     """
@@ -159,6 +161,7 @@ def _one(road: Road, department: str, feed: str, month: date, run_id: str, *, ag
         known = _progress_of(connection, department, feed, month)
         if known is not None and known.state == "done" and not again:
             return known
+        run_id = _held_in(connection, place, known) or run_id
         cursor.execute(statement("backfill/begin_month"), {**place, "run_id": run_id})
     state: State = "done"
     details: list[str] = []
@@ -182,7 +185,12 @@ def _one(road: Road, department: str, feed: str, month: date, run_id: str, *, ag
             state = "failed"
         elif batch.status == "held" and state == "done":
             state = "held"
-        if batch.status != "loaded":
+        if batch.status == "held":
+            details.append(
+                f"batch {batch.batch_id} is held ({batch.rule_id}); release it (`zhengku release`) or give it back "
+                "(`zhengku reject`), then start the month again"
+            )
+        elif batch.status != "loaded":
             details.append(f"batch {batch.batch_id} is {batch.status} ({batch.rule_id})")
     with (
         store_connection(road.settings.database_url) as connection,
@@ -202,6 +210,19 @@ def _one(road: Road, department: str, feed: str, month: date, run_id: str, *, ag
         ).fetchone()
     assert ended is not None
     return ended
+
+
+def _held_in(connection: Connection, place: Mapping[str, object], known: MonthProgress | None) -> str | None:
+    """Return the run whose batch of a month is held or was released since: what it has read is the month."""
+    if known is None:
+        return None
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        batches = cursor.execute(statement("backfill/batches_of_month"), {**place, "run_id": known.run_id}).fetchall()
+    held = [batch.run_id for batch in batches if batch.status == "held"]
+    if held:
+        return held[-1]
+    is_released = known.state == "held" and all(batch.status == "loaded" for batch in batches)
+    return known.run_id if is_released else None
 
 
 def _progress_of(connection: Connection, department: str, feed: str, month: date) -> MonthProgress | None:

@@ -25,7 +25,7 @@ from zhengku.clearance_cli import clearance_app
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection, upgrade
-from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.errors import CatalogError, ConfigurationError, ZhengkuError
 from zhengku.history_cli import as_of, replay
 from zhengku.ledger import Batch
 from zhengku.profile.draft import listed_feeds
@@ -245,7 +245,7 @@ def collect(
         try:
             road.collect_feeds(department, feeds, run_id, again=again, interval=interval)
         except ZhengkuError as error:
-            if len(feeds) == 1:
+            if len(feeds) == 1 or isinstance(error, CatalogError):
                 raise
             # What could be collected is loaded all the same.
             unavailable = error

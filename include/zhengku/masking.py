@@ -6,11 +6,16 @@ A rule that doubts masks: a name too many that is hidden harms less than one tha
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from zhengku.errors import CatalogError
 
 # The process that reads a spreadsheet masks names of columns, and must start quickly.
 if TYPE_CHECKING:
     from zhengku.catalog import Catalog, Feed
+
+KEY_SEPARATOR: Final = "|"
+"""What stands between the fields of a key."""
 
 _GAP = r"[\s\u00ad\u200b-\u200d\u2010-\u2015\u2212\ufeff-]{0,2}"
 # Whole runs of digits, so that a number behind another one is not cut in the middle. A letter behind 15 to 17 digits
@@ -124,6 +129,25 @@ _STRICTEST_FIRST: dict[str, Callable[[str], str]] = {
 def field_mask(name: str, personal: str) -> Callable[[str], str]:
     """Return how a standard field is masked: by its name and by what the catalogue says it tells of a person."""
     return _STRICTEST_FIRST["holder" if name == "holder" else personal]
+
+
+def mask_key(key: str, department: str, feed_id: str, catalog: "Catalog") -> str:
+    """Mask a record's key like the fields that its feed makes it of.
+
+    A key of which that cannot be told any more, because the feed is gone or has another key now, is masked as a number
+    of a person, part by part.
+    """
+    parts = key.split(KEY_SEPARATOR)
+    masks: list[Callable[[str], str]] = [mask_identity] * len(parts)
+    try:
+        feed = catalog.feed(department, feed_id)
+    except CatalogError:
+        pass
+    else:
+        if len(feed.key) == len(parts):
+            standard = catalog.standard_fields(feed.dataset)
+            masks = [field_mask(name, standard[name].personal) for name in feed.key]
+    return KEY_SEPARATOR.join(mask_text(mask(part)) for mask, part in zip(masks, parts, strict=True))
 
 
 def _mask_each(value: str, mask: Callable[[str], str]) -> str:

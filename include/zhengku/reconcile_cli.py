@@ -31,6 +31,9 @@ def reconcile(
     since: Annotated[str | None, typer.Option(help="From this day on (Asia/Shanghai); 35 days when left out.")] = None,
     until: Annotated[str | None, typer.Option(help="… until this day.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="From the very first day on.")] = False,
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Before, count all rows of the store anew: the roll-up is proved as well.")
+    ] = False,
     mend: Annotated[
         bool,
         typer.Option(
@@ -57,6 +60,7 @@ def reconcile(
     interval = interval_of(since, until)
     start = interval.start if interval else None if whole else since_of(USUAL_DAYS)
     end = interval.end if interval else None
+    recounted = reconciliation.recount() if recount else []
     results: list[Result] = []
     failures: list[ZhengkuError] = []
     for name in [department] if department else road.catalog.department_ids:
@@ -75,7 +79,9 @@ def reconcile(
     _show(results, as_json=as_json)
     for failure in failures:
         print(f"zhengku: {failure}", file=sys.stderr)  # noqa: T201
-    if failures or any(result.differences for result in results):
+    if recount:
+        print(f"zhengku: recounted: the roll-up was wrong on {len(recounted)} days", file=sys.stderr)  # noqa: T201
+    if failures or recounted or any(result.differences for result in results):
         raise typer.Exit(1)
 
 

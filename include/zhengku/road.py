@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from zhengku import __version__, clock, ledger
-from zhengku.catalog import Catalog, Feed, FileDrop, load_catalog
+from zhengku.catalog import Catalog, Feed, FileDrop, check_department, load_catalog
 from zhengku.catalog.department import NewFiles, Watermark
 from zhengku.catalog.reference import TABLES
 from zhengku.collect.address import without_login
@@ -305,8 +305,10 @@ class Road:
         """Collect feeds one after another, as `collect` does; return the batches of the run that they have now.
 
         One that cannot be collected does not keep the others from it: then its own error is raised in the end, or, of
-        several, `FeedsUnavailable` or `FeedsRefused`, which say all.
+        several, `FeedsUnavailable` or `FeedsRefused`, which say all. Raises `CatalogError`, and nothing is collected,
+        where `zhengku catalog check` finds a mistake in what the department's deliveries go by.
         """
+        check_department(self.settings.catalog_folder, self.settings.suite_folder, department)
         batches: list[Batch] = []
         failures: dict[str, ZhengkuError] = {}
         for feed_id in feeds:

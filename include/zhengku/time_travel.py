@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from zhengku.catalog import Catalog
 from zhengku.ledger import Connection
-from zhengku.masking import field_mask, mask_text
+from zhengku.masking import field_mask, mask_key, mask_text
 
 
 def versions_as_of(
@@ -42,10 +42,11 @@ def versions_as_of(
         for row in cursor:
             # Extensions are the departments' own words: nobody has said of all of them what they tell of a person.
             row.pop("extension")
+            key = mask_key(row["record_key"], row["department"], row["feed"], catalog)
             yield {
                 name: masks.get(name, mask_text)(value) if isinstance(value, str) else value
                 for name, value in row.items()
-            }
+            } | {"record_key": key}
 
 
 def count_as_of(

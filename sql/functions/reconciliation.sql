@@ -1,13 +1,18 @@
 -- One summand of the order-free checksum: the first 60 bits of md5 over key and version time in one canonical text.
--- sql/reconcile/source_sums_*.sql and zhengku.reconcile.checksum say the same for a source.
+-- sql/reconcile/source_sums_*.sql and zhengku.reconcile.checksum say the same for a source. What is before 1900 stands
+-- for no time there, and is of that day here.
 create or replace function reconciliation.hash(record_key text, version_at timestamptz) returns bigint
 language sql stable parallel safe
 return (
     'x' || substr(
-        md5(record_key || '|' || to_char(version_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD HH24:MI:SS.US')), 1, 15
+        md5(
+            record_key || '|' || to_char(
+                greatest(version_at at time zone 'Asia/Shanghai', timestamp '1900-01-01'), 'YYYY-MM-DD HH24:MI:SS.US'
+            )
+        ), 1, 15
     )
 )::bit(60)::bigint;
 
 create or replace function reconciliation.city_day(version_at timestamptz) returns date
 language sql stable parallel safe
-return (version_at at time zone 'Asia/Shanghai')::date;
+return greatest((version_at at time zone 'Asia/Shanghai')::date, date '1900-01-01');

@@ -45,6 +45,7 @@ classified as (
             -- What is older than the store's version changes nothing, right or wrong; without a time, nobody knows.
             when
                 f.row_no is not null
+                and not g.is_gone_since
                 and (
                     s.record_key is null
                     or s.version_at <= c.version_at
@@ -58,7 +59,8 @@ classified as (
             when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'
             -- An older version does not win; of versions of one time, the one that came first.
             when
-                c.version_at < s.version_at
+                g.is_gone_since
+                or c.version_at < s.version_at
                 or (
                     c.version_at = s.version_at
                     and exists (
@@ -76,6 +78,14 @@ classified as (
     left join failed as f on c.row_no = f.row_no
     left join older_in_batch as d on c.row_no = d.row_no
     left join {store} as s on {scope} and c.record_key = s.record_key
+    -- A disappearance is as new as the register that showed it: no delivery that came before brings the record back,
+    -- whatever time its row bears.
+    cross join
+        lateral (
+            select
+                coalesce(s.removal = 'disappeared' and s.removed_at > %(landed_at)s::timestamptz, false)
+                    as is_gone_since
+        ) as g
 )
 
 select *

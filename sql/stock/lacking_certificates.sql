@@ -40,8 +40,8 @@ select
 from known_problem as k
 union all
 select
-    -- Of other types, the one that collects them; where nobody does, who told of the case.
-    coalesce(d.department, %(any_department)s, p.department) as department,
+    -- Who collects the type, of 其他审批证照 as of any other; where nobody does, who told of the case.
+    coalesce(d.department, p.department) as department,
     p.license_type,
     extract(year from p.produced_at)::integer as year,
     'case' as kind,

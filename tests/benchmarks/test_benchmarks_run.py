@@ -18,6 +18,7 @@ SMALL = {
     "daily_clearance": ["--cases", "50000"],
     "http_pages": ["--rows", "5000", "--rounds", "1"],
     "reconcile": ["--rows", "100000"],
+    "second_register": ["--rows", "5000"],
     "stock": ["--rows", "20000"],
     "validation": ["--rows", "5000", "--rounds", "1"],
 }

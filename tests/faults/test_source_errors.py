@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import shutil
 import stat
 import time
 import traceback
@@ -11,12 +12,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.command_line import zhengku
+from tests.integration.test_road_operations import written
 
 from zhengku.collect.file_drop import FileDropSource
 from zhengku.collect.landing import LandingArea
 from zhengku.collect.source import Window
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import (
+    CatalogError,
     ConfigurationError,
     DeliveryRejected,
     DeliveryUnavailable,
@@ -344,3 +348,26 @@ def test_feeds_of_which_none_can_be_collected_at_another_try_are_refused(six_fee
         six_feeds.road.collect_feeds("market_supervision", feeds, "night")
     with pytest.raises(ConfigurationError):
         six_feeds.road.collect_feeds("market_supervision", feeds[:1], "night")
+
+
+def test_what_the_check_of_the_catalogue_refuses_is_not_collected(installation, tmp_path, make_row):
+    installation.deliver_rows("a.csv", make_row(1))
+    feeds = ["business_license"]
+    shipped = dict(installation.settings.environment)
+    written(installation, tmp_path, lambda text: text.replace("    suites: [certificate", "    suites: [certifcate"))
+    with pytest.raises(CatalogError, match="unknown suite"):
+        installation.road.collect_feeds("market_supervision", feeds, "night")
+    # Neither by hand, where the others of the department would be loaded.
+    done = zhengku(dict(installation.settings.environment), "collect", "market_supervision")
+    assert done.returncode == 1
+    assert "unknown suite" in done.stderr
+    assert installation.query("select count(*) from ledger.batch") == [(0,)]
+    # What is wrong with another department keeps nobody from being collected.
+    folder = Path(shipped["ZHENGKU_CATALOG_DIR"])
+    other = tmp_path / "other_is_wrong"
+    shutil.copytree(folder, other)
+    (other / "departments" / "tobacco.yaml").write_text("department: tobaco\n", encoding="utf-8")
+    environment = {**shipped, "ZHENGKU_CATALOG_DIR": str(other)}
+    installation.settings = Settings(home=installation.settings.home, environment=environment)
+    [batch] = installation.road.collect_feeds("market_supervision", feeds, "night")
+    assert batch.status == "landed"

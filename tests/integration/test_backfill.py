@@ -16,6 +16,7 @@ from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import BackfillIncomplete, ConfigurationError
+from zhengku.review.decisions import reject
 from zhengku.review.night import NightReports
 from zhengku.road import Road
 
@@ -193,9 +194,29 @@ def test_month_whose_batch_is_held_says_so_until_it_is_released(road):
     with pytest.raises(BackfillIncomplete, match="held: batch 1 is held"):
         backfill(road, MARCH)
     assert contents(road) == []
+    # Started again it is not read once more: one batch waits for one decision.
+    with pytest.raises(BackfillIncomplete, match=r"held: batch 1 is held.*zhengku release"):
+        backfill(road, MARCH, "second", again=True)
     road.installation.road.release(1, "虚构甲", "核实无误")
-    assert backfill(road, MARCH).state == "done"
+    done = backfill(road, MARCH, "third")
+    assert (done.state, done.run_id, done.written) == ("done", "back", 200)
     assert len(contents(road)) == 200
+    assert road.installation.query("select batch_id, status from ledger.batch") == [(1, "loaded")]
+
+
+@pytest.mark.slow
+def test_month_whose_held_batch_was_given_back_is_read_anew(road):
+    for number in range(400):
+        road.write("I", number, datetime(2024, 3, 5), name=" " if number % 2 else "")
+    with pytest.raises(BackfillIncomplete, match="held: batch 1 is held"):
+        backfill(road, MARCH)
+    reject(road.installation.settings, road.installation.road.catalog, 1, "虚构甲", "名称为空")
+    with pytest.raises(BackfillIncomplete, match="held: batch 2 is held"):
+        backfill(road, MARCH, "second")
+    assert road.installation.query("select status, run_id from ledger.batch order by batch_id") == [
+        ("rejected", "back"),
+        ("held", "second"),
+    ]
 
 
 def test_backfill_is_no_nights_delivery(road):

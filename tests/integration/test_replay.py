@@ -118,6 +118,108 @@ def test_replayed_register_marks_and_brings_back_nothing(register, make_row):
     }
 
 
+def gone_since(installation) -> dict[str, int | None]:
+    """Holder → the batch whose register showed that it is gone, None for what stands."""
+    return dict(
+        installation.query(
+            "select s.holder, case when s.removal is not null then"
+            " (select min(b.batch_id) from ledger.batch b where b.landed_at = s.removed_at) end"
+            " from store.certificate s order by 1"
+        )
+    )
+
+
+def name(number: int) -> str:
+    return f"鄂州市虚构第{number:04d}号商贸有限公司"
+
+
+@pytest.fixture
+def timed_register(exchange, tmp_path) -> object:
+    """A feed whose every delivery is the whole register, of rows that say when they were changed."""
+    written(exchange, tmp_path / "timed", lambda text: text.replace("deliveries: increments", "deliveries: snapshots"))
+    return exchange
+
+
+def test_older_register_brings_nothing_back_that_a_newer_one_no_longer_held(register, make_row):
+    for number, rows in enumerate((4, 4, 3, 3)):
+        register.deliver_rows(f"{number}.csv", *(make_row(n) for n in range(rows)), make_row(50 + number),
+                              minutes_ago=60 - number)  # fmt: skip
+        register.run_one()
+    before, gone = register.store(), gone_since(register)
+    assert (gone[name(3)], gone[name(51)], gone[name(53)]) == (3, 3, None)
+    # Of a period, and since when each is gone stays.
+    for chosen in ([2], [1, 2, 3, 4], [4]):
+        again = replayed(register, *chosen)
+        assert [batch.written + batch.disappeared for batch in again] == [0] * len(chosen)
+        assert (register.store(), gone_since(register)) == (before, gone)
+
+
+def test_older_register_with_times_of_change_brings_nothing_back_either(timed_register, make_row):
+    timed_register.deliver_operations(row(make_row, 1, "I", "1 08:00"), row(make_row, 2, "I", "1 08:00"))
+    second = timed_register.deliver_operations(row(make_row, 1, "U", "9 08:00"), row(make_row, 2, "I", "1 08:00"))
+    timed_register.deliver_operations(row(make_row, 2, "I", "1 08:00"))
+    before = timed_register.store()
+    [again] = replayed(timed_register, second.batch_id)
+    assert (again.superseded, again.written) == (1, 0)
+    assert timed_register.store() == before
+    # A newer register holds it again, as it was: it stands.
+    back = timed_register.deliver_operations(row(make_row, 1, "U", "9 08:00"), row(make_row, 2, "I", "1 08:00"))
+    assert back.updated == 1
+    assert gone_since(timed_register) == {name(1): None, name(2): None}
+
+
+def test_wrong_row_of_an_older_register_is_no_problem_of_what_is_gone(timed_register, make_row):
+    timed_register.deliver_operations(row(make_row, 1, "I", "1 08:00"), row(make_row, 2, "I", "1 08:00"))
+    wrong = timed_register.deliver_operations(
+        row(make_row, 1, "U", "2 08:00", 企业名称=""), row(make_row, 2, "I", "1 08:00")
+    )
+    timed_register.deliver_operations(row(make_row, 2, "I", "1 08:00"))
+    timed_register.query("delete from quarantine.problem_event; delete from quarantine.problem_row")
+    [again] = replayed(timed_register, wrong.batch_id)
+    assert (again.superseded, again.quarantined) == (1, 0)
+
+
+def collected(register) -> list[int]:
+    batches = register.road.collect("market_supervision", "business_license", "night")
+    return [batch.batch_id for batch in batches]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (2, 0, 1), (1, 2, 0), (0, 2, 1), (1, 0, 2)])
+def test_registers_in_any_order_say_the_same(register, make_row, order):
+    """Of the three, the certificates have each of the seven ways to be in some of them."""
+    for place in range(3):
+        held = [make_row(n) for n in range(1, 8) if n >> place & 1]
+        register.deliver_rows(f"{place}.csv", *held, make_row(9), minutes_ago=30 - place)
+    batches = collected(register)
+    loaded = [register.road.load(batches[place]) for place in order]
+    assert gone_since(register) == {
+        # By the bits of its number: in which of the registers it is.
+        name(1): 2, name(2): 3, name(3): 3, name(4): None, name(5): None, name(6): None, name(7): None, name(9): None,
+    }  # fmt: skip
+    assert all(batch.compared in ("compared", "overtaken") for batch in loaded)
+    # Nobody ever saw those stand that were gone before they came.
+    newest = max(order.index(place) for place in order)
+    assert newest == 2
+
+
+def test_record_that_was_wrong_in_the_newer_register_is_there_all_the_same(register, make_row):
+    register.deliver_rows("0.csv", make_row(1), make_row(2), minutes_ago=30)
+    register.deliver_rows("1.csv", make_row(1, 企业名称=""), make_row(3), minutes_ago=20)
+    older, newer = collected(register)
+    register.road.load(newer)
+    late = register.road.load(older)
+    assert (late.inserted, late.disappeared) == (2, 1)
+    assert gone_since(register) == {name(1): None, name(2): newer, name(3): None}
+
+
+def test_what_a_person_withdrew_is_not_brought_back_by_an_older_delivery(exchange, make_row):
+    first = exchange.deliver_operations(row(make_row, 1, "I", "1 08:00"))
+    exchange.query("update store.certificate set removal = 'disappeared', removed_at = now(), version_no = 2")
+    exchange.query("update store.certificate set version_at = version_at - interval '1 day'")
+    [again] = replayed(exchange, first.batch_id)
+    assert again.superseded == 1
+
+
 def test_problem_that_was_settled_since_is_not_opened_again(register, make_row):
     register.deliver_rows("a.csv", make_row(1), make_row(2, 企业名称=""))
     first = register.run_one()

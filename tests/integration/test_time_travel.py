@@ -163,6 +163,17 @@ def test_by_the_command_line(exchange, make_row):
     one = zhengku(environment, "as-of", f"{today}", "--type", "business_license", "--key", key).stdout
     assert "张**" in one
     assert "张虚构" not in one
+    # A key is masked like the fields that it is made of; of a feed that is gone, as a person's number.
+    person = "420704199001011234"
+    exchange.query("update store.certificate set record_key = %s, certificate_number = %s where removal is null",
+                   person, person)  # fmt: skip
+    exchange.query(
+        "update store.certificate set record_key = %s, feed = 'gone' where removal is not null", "K" + person
+    )
+    for arguments in (("--csv",), ("--key", person), ("--key", "K" + person)):
+        shown = zhengku(environment, "as-of", f"{today}", *arguments).stdout
+        assert person not in shown
+        assert "1234" in shown
     assert zhengku(environment, "as-of", f"{today}", "--key", "nothing").stdout == "There was no such record then.\n"
     for arguments, told in [
         (("yesterday",), "Expected a day as YYYY-MM-DD"),

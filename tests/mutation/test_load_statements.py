@@ -25,6 +25,7 @@ from zhengku.settings import project_home
 whole = fields.whole
 exchange = operations.exchange
 register = operations.register
+timed_register = replayed.timed_register
 
 pytestmark = pytest.mark.slow
 
@@ -182,9 +183,12 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/settle", "q.last_batch_id < %(batch_id)s and b.landed_at <= %(landed_at)s\n            )", "q.last_batch_id <= %(batch_id)s)", replayed.test_problem_that_came_later_is_not_solved_by_an_older_delivery),
     ("load/classify", "(b.landed_at, b.batch_id) > (%(landed_at)s::timestamptz, %(batch_id)s)", "false", replayed.test_older_delivery_does_not_win_over_one_of_the_same_version),
     ("load/quarantine", "settled.status in ('corrected', 'closed')", "settled.status = 'corrected'", replayed.test_problem_that_was_settled_since_is_not_opened_again),
-    ("load/comparable", "%(unreadable)s > 0\n        or exists", "exists", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
+    ("load/comparable", "%(unreadable)s > 0\n            or exists", "exists", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
     ("load/comparable", "where record_key is null", "where false", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
     ("load/comparable", "landed_at > %(landed_at)s", "false", operations.test_register_that_is_released_after_a_newer_one_marks_nothing),
+    ("load/classify", "                and not g.is_gone_since\n", "", replayed.test_wrong_row_of_an_older_register_is_no_problem_of_what_is_gone),
+    ("load/classify", "g.is_gone_since\n                or c.version_at", "c.version_at", replayed.test_older_register_brings_nothing_back_that_a_newer_one_no_longer_held),
+    ("load/mark_overtaken", "coalesce(w.landed_at, %(landed_at)s)", "%(landed_at)s", replayed.test_record_that_was_wrong_in_the_newer_register_is_there_all_the_same),
     ("load/mark_disappeared", "and s.removal is null", "", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("load/mark_disappeared", "and s.feed = %(feed)s", "and %(feed)s = %(feed)s", operations.test_another_feeds_certificates_do_not_disappear),
     ("load/mark_disappeared", "where c.record_key = s.record_key", "where false", recognised.test_register_marks_what_it_no_longer_holds_and_nothing_that_it_recognised),

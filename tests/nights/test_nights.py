@@ -19,6 +19,7 @@ from simulator.sources import SYSTEMS
 from zhengku.database import store_connection
 from zhengku.errors import DeliveryUnavailable
 from zhengku.reconcile import Reconciliation
+from zhengku.replay import replay, replayable
 from zhengku.road import Road
 
 ROWS = 60
@@ -126,6 +127,36 @@ def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Road) 
                 "select feed, record_key, kind from reconciliation.difference where settled_at is null"
             ).fetchall()
         assert set(standing) == expected
+
+
+@pytest.mark.slow
+def test_older_registers_that_go_the_road_again_leave_the_truth_as_it_is(
+    tmp_path: Path, database_url: str, server_url: str
+) -> None:
+    """The nights and their truth let every register come after all older ones, so what an older one does behind a newer
+    one was asked by neither: both had a disappeared certificate bear the version that it had before it was gone.
+    """
+    systems = [system for system in SYSTEMS if getattr(system.place, "whole", False) and system.department in FEW]
+    gone = (
+        "select record_key, removal, removed_at, version_no from store.certificate where removal is not null order by 1"
+    )
+    with surroundings(tmp_path / "city", [server_url], systems) as around:
+        road = Road(settings_of(tmp_path, database_url, around.environment))
+        for night in City(SEED, 40, nights=4, systems=systems).nights():
+            assert walk(night, around, road, systems) == [], f"night {night.number}"
+    with store_connection(database_url) as connection:
+        before = connection.execute(gone).fetchall()
+        deliveries = replayable(connection)
+    # Some were gone before the last night, else that would be said of nothing.
+    assert len({removed_at for _, removal, removed_at, _ in before if removal == "disappeared"}) > 1
+    last = newest_batch(database_url)
+    # One of the middle alone, then all of them, the newest first, then as they came.
+    for some in (deliveries[1:2], deliveries[::-1], deliveries):
+        for batch in replay(road, some, "虚构甲", "核对"):
+            assert (batch.inserted, batch.updated, batch.deleted, batch.disappeared) == (0, 0, 0, 0)
+        assert [line for line in differences(database_url, night, last, counts=False) if "row" not in line] == []
+        with store_connection(database_url) as connection:
+            assert connection.execute(gone).fetchall() == before
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.command_line import zhengku
 
 from simulator.business_licenses import credit_code
 from zhengku.backfill import window_of
@@ -311,6 +312,61 @@ def test_a_period_reports_only_its_own_days(front):
     result = front.compare(until=(FIRST + timedelta(days=1)).replace(tzinfo=CITY_TIME_ZONE))
     assert result.missing_in_store == 1
     assert front.standing() == {(codes[0], "missing_in_store"), (codes[19], "missing_in_store")}
+
+
+def test_row_that_the_source_moved_to_before_the_period_is_not_gone(front):
+    codes = filled(front)
+    moved, gone = codes[15], codes[16]
+    front.server.run(
+        "update license set cd_time = :at where 统一社会信用代码 = :code", at=FIRST - timedelta(days=30), code=moved
+    )
+    front.server.run("delete from license where 统一社会信用代码 = :code", code=gone)
+    result = front.compare(since=(FIRST + timedelta(days=2)).replace(tzinfo=CITY_TIME_ZONE))
+    assert result.method == "day_sums"
+    assert front.standing() == {(moved, "differs"), (gone, "missing_at_source")}
+    [(at,)] = front.installation.query("select source_at from reconciliation.difference where record_key = %s", moved)
+    assert at.astimezone(CITY_TIME_ZONE).replace(tzinfo=None) == FIRST - timedelta(days=30)
+    # Where the source cannot be asked for keys, what lies before is read.
+    kind = "modify cd_time" if front.server.is_mariadb else "alter cd_time type"
+    front.server.run(f"alter table license {kind} varchar(40)")
+    result = front.compare(since=(FIRST + timedelta(days=2)).replace(tzinfo=CITY_TIME_ZONE))
+    assert result.method == "keys"
+    assert {(moved, "differs"), (gone, "missing_at_source")} <= front.standing()
+
+
+def test_what_bears_a_time_before_1900_is_compared(front):
+    old, older, lost = credit_code(801), credit_code(802), credit_code(803)
+    front.write("I", old, None)
+    for code in (older, lost):
+        front.write("I", code, datetime(1899, 5, 1, 8))
+    codes = filled(front)
+    # The time of the register's own years, whatever the road makes of one today.
+    moved = "update store.certificate set version_at = '1899-05-01 08:00+08' where record_key = any(%s) returning 1"
+    front.installation.query(moved, [older, lost])
+    front.count_anew()
+    result = front.compare()
+    assert (result.unequal_days, result.missing_at_source) == (0, 0)
+    assert result.source_count == result.store_count == len(codes) + 3
+    front.server.run("delete from license where 统一社会信用代码 = :code", code=lost)
+    result = front.compare()
+    assert (result.unequal_days, result.missing_at_source) == (1, 1)
+    assert (lost, "missing_at_source") in front.standing()
+
+
+def test_what_was_deleted_by_hand_is_found_by_a_recount(front):
+    codes = filled(front)
+    assert front.compare().differences == 0
+    reconciliation = Reconciliation(front.installation.road)
+    assert reconciliation.recount() == []
+    front.installation.query("delete from store.certificate where record_key = any(%s) returning 1", codes[3:5])
+    # The roll-up by day does not know.
+    assert front.compare().differences == 0
+    environment = dict(front.installation.settings.environment)
+    proved = zhengku(environment, "reconcile", "--whole", "--recount")
+    assert proved.returncode == 1
+    assert "the roll-up was wrong on 2 days" in proved.stderr
+    assert front.standing() == {(code, "missing_in_store") for code in codes[3:5]}
+    assert reconciliation.recount() == []
 
 
 ODD = ["o'brien", 'q"uote', "鄂州|证", "全角ＡＢ", "😀𠮷", "", "back\\slash", "percent%s", "Ümlaut", "a", "A", "a "]

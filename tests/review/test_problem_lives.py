@@ -8,6 +8,7 @@ from tests.review.conftest import NOW, TODAY
 
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
+from zhengku.replay import replay, replayable
 from zhengku.review import problems
 from zhengku.review.redrive import redrive
 
@@ -140,6 +141,33 @@ def test_redrive_loads_exactly_what_passes_now(reviewed, make_row):
     ]
     with pytest.raises(ConfigurationError, match="no unsolved"):
         redrive(reviewed.road, "market_supervision", "business_license", "zhang", "又一次", [2])
+
+
+def test_older_row_that_a_newer_wrong_one_replaced_is_named_by_the_redrive(reviewed, make_row, caplog):
+    old = ("certificate.issue_date.not_before_1949", lambda rule: rule["kwargs"].update(earliest="1920-01-01"))
+    reviewed.deliver_rows("a.csv", make_row(1, 注册日期="1930-01-01"), make_row(2))
+    reviewed.run_one()
+    reviewed.deliver_rows("b.csv", make_row(1, 企业名称=""), make_row(2), minutes_ago=30)
+    reviewed.run_one()
+    assert reviewed.lives() == [("closed", "replaced", 1), ("open", None, 2)]
+    reviewed.change_rule(*old)
+    [batch] = redrive(reviewed.road, "market_supervision", "business_license", "zhang", "旧证照颁发日期放宽")
+    assert (batch.redrives_batch_id, batch.quarantined) == (2, 1)
+    assert "1 older rows of records that are still wrong were not redriven" in caplog.text
+    assert "`zhengku replay --batch 1`" in caplog.text
+    # What it names does it.
+    with store_connection(reviewed.settings.database_url) as connection:
+        [again] = replay(reviewed.road, replayable(connection, batch_ids=[1]), "zhang", "旧证照颁发日期放宽")
+    assert again.inserted == 1
+    assert reviewed.lives() == [("closed", "replaced", 1), ("open", None, 2)]
+    # The row that is wrong in another way after its own redrive is no older one.
+    caplog.clear()
+    reviewed.deliver_rows("c.csv", make_row(3, 注册日期="1910-01-01", 企业名称=""), minutes_ago=20)
+    reviewed.run_one()
+    reviewed.change_rule(old[0], lambda rule: rule["kwargs"].update(earliest="1901-01-01"))
+    redrive(reviewed.road, "market_supervision", "business_license", "zhang", "再放宽", reviewed.problem_ids()[-1:])
+    assert reviewed.lives()[-2:] == [("closed", "replaced", 1), ("open", None, 2)]
+    assert "older rows" not in caplog.text
 
 
 def test_redriven_row_does_not_overtake_what_came_since(reviewed, make_row):

@@ -5,12 +5,14 @@ from datetime import date, datetime, timedelta
 import openpyxl
 import pytest
 from tests.command_line import zhengku
+from tests.small_city import write_small_catalog
 
 from simulator.business_licenses import credit_code
 from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.review.problems import close, waive
+from zhengku.settings import Settings
 from zhengku.stock.collection_rate import (
     CollectionRate,
     count_collection,
@@ -141,6 +143,21 @@ def test_same_number_of_another_type_is_another_certificate(stock):
         (*HOME, 2020): (10, 0, 0, 0),
         ("unified_acceptance", "food_business_license", 2021): (0, 1, 0, 0),
         ("unified_acceptance", "other_certificate", 2021): (0, 2, 0, 0),
+    }
+
+
+def test_result_of_a_type_that_nobody_collects_is_not_for_who_collects_other_types(stock, tmp_path):
+    folder = tmp_path / "with_others"
+    feeds = {"market_supervision": ["business_license"], "government_services": ["other_certificates"]}
+    write_small_catalog(folder, feeds)
+    environment = {**stock.settings.environment, "ZHENGKU_CATALOG_DIR": str(folder)}
+    stock.settings = Settings(home=stock.settings.home, environment=environment)
+    produce(stock, credit_code(1), name="食品经营许可证")
+    produce(stock, credit_code(2), name="虚构许可证")
+    assert counted(stock) == {
+        (*HOME, 2020): (10, 0, 0, 0),
+        ("unified_acceptance", "food_business_license", 2021): (0, 1, 0, 0),
+        ("government_services", "other_certificate", 2021): (0, 1, 0, 0),
     }
 
 

@@ -4,7 +4,7 @@ Light on purpose: it is imported whenever DAGs are parsed, so it needs no databa
 """
 
 from zhengku.catalog.catalog import Catalog, load_catalog, load_department
-from zhengku.catalog.check import check_catalog
+from zhengku.catalog.check import check_catalog, check_department
 from zhengku.catalog.codes import CODES
 from zhengku.catalog.department import CsvFormat, DateForm, Department, Feed, FieldMapping, FileDrop
 from zhengku.catalog.problem import Problem
@@ -21,6 +21,7 @@ __all__ = [
     "FileDrop",
     "Problem",
     "check_catalog",
+    "check_department",
     "department_schema",
     "load_catalog",
     "load_department",

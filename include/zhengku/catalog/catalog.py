@@ -91,7 +91,7 @@ class Catalog:
                 raise CatalogError(f"No department {department_id!r}. {_exists(department_id, self.department_ids)}")
             path = self.folder / DEPARTMENTS_FOLDER / f"{department_id}.yaml"
             department, problems = read_department(path, self.reference)
-            _raise_first(problems)
+            raise_first(problems)
             if department is not None:
                 self._read[department_id] = department
         return self._read[department_id]
@@ -136,7 +136,7 @@ def load_catalog(folder: Path) -> Catalog:
     if not folder.is_dir():
         raise CatalogError(f"No catalogue: {folder} is no folder. Set ZHENGKU_CATALOG_DIR, or run in the checkout.")
     reference = read_reference(folder)
-    _raise_first(reference.problems)
+    raise_first(reference.problems)
     return Catalog(folder, reference)
 
 
@@ -145,7 +145,8 @@ def load_department(folder: Path, department_id: str) -> Department:
     return load_catalog(folder).department(department_id)
 
 
-def _raise_first(problems: list[Problem]) -> None:
+def raise_first(problems: list[Problem]) -> None:
+    """Raise `CatalogError` with the first error among problems, if there is one, and how many more there are."""
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         more = f" ({len(errors) - 1} more: run `zhengku catalog check`)" if len(errors) > 1 else ""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from zhengku.catalog.catalog import DEPARTMENTS_FOLDER, department_files
+from zhengku.catalog.catalog import DEPARTMENTS_FOLDER, department_files, raise_first
 from zhengku.catalog.department import Department
 from zhengku.catalog.department_file import read_department
 from zhengku.catalog.problem import Problem, did_you_mean, shown
@@ -66,6 +66,18 @@ def check_catalog(
             if problem.file == files[only] or (problem.severity == "error" and problem.file not in others)
         ]
     return sorted(problems, key=lambda problem: (problem.file, problem.line or 0))
+
+
+def check_department(folder: Path, suite_folder: Path, department: str) -> None:
+    """Raise `CatalogError` where `check_catalog` finds a mistake in what a department's deliveries go by.
+
+    That is its own file and the suites; the shared tables are checked when the catalogue is loaded. What is wrong with
+    another department, with the lists or with the review keeps nobody from being collected. Addresses are left to
+    whoever reads from them: of several, one is wrong for its own feeds.
+    """
+    problems = check_catalog(folder, suite_folder, only=department)
+    own = folder / DEPARTMENTS_FOLDER / f"{department}.yaml"
+    raise_first([each for each in problems if each.file == own or suite_folder in each.file.parents])
 
 
 def _missing_suites(source: YamlFile, suites: set[str], suite_folder: Path) -> list[Problem]:

@@ -77,6 +77,7 @@ _SUMS: Final = {
     "postgresql": "reconcile/source_sums_postgresql",
     "kingbase": "reconcile/source_sums_postgresql",
 }
+_TIMES: Final = {dialect: name.replace("source_sums", "source_times") for dialect, name in _SUMS.items()}
 _EXTRAS: Final = {
     "mysql": "mysql",
     "mariadb": "mysql",
@@ -95,6 +96,7 @@ _ORACLE_REFUSALS: Final = frozenset({904, 942, 1005, 1017, 1031, 1045, 12505, 12
 _REFUSED_STATES: Final = ("22", "28", "3D", "3F", "42", "0A", "IM")
 _PASSING_STATES: Final = ("08", "40", "53", "55", "57", "58", "HYT", "25P0")
 _WRITTEN_TOGETHER: Final = 1000
+_LOOKED_UP_TOGETHER: Final = 1000
 _LONG_BYTES: Final = frozenset(
     ("BLOB", "TINYBLOB", "MEDIUMBLOB", "LONGBLOB", "BYTEA", "LARGEBINARY", "IMAGE", "BFILE", "LONG_RAW")
 )
@@ -194,6 +196,37 @@ class ExchangeDatabaseSource(Source):
         None where the keys must be listed: a dialect whose checksum is not proven, a key or time that is not simply a
         column, or a window by another column than the version's.
         """
+        bounds = {
+            bound: moment.astimezone(CITY_TIME_ZONE).replace(tzinfo=None)
+            for bound, moment in (("since", since), ("until", until))
+        }
+        with self._connection(_begin) as connection:
+            query = self._of_newest_rows(connection, _SUMS)
+            if query is None:
+                return None
+            rows = connection.exec_driver_sql(query, bounds).fetchall()
+        return {date.fromisoformat(str(day)): DaySum(int(number), int(checksum)) for day, number, checksum in rows}
+
+    def newest_times(self, keys: Sequence[str]) -> Mapping[str, datetime] | None:
+        """Look keys up at the source, in read-only queries; None where `day_sums` gives None."""
+        found: dict[str, datetime] = {}
+        with self._connection(_begin) as connection:
+            query = self._of_newest_rows(connection, _TIMES)
+            if query is None:
+                return None
+            for start in range(0, len(keys), _LOOKED_UP_TOGETHER):
+                some = {f"key{place}": key for place, key in enumerate(keys[start : start + _LOOKED_UP_TOGETHER])}
+                named = ", ".join(f"%({name})s" for name in some)
+                for key, newest in connection.exec_driver_sql(query.replace("{keys}", named), some):
+                    text = key.decode() if isinstance(key, bytes) else str(key)
+                    found[text] = newest.replace(tzinfo=CITY_TIME_ZONE)
+        return found
+
+    def _of_newest_rows(self, connection: sa.Connection, statements: Mapping[str, str]) -> str | None:
+        """Return the statement for the database's dialect, of the newest row of each key; None where that is not known.
+
+        What stands for keys and bounds is left in it.
+        """
         feed = self._feed
         time = feed.fields.get("source_updated_at")
         key = [feed.fields[name] for name in feed.key]
@@ -205,50 +238,44 @@ class ExchangeDatabaseSource(Source):
             or any(part.column is None or part.codes or part.remove_prefix for part in key)
         ):
             return None
-        with self._connection(_begin) as connection:
-            name = _SUMS.get(connection.dialect.name)
-            schema, _, table = self._database.table.rpartition(".")
-            columns = {
-                found: column
-                for column in sa.inspect(connection).get_columns(table, schema or None)
-                for found in _named([str(column["name"])], feed).values()
-            }
-            wanted = [str(part.column) for part in key]
-            if name is None or not {*wanted, feed.window.column} <= columns.keys():
-                return None
-            kind = columns[feed.window.column]["type"]
-            if not all(isinstance(columns[part]["type"], sa.String) for part in wanted):
-                return None
-            if not isinstance(kind, sa.DateTime | sa.Date):
-                return None
+        name = statements.get(connection.dialect.name)
+        schema, _, table = self._database.table.rpartition(".")
+        columns = {
+            found: column
+            for column in sa.inspect(connection).get_columns(table, schema or None)
+            for found in _named([str(column["name"])], feed).values()
+        }
+        wanted = [str(part.column) for part in key]
+        if name is None or not {*wanted, feed.window.column} <= columns.keys():
+            return None
+        kind = columns[feed.window.column]["type"]
+        if not all(isinstance(columns[part]["type"], sa.String) for part in wanted):
+            return None
+        if not isinstance(kind, sa.DateTime | sa.Date):
+            return None
 
-            def quoted(column: str) -> str:
-                return connection.dialect.identifier_preparer.quote(str(columns[column]["name"])).replace("%", "%%")
+        def quoted(column: str) -> str:
+            return connection.dialect.identifier_preparer.quote(str(columns[column]["name"])).replace("%", "%%")
 
-            at = quoted(feed.window.column)
-            if name.endswith("mysql"):
-                parts = [compared("mysql", f"convert({quoted(part)} using utf8mb4)") for part in wanted]
-                whole = "concat(" + ", '|', ".join(parts) + ")"
-            else:
-                whole = " || '|' || ".join(compared("postgresql", quoted(part)) for part in wanted)
-                zoned = isinstance(kind, sa.DateTime) and kind.timezone
-                at = f"({at} at time zone 'Asia/Shanghai')" if zoned else f"cast({at} as timestamp)"
-            query = (
-                statement(name)
-                .as_string(None)
-                .format(
-                    key=whole,
-                    at=at,
-                    table=connection.dialect.identifier_preparer.format_table(sa.table(table, schema=schema or None)),
-                    has_key=" and ".join(f"{quoted(part)} is not null" for part in wanted),
-                )
+        at = quoted(feed.window.column)
+        if name.endswith("mysql"):
+            parts = [compared("mysql", f"convert({quoted(part)} using utf8mb4)") for part in wanted]
+            whole = "concat(" + ", '|', ".join(parts) + ")"
+        else:
+            whole = " || '|' || ".join(compared("postgresql", quoted(part)) for part in wanted)
+            zoned = isinstance(kind, sa.DateTime) and kind.timezone
+            at = f"({at} at time zone 'Asia/Shanghai')" if zoned else f"cast({at} as timestamp)"
+        return (
+            statement(name)
+            .as_string(None)
+            .format(
+                key=whole,
+                at=at,
+                table=connection.dialect.identifier_preparer.format_table(sa.table(table, schema=schema or None)),
+                has_key=" and ".join(f"{quoted(part)} is not null" for part in wanted),
+                keys="{keys}",
             )
-            bounds = {
-                bound: moment.astimezone(CITY_TIME_ZONE).replace(tzinfo=None)
-                for bound, moment in (("since", since), ("until", until))
-            }
-            rows = connection.exec_driver_sql(query, bounds).fetchall()
-        return {date.fromisoformat(str(day)): DaySum(int(number), int(checksum)) for day, number, checksum in rows}
+        )
 
     @contextmanager
     def _connection(self, begin: Callable[[sa.Connection], None] | None = None) -> Iterator[sa.Connection]:

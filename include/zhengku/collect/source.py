@@ -122,6 +122,13 @@ class Source(ABC):
         """
         return None
 
+    def newest_times(self, keys: Sequence[str]) -> Mapping[str, datetime] | None:
+        """Return the newest time (with a zone; `EARLIEST` for none) of each of these keys that the source has.
+
+        None where it cannot be asked for keys: it can only list. Raises what `land` raises.
+        """
+        return None
+
 
 class Chunks:
     """Bytes that come piece by piece, to be read like a file."""

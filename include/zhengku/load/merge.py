@@ -1,5 +1,6 @@
 """Load: what becomes of each staged row, the merge into the store, and the balance, in one transaction."""
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +19,12 @@ from zhengku.load.recognise import writings
 from zhengku.load.repeated import find_repeated_of_batch
 from zhengku.load.store_table import StoreTable
 from zhengku.stage.staging import discard
+
+log = logging.getLogger(__name__)
+
+
+ANALYSED = ("license_type", "record_key", "department", "feed", "batch_id", "removal")
+"""What statements that compare a delivery with the store ask of the type's rows."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +115,17 @@ def load(
     if open_problems is not None and open_problems[0]:
         connection.execute(statement("load/settle"), values)
     compared, disappeared = None, 0
-    # What is redriven is not the whole register. Of replayed ones, only the newest is compared with the store.
-    if feed.deliveries == "snapshots" and batch.origin in ("delivery", "replay"):
-        compared, disappeared = _compare_keys(connection, table, {**values, "unreadable": unreadable})
+    if feed.deliveries == "snapshots":
+        values["unreadable"] = unreadable
+        # What is redriven is not the whole register. Of replayed ones, only the newest is compared with the store.
+        is_whole = batch.origin in ("delivery", "replay")
+        compared, disappeared = _compare_keys(connection, table, values, is_whole=is_whole)
         if compared != "overtaken" and batch.origin == "delivery":
             connection.execute(statement("load/gone"), values)
+    if disappeared and compared != "compared":
+        log.info(
+            "Batch %d: %d certificates are marked as gone, as newer registers had it.", batch.batch_id, disappeared
+        )
     discard(connection, batch.batch_id)
     connection.execute(statement("load/move_watermark"), values)
     return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
@@ -142,14 +155,29 @@ def _exists(connection: psycopg.Connection[Any], table: sql.Composable) -> bool:
     return row is not None and row[0] is not None
 
 
-def _compare_keys(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> tuple[str, int]:
-    """Mark what a snapshot no longer holds; return whether that could be done, and how many were marked."""
+def _compare_keys(
+    connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any], *, is_whole: bool
+) -> tuple[str | None, int]:
+    """Mark what a snapshot no longer holds; return whether that could be done, and how many were marked.
+
+    One that is loaded behind newer ones brings back nothing that these no longer held: what it brought is marked as of
+    them. Where the next one showed the same disappearance, it has been so since this one. Rows of a snapshot that is
+    not there in whole mark nothing else.
+    """
     row = connection.execute(statement("load/comparable"), values).fetchone()
     assert row is not None
-    if row[0] != "compared":
-        return row[0], 0
-    marked = connection.execute(statement("load/mark_disappeared").format(**table.names), values)
-    return row[0], marked.rowcount
+    compared, overtaken_at, compared_at = row
+    marked = 0
+    if compared_at is not None:
+        marked += connection.execute(statement("load/mark_overtaken").format(**table.names), values).rowcount
+    if not is_whole:
+        return None, marked
+    if compared == "overtaken" and compared_at == overtaken_at:
+        values = {**values, "overtaken_at": overtaken_at}
+        marked += connection.execute(statement("load/gone_since").format(**table.names), values).rowcount
+    if compared == "compared":
+        marked += connection.execute(statement("load/mark_disappeared").format(**table.names), values).rowcount
+    return compared, marked
 
 
 def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> psycopg.Cursor[Any]:
@@ -174,7 +202,8 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
     connection.execute(sql.SQL("alter table {} drop constraint one_type").format(partition))
     # Until the server gets round to it, the next batches would be planned for a table of which nothing is known: with
     # no figures for the type, one row in two hundred seems to be of it, and the whole would be read for every batch.
-    connection.execute(sql.SQL("analyze {} (license_type, record_key, batch_id, removal)").format(partition))
+    # With none for the feed, none of them seems to be the feed's.
+    connection.execute(sql.SQL("analyze {} ({})").format(partition, sql.SQL(", ").join(map(sql.Identifier, ANALYSED))))
     return written
 
 

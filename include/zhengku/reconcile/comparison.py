@@ -50,6 +50,9 @@ _MANY: Final = 20
 """So many certificates, and more than half, are not withdrawn at once: a source that was emptied looks like this."""
 
 _FIRST: Final = EARLIEST.replace(tzinfo=CITY_TIME_ZONE)
+_ALWAYS: Final = "-infinity"
+"""Where the period has no begin: what is stored with a time before `EARLIEST` is compared as well."""
+
 _LAST: Final = datetime(9999, 12, 30, tzinfo=CITY_TIME_ZONE)
 
 
@@ -127,6 +130,24 @@ class Reconciliation:
             result.note = "该来源以文件逐次投递增量，来源处没有可供清点的全量，无法比对；请部门定期投递全量文件"
         self._record(result)
         return result
+
+    def recount(self) -> list[roll_up.RecountedDay]:
+        """Make the roll-up anew from all rows of the store; return, and log, where it had not said what the table does.
+
+        Comparisons by day trust the roll-up: behind this, what was deleted or changed by hand is a difference.
+        """
+        found = roll_up.recount(self._url, self._road.catalog)
+        for day in found:
+            log.warning(
+                "%s/%s %s %s: the roll-up had %d rows and the table has %d: it was written to past the road.",
+                day.department,
+                day.feed,
+                day.license_type,
+                day.day,
+                day.kept,
+                day.counted,
+            )
+        return found
 
     def compare_department(self, department: str, since: datetime | None) -> list[Result]:
         """Compare every feed of a department from `since` on; one that fails does not keep the others from it.
@@ -284,19 +305,79 @@ class Reconciliation:
     ) -> None:
         """Read `windows` of the source and compare; `days` are those read, None for all of the period."""
         source = self._source(feed)
-        landing = self._road.landing
         with self._comparing() as connection:
             for window in windows:
-                for delivery in source.deliveries(window):
-                    path = f"{feed.department}/{feed.id}/reconciliation/{uuid.uuid4().hex}"
-                    try:
-                        collected = source.land(delivery, landing, path)
-                        if collected.rejection:
-                            raise collected.rejection
-                        self._take(connection, feed, replace(newest, landed_at=result.started_at), path)
-                    finally:
-                        landing.discard([path])
+                self._read(connection, feed, source, replace(newest, landed_at=result.started_at), window)
+            if result.since is not None:
+                self._look_up_unseen(connection, feed, source, newest, result, days)
             self._conclude(connection, feed, result, days, timed=True)
+
+    def _read(
+        self, connection: psycopg.Connection[Any], feed: Feed, source: Source, batch: Batch, window: Window
+    ) -> None:
+        """Read a window of the source into the comparison's table."""
+        landing = self._road.landing
+        for delivery in source.deliveries(window):
+            path = f"{feed.department}/{feed.id}/reconciliation/{uuid.uuid4().hex}"
+            try:
+                collected = source.land(delivery, landing, path)
+                if collected.rejection:
+                    raise collected.rejection
+                self._take(connection, feed, batch, path)
+            finally:
+                landing.discard([path])
+
+    def _look_up_unseen(
+        self,
+        connection: psycopg.Connection[Any],
+        feed: Feed,
+        source: Source,
+        newest: Batch,
+        result: Result,
+        days: list[date] | None,
+    ) -> None:
+        """Look for records that the period does not show at the source before it: their time may have been moved back.
+
+        By key where the source can be asked for keys; else all that lies before the period is read.
+        """
+        values = self._period(feed, result, days)
+        table = StoreTable(feed.dataset, feed.license_type, ())
+        unseen = [
+            key for (key,) in connection.execute(statement("reconcile/unseen_keys").format(**table.names), values)
+        ]
+        connection.commit()
+        if not unseen:
+            return
+        found = source.newest_times(unseen)
+        if found is None:
+            log.info(
+                "%s: %d records are not seen at the source since %s, and it cannot be asked for keys: what lies before "
+                "is read.",
+                feed.name,
+                len(unseen),
+                result.since,
+            )
+            batch = replace(newest, landed_at=result.started_at)
+            self._read(connection, feed, source, batch, Window(end=result.since))
+            return
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into pg_temp.source_row (record_key, version_at) values (%s, %s)", list(found.items())
+            )
+        connection.commit()
+
+    def _period(self, feed: Feed, result: Result, days: list[date] | None) -> dict[str, Any]:
+        """Return what statements ask of the compared period; `days` are those that were read, None for all of it."""
+        horizon = result.compared_until or _LAST
+        return {
+            "department": feed.department,
+            "feed": feed.id,
+            "license_type": feed.license_type,
+            "since": result.since or _ALWAYS,
+            "until": min(result.until or horizon, horizon),
+            "horizon": horizon,
+            "days": days,
+        }
 
     @contextmanager
     def _comparing(self) -> Iterator[psycopg.Connection[Any]]:
@@ -318,17 +399,10 @@ class Reconciliation:
     def _conclude(
         self, connection: psycopg.Connection[Any], feed: Feed, result: Result, days: list[date] | None, *, timed: bool
     ) -> None:
-        horizon = result.compared_until or _LAST
         values: dict[str, Any] = {
-            "department": feed.department,
-            "feed": feed.id,
+            **self._period(feed, result, days),
             "dataset": feed.dataset,
-            "license_type": feed.license_type,
             "timed": timed,
-            "since": result.since or _FIRST,
-            "until": min(result.until or horizon, horizon),
-            "horizon": horizon,
-            "days": days,
             "begun": result.started_at,
             "own_rules": OWN_RULES,
             "reasons": Jsonb(REASONS),
@@ -369,7 +443,8 @@ def _ranges(days: Sequence[date]) -> list[Window]:
             ranges.append((day, day))
     return [
         Window(
-            start=datetime.combine(first, time(), tzinfo=CITY_TIME_ZONE),
+            # The first day of all has what bears no time, or one before it.
+            start=datetime.combine(first, time(), tzinfo=CITY_TIME_ZONE) if first > EARLIEST.date() else None,
             end=datetime.combine(last, time.max, tzinfo=CITY_TIME_ZONE),
         )
         for first, last in ranges

@@ -1,13 +1,18 @@
 """The roll-up of the store by feed and day, kept up by what was loaded since it was last asked for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
 from zhengku.collect.source import DaySum
 from zhengku.database import statement, store_connection
+from zhengku.ledger import Connection
 
 
 def refresh(url: str, catalog: Catalog, *, whole: bool = False) -> None:
@@ -15,27 +20,76 @@ def refresh(url: str, catalog: Catalog, *, whole: bool = False) -> None:
 
     One process at a time; all is seen at one instant. Raises what `store_connection` raises.
     """
+    with _alone(url) as connection:
+        row = connection.execute(statement("reconcile/has_store_days")).fetchone()
+        assert row is not None
+        if whole or not row[0]:
+            _count_whole(connection, catalog)
+        else:
+            _add_new(connection)
+
+
+@dataclass(frozen=True)
+class RecountedDay:
+    """A day on which the roll-up did not say what the table does: rows `kept` in the roll-up, `counted` in the table.
+
+    Where both numbers are equal, other rows or other times stand there.
+    """
+
+    department: str
+    feed: str
+    license_type: str
+    day: date
+    kept: int
+    counted: int
+
+
+def recount(url: str, catalog: Catalog) -> list[RecountedDay]:
+    """Make the roll-up anew from all rows; return where it had not said what the table does.
+
+    That is what no load did: rows that were changed or deleted by hand, a damaged table, a fault of the roll-up. One
+    process at a time; all is seen at one instant. Reads the whole store. Raises what `store_connection` raises.
+    """
+    with _alone(url) as connection:
+        row = connection.execute(statement("reconcile/has_store_days")).fetchone()
+        assert row is not None
+        if not row[0]:
+            # Nothing was kept that could be proved.
+            _count_whole(connection, catalog)
+            return []
+        _add_new(connection)
+        connection.execute(statement("reconcile/kept_day"))
+        _count_whole(connection, catalog)
+        with connection.cursor(row_factory=class_row(RecountedDay)) as cursor:
+            return cursor.execute(statement("reconcile/recounted_days")).fetchall()
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[Connection]:
     with store_connection(url) as connection:
         # The lock belongs to the session: the snapshot is taken only when it is held.
         connection.execute("select pg_advisory_lock(hashtextextended('zhengku.store_day', 0))")
         connection.commit()
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        row = connection.execute(statement("reconcile/has_store_days")).fetchone()
-        assert row is not None
-        if whole or not row[0]:
-            connection.execute(statement("reconcile/forget_store_batches"))
-            connection.execute(statement("reconcile/forget_store_days"))
-            for dataset in catalog.reference.standard_fields:
-                connection.execute(statement("reconcile/whole_store_days").format(**_names(dataset)))
-                connection.execute(statement("reconcile/keep_store_sums"), {"dataset": dataset})
-                connection.execute("drop table pg_temp.store_sum")
-            connection.execute(statement("reconcile/loaded_batches"))
-            return
-        for dataset, batches in connection.execute(statement("reconcile/new_batches")).fetchall():
-            values = {"dataset": dataset, "batches": batches}
-            connection.execute(statement("reconcile/add_store_days").format(**_names(dataset)), values)
-            connection.execute(statement("reconcile/keep_batches"), values)
-        connection.execute(statement("reconcile/forget_empty_days"))
+        yield connection
+
+
+def _count_whole(connection: Connection, catalog: Catalog) -> None:
+    connection.execute(statement("reconcile/forget_store_batches"))
+    connection.execute(statement("reconcile/forget_store_days"))
+    for dataset in catalog.reference.standard_fields:
+        connection.execute(statement("reconcile/whole_store_days").format(**_names(dataset)))
+        connection.execute(statement("reconcile/keep_store_sums"), {"dataset": dataset})
+        connection.execute("drop table pg_temp.store_sum")
+    connection.execute(statement("reconcile/loaded_batches"))
+
+
+def _add_new(connection: Connection) -> None:
+    for dataset, batches in connection.execute(statement("reconcile/new_batches")).fetchall():
+        values = {"dataset": dataset, "batches": batches}
+        connection.execute(statement("reconcile/add_store_days").format(**_names(dataset)), values)
+        connection.execute(statement("reconcile/keep_batches"), values)
+    connection.execute(statement("reconcile/forget_empty_days"))
 
 
 def store_days(

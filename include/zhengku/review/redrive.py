@@ -21,6 +21,9 @@ from zhengku.road import Road
 
 log = logging.getLogger(__name__)
 
+MOST_NAMED = 20
+"""Deliveries that a hint names."""
+
 FIRST_ROW_NO = 2
 """Number of the first row in a file of kept rows: its line."""
 
@@ -63,9 +66,31 @@ def redrive(
         except ZhengkuError as error:
             log.warning("The problems of batch %d: %s", batch_id, error)
             failures.append(error)
+    _tell_replaced(road, values)
     if failures:
         raise failures[0]
     return done
+
+
+def _tell_replaced(road: Road, values: dict[str, Any]) -> None:
+    """Log that older rows of records that are still wrong were not redriven, where there are some.
+
+    Their problems are closed: a newer row of the record came, and was wrong too. Only what came last is redriven.
+    """
+    with store_connection(road.settings.database_url) as connection:
+        row = connection.execute(statement("review/replaced_batches"), values).fetchone()
+    assert row is not None
+    number, batches = row
+    if number:
+        named = " ".join(f"--batch {batch_id}" for batch_id in batches[:MOST_NAMED])
+        more = f" (and {len(batches) - MOST_NAMED} more)" if len(batches) > MOST_NAMED else ""
+        log.warning(
+            "%d older rows of records that are still wrong were not redriven: a newer wrong row replaced each. Where "
+            "the older one is right today, `zhengku replay %s%s` takes its delivery through the road again.",
+            number,
+            named,
+            more,
+        )
 
 
 def _redrive(

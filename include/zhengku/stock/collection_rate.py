@@ -110,7 +110,6 @@ def count_collection(connection: Connection, catalog: Catalog, day: date) -> lis
         statement("stock/lacking_certificates"),
         {
             "comparison_rules": OWN_RULES,
-            "any_department": departments.get(any_type),
             "collected_types": list(departments),
             "departments": list(departments.values()),
         },

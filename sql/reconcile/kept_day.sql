@@ -1,0 +1,3 @@
+create temporary table kept_day on commit drop as
+select *
+from reconciliation.store_day
