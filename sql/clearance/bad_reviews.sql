@@ -48,7 +48,7 @@ judged as (
             when r.called_back_at is null and r.callback_ends_at <= %(moment)s then 'callback_overdue'
             when r.rectified_at is null and r.rectification_ends_at <= %(moment)s then 'rectification_overdue'
             when r.called_back_at is null or r.rectified_at is null then 'open'
-            when r.called_back_at > r.callback_ends_at or r.rectified_at > r.rectification_ends_at then 'done_late'
+            when r.called_back_at >= r.callback_ends_at or r.rectified_at >= r.rectification_ends_at then 'done_late'
             else 'done'
         end as state
     from review as r

@@ -1,4 +1,5 @@
--- Who was on yesterday's list and is not on this one, and why: archived, rated, or no longer to be rated at all. Only
+-- Who was on yesterday's list and is not on this one, and why: archived (by then, or too old for this list and unrated at
+-- its cut-off, whichever list archived it), rated, or no longer to be rated at all. Only
 -- who left the trunk between the two, or stands in a correction of either, can be among them.
 with left_behind as (
     select e.record_key
@@ -51,7 +52,8 @@ reason as (
     select
         case
             when a.record_key is not null then 'archived'
-            when s.rated_at <= %(cutoff_at)s then 'cleared'
+            when clearance.is_by(s.rated_at, %(cutoff_at)s, %(kind)s) then 'cleared'
+            when s.finished_at < %(oldest_finish)s then 'archived'
             else 'withdrawn'
         end as reason
     from left_behind as b

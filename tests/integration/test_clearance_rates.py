@@ -73,6 +73,7 @@ def test_same_day_clearance_counts_who_was_unrated_at_the_cutoff_and_rated_by_mi
     store.load(
         Case("rated before the cutoff", before),
         Case("rated after it", before),
+        Case("rated in the last second", before),
         Case("rated at midnight", before),
         Case("rated the next day", before),
         Case("never rated", before),
@@ -81,23 +82,31 @@ def test_same_day_clearance_counts_who_was_unrated_at_the_cutoff_and_rated_by_mi
         Case("rated by default", before),
         Evaluation("1", "rated before the cutoff", at("03-02 16:30")),
         Evaluation("2", "rated after it", at("03-02 16:30:01")),
-        Evaluation("3", "rated at midnight", at("03-03 00:00")),
+        Evaluation("3", "rated in the last second", at("03-02 23:59:59")),
+        Evaluation("7", "rated at midnight", at("03-03 00:00")),
         Evaluation("4", "rated the next day", at("03-03 00:00:01")),
         Evaluation("5", "late, rated the same day", at("03-02 17:00")),
         Evaluation("6", "rated by default", at("03-02 17:00"), is_default="yes"),
     )
-    # Of those finished after the cut-off only who is unrated at midnight counts.
-    assert shares(store, "03-02")[CLEARED] == (2, 6)
+    # Of those finished after the cut-off only who is unrated at midnight counts, in the first reading: it can only lose
+    # by them. Midnight belongs to the next day.
+    found = shares(store, "03-02")
+    assert found[CLEARED] == (2, 7)
+    assert found["日清率（截止前办结）"] == (2, 6)
 
 
 def test_bad_reviews_count_on_the_day_their_rectification_is_due(store):
     # Monday 2 March: the call-back is due on the 3rd, the rectification on the 23rd.
     made = at("03-02 12:00")
-    bad = {"level": "dissatisfied", "called_back_at": at("03-04 00:00"), "rectified_at": at("03-24 00:00")}
+    bad = {
+        "level": "dissatisfied",
+        "called_back_at": at("03-03 23:59:59"),
+        "rectified_at": at("03-23 23:59:59"),
+    }
     store.load(
         Evaluation("in time", "A", made, **bad),
-        Evaluation("called late", "A", made, **{**bad, "called_back_at": at("03-04 00:00:01")}),
-        Evaluation("rectified late", "A", made, **{**bad, "rectified_at": at("03-24 00:00:01")}),
+        Evaluation("called late", "A", made, **{**bad, "called_back_at": at("03-04 00:00")}),
+        Evaluation("rectified late", "A", made, **{**bad, "rectified_at": at("03-24 00:00")}),
         Evaluation("nothing done", "A", made, level="very_dissatisfied"),
         Evaluation("without a name", "A", made, level="dissatisfied", is_real_name="no"),
         Evaluation("by default", "A", made, level="dissatisfied", is_default="yes"),
@@ -232,7 +241,7 @@ def test_bad_reviews_stand_overdue_first_with_their_deadlines(store):
         Evaluation("not called", "A", made, level="dissatisfied"),
         Evaluation("not rectified", "A", made, level="very_dissatisfied", called_back_at=at("03-03 12:00")),
         Evaluation("late", "X", made, level="dissatisfied", called_back_at=at("03-05 12:00"), rectified_at=made),
-        Evaluation("done", "A", made, level="dissatisfied", called_back_at=at("03-04 00:00"), rectified_at=made),
+        Evaluation("done", "A", made, level="dissatisfied", called_back_at=at("03-03 23:59:59"), rectified_at=made),
         Evaluation("without a name", "A", made, level="dissatisfied", is_real_name="no"),
         Evaluation("later", "A", at("03-24 00:00"), level="dissatisfied"),
     )

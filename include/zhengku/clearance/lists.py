@@ -290,6 +290,11 @@ class KeptList(ListCounts):
         """The parameters by which a statement finds the rows of this version."""
         return {"base_list": self.base_list, "corrections": self.corrections, "day": self.day}
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The parameters by which a statement judges who belongs on this list."""
+        return {"cutoff_at": self.cutoff_at, "kind": self.kind, "oldest_finish": self.oldest_finish}
+
 
 def kept_list(connection: Connection, name: str, values: Mapping[str, Any]) -> KeptList | None:
     """Run a statement of `sql/clearance/` that finds one version of a list at most."""

@@ -122,7 +122,7 @@ class DailyClearance:
             connection.execute(statement("clearance/record_compared"))
             if (day, kind) not in {(final.day, final.kind) for final in finals}:
                 # What changed since it was last compared with the facts is not known any more.
-                values = {**existing.members, "cutoff_at": existing.cutoff_at, "oldest_finish": existing.oldest_finish}
+                values = {**existing.members, **existing.limits}
                 self._make(connection, "candidate", statement("clearance/list_candidates"), values)
                 corrected = self._correct(connection, [existing], now)
                 return corrected[0] if corrected else existing.published
@@ -201,7 +201,7 @@ class DailyClearance:
         """
         kept = kept_list(connection, "list_by_id", {"list_id": published.list_id})
         assert kept is not None
-        values = {**kept.members, "cutoff_at": kept.cutoff_at, "oldest_finish": kept.oldest_finish}
+        values = {**kept.members, **kept.limits}
         with connection.cursor(row_factory=class_row(Discrepancy)) as cursor:
             return cursor.execute(statement("clearance/verify_list"), values).fetchall()
 
@@ -305,6 +305,8 @@ class DailyClearance:
         self._enter(connection, values)
         if is_late:
             connection.execute(statement("clearance/record_compared"))
+            # It archives nothing itself: the trunk, which is further, has done that.
+            values["archived_total"] += _one(connection, "clearance/count_too_old", values)["too_old"]
             self._make(connection, "wanted", _made_of(_wanted_rows(_ALL_SERVICES)), values)
             return self._complete(connection, {**values, **_one(connection, "clearance/branch_off", values)})
         values["archived_total"] += connection.execute(_of("clearance/archive", services), values).rowcount
