@@ -1,6 +1,7 @@
 """`zhengku clearance`: publish, read and check the lists of daily clearance (日清清单) without Airflow."""
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
@@ -13,7 +14,7 @@ from rich.text import Text
 from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.clearance import lists
-from zhengku.clearance.config import ListKind
+from zhengku.clearance.config import DUE_DAYS, ListKind
 from zhengku.clearance.lists import Connection, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
@@ -39,11 +40,15 @@ def publish(
     only_if_fresh: Annotated[
         bool, typer.Option("--only-if-fresh", help="Only lists since whose cut-off all sources were read.")
     ] = False,
+    is_sure: Annotated[
+        bool, typer.Option("--yes", help="Publish a list older than a week without being asked.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish every list that is due; or, with --day and --kind, that one.
 
-    A list that is out already stays as it is, or gets another version where its facts have changed.
+    A list that is out already stays as it is, or gets another version where its facts have changed. What is older than
+    a week is never due: such a list is published, for good, only after a question or with --yes.
     """
     clearance = DailyClearance(Settings.load())
     now = clock.now()
@@ -54,8 +59,23 @@ def publish(
     if day is None or kind is None:
         published = clearance.publish_due(now, only_if_fresh)
     else:
-        published = [clearance.publish(_day(day), kind, now)]
+        asked = _day(day)
+        clearance.check_day(asked, kind, now)
+        if not is_sure:
+            _ask_about_old_list(asked, kind)
+        published = [clearance.publish(asked, kind, now)]
     _show_lists(published, as_json=as_json)
+
+
+def _ask_about_old_list(day: date, kind: ListKind) -> None:
+    """Let somebody say that a list older than what is ever due is meant; raises `ConfigurationError` where nobody can."""
+    days = (clock.today() - day).days
+    if days <= DUE_DAYS:
+        return
+    about = f"The {kind} list of {day} is {days:,} days old; once published it stays, with what is loaded today"
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"{about}. Add --yes if it is meant.")
+    typer.confirm(f"{about}. Publish it?", abort=True, err=True)
 
 
 @clearance_app.command("list")

@@ -84,6 +84,22 @@ as $$
     select (moment at time zone 'Asia/Shanghai')::time <> '23:59:59'
 $$;
 
+-- Whether a batch had been taken in when a list was published; with no list, whether there is a batch at all.
+create or replace function clearance.is_known(batch bigint, to_list bigint)
+returns boolean
+language sql stable parallel safe
+as $$
+    select
+        batch is not null
+        and (
+            to_list is null
+            or exists (
+                select from clearance.applied_batch as a
+                where a.batch_id = batch and a.before_list <= to_list
+            )
+        )
+$$;
+
 -- The state of a row on a list of a day.
 create or replace function clearance.state_of(since_day date, is_reopened boolean, list_day date)
 returns text

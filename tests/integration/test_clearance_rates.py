@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from openpyxl import load_workbook
 from tests.clearance_facts import Case, Evaluation, Store, at, day
 
 from zhengku.clearance import lists
+from zhengku.clearance.delivery import write_part
 from zhengku.clearance.lists import Rate, RevealRefused
 
 CLEARED = "日清率"
@@ -266,6 +268,34 @@ def test_bad_reviews_stand_overdue_first_with_their_deadlines(store):
     assert [review for review in found if review.district == "echeng"] == of_district
 
 
+def test_bad_reviews_of_a_version_are_those_that_were_known_when_it_was_published(store, tmp_path):
+    review = Evaluation("1", "A", at("03-02 12:00"), level="dissatisfied", reason="等候过久")
+    store.load(Case("A", at("03-02 10:00")), review)
+    first = store.clearance.publish(day("03-02"), "final", at("03-03 06:00"))
+    store.load(
+        replace(review, called_back_at=at("03-03 09:00"), reason="已沟通"),
+        replace(store.cases["A|1"], hall="另一大厅", case_state="withdrawn"),
+        Evaluation("2", "A", at("03-02 13:00"), level="very_dissatisfied"),
+    )
+    second = store.clearance.publish(day("03-02"), "final", at("03-03 18:00"))
+    assert second.version == 2
+    store.load(replace(review, called_back_at=at("03-03 09:00"), is_effective="no"))
+
+    def told(known_to: lists.PublishedList | None) -> list[tuple[object, ...]]:
+        found = lists.bad_reviews(store.connection, store.catalog, day("03-02"), known_to=known_to)
+        return [(row.evaluation_number, row.state, row.reason, row.hall) for row in found]
+
+    assert told(first) == [("1", "open", "等候过久", "鄂城区虚构政务服务大厅")]
+    assert told(second) == [("2", "open", None, "另一大厅"), ("1", "open", "已沟通", "另一大厅")]
+    assert [number for number, *_ in told(None)] == ["2"]
+    # So do the workbooks, whenever they are written.
+    for published, reasons in ((first, ["等候过久"]), (second, [None, "已沟通"])):
+        with store.connection.transaction():
+            write_part(store.connection, store.catalog, published, None, tmp_path / "list.xlsx")
+        [header, *lines] = load_workbook(tmp_path / "list.xlsx")["差评整改"].iter_rows(values_only=True)
+        assert [line[header.index("差评原因")] for line in lines] == reasons
+
+
 def test_lists_of_people_to_call_are_empty_before_anything_was_taken_in(store):
     assert lists.bad_reviews(store.connection, store.catalog, day("03-23")) == []
     assert lists.suspicious(store.connection, day("03-01"), day("03-31")) == []
@@ -289,6 +319,18 @@ def test_ratings_seconds_after_finishing_are_suspicious(store):
         ("seconds_after_finishing", "at once"),
         ("seconds_after_finishing", "10 s"),
     ]
+
+
+def test_of_days_without_a_time_no_seconds_are_counted(store):
+    # As a feed with date_only has them.
+    end = at("03-02 23:59:59")
+    store.load(
+        Case("A", end),
+        Evaluation("1", "A", end),
+        *(Evaluation(f"d{n}", "X", end, device="D1", evaluation_window="1") for n in range(20)),
+    )
+    store.clearance.refresh_rates()
+    assert lists.suspicious(store.connection, day("03-02"), day("03-02")) == []
 
 
 def test_bursts_of_a_device_or_a_window_are_suspicious_and_all_of_their_ratings(store):

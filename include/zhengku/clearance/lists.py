@@ -417,10 +417,12 @@ def bad_reviews(
     districts: Collection[str] | None = None,
     *,
     now: datetime | None = None,
+    known_to: PublishedList | None = None,
 ) -> list[BadReview]:
     """Return the bad reviews made up to the end of a day, overdue first, then by what is due.
 
-    What is overdue is judged at the end of the day, or `now` (the present) where that is earlier. Calendar and terms
+    What is overdue is judged at the end of the day, or `now` (the present) where that is earlier. With a list they are
+    those that were known when it was published, as they stood then, and the present is that moment. Calendar and terms
     are those of the last publishing or counting of rates; there is nothing before the first.
     """
     basis = _basis(connection)
@@ -434,7 +436,8 @@ def bad_reviews(
         "callback_working_days": numbers["callback_working_days"],
         "rectification_working_days": numbers["rectification_working_days"],
         "day": day,
-        "moment": min(now or clock.now(), end),
+        "moment": min(now or (clock.now() if known_to is None else known_to.published_at), end),
+        "known_to": None if known_to is None else known_to.list_id,
         "districts": _array(districts),
     }
     with connection.cursor(row_factory=dict_row) as cursor:

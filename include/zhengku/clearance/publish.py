@@ -96,19 +96,34 @@ class DailyClearance:
                 published.append(self.publish(day, kind, now))
         return published
 
-    def publish(self, day: date, kind: ListKind, now: datetime) -> PublishedList:
-        """Publish a list with the facts that are loaded, after corrections of earlier final lists; return it.
-
-        A list that exists already is returned as it is, or in a new version where the facts have changed. `now`, with a
-        zone, is the time of publishing. Raises `ConfigurationError` before the list's cut-off, and what
-        `store_connection` raises.
-        """
+    def check_day(self, day: date, kind: ListKind, now: datetime) -> None:
+        """Raise `ConfigurationError` for a list that cannot be published: before its cut-off, or before the calendar."""
+        if day < WorkingCalendar.first_day:
+            raise ConfigurationError(
+                f"The {kind} list of {day} cannot be published: expected a day from {WorkingCalendar.first_day} on, "
+                "with which the calendar of working days begins. Name a later day."
+            )
+        today = now.astimezone(CITY_TIME_ZONE).date()
+        if day > today:
+            # The last day of all has no end that could be told.
+            raise ConfigurationError(
+                f"The {kind} list of {day} cannot be published before its cut-off: that day is to come. "
+                f"Name a day up to {today}."
+            )
         cutoff_at = self.config.cutoff(day, kind)
         if now < cutoff_at:
             raise ConfigurationError(
                 f"The {kind} list of {day} cannot be published before its cut-off at {cutoff_at:%Y-%m-%d %H:%M}. "
                 "Publish it then, or an earlier list."
             )
+
+    def publish(self, day: date, kind: ListKind, now: datetime) -> PublishedList:
+        """Publish a list with the facts that are loaded, after corrections of earlier final lists; return it.
+
+        A list that exists already is returned as it is, or in a new version where the facts have changed. `now`, with a
+        zone, is the time of publishing. Raises what `check_day` and `store_connection` raise.
+        """
+        self.check_day(day, kind, now)
         with self._alone(now) as (connection, changed):
             # What a list is judged against is what was out before it: not the corrections that are made with it.
             newest_before = self._position(connection, day)["next_list"] - 1

@@ -35,7 +35,7 @@ _DATES: Final = {
     DateForm.CHINESE: re.compile(r"([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日" + _TIME),
 }
 _SERIAL: Final = re.compile(r"([1-7][0-9]{4})(?:\.[0-9]+)?")
-_AT_MIDNIGHT: Final = re.compile(r"(?:[ T日号]|[0-9]{8})0{1,2}:?00(?::?00(?:[.,]0+)?)?(?:\+08:?00)?$")
+_AT_MIDNIGHT: Final = re.compile(r"(?:[ T日号]0?|(?<![0-9])[0-9]{8}0)0:?00(?::?00(?:[.,]0+)?)?(?:\+08:?00)?$")
 _WITH_TIME: Final = re.compile(r"[0-9][:时点][0-9]|[0-9]{14}|[0-9]{5}\.[0-9]")
 _ORGANISATION: Final = re.compile(r".{2,}(?:公司|中心|学校|医院|厂|店|社|所|部|局|院|站|会|行|超市|政府|办事处|工作室)")
 _AUTHORITY: Final = re.compile(r".{2,}(?:局|厅|委员会|政府|部|委|大队|支队)")

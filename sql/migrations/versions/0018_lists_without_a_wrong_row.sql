@@ -28,5 +28,7 @@ set before_list = coalesce(
     )
 );
 alter table clearance.applied_batch alter column before_list set not null;
+create index evaluation_history_bad on store.evaluation_history (evaluated_at)
+where level in ('dissatisfied', 'very_dissatisfied') and is_effective = 'yes';
 comment on column clearance.applied_batch.before_list is
 '计入时下一版清单的编号：编号不小于它的各版清单发布时已知此批';
