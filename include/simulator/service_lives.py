@@ -597,7 +597,9 @@ class Lives:
 
     def _bad_at_the_last_moment(self, day: date) -> None:
         """Both done in the last second of the day on which they are due."""
-        self._bad("bad_at_the_last_moment", day, called=CALLBACK_WITHIN, rectified=RECTIFIED_WITHIN, in_last_second=True)
+        self._bad(
+            "bad_at_the_last_moment", day, called=CALLBACK_WITHIN, rectified=RECTIFIED_WITHIN, in_last_second=True
+        )
 
     def _bad_a_moment_too_late(self, day: date) -> None:
         self._bad(

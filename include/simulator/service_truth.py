@@ -228,7 +228,8 @@ class Counts:
     """What stands at the top of a list.
 
     What was on yesterday's list and is not on this one was archived or is too old for it, or `cleared` by a rating of
-    its own, or else `withdrawn`. `archived_total` are all that were ever archived up to this list, listed before or not.
+    its own, or else `withdrawn`. `archived_total` are all that were ever archived up to this list, also those that were
+    never listed.
     """
 
     unrated: int
@@ -378,7 +379,7 @@ class Publisher:
         left = (set(yesterday.by_key) if yesterday else set()) - keys
         archived = {key for key, by in self.archived.items() if _place(by) <= _place((day, kind))}
         archived_total = len(archived)
-        # Who is unrated and too old for this list left by age, although it had cleared, and not archived, them at first.
+        # Who is unrated and too old for this list left by age, although at first it had cleared and not archived them.
         archived |= {
             key
             for key in left

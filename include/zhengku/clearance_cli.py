@@ -68,7 +68,7 @@ def publish(
 
 
 def _ask_about_old_list(day: date, kind: ListKind) -> None:
-    """Let somebody say that a list older than what is ever due is meant; raises `ConfigurationError` where nobody can."""
+    """Ask whether a list that is older than what is ever due is meant; where nobody can say, refuse."""
     days = (clock.today() - day).days
     if days <= DUE_DAYS:
         return
@@ -134,6 +134,44 @@ def list_(
             Text(f"{row.age_working_days}{' overdue' if row.overdue else ''}"),
         )
     print_fitting(out, table, ("department", "district", "applicant", "item"))
+
+
+@clearance_app.command("left")
+def left_(
+    day: Day = None,
+    kind: Kind = None,
+    version: Version = None,
+    district: Annotated[
+        list[str] | None, typer.Option(help="Only rows of this district; more than once for more.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who was on yesterday's final list and is not on a list, the newest when no day is given, and why."""
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog_folder)
+    with store_connection(settings.database_url) as connection:
+        published = _published(connection, day, kind, version)
+        rows = lists.left(connection, published, _districts(catalog, district))
+    if as_json:
+        _print_json([asdict(row) for row in rows])
+        return
+    table = Table("reason", "section", "district", "department", "hall, window, handler", "case", "item", "finished")
+    for row in rows:
+        table.add_row(
+            row.reason,
+            row.section,
+            Text(lists.district_name(catalog, row.district)),
+            Text(row.handling_department or ""),
+            Text("\n".join(part for part in (row.hall, row.window, row.handler) if part)),
+            Text(row.record_key),
+            Text(row.service_item_name or ""),
+            _moment(row.finished_at),
+        )
+    print_fitting(out, table, ("department", "district", "section", "item"))
+    counts = published.counts
+    counted = counts.cleared + counts.withdrawn + counts.archived
+    if counted and not rows and not district:
+        out.print(Text(f"{_name(published)}: {counted:,} left; it came out before their reasons were kept row by row."))
 
 
 @clearance_app.command()

@@ -103,6 +103,7 @@ review as (
             where
                 clearance.is_known(v.batch_id, %(known_to)s)
                 and not clearance.is_known(v.replaced_by_batch_id, %(known_to)s)
+            order by v.batch_id desc
             limit 1
         ) as c
         on true

@@ -67,8 +67,8 @@ as $$
     where r.is_listed
 $$;
 
--- Whether a moment counts for a list. 24:00 of a day is the first moment of the next and belongs to that, so it does not
--- count for the final list; the working list's cut-off is a time of day like any other, and counts (decision 0042).
+-- Whether a moment counts for a list. 24:00 of a day is the first moment of the next and belongs to that, so it does
+-- not count for the final list; the working list's cut-off is a time of day like any other, and counts (decision 0042).
 create or replace function clearance.is_by(moment timestamptz, cutoff timestamptz, of_kind text)
 returns boolean
 language sql immutable parallel safe
@@ -109,8 +109,8 @@ as $$
 $$;
 
 -- A list of a day before one that a record was on, in any version up to the list `shown_until`; `last_before` is the
--- last trunk list of such a day. No parameter is named like a column of a table in the body: in SQL functions the column
--- is meant (decision 0041).
+-- last trunk list of such a day. No parameter is named like a column of a table in the body: in SQL functions the
+-- column is meant (decision 0041).
 -- The limits keep it a look-up by key: without them an exists is answered by hashing every entry there is.
 create or replace function clearance.listings_before(
     key text, last_before bigint, list_day date, shown_until bigint

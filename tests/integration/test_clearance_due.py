@@ -154,6 +154,10 @@ def test_command_line_publishes_shows_and_checks(store):
         "shown": "50.00%",
     }
     assert printed(zhengku(store, "verify", "--json")) == []
+    printed(zhengku(store, "publish", "--day", "2026-03-02", "--kind", "final", "--yes", "--json"))
+    printed(zhengku(store, "publish", "--day", "2026-03-03", "--kind", "working", "--yes", "--json"))
+    assert printed(zhengku(store, "left", "--json")) == []
+    assert printed(zhengku(store, "verify", "--json")) == []
     store.load(Evaluation("2", "B", at("03-02 12:00")))
     wrong = zhengku(store, "verify")
     assert wrong.returncode == 1

@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from openpyxl import load_workbook
 from tests.clearance_facts import Case, Evaluation, Store, at, day
 
 from zhengku.clearance import lists
+from zhengku.clearance.delivery import write_part
 from zhengku.clearance.lists import ListRow, PublishedList
 from zhengku.errors import ConfigurationError
 
@@ -156,6 +158,33 @@ def test_row_leaves_when_it_is_rated_and_is_counted_as_cleared(store):
     [cleared] = lists.cleared_since(store.connection, monday)
     assert (cleared.record_key, cleared.rated_at) == ("A|1", at("03-03 09:00"))
     assert publish(store, "03-03", "final").counts.cleared == 1
+
+
+def test_reason_of_each_row_that_left_stays_as_it_was_told(store, tmp_path):
+    store.load(
+        Case("rated", at("03-02 10:00")),
+        Case("withdrawn", at("03-02 10:00"), district="gedian"),
+        Case("stays", at("03-02 10:00")),
+    )
+    publish(store, "03-02", "final")
+    rating = Evaluation("1", "rated", at("03-03 09:00"))
+    store.load(rating, replace(store.cases["withdrawn|1"], case_state="withdrawn"))
+    tuesday = publish(store, "03-03", "working")
+    told = {"rated|1": "cleared", "withdrawn|1": "withdrawn"}
+    assert {row.record_key: row.reason for row in lists.left(store.connection, tuesday)} == told
+    assert [row.record_key for row in lists.left(store.connection, tuesday, ["gedian"])] == ["withdrawn|1"]
+    store.load(replace(rating, is_effective="no"))
+    publish(store, "03-03", "final")
+    assert {row.record_key: row.reason for row in lists.left(store.connection, tuesday)} == told
+    with store.connection.transaction():
+        write_part(store.connection, store.catalog, tuesday, None, tmp_path / "list.xlsx")
+    [header, *lines] = load_workbook(tmp_path / "list.xlsx")["销号与移出"].iter_rows(values_only=True)
+    places = [header.index(name) for name in ("原因", "上一日", "区划", "办件编号")]
+    assert {tuple(line[place] for place in places) for line in lines} == {
+        ("已评销号", "未评办件", "鄂城区", "rated"),
+        ("撤销", "未评办件", "葛店开发区", "withdrawn"),
+    }
+    assert lists.left(store.connection, publish(store, "03-01", "working", "03-05 08:00")) == []
 
 
 def test_evaluation_that_arrives_late_corrects_the_final_lists_after_it_was_made(store):
@@ -318,9 +347,7 @@ def test_who_leaves_by_age_is_archived_on_a_working_list_published_after_the_fin
     store.load(Case("A", at("01-05 10:00")), Case("B", at("01-05 11:00")), Case("C", at("01-05 12:00")))
     store.clearance.publish(last, "final", store.config.latest(last, "final"))
     cutoff = store.config.cutoff(after, "working")
-    store.load(
-        Evaluation("1", "B", cutoff + timedelta(hours=2)), replace(store.cases["C|1"], case_state="withdrawn")
-    )
+    store.load(Evaluation("1", "B", cutoff + timedelta(hours=2)), replace(store.cases["C|1"], case_state="withdrawn"))
     final = store.clearance.publish(after, "final", store.config.latest(after, "final"))
     assert (final.counts.archived, final.counts.cleared, final.counts.withdrawn) == (1, 1, 1)
     late = store.clearance.publish(after, "working", store.config.latest(after, "final"))

@@ -113,7 +113,9 @@ class Diary:
     def rows_of(self, out: Out | None) -> dict[str, Line]:
         return {line.key: line for line in self.lines if out is not None and line.serial == out.serial}
 
-    def enter(self, on: date, kind: str, number: int, sections: dict[str, str], until: int, archived_total: int) -> None:
+    def enter(
+        self, on: date, kind: str, number: int, sections: dict[str, str], until: int, archived_total: int
+    ) -> None:
         """Write down a version with these services; who was on the version before keeps state and since."""
         serial = len(self.out)
         before = {(line.on, line.kind, line.number, line.key): line for line in self.lines}
@@ -161,9 +163,10 @@ class Diary:
         sections = {}
         for key in self.store.cases:
             stands = self.standing(key, on, kind)
-            if stands in ("unrated", "default_rated") and not self.had_gone(key, on, kind):
-                if key in shown or not self.too_old(key, on):
-                    sections[key] = stands
+            if stands not in ("unrated", "default_rated") or self.had_gone(key, on, kind):
+                continue
+            if key in shown or not self.too_old(key, on):
+                sections[key] = stands
         if sections != {key: line.section for key, line in shown.items()}:
             self.enter(on, kind, newest.number + 1, sections, until, newest.archived_total)
 
@@ -206,7 +209,9 @@ def counts(moment: datetime, on: date, kind: str) -> bool:
 
 
 def some_moment(random: Random, around: date) -> datetime:
-    on = at("03-01 00:00").replace(month=around.month, day=around.day) - timedelta(days=random.choice([0, 0, 0, 1, 1, 2, 3, 6]))
+    on = at("03-01 00:00").replace(month=around.month, day=around.day) - timedelta(
+        days=random.choice([0, 0, 0, 1, 1, 2, 3, 6])
+    )
     clock = random.choice([(0, 0, 0), (9, 0, 0), (12, 0, 0), (16, 30, 0), (16, 30, 1), (18, 0, 0), (23, 59, 59)])
     return on + timedelta(hours=clock[0], minutes=clock[1], seconds=clock[2])
 
@@ -289,8 +294,13 @@ def check(store: Store, diary: Diary) -> Counter[str]:
             name: left.get(name, 0) for name in ("cleared", "withdrawn", "archived")
         }, out
         assert shown.archived_total == out.archived_total, out
-        yesterday = len(diary.rows_of(diary.yesterday(out.on, diary.until[out.on])))
-        assert yesterday - sum(left.values()) + shown.new + shown.reopened == len(rows), out
+        gone = lists.left(store.connection, found)
+        assert Counter(row.reason for row in gone) == left, out
+        yesterday_rows = diary.rows_of(diary.yesterday(out.on, diary.until[out.on]))
+        assert {row.record_key: row.section for row in gone} == {
+            key: line.section for key, line in yesterday_rows.items() if key not in rows
+        }, out
+        assert len(yesterday_rows) - sum(left.values()) + shown.new + shown.reopened == len(rows), out
         met.update(row.state for row in rows.values())
         met.update(left)
         met["corrected"] += out.number > 1

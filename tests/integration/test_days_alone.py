@@ -1,4 +1,4 @@
-"""A system that sends days alone as finish times: its cases stand on the lists, and count in the rates, of their day."""
+"""A system that sends days alone as finish times: its cases are on the lists, and in the rates, of their day."""
 
 import secrets
 from collections.abc import Iterator
@@ -76,7 +76,9 @@ class Bureau:
         )
 
     def load(self, *finished: str) -> Batch:
-        lines = [f"{number:018d},{text},2026-03-04 08:00:00" for number, text in enumerate(finished, 420700202603020001)]
+        lines = [
+            f"{number:018d},{text},2026-03-04 08:00:00" for number, text in enumerate(finished, 420700202603020001)
+        ]
         (self.drop / f"{secrets.token_hex(4)}.csv").write_text(
             "\n".join(["办件编号,办结日期,更新时间", *lines]) + "\n", encoding="utf-8"
         )

@@ -10,7 +10,25 @@ from typing import Any
 import psycopg
 import pytest
 
-SCHEMAS = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\\_%'"
+COLUMNS = r"""
+select n.nspname || '.' || c.relname, a.attname
+from pg_attribute as a
+inner join pg_class as c on a.attrelid = c.oid
+inner join pg_namespace as n on c.relnamespace = n.oid
+where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\_%'
+    and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'c')
+"""
+FUNCTIONS = r"""
+select
+    n.nspname || '.' || p.proname, p.proargnames, p.proargmodes::text[], p.pronargs,
+    coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)
+from pg_proc as p
+inner join pg_namespace as n on p.pronamespace = n.oid
+where n.nspname not in ('pg_catalog', 'information_schema') and n.nspname not like 'pg\_%' and p.prokind = 'f'
+    -- None of an extension's.
+    and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e')
+order by 1
+"""
 
 
 @pytest.fixture
@@ -22,19 +40,9 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 def clashes(connection: psycopg.Connection[Any]) -> list[str]:
     """Return each parameter of a stored function that has a namesake in the body, and whose column that is."""
     columns: dict[str, set[str]] = {}
-    for table, column in connection.execute(
-        "select n.nspname || '.' || c.relname, a.attname from pg_attribute as a"
-        " inner join pg_class as c on a.attrelid = c.oid inner join pg_namespace as n on c.relnamespace = n.oid"
-        f" where {SCHEMAS} and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'c')"
-    ):
+    for table, column in connection.execute(COLUMNS):
         columns.setdefault(table, set()).add(column)
-    functions = connection.execute(
-        "select n.nspname || '.' || p.proname, p.proargnames, p.proargmodes::text[], p.pronargs,"
-        " coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)"
-        " from pg_proc as p inner join pg_namespace as n on p.pronamespace = n.oid"
-        f" where {SCHEMAS} and p.prokind = 'f' and not exists"
-        " (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e') order by 1"
-    ).fetchall()
+    functions = connection.execute(FUNCTIONS).fetchall()
     assert len(functions) > 50
     # What a function in a FROM returns has columns, too.
     for name, names, modes, _, _ in functions:
@@ -44,9 +52,11 @@ def clashes(connection: psycopg.Connection[Any]) -> list[str]:
     found = []
     for name, names, modes, count, body in functions:
         bare = re.sub(r"--[^\n]*|/\*.*?\*/", " ", body, flags=re.DOTALL)
-        inputs = (names or [])[:count] if modes is None else [
-            known for known, mode in zip(names, modes, strict=True) if mode in ("i", "b", "v")
-        ]
+        inputs = (
+            (names or [])[:count]
+            if modes is None
+            else [known for known, mode in zip(names, modes, strict=True) if mode in ("i", "b", "v")]
+        )
         sources = {
             table: of_table
             for table, of_table in columns.items()

@@ -44,8 +44,9 @@ def write_part(
     districts: Collection[str] | None,
     path: Path,
 ) -> None:
-    """Write the rows of a list in some districts (None: all) as a workbook, with the bad reviews as they were known when
-    it was published, and the rates of its day as they are counted now.
+    """Write the rows of a list in some districts (None: all) as a workbook.
+
+    With the bad reviews as they were known when it was published, and the rates of its day as they are counted now.
 
     Raises what `write_workbook` raises.
     """
@@ -68,6 +69,7 @@ def write_part(
         rates,
         lists.difference(connection, published, districts),
         {key: district.name for key, district in catalog.districts.items()},
+        left=lists.left(connection, published, districts),
     )
 
 

@@ -161,6 +161,14 @@ class ChangedService(ListedService):
 
 
 @dataclass(frozen=True)
+class LeftService(ListedService):
+    """A service that was on yesterday's list, in `section`, and left: rated, archived, or no longer to be rated."""
+
+    section: Section
+    reason: Literal["cleared", "withdrawn", "archived"]
+
+
+@dataclass(frozen=True)
 class BadReview:
     """A real-name bad review with what is due for it, each until the end of its day; `reason` is masked."""
 
@@ -369,6 +377,22 @@ def difference(
         return []
     found = _found(connection, "rows_changed", _kept(connection, published), _filters(districts))
     return [ChangedService(**_service(row), change=row["change"], section=row["section"]) for row in found]
+
+
+def left(
+    connection: Connection, published: PublishedList, districts: Collection[str] | None = None
+) -> list[LeftService]:
+    """Return who was on yesterday's list and is not on this version, and why, in the list's order.
+
+    As it was told when the version came out. Versions from before this was kept have counts alone: nothing is returned.
+    """
+    kept = _kept(connection, published)
+    yesterday = kept_list(connection, "list_by_id", {"list_id": kept.yesterday_list})
+    if yesterday is None:
+        return []
+    against = {"yesterday_base": yesterday.base_list, "yesterday_corrections": yesterday.corrections}
+    found = _found(connection, "rows_left", kept, {**_filters(districts), **against})
+    return [LeftService(**_service(row), section=row["section"], reason=row["change"]) for row in found]
 
 
 def count_rows(

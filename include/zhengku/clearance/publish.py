@@ -97,7 +97,7 @@ class DailyClearance:
         return published
 
     def check_day(self, day: date, kind: ListKind, now: datetime) -> None:
-        """Raise `ConfigurationError` for a list that cannot be published: before its cut-off, or before the calendar."""
+        """Raise `ConfigurationError` where a list cannot be published: before its cut-off, or before the calendar."""
         if day < WorkingCalendar.first_day:
             raise ConfigurationError(
                 f"The {kind} list of {day} cannot be published: expected a day from {WorkingCalendar.first_day} on, "

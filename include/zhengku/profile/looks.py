@@ -121,8 +121,8 @@ class ColumnLook:
     """One column of a sample: how many rows, how many of them filled and distinct, and what the filled ones look like.
 
     `looks` counts values by what they look like, `date_forms` by the form of a date, `endless` those that say that
-    there is no end, `timed` the dates with a time, but for 00:00. `codes` are those of at most `CODE_LIMIT` distinct values that
-    cannot tell of a person, the most frequent first.
+    there is no end, `timed` the dates with a time, but for 00:00. `codes` are those of at most `CODE_LIMIT` distinct
+    values that cannot tell of a person, the most frequent first.
     """
 
     name: str

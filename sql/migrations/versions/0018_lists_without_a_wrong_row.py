@@ -1,4 +1,4 @@
-"""Lists without a wrong row: a parameter's name, both readings of 日清率, what was known when a version was published."""
+"""Lists without a wrong row: a parameter's name, both readings of 日清率, what was known at a publishing."""
 
 from pathlib import Path
 

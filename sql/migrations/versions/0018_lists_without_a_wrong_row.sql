@@ -28,6 +28,15 @@ set before_list = coalesce(
     )
 );
 alter table clearance.applied_batch alter column before_list set not null;
+-- Why each row left, as it was told: the facts go on. Lists published before have their counts alone.
+create table clearance.departure (
+    list_id bigint not null,
+    record_key text collate "C" not null,
+    reason text collate "C" not null check (reason in ('cleared', 'withdrawn', 'archived')),
+    primary key (list_id, record_key)
+);
+comment on table clearance.departure is '上一日终版清单所列、本版不再列出的办件服务及其原因，按发布时所知';
+
 create index evaluation_history_bad on store.evaluation_history (evaluated_at)
 where level in ('dissatisfied', 'very_dissatisfied') and is_effective = 'yes';
 comment on column clearance.applied_batch.before_list is
