@@ -93,6 +93,10 @@ def list_(
     hall: Annotated[str | None, typer.Option(help="Only rows of this hall.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many rows at most.")] = 20,
     offset: Annotated[int, typer.Option(min=0, help="How many rows to leave out first.")] = 0,
+    archived_within: Annotated[
+        int | None,
+        typer.Option(min=0, max=60, help="Only rows that leave by age within so many working days."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a list, the newest when no day is given, and its first rows; personal data is masked."""
@@ -111,6 +115,7 @@ def list_(
                 hall=hall,
                 offset=offset,
                 limit=limit,
+                archived_within=archived_within,
             )
         )
     if as_json:

@@ -1,6 +1,6 @@
 -- Keep who was on yesterday's list and is not on this one, and why, and count them: archived (by then, or too old for
--- this list and unrated at its cut-off, whichever list archived it), rated, or no longer to be rated at all. Only who left
--- the trunk between the two, or stands in a correction of either, can be among them.
+-- this list and unrated at its cut-off, whichever list archived it), rated, or no longer to be rated at all. Only who
+-- left the trunk between the two, or stands in a correction of either, can be among them.
 with left_behind as (
     select e.record_key
     from clearance.entry as e

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from openpyxl import load_workbook
@@ -11,6 +11,7 @@ from tests.clearance_facts import Case, Evaluation, Store, at, day
 from zhengku.clearance import lists
 from zhengku.clearance.delivery import write_part
 from zhengku.clearance.lists import ListRow, PublishedList
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError
 
 
@@ -339,6 +340,25 @@ def test_unrated_service_is_archived_when_it_is_older_than_the_limit_and_stays_s
     assert (published.counts.archived_total, published.counts.archived) == (1, 1)
     store.load(Evaluation("1", "A", at("04-11 10:00")))
     assert publish(store, "04-11", "final").counts.archived_total == 1
+
+
+def test_who_is_archived_soon_is_a_list(store):
+    calendar = store.clearance.calendar(day("04-01"))
+    last = calendar.add_working_days(day("01-05"), 60)
+    on = {number: calendar.add_working_days(day("01-05"), number) for number in range(8)}
+    store.load(
+        *(Case(str(number), datetime.combine(of_day, time(10), CITY_TIME_ZONE)) for number, of_day in on.items())
+    )
+    published = store.clearance.publish(last, "final", store.config.latest(last, "final"))
+    soon = {within: [row.case_number for row in rows(store, published, archived_within=within)] for within in (0, 1, 5)}
+    assert soon == {0: [], 1: ["0"], 5: ["0", "1", "2", "3", "4"]}
+    # So it comes about.
+    store.clearance.publish(
+        calendar.add_working_days(last, 5), "final", store.config.latest(calendar.add_working_days(last, 5), "final")
+    )
+    assert {key for (key,) in store.query("select record_key from clearance.archived")} == {
+        f"{number}|1" for number in soon[5]
+    }
 
 
 def test_who_leaves_by_age_is_archived_on_a_working_list_published_after_the_final_one(store):

@@ -345,17 +345,34 @@ def rows(
     state: State | None = None,
     offset: int = 0,
     limit: int | None = None,
+    archived_within: int | None = None,
 ) -> Iterator[ListRow]:
     """Yield rows of a list in its order: district, department, hall, window, handler, time of finishing, key.
 
-    Texts sort by code point, blanks last. A department or hall of "" means those without one. Without a limit the rows
-    are streamed, a few thousand in memory at a time, and the transaction must stay open until the last.
+    Texts sort by code point, blanks last. A department or hall of "" means those without one. With `archived_within`
+    only rows that leave by age within so many working days after the list's day. Without a limit the rows are streamed,
+    a few thousand in memory at a time, and the transaction must stay open until the last.
     """
     filters = _filters(districts, section, handling_department, hall, state)
     kept = _kept(connection, published)
     page = {**filters, "skipped": offset, "limit": limit}
+    if archived_within is not None:
+        page["finished_before"] = _archived_before(connection, kept, archived_within)
     for row in _found(connection, "rows_listed", kept, page, streamed=limit is None):
         yield _list_row(row, kept.day, catalog)
+
+
+def _archived_before(connection: Connection, kept: KeptList, within: int) -> datetime:
+    values = {
+        "calendar_id": kept.calendar_id,
+        "day": kept.day,
+        "archive_after_working_days": kept.archive_after_working_days,
+        "within": within,
+    }
+    row = connection.execute(statement("clearance/archived_soon"), values).fetchone()
+    assert row is not None
+    found: datetime = row[0]
+    return found
 
 
 def cleared_since(
@@ -626,6 +643,7 @@ def _found(
         "calendar_begin": WorkingCalendar.first_day,
         "deadline_working_days": kept.deadline_working_days,
         "record_key": None,
+        "finished_before": None,
         "skipped": 0,
         "limit": None,
         **filters,
