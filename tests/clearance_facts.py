@@ -208,8 +208,14 @@ class Kept:
     kind: str
     cutoff_at: datetime
     archive_after: int
+    archived_total: int = 0
     versions: list[dict[str, Listed]] = field(default_factory=list)
     counts: list[tuple[int, int, int]] = field(default_factory=list)
+
+    @property
+    def last_moment(self) -> datetime:
+        """The last moment that counts for it: 24:00 of a day belongs to the next."""
+        return self.cutoff_at - timedelta(microseconds=1) if self.kind == "final" else self.cutoff_at
 
     @property
     def newest(self) -> dict[str, Listed]:
@@ -274,14 +280,17 @@ class Lists:
         is_trunk = all(kept.cutoff_at < cutoff_at for kept in self.lists.values())
         kept = Kept(on, kind, cutoff_at, self.config.archive_after_working_days)
         rows: dict[str, Listed] = {}
-        for key, section in self.unrated(store, cutoff_at).items():
+        for key, section in self.unrated(store, kept.last_moment).items():
             if self.archived.get(key, cutoff_at + timedelta(1)) <= cutoff_at:
                 continue
             if self.age(store, key, on) > kept.archive_after:
                 if is_trunk and key not in self.archived:
                     self.archived[key] = cutoff_at
+                # What is late archives nothing, and counts what it would have.
+                kept.archived_total += not is_trunk
                 continue
             rows[key] = self._new_row(key, section, on)
+        kept.archived_total += sum(archived_at <= cutoff_at for archived_at in self.archived.values())
         self._add(store, kept, rows)
         self.lists[on, kind] = kept
         return kept
@@ -304,7 +313,7 @@ class Lists:
     def _correct(self, store: Store, kept: Kept) -> None:
         now = {
             key: section
-            for key, section in self.unrated(store, kept.cutoff_at).items()
+            for key, section in self.unrated(store, kept.last_moment).items()
             if self.archived.get(key, kept.cutoff_at + timedelta(1)) > kept.cutoff_at
             and (key in kept.newest or self.age(store, key, kept.day) <= kept.archive_after)
         }
@@ -322,8 +331,11 @@ class Lists:
         yesterday = self._yesterday(kept.day)
         reasons = [0, 0, 0]
         for key in yesterday.keys() - rows.keys():
-            is_archived = self.archived.get(key, kept.cutoff_at + timedelta(1)) <= kept.cutoff_at
-            reasons[2 if is_archived else 0 if self._is_rated(store, key, kept.cutoff_at) else 1] += 1
+            # Whoever is too old for this list left by age, whether it, a later one or none has archived it.
+            is_archived = self.archived.get(key, kept.cutoff_at + timedelta(1)) <= kept.cutoff_at or (
+                key in self.unrated(store, kept.last_moment) and self.age(store, key, kept.day) > kept.archive_after
+            )
+            reasons[2 if is_archived else 0 if self._is_rated(store, key, kept.last_moment) else 1] += 1
         kept.versions.append(rows)
         kept.counts.append((reasons[0], reasons[1], reasons[2]))
 

@@ -359,11 +359,15 @@ class Lives:
         self.note("late_case", case, told)
 
     def _late_rated_case(self, day: date) -> None:
+        """A correction alone shows it: rated before the next list, it comes back when that is ruled invalid."""
         case = self.case(self.at(day, "09:00", "16:00"))
         told = self.at(day + timedelta(days=2), "09:00", "12:00")
         self.tell(case, told)
-        self.rate(case, self.at(day + timedelta(days=1), "17:00", "20:00"), told_at=told + _TOLD)
+        rated = self.rate(case, self.at(day + timedelta(days=1), "17:00", "20:00"), told_at=told + _TOLD)
         self.note("late_rated_case", case, told)
+        at = datetime.combine(working_days_after(told.date(), 2), time(10))
+        self.tell(replace(rated, is_effective="no"), at)
+        self.note("shown_by_a_correction_alone", case, at)
 
     def _archived_on_arrival(self, day: date) -> None:
         case = self.case(self.at(working_days_before(day, ARCHIVE_AFTER + 10), "09:00", "16:00"))
@@ -500,11 +504,11 @@ class Lives:
     def _finished_after_working_cutoff(self, day: date) -> None:
         self._finished_at("finished_after_working_cutoff", datetime.combine(day, time(16, 30, 1)))
 
+    def _finished_in_the_last_second(self, day: date) -> None:
+        self._finished_at("finished_in_the_last_second", datetime.combine(day, time(23, 59, 59)))
+
     def _finished_at_midnight(self, day: date) -> None:
         self._finished_at("finished_at_midnight", datetime.combine(day + timedelta(days=1), time()))
-
-    def _finished_after_midnight(self, day: date) -> None:
-        self._finished_at("finished_after_midnight", datetime.combine(day + timedelta(days=1), time(0, 0, 1)))
 
     def _finished_at(self, name: str, moment: datetime) -> None:
         case = self.case(moment)
@@ -517,11 +521,11 @@ class Lives:
     def _rated_after_working_cutoff(self, day: date) -> None:
         self._rated_at("rated_after_working_cutoff", day, datetime.combine(day, time(16, 30, 1)))
 
+    def _rated_in_the_last_second(self, day: date) -> None:
+        self._rated_at("rated_in_the_last_second", day, datetime.combine(day, time(23, 59, 59)))
+
     def _rated_at_midnight(self, day: date) -> None:
         self._rated_at("rated_at_midnight", day, datetime.combine(day + timedelta(days=1), time()))
-
-    def _rated_after_midnight(self, day: date) -> None:
-        self._rated_at("rated_after_midnight", day, datetime.combine(day + timedelta(days=1), time(0, 0, 1)))
 
     def _rated_at(self, name: str, day: date, moment: datetime) -> None:
         case = self.finish(day, "09:00", "16:00")
@@ -592,12 +596,19 @@ class Lives:
         self._bad("bad_never_called", day, called=None, rectified=None)
 
     def _bad_at_the_last_moment(self, day: date) -> None:
-        """Both done at 24:00 of the day on which they are due."""
-        self._bad("bad_at_the_last_moment", day, called=CALLBACK_WITHIN, rectified=RECTIFIED_WITHIN, at_midnight=True)
+        """Both done in the last second of the day on which they are due."""
+        self._bad(
+            "bad_at_the_last_moment", day, called=CALLBACK_WITHIN, rectified=RECTIFIED_WITHIN, in_last_second=True
+        )
 
     def _bad_a_moment_too_late(self, day: date) -> None:
         self._bad(
-            "bad_a_moment_too_late", day, called=CALLBACK_WITHIN, rectified=RECTIFIED_WITHIN, at_midnight=True, late=1
+            "bad_a_moment_too_late",
+            day,
+            called=CALLBACK_WITHIN,
+            rectified=RECTIFIED_WITHIN,
+            in_last_second=True,
+            late=1,
         )
 
     def _bad_anonymous(self, day: date) -> None:
@@ -614,7 +625,7 @@ class Lives:
         *,
         called: int | None,
         rectified: int | None,
-        at_midnight: bool = False,
+        in_last_second: bool = False,
         late: int = 0,
     ) -> None:
         """Let somebody rate badly under their name; `called` and `rectified` are the working days until it is done."""
@@ -628,8 +639,8 @@ class Lives:
             if days is None:
                 continue
             done = working_days_after(day, days)
-            if at_midnight:
-                last = datetime.combine(done + timedelta(days=1), time()) + timedelta(seconds=late)
+            if in_last_second:
+                last = datetime.combine(done, time(23, 59, 59)) + timedelta(seconds=late)
             else:
                 last = self.at(done, "09:00", "17:00")
             rated = replace(rated, **{field: last})  # type: ignore[arg-type]
@@ -732,9 +743,9 @@ RARE: Final[tuple[Life, ...]] = (
     Lives._withdrawn, Lives._terminated, Lives._internal, Lives._removed, Lives._removed_and_back,
     Lives._removed_before_it_came, Lives._finish_moved_back, Lives._finish_moved_forward,
     Lives._finish_taken_back, Lives._content_corrected, Lives._district_corrected, Lives._district_outside,
-    Lives._finished_at_working_cutoff, Lives._finished_after_working_cutoff, Lives._finished_at_midnight,
-    Lives._finished_after_midnight, Lives._rated_at_working_cutoff, Lives._rated_after_working_cutoff,
-    Lives._rated_at_midnight, Lives._rated_after_midnight, Lives._rated_after_ten_seconds,
+    Lives._finished_at_working_cutoff, Lives._finished_after_working_cutoff, Lives._finished_in_the_last_second,
+    Lives._finished_at_midnight, Lives._rated_at_working_cutoff, Lives._rated_after_working_cutoff,
+    Lives._rated_in_the_last_second, Lives._rated_at_midnight, Lives._rated_after_ten_seconds,
     Lives._rated_after_eleven_seconds, Lives._rated_with_the_finish, Lives._rated_before_the_finish,
     Lives._bad_in_time, Lives._bad_called_late, Lives._bad_rectified_late, Lives._bad_never_rectified,
     Lives._bad_never_called, Lives._bad_at_the_last_moment, Lives._bad_a_moment_too_late, Lives._bad_anonymous,

@@ -23,6 +23,7 @@ Rate = Literal[
     "active_evaluation",
     "evaluation",
     "daily_clearance",
+    "daily_clearance_before_cutoff",
     "callback_and_rectification",
     "rectification_in_time",
 ]
@@ -191,6 +192,12 @@ def cutoff(day: date, kind: Kind, terms: Terms) -> datetime:
     return _end_of(day)
 
 
+def last_moment(day: date, kind: Kind, terms: Terms) -> datetime:
+    """Return the last moment that counts for a list: 24:00 of a day belongs to the next one, 16:30 to its own list."""
+    at = cutoff(day, kind, terms)
+    return at if kind == "working" else at - timedelta(microseconds=1)
+
+
 def _end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time())
 
@@ -220,8 +227,9 @@ class Row:
 class Counts:
     """What stands at the top of a list.
 
-    What was on yesterday's list and is not on this one was archived, or `cleared` by a rating of its own, or else
-    `withdrawn`. `archived_total` are all that were ever archived up to this list, listed before or not.
+    What was on yesterday's list and is not on this one was archived or is too old for it, or `cleared` by a rating of
+    its own, or else `withdrawn`. `archived_total` are all that were ever archived up to this list, also those that were
+    never listed.
     """
 
     unrated: int
@@ -330,7 +338,7 @@ class Publisher:
 
     def _sections(self, day: date, kind: Kind, facts: Facts) -> dict[str, Section]:
         """Return the services that are unrated at the cut-off of a list, without those archived by an earlier one."""
-        at = cutoff(day, kind, self.terms)
+        at = last_moment(day, kind, self.terms)
         found: dict[str, Section] = {}
         for key, service in facts.services.items():
             section = facts.section(service, at)
@@ -366,10 +374,18 @@ class Publisher:
     def _version(self, day: date, kind: Kind, number: int, rows: Iterable[Row], facts: Facts) -> Version:
         ordered = tuple(sorted(rows, key=_order))
         keys = {row.record_key for row in ordered}
-        at = cutoff(day, kind, self.terms)
+        at = last_moment(day, kind, self.terms)
         yesterday = self.yesterday(day)
         left = (set(yesterday.by_key) if yesterday else set()) - keys
         archived = {key for key, by in self.archived.items() if _place(by) <= _place((day, kind))}
+        archived_total = len(archived)
+        # Who is unrated and too old for this list left by age, although at first it had cleared and not archived them.
+        archived |= {
+            key
+            for key in left
+            if facts.section(facts.services[key], at) is not None
+            and self._age(facts.services[key], day) > self.terms.archive_after_working_days
+        }
         cleared = {key for key in left - archived if facts.is_rated(facts.services[key], own=True, until=at)}
         counts = Counts(
             unrated=sum(row.section == "unrated" for row in ordered),
@@ -380,7 +396,7 @@ class Publisher:
             cleared=len(cleared),
             withdrawn=len(left - archived - cleared),
             archived=len(left & archived),
-            archived_total=len(archived),
+            archived_total=archived_total,
         )
         return Version(day, kind, number, ordered, counts)
 
@@ -498,8 +514,8 @@ def bad_reviews(
         made = rating.evaluated_at.date()
         callback_due = working_days_after(made, terms.callback_working_days, is_working)
         rectification_due = working_days_after(made, terms.rectification_working_days, is_working)
-        called = rating.called_back_at is not None and rating.called_back_at <= _end_of(callback_due)
-        rectified = rating.rectified_at is not None and rating.rectified_at <= _end_of(rectification_due)
+        called = rating.called_back_at is not None and rating.called_back_at < _end_of(callback_due)
+        rectified = rating.rectified_at is not None and rating.rectified_at < _end_of(rectification_due)
         state: ReviewState
         if rating.called_back_at is None and _end_of(callback_due) <= at:
             state = "callback_overdue"
@@ -587,9 +603,13 @@ def rate_counts(
         day = service.finished_at.date()
         count("active_evaluation", day, service, facts.is_rated(service, own=True))
         count("evaluation", day, service, facts.is_rated(service, own=False))
-        working, end = cutoff(day, "working", terms), cutoff(day, "final", terms)
-        if facts.section(service, working if service.finished_at <= working else end) is not None:
-            count("daily_clearance", day, service, facts.is_rated(service, own=True, until=end))
+        working, end = last_moment(day, "working", terms), last_moment(day, "final", terms)
+        is_early = service.finished_at <= working
+        if facts.section(service, working if is_early else end) is not None:
+            is_cleared = facts.is_rated(service, own=True, until=end)
+            count("daily_clearance", day, service, is_cleared)
+            if is_early:
+                count("daily_clearance_before_cutoff", day, service, is_cleared)
     for review in bad_reviews(facts, until, datetime.max, is_working, terms):
         service, day = facts.services.get(review.service_key), review.rectification_due
         count("callback_and_rectification", day, service, review.is_called_in_time and review.is_rectified_in_time)

@@ -1,6 +1,7 @@
 """`zhengku clearance`: publish, read and check the lists of daily clearance (日清清单) without Airflow."""
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
@@ -13,7 +14,7 @@ from rich.text import Text
 from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.clearance import lists
-from zhengku.clearance.config import ListKind
+from zhengku.clearance.config import DUE_DAYS, ListKind
 from zhengku.clearance.lists import Connection, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
@@ -39,11 +40,15 @@ def publish(
     only_if_fresh: Annotated[
         bool, typer.Option("--only-if-fresh", help="Only lists since whose cut-off all sources were read.")
     ] = False,
+    is_sure: Annotated[
+        bool, typer.Option("--yes", help="Publish a list older than a week without being asked.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish every list that is due; or, with --day and --kind, that one.
 
-    A list that is out already stays as it is, or gets another version where its facts have changed.
+    A list that is out already stays as it is, or gets another version where its facts have changed. What is older than
+    a week is never due: such a list is published, for good, only after a question or with --yes.
     """
     clearance = DailyClearance(Settings.load())
     now = clock.now()
@@ -54,8 +59,23 @@ def publish(
     if day is None or kind is None:
         published = clearance.publish_due(now, only_if_fresh)
     else:
-        published = [clearance.publish(_day(day), kind, now)]
+        asked = _day(day)
+        clearance.check_day(asked, kind, now)
+        if not is_sure:
+            _ask_about_old_list(asked, kind)
+        published = [clearance.publish(asked, kind, now)]
     _show_lists(published, as_json=as_json)
+
+
+def _ask_about_old_list(day: date, kind: ListKind) -> None:
+    """Ask whether a list that is older than what is ever due is meant; where nobody can say, refuse."""
+    days = (clock.today() - day).days
+    if days <= DUE_DAYS:
+        return
+    about = f"The {kind} list of {day} is {days:,} days old; once published it stays, with what is loaded today"
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"{about}. Add --yes if it is meant.")
+    typer.confirm(f"{about}. Publish it?", abort=True, err=True)
 
 
 @clearance_app.command("list")
@@ -73,6 +93,10 @@ def list_(
     hall: Annotated[str | None, typer.Option(help="Only rows of this hall.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many rows at most.")] = 20,
     offset: Annotated[int, typer.Option(min=0, help="How many rows to leave out first.")] = 0,
+    archived_within: Annotated[
+        int | None,
+        typer.Option(min=0, max=60, help="Only rows that leave by age within so many working days."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a list, the newest when no day is given, and its first rows; personal data is masked."""
@@ -91,6 +115,7 @@ def list_(
                 hall=hall,
                 offset=offset,
                 limit=limit,
+                archived_within=archived_within,
             )
         )
     if as_json:
@@ -114,6 +139,44 @@ def list_(
             Text(f"{row.age_working_days}{' overdue' if row.overdue else ''}"),
         )
     print_fitting(out, table, ("department", "district", "applicant", "item"))
+
+
+@clearance_app.command("left")
+def left_(
+    day: Day = None,
+    kind: Kind = None,
+    version: Version = None,
+    district: Annotated[
+        list[str] | None, typer.Option(help="Only rows of this district; more than once for more.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who was on yesterday's final list and is not on a list, the newest when no day is given, and why."""
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog_folder)
+    with store_connection(settings.database_url) as connection:
+        published = _published(connection, day, kind, version)
+        rows = lists.left(connection, published, _districts(catalog, district))
+    if as_json:
+        _print_json([asdict(row) for row in rows])
+        return
+    table = Table("reason", "section", "district", "department", "hall, window, handler", "case", "item", "finished")
+    for row in rows:
+        table.add_row(
+            row.reason,
+            row.section,
+            Text(lists.district_name(catalog, row.district)),
+            Text(row.handling_department or ""),
+            Text("\n".join(part for part in (row.hall, row.window, row.handler) if part)),
+            Text(row.record_key),
+            Text(row.service_item_name or ""),
+            _moment(row.finished_at),
+        )
+    print_fitting(out, table, ("department", "district", "section", "item"))
+    counts = published.counts
+    counted = counts.cleared + counts.withdrawn + counts.archived
+    if counted and not rows and not district:
+        out.print(Text(f"{_name(published)}: {counted:,} left; it came out before their reasons were kept row by row."))
 
 
 @clearance_app.command()

@@ -520,7 +520,10 @@ class Road:
                         Thread(target=import_module, args=("zhengku.validate.run",), daemon=True).start()
                     seed = received_seed(self.config_digest(feed))
                     recognised = recognise(connection, batch, feed, self.catalog, staged.columns, seed)
-                    type_rows(connection, batch, feed, self.catalog, staged, seed=seed, recognised=recognised.rows)
+                    told = type_rows(
+                        connection, batch, feed, self.catalog, staged, seed=seed, recognised=recognised.rows
+                    )
+                    staged = replace(staged, notes=(*staged.notes, *told))
                     find_rows_of_problems(connection, batch, feed, staged.columns)
                     connection.execute(
                         statement("stage/record_staged"),

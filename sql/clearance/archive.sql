@@ -7,7 +7,7 @@ select
 from {services} as s
 where
     s.finished_at < %(oldest_finish)s
-    and (s.rated_at is null or s.rated_at > %(cutoff_at)s)
+    and clearance.is_by(s.rated_at, %(cutoff_at)s, %(kind)s) is not true
     and not exists (
         select from clearance.archived as a
         where a.record_key = s.record_key

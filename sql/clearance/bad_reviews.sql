@@ -1,5 +1,44 @@
--- Bad reviews made up to the end of a day, with what is due for them and how that stood at a moment: overdue first.
-with review as (
+-- Bad reviews made up to the end of a day, with what is due for them and how that stood at a moment: overdue first. Of
+-- what is known now, or of what was known when the list `known_to` was published.
+with evaluation as (
+    select
+        e.evaluation_number,
+        e.case_number,
+        e.service_number,
+        e.level,
+        e.evaluated_at,
+        e.reason,
+        e.called_back_at,
+        e.rectified_at,
+        e.is_default,
+        e.is_real_name,
+        e.removal
+    from store.evaluation as e
+    where
+        e.level in ('dissatisfied', 'very_dissatisfied') and e.is_effective = 'yes'
+        and clearance.is_known(e.batch_id, %(known_to)s)
+    union all
+    select
+        h.evaluation_number,
+        h.case_number,
+        h.service_number,
+        h.level,
+        h.evaluated_at,
+        h.reason,
+        h.called_back_at,
+        h.rectified_at,
+        h.is_default,
+        h.is_real_name,
+        h.removal
+    from store.evaluation_history as h
+    where
+        %(known_to)s::bigint is not null
+        and h.level in ('dissatisfied', 'very_dissatisfied') and h.is_effective = 'yes'
+        and clearance.is_known(h.batch_id, %(known_to)s)
+        and not clearance.is_known(h.replaced_by_batch_id, %(known_to)s)
+),
+
+review as (
     select
         e.evaluation_number,
         e.case_number,
@@ -20,7 +59,7 @@ with review as (
         e.case_number || '|' || e.service_number as record_key,
         (call.day + 1)::timestamp at time zone 'Asia/Shanghai' as callback_ends_at,
         (rectify.day + 1)::timestamp at time zone 'Asia/Shanghai' as rectification_ends_at
-    from store.evaluation as e
+    from evaluation as e
     inner join clearance.calendar_day as made
         on
             made.calendar_id = %(calendar_id)s
@@ -33,9 +72,43 @@ with review as (
         on
             rectify.calendar_id = %(calendar_id)s and rectify.is_working
             and made.working_days + %(rectification_working_days)s = rectify.working_days
-    left join store.service_case as c on e.case_number || '|' || e.service_number = c.record_key
+    left join
+        lateral (
+            select v.*
+            from (
+                select
+                    s.district,
+                    s.handling_department,
+                    s.hall,
+                    s."window",
+                    s.handler,
+                    s.service_item_name,
+                    s.batch_id,
+                    null::bigint as replaced_by_batch_id
+                from store.service_case as s
+                where s.record_key = e.case_number || '|' || e.service_number
+                union all
+                select
+                    s.district,
+                    s.handling_department,
+                    s.hall,
+                    s."window",
+                    s.handler,
+                    s.service_item_name,
+                    s.batch_id,
+                    s.replaced_by_batch_id
+                from store.service_case_history as s
+                where s.record_key = e.case_number || '|' || e.service_number and %(known_to)s::bigint is not null
+            ) as v
+            where
+                clearance.is_known(v.batch_id, %(known_to)s)
+                and not clearance.is_known(v.replaced_by_batch_id, %(known_to)s)
+            order by v.batch_id desc
+            limit 1
+        ) as c
+        on true
     where
-        e.level in ('dissatisfied', 'very_dissatisfied') and e.is_effective = 'yes' and e.removal is null
+        e.removal is null
         and e.is_real_name = 'yes' and coalesce(e.is_default, '') <> 'yes'
         and e.evaluated_at < (%(day)s::date + 1)::timestamp at time zone 'Asia/Shanghai'
         and (%(districts)s::text[] is null or c.district = any(%(districts)s))
@@ -48,7 +121,7 @@ judged as (
             when r.called_back_at is null and r.callback_ends_at <= %(moment)s then 'callback_overdue'
             when r.rectified_at is null and r.rectification_ends_at <= %(moment)s then 'rectification_overdue'
             when r.called_back_at is null or r.rectified_at is null then 'open'
-            when r.called_back_at > r.callback_ends_at or r.rectified_at > r.rectification_ends_at then 'done_late'
+            when r.called_back_at >= r.callback_ends_at or r.rectified_at >= r.rectification_ends_at then 'done_late'
             else 'done'
         end as state
     from review as r

@@ -1,5 +1,6 @@
 -- The services that may stand otherwise on the next trunk list than on the last one: their facts changed, or a moment
--- or the limit of age lies between the two. `changed` are those of this transaction.
+-- or the limit of age lies between the two; which list a moment at a cut-off belongs to is judged afterwards.
+-- `changed` are those of this transaction.
 create temp table candidate on commit drop as
 with moved as (
     select record_key
@@ -10,15 +11,15 @@ with moved as (
     union
     select record_key
     from clearance.service
-    where finished_at > %(last_cutoff_at)s and finished_at <= %(cutoff_at)s
+    where finished_at >= %(last_cutoff_at)s and finished_at <= %(cutoff_at)s
     union
     select record_key
     from clearance.service
-    where rated_at > %(last_cutoff_at)s and rated_at <= %(cutoff_at)s
+    where rated_at >= %(last_cutoff_at)s and rated_at <= %(cutoff_at)s
     union
     select record_key
     from clearance.service
-    where default_at > %(last_cutoff_at)s and default_at <= %(cutoff_at)s
+    where default_at >= %(last_cutoff_at)s and default_at <= %(cutoff_at)s
     union
     select record_key
     from clearance.service

@@ -1,5 +1,6 @@
--- Who was on yesterday's list and is not on this one, and why: archived, rated, or no longer to be rated at all. Only
--- who left the trunk between the two, or stands in a correction of either, can be among them.
+-- Keep who was on yesterday's list and is not on this one, and why, and count them: archived (by then, or too old for
+-- this list and unrated at its cut-off, whichever list archived it), rated, or no longer to be rated at all. Only who
+-- left the trunk between the two, or stands in a correction of either, can be among them.
 with left_behind as (
     select e.record_key
     from clearance.entry as e
@@ -49,18 +50,30 @@ with left_behind as (
 
 reason as (
     select
+        b.record_key,
         case
             when a.record_key is not null then 'archived'
-            when s.rated_at <= %(cutoff_at)s then 'cleared'
+            when clearance.is_by(s.rated_at, %(cutoff_at)s, %(kind)s) then 'cleared'
+            when s.finished_at < %(oldest_finish)s then 'archived'
             else 'withdrawn'
         end as reason
     from left_behind as b
     inner join clearance.service as s on b.record_key = s.record_key
     left join clearance.archived as a on b.record_key = a.record_key and a.cutoff_at <= %(cutoff_at)s
+),
+
+kept as (
+    insert into clearance.departure (list_id, record_key, reason)
+    select
+        %(list_id)s,
+        r.record_key,
+        r.reason
+    from reason as r
+    returning reason
 )
 
 select
     count(*) filter (where reason = 'cleared') as cleared,
     count(*) filter (where reason = 'withdrawn') as withdrawn,
     count(*) filter (where reason = 'archived') as archived
-from reason
+from kept

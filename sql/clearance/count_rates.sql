@@ -40,7 +40,7 @@ evaluated_count as (
 ),
 
 -- 可评价的办件服务，按办结时间计日。日清的分母：工作截止前办结、截止时未评的，加截止后办结、当日 24 时未评的；
--- 分子：分母中当日 24 时及之前已由本人评价的。
+-- 分子：分母中当日 24 时之前已由本人评价的。另有一种只计工作截止前办结的。24 时是次日的开始，属次日。
 finished as (
     select
         d.day,
@@ -49,11 +49,15 @@ finished as (
         nullif(p.handling_department, '') as handling_department,
         s.rated_at is not null as is_own,
         s.rated_at is not null or s.default_at is not null as is_any,
+        s.finished_at <= d.working_cutoff_at as is_early,
         coalesce(
-            s.rated_at > case when s.finished_at <= d.working_cutoff_at then d.working_cutoff_at else d.ends_at end,
+            case
+                when s.finished_at <= d.working_cutoff_at then s.rated_at > d.working_cutoff_at
+                else s.rated_at >= d.ends_at
+            end,
             true
         ) as is_unrated,
-        coalesce(s.rated_at <= d.ends_at, false) as is_cleared
+        coalesce(s.rated_at < d.ends_at, false) as is_cleared
     from day as d
     inner join clearance.service as s on d.starts_at <= s.finished_at and d.ends_at > s.finished_at
     inner join clearance.place as p on s.place_id = p.place_id
@@ -69,20 +73,22 @@ finished_count as (
         count(*) filter (where is_own) as evaluable_own,
         count(*) filter (where is_any) as evaluable_any,
         count(*) filter (where is_unrated) as day_unrated,
-        count(*) filter (where is_unrated and is_cleared) as day_cleared
+        count(*) filter (where is_unrated and is_cleared) as day_cleared,
+        count(*) filter (where is_unrated and is_early) as early_unrated,
+        count(*) filter (where is_unrated and is_early and is_cleared) as early_cleared
     from finished
     group by day, district, handling_department, service_item_code
 ),
 
--- 实名差评，按整改到期日计日；按期 = 在到期日 24 时及之前完成。
+-- 实名差评，按整改到期日计日；按期 = 在到期日 24 时之前完成。
 bad as (
     select
         d.day,
         s.service_item_code,
         nullif(p.district, '') as district,
         nullif(p.handling_department, '') as handling_department,
-        coalesce(e.rectified_at <= d.ends_at, false) as is_rectified,
-        coalesce(e.called_back_at <= (call.day + 1)::timestamp at time zone 'Asia/Shanghai', false) as is_called
+        coalesce(e.rectified_at < d.ends_at, false) as is_rectified,
+        coalesce(e.called_back_at < (call.day + 1)::timestamp at time zone 'Asia/Shanghai', false) as is_called
     from day as d
     inner join clearance.calendar_day as due
         on d.day = due.day and due.calendar_id = %(calendar_id)s and due.is_working
@@ -119,7 +125,8 @@ bad_count as (
 
 insert into clearance.rate_count (
     day, district, handling_department, service_item_code, effective, effective_positive, own, own_positive,
-    evaluable, evaluable_own, evaluable_any, day_unrated, day_cleared, bad_due, bad_rectified, bad_called_and_rectified
+    evaluable, evaluable_own, evaluable_any, day_unrated, day_cleared, early_unrated, early_cleared, bad_due,
+    bad_rectified, bad_called_and_rectified
 )
 select
     day,
@@ -135,6 +142,8 @@ select
     0 as evaluable_any,
     0 as day_unrated,
     0 as day_cleared,
+    0 as early_unrated,
+    0 as early_cleared,
     0 as bad_due,
     0 as bad_rectified,
     0 as bad_called_and_rectified
@@ -154,6 +163,8 @@ select
     evaluable_any,
     day_unrated,
     day_cleared,
+    early_unrated,
+    early_cleared,
     0 as bad_due,
     0 as bad_rectified,
     0 as bad_called_and_rectified
@@ -173,6 +184,8 @@ select
     0 as evaluable_any,
     0 as day_unrated,
     0 as day_cleared,
+    0 as early_unrated,
+    0 as early_cleared,
     bad_due,
     bad_rectified,
     bad_called_and_rectified

@@ -65,12 +65,12 @@ unrated as (
         c.version_no,
         c.place_id,
         c.finished_at,
-        case when c.default_at <= t.cutoff_at then c.default_at end as default_at,
+        case when clearance.is_by(c.default_at, t.cutoff_at, t.kind) then c.default_at end as default_at,
         c.finished_at >= t.oldest_finish as is_young
     from candidate as c
-    inner join target as t on c.finished_at <= t.cutoff_at
+    inner join target as t on clearance.is_by(c.finished_at, t.cutoff_at, t.kind)
     where
-        (c.rated_at is null or c.rated_at > t.cutoff_at)
+        clearance.is_by(c.rated_at, t.cutoff_at, t.kind) is not true
         and not exists (
             select from clearance.archived as a
             where a.record_key = c.record_key and a.cutoff_at <= t.cutoff_at

@@ -8,7 +8,7 @@ with named as (
     from clearance.service as s
     where
         s.finished_at >= %(oldest_finish)s and s.finished_at <= %(cutoff_at)s
-        and (s.rated_at is null or s.rated_at > %(cutoff_at)s)
+        and clearance.is_by(s.rated_at, %(cutoff_at)s, %(kind)s) is not true
 )
 
 select s.*

@@ -34,6 +34,7 @@ page as (
     inner join place as p on r.place_id = p.place_id
     where
         (%(record_key)s::text is null or r.record_key = %(record_key)s)
+        and (%(finished_before)s::timestamptz is null or r.finished_at < %(finished_before)s)
         and (%(section)s::text is null or (r.default_at is null) = (%(section)s = 'unrated'))
         and (%(state)s::text is null or clearance.state_of(r.since_day, r.is_reopened, %(day)s) = %(state)s)
     order by p.position, r.finished_at, r.record_key

@@ -11,6 +11,8 @@ with chosen as (
         r.evaluable_any,
         r.day_unrated,
         r.day_cleared,
+        r.early_unrated,
+        r.early_cleared,
         r.bad_due,
         r.bad_rectified,
         r.bad_called_and_rectified,
@@ -34,6 +36,8 @@ with chosen as (
         0 as evaluable_any,
         0 as day_unrated,
         0 as day_cleared,
+        0 as early_unrated,
+        0 as early_cleared,
         0 as bad_due,
         0 as bad_rectified,
         0 as bad_called_and_rectified,
@@ -65,6 +69,8 @@ summed as (
         sum(c.evaluable_any)::bigint as evaluable_any,
         sum(c.day_unrated)::bigint as day_unrated,
         sum(c.day_cleared)::bigint as day_cleared,
+        sum(c.early_unrated)::bigint as early_unrated,
+        sum(c.early_cleared)::bigint as early_cleared,
         sum(c.bad_due)::bigint as bad_due,
         sum(c.bad_rectified)::bigint as bad_rectified,
         sum(c.bad_called_and_rectified)::bigint as bad_called_and_rectified
@@ -123,13 +129,22 @@ cross join
         (
             5,
             '日清率',
-            '分母中当日24时及之前已由本人评价的 ÷ 当日办结且工作清单截止时未评（截止后办结的，当日24时未评）的可评价办件服务',
+            '分母中当日24时之前已由本人评价的 ÷ 当日办结且工作清单截止时未评（截止后办结的，当日24时未评）的可评价办件服务；'
+            || '截止后办结的只会计入分母',
             s.day_cleared,
             s.day_unrated,
             '无数据'
         ),
         (
             6,
+            '日清率（截止前办结）',
+            '分母中当日24时之前已由本人评价的 ÷ 当日工作清单截止前办结、截止时未评的可评价办件服务；截止后办结的不计',
+            s.early_cleared,
+            s.early_unrated,
+            '无数据'
+        ),
+        (
+            7,
             '实名差评回访整改率',
             '回访和整改均按期完成的 ÷ 整改到期的实名差评，按整改到期日统计',
             s.bad_called_and_rectified,
@@ -137,7 +152,7 @@ cross join
             '无差评'
         ),
         (
-            7,
+            8,
             '按期整改率',
             '整改按期完成的 ÷ 整改到期的实名差评，按整改到期日统计',
             s.bad_rectified,

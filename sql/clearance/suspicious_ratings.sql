@@ -1,5 +1,6 @@
 -- Own effective evaluations that look as if nobody from the public made them: seconds after finishing, or many from one
--- device or one window within minutes. A burst may begin before the first day or end after the last.
+-- device or one window within minutes. A burst may begin before the first day or end after the last. Of a day without a
+-- time nothing is known within minutes.
 with own as (
     select
         e.evaluation_number,
@@ -14,6 +15,7 @@ with own as (
     from store.evaluation as e
     where
         e.is_effective = 'yes' and e.removal is null and coalesce(e.is_default, '') <> 'yes'
+        and clearance.has_time_of_day(e.evaluated_at)
         and e.evaluated_at >= %(first_day)s::timestamp at time zone 'Asia/Shanghai' - %(burst)s::interval
         and e.evaluated_at < (%(last_day)s::date + 1)::timestamp at time zone 'Asia/Shanghai' + %(burst)s::interval
 ),

@@ -17,7 +17,7 @@ unrated as (
                     where
                         d.case_number = c.case_number and d.service_number = c.service_number
                         and d.is_effective = 'yes' and d.removal is null and d.is_default = 'yes'
-                        and d.evaluated_at <= %(cutoff_at)s
+                        and clearance.is_by(d.evaluated_at, %(cutoff_at)s, %(kind)s)
                 )
                 then 'default_rated'
             else 'unrated'
@@ -25,7 +25,7 @@ unrated as (
     from store.service_case as c
     where
         c.case_state = 'finished' and coalesce(c.is_internal, '') <> 'yes' and c.removal is null
-        and c.finished_at <= %(cutoff_at)s
+        and clearance.is_by(c.finished_at, %(cutoff_at)s, %(kind)s)
         -- A row that was young enough when it was listed is not archived by a correction of its time of finishing.
         and (
             c.finished_at >= %(oldest_finish)s
@@ -40,7 +40,7 @@ unrated as (
             where
                 e.case_number = c.case_number and e.service_number = c.service_number
                 and e.is_effective = 'yes' and e.removal is null and coalesce(e.is_default, '') <> 'yes'
-                and e.evaluated_at <= %(cutoff_at)s
+                and clearance.is_by(e.evaluated_at, %(cutoff_at)s, %(kind)s)
         )
         and not exists (
             select from clearance.archived as a

@@ -6,12 +6,13 @@ select
     s.version_no,
     s.place_id,
     s.finished_at,
-    case when s.default_at <= %(cutoff_at)s then s.default_at end as default_at,
+    case when clearance.is_by(s.default_at, %(cutoff_at)s, %(kind)s) then s.default_at end as default_at,
     coalesce(y.since_day, %(day)s::date) as since_day,
     case
         when y.record_key is not null then y.is_reopened
         else
-            %(last_before)s::bigint is not null
+            -- A list that is published late may be the only one before.
+            %(last_shown)s::bigint > 0
             and exists (
                 select
                 from clearance.listings_before(
@@ -23,7 +24,8 @@ from {services} as s
 left join lateral {yesterday} as y on s.record_key = y.record_key
 where
     s.finished_at >= %(oldest_finish)s and s.finished_at <= %(cutoff_at)s
-    and (s.rated_at is null or s.rated_at > %(cutoff_at)s)
+    and clearance.is_by(s.finished_at, %(cutoff_at)s, %(kind)s)
+    and clearance.is_by(s.rated_at, %(cutoff_at)s, %(kind)s) is not true
     and not exists (
         select from clearance.archived as a
         where a.record_key = s.record_key and a.cutoff_at <= %(cutoff_at)s

@@ -244,6 +244,16 @@ return (
     + make_interval(secs => clean.seconds_of_day(clean.without_zone(half_width)) - clean.zone_seconds(half_width))
 ) at time zone 'UTC';
 
+-- A day without a time, of a system that sends days alone, is at its end: whoever finished on it had finished by then,
+-- and it belongs to no other day (decision 0042). At 00:00 it is a day alone, unless 24:00 of the day before was told.
+create or replace function clean.end_of_bare_day(moment timestamptz, told_seconds double precision) returns timestamptz
+language sql stable parallel safe
+return case
+    when (moment at time zone 'Asia/Shanghai')::time = '00:00' and coalesce(told_seconds, 0) < 86400
+        then moment + interval '23:59:59'
+    else moment
+end;
+
 -- The city's day of a time with a zone, as yyyymmdd. The last day of a year that means "no end" stays as it is written.
 create or replace function clean.city_day_number(written integer, half_width text) returns integer
 language sql stable parallel safe

@@ -67,6 +67,39 @@ as $$
     where r.is_listed
 $$;
 
+-- Whether a moment counts for a list. 24:00 of a day is the first moment of the next and belongs to that, so it does
+-- not count for the final list; the working list's cut-off is a time of day like any other, and counts (decision 0042).
+create or replace function clearance.is_by(moment timestamptz, cutoff timestamptz, of_kind text)
+returns boolean
+language sql immutable parallel safe
+as $$
+    select moment < cutoff or (moment = cutoff and of_kind <> 'final')
+$$;
+
+-- Whether a time of day was told, of which seconds can be counted: a day alone is kept as its last second.
+create or replace function clearance.has_time_of_day(moment timestamptz)
+returns boolean
+language sql stable parallel safe
+as $$
+    select (moment at time zone 'Asia/Shanghai')::time <> '23:59:59'
+$$;
+
+-- Whether a batch had been taken in when a list was published; with no list, whether there is a batch at all.
+create or replace function clearance.is_known(batch bigint, to_list bigint)
+returns boolean
+language sql stable parallel safe
+as $$
+    select
+        batch is not null
+        and (
+            to_list is null
+            or exists (
+                select from clearance.applied_batch as a
+                where a.batch_id = batch and a.before_list <= to_list
+            )
+        )
+$$;
+
 -- The state of a row on a list of a day.
 create or replace function clearance.state_of(since_day date, is_reopened boolean, list_day date)
 returns text
@@ -75,10 +108,13 @@ as $$
     select case when since_day < list_day then 'carried_over' when is_reopened then 'reopened' else 'new' end
 $$;
 
--- A list of a day before one that a record was on, in any version up to the list `last_shown`; `last_before` is the
--- last trunk list of such a day.
+-- A list of a day before one that a record was on, in any version up to the list `shown_until`; `last_before` is the
+-- last trunk list of such a day. No parameter is named like a column of a table in the body: in SQL functions the
+-- column is meant (decision 0041).
 -- The limits keep it a look-up by key: without them an exists is answered by hashing every entry there is.
-create or replace function clearance.listings_before(key text, last_before bigint, list_day date, last_shown bigint)
+create or replace function clearance.listings_before(
+    key text, last_before bigint, list_day date, shown_until bigint
+)
 returns table (list_id bigint)
 language sql stable parallel safe
 as $$
@@ -94,7 +130,7 @@ as $$
         select c.list_id
         from clearance.correction as c
         inner join clearance.list as l on l.list_id = c.list_id
-        where c.record_key = key and c.change <> 'removed' and c.list_id <= last_shown and l.day < list_day
+        where c.record_key = key and c.change <> 'removed' and c.list_id <= shown_until and l.day < list_day
         order by c.list_id
         limit 1
     )

@@ -300,3 +300,27 @@ def test_far_day_for_all_rows_is_for_good(connection: Connection) -> None:
     assert (row["valid_to"], row["valid_without_end"]) == (None, True)
     [row] = cleaned(connection, [{}], valid_to={"constant": "2030-12-31"})
     assert (row["valid_to"], row["valid_without_end"]) == (datetime.date(2030, 12, 31), False)
+
+
+DAYS_ALONE = {
+    "2021-03-05": "2021-03-05 23:59:59",
+    "2021/3/5": "2021-03-05 23:59:59",
+    "20210305": "2021-03-05 23:59:59",
+    "2021年3月5日": "2021-03-05 23:59:59",
+    # So does a database write a day into a column of times, and Java one into JSON.
+    "2021-03-05 00:00:00": "2021-03-05 23:59:59",
+    "2021-03-05T00:00:00+08:00": "2021-03-05 23:59:59",
+    "2021-03-04T16:00:00Z": "2021-03-05 23:59:59",
+    # What has a time keeps it; 24:00 is the next day's begin, and was told.
+    "2021-03-05 00:00:01": "2021-03-05 00:00:01",
+    "2021-03-05 16:30": "2021-03-05 16:30:00",
+    "2021-03-04 24:00:00": "2021-03-05 00:00:00",
+    "2021-02-30": "?2021-02-30",
+    "1900-01-01": None,
+    "": None,
+}
+
+
+def test_days_alone_of_a_feed_that_says_so_are_at_their_end(connection: Connection) -> None:
+    assert times_of(connection, list(DAYS_ALONE), date_only=True) == list(DAYS_ALONE.values())
+    assert times_of(connection, ["2021-03-05", "20210305"]) == ["2021-03-05 00:00:00"] * 2

@@ -1,14 +1,17 @@
 """When lists are published, what they say of their sources, what two publishers at once do, and the command line."""
 
+import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from subprocess import CompletedProcess
 
 import pytest
 from tests import command_line
 from tests.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store, at, day
 
+from zhengku import clock
 from zhengku.clearance import lists
 from zhengku.clearance.publish import DailyClearance
 from zhengku.errors import StoreError
@@ -133,7 +136,7 @@ def printed(result: CompletedProcess[str]) -> object:
 def test_command_line_publishes_shows_and_checks(store):
     store.load(Case("A", at("03-02 10:00")), Case("B", at("03-02 10:00"), district="gedian"))
     store.load(Evaluation("1", "A", at("03-02 17:00")))
-    [published] = printed(zhengku(store, "publish", "--day", "2026-03-02", "--kind", "working", "--json"))
+    [published] = printed(zhengku(store, "publish", "--day", "2026-03-02", "--kind", "working", "--yes", "--json"))
     assert (published["version"], published["counts"]["unrated"], published["day"]) == (1, 2, "2026-03-02")
     shown = printed(zhengku(store, "list", "--json", "--district", "echeng"))
     [row] = shown["rows"]
@@ -151,10 +154,30 @@ def test_command_line_publishes_shows_and_checks(store):
         "shown": "50.00%",
     }
     assert printed(zhengku(store, "verify", "--json")) == []
+    printed(zhengku(store, "publish", "--day", "2026-03-02", "--kind", "final", "--yes", "--json"))
+    printed(zhengku(store, "publish", "--day", "2026-03-03", "--kind", "working", "--yes", "--json"))
+    assert printed(zhengku(store, "left", "--json")) == []
+    assert printed(zhengku(store, "verify", "--json")) == []
     store.load(Evaluation("2", "B", at("03-02 12:00")))
     wrong = zhengku(store, "verify")
     assert wrong.returncode == 1
     assert "B|1" in wrong.stdout
+
+
+@pytest.mark.parametrize(
+    ("passed", "answer", "is_published"), [(7, None, True), (8, "n", False), (8, "y", True), (2000, "n", False)]
+)
+def test_a_list_older_than_a_week_is_published_after_a_question(store, monkeypatch, passed, answer, is_published):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    on = (clock.today() - timedelta(days=passed)).isoformat()
+    monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n" if answer else ""))
+    result = zhengku(store, "publish", "--day", on, "--kind", "final")
+    assert (result.returncode == 0) is is_published
+    assert ("Publish it?" in result.stderr) is (answer is not None)
+    assert store.query("select count(*) from clearance.list") == [(int(is_published),)]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +189,12 @@ def test_command_line_publishes_shows_and_checks(store):
         (("list", "--day", "2026-03-02", "--district", "nowhere"), "not published"),
         (("publish", "--day", "2026-03-02"), "--kind"),
         (("publish", "--day", "2999-03-02", "--kind", "final"), "cut-off"),
+        (("publish", "--day", "1999-01-01", "--kind", "final"), "expected a day from"),
+        (("publish", "--day", "1999-01-01", "--kind", "final", "--yes"), "expected a day from"),
+        (("publish", "--day", "0001-01-01", "--kind", "working", "--yes"), "expected a day from"),
+        (("publish", "--day", "9999-12-31", "--kind", "final", "--yes"), "cut-off"),
+        (("publish", "--day", "2018-12-28", "--kind", "final"), "expected a day from"),
+        (("publish", "--day", "2019-06-03", "--kind", "final"), "--yes"),
         (("rates", "--from", "2026-03-02", "--to", "2026-03-01"), "Exchange"),
         (("verify",), "not published"),
     ],

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, time, timedelta
 
 import pytest
+from openpyxl import load_workbook
 from tests.clearance_facts import Case, Evaluation, Store, at, day
 
 from zhengku.clearance import lists
+from zhengku.clearance.delivery import write_part
 from zhengku.clearance.lists import ListRow, PublishedList
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError
 
 
@@ -40,6 +44,42 @@ def test_case_finished_at_the_cutoff_is_on_the_list_and_one_finished_later_is_no
     assert short(store, published) == {"A": ("unrated", "new")}
     assert (published.version, published.counts.unrated, published.counts.new) == (1, 1, 1)
     assert set(short(store, publish(store, "03-02", "final"))) == {"A", "B"}
+
+
+def test_midnight_belongs_to_the_day_that_it_begins(store):
+    midnight = at("03-03 00:00")
+    store.load(
+        Case("finished before", at("03-02 23:59:59")),
+        Case("finished at midnight", midnight),
+        Case("rated at midnight", at("03-02 10:00")),
+        Case("rated before", at("03-02 10:00")),
+        Evaluation("1", "rated at midnight", midnight),
+        Evaluation("2", "rated before", at("03-02 23:59:59")),
+        Case("default at midnight", at("03-02 10:00")),
+        Evaluation("3", "default at midnight", midnight, is_default="yes"),
+    )
+    monday = publish(store, "03-02", "final")
+    assert short(store, monday) == dict.fromkeys(
+        ("finished before", "rated at midnight", "default at midnight"), ("unrated", "new")
+    )
+    assert store.clearance.verify(store.connection, monday) == []
+    tuesday = publish(store, "03-03", "working")
+    assert short(store, tuesday) == {
+        "finished before": ("unrated", "carried_over"),
+        "finished at midnight": ("unrated", "new"),
+        "default at midnight": ("default_rated", "carried_over"),
+    }
+    assert tuesday.counts.cleared == 1
+    assert store.clearance.verify(store.connection, tuesday) == []
+    # Nothing of it corrects Monday's.
+    assert len(lists.versions(store.connection, day("03-02"))) == 1
+    # The rates have it of the same day.
+    store.clearance.refresh_rates(at("03-04 08:00"))
+    finished = {
+        on: {rate.name_zh: rate.denominator for rate in lists.rates(store.connection, store.catalog, on, on)[0].rates}
+        for on in (day("03-02"), day("03-03"))
+    }
+    assert [rates["主动评价率"] for rates in finished.values()] == [4, 1]
 
 
 def test_services_that_are_not_evaluable_are_not_listed(store):
@@ -121,6 +161,33 @@ def test_row_leaves_when_it_is_rated_and_is_counted_as_cleared(store):
     assert publish(store, "03-03", "final").counts.cleared == 1
 
 
+def test_reason_of_each_row_that_left_stays_as_it_was_told(store, tmp_path):
+    store.load(
+        Case("rated", at("03-02 10:00")),
+        Case("withdrawn", at("03-02 10:00"), district="gedian"),
+        Case("stays", at("03-02 10:00")),
+    )
+    publish(store, "03-02", "final")
+    rating = Evaluation("1", "rated", at("03-03 09:00"))
+    store.load(rating, replace(store.cases["withdrawn|1"], case_state="withdrawn"))
+    tuesday = publish(store, "03-03", "working")
+    told = {"rated|1": "cleared", "withdrawn|1": "withdrawn"}
+    assert {row.record_key: row.reason for row in lists.left(store.connection, tuesday)} == told
+    assert [row.record_key for row in lists.left(store.connection, tuesday, ["gedian"])] == ["withdrawn|1"]
+    store.load(replace(rating, is_effective="no"))
+    publish(store, "03-03", "final")
+    assert {row.record_key: row.reason for row in lists.left(store.connection, tuesday)} == told
+    with store.connection.transaction():
+        write_part(store.connection, store.catalog, tuesday, None, tmp_path / "list.xlsx")
+    [header, *lines] = load_workbook(tmp_path / "list.xlsx")["销号与移出"].iter_rows(values_only=True)
+    places = [header.index(name) for name in ("原因", "上一日", "区划", "办件编号")]
+    assert {tuple(line[place] for place in places) for line in lines} == {
+        ("已评销号", "未评办件", "鄂城区", "rated"),
+        ("撤销", "未评办件", "葛店开发区", "withdrawn"),
+    }
+    assert lists.left(store.connection, publish(store, "03-01", "working", "03-05 08:00")) == []
+
+
 def test_evaluation_that_arrives_late_corrects_the_final_lists_after_it_was_made(store):
     store.load(Case("A", at("03-02 10:00")), Case("B", at("03-02 11:00")))
     first = publish(store, "03-02", "final")
@@ -167,6 +234,43 @@ def test_row_that_comes_back_after_final_lists_without_it_is_reopened(store):
     assert (published.counts.reopened, published.counts.carried_over) == (1, 1)
     assert short(store, publish(store, "03-21", "final"))["A"] == ("unrated", "reopened")
     assert short(store, publish(store, "03-22", "final"))["A"] == ("unrated", "carried_over")
+
+
+def test_row_that_a_correction_alone_had_shown_is_reopened(store):
+    publish(store, "03-02", "final")
+    publish(store, "03-03", "final")
+    rating = Evaluation("1", "A", at("03-03 09:00"))
+    store.load(Case("A", at("03-02 10:00")), rating)
+    # Monday's final list gets it with its second version; rated since, it is on no other.
+    publish(store, "03-04", "final")
+    assert set(short(store, lists.published(store.connection, day("03-02"), "final", 2))) == {"A"}
+    assert len(lists.versions(store.connection, day("03-03"))) == 1
+    publish(store, "03-05", "final")
+    store.load(replace(rating, is_effective="no"))
+    friday = publish(store, "03-06", "working")
+    assert short(store, friday) == {"A": ("unrated", "reopened")}
+    assert (friday.counts.new, friday.counts.reopened) == (0, 1)
+    # So it is on the list of Thursday that is corrected with it; before Wednesday's nothing had shown it.
+    corrected = [lists.published(store.connection, day(on), "final", 2) for on in ("03-04", "03-05")]
+    assert [short(store, version)["A"][1] for version in corrected] == ["new", "reopened"]
+
+
+def test_row_that_a_late_list_alone_had_shown_is_reopened(store):
+    rating = Evaluation("1", "A", at("03-02 18:00"))
+    store.load(Case("A", at("03-02 10:00")), rating)
+    publish(store, "03-03", "final")
+    assert set(short(store, publish(store, "03-02", "working", "03-04 08:00"))) == {"A"}
+    store.load(replace(rating, is_effective="no"))
+    assert short(store, publish(store, "03-04", "working")) == {"A": ("unrated", "reopened")}
+
+
+def test_a_late_list_counts_for_a_day_before_the_trunk(store):
+    rating = Evaluation("1", "A", at("03-02 18:00"))
+    store.load(Case("A", at("03-02 10:00")), rating)
+    publish(store, "03-05", "final")
+    publish(store, "03-02", "working", "03-06 08:00")
+    store.load(replace(rating, is_effective="no"))
+    assert short(store, publish(store, "03-03", "working", "03-06 09:00")) == {"A": ("unrated", "reopened")}
 
 
 def test_default_rating_moves_a_row_to_its_section_and_an_own_one_takes_it_off(store):
@@ -236,6 +340,55 @@ def test_unrated_service_is_archived_when_it_is_older_than_the_limit_and_stays_s
     assert (published.counts.archived_total, published.counts.archived) == (1, 1)
     store.load(Evaluation("1", "A", at("04-11 10:00")))
     assert publish(store, "04-11", "final").counts.archived_total == 1
+
+
+def test_who_is_archived_soon_is_a_list(store):
+    calendar = store.clearance.calendar(day("04-01"))
+    last = calendar.add_working_days(day("01-05"), 60)
+    on = {number: calendar.add_working_days(day("01-05"), number) for number in range(8)}
+    store.load(
+        *(Case(str(number), datetime.combine(of_day, time(10), CITY_TIME_ZONE)) for number, of_day in on.items())
+    )
+    published = store.clearance.publish(last, "final", store.config.latest(last, "final"))
+    soon = {within: [row.case_number for row in rows(store, published, archived_within=within)] for within in (0, 1, 5)}
+    assert soon == {0: [], 1: ["0"], 5: ["0", "1", "2", "3", "4"]}
+    # So it comes about.
+    store.clearance.publish(
+        calendar.add_working_days(last, 5), "final", store.config.latest(calendar.add_working_days(last, 5), "final")
+    )
+    assert {key for (key,) in store.query("select record_key from clearance.archived")} == {
+        f"{number}|1" for number in soon[5]
+    }
+
+
+def test_who_leaves_by_age_is_archived_on_a_working_list_published_after_the_final_one(store):
+    calendar = store.clearance.calendar(day("04-01"))
+    last, after = (calendar.add_working_days(day("01-05"), count) for count in (60, 61))
+    store.load(Case("A", at("01-05 10:00")), Case("B", at("01-05 11:00")), Case("C", at("01-05 12:00")))
+    store.clearance.publish(last, "final", store.config.latest(last, "final"))
+    cutoff = store.config.cutoff(after, "working")
+    store.load(Evaluation("1", "B", cutoff + timedelta(hours=2)), replace(store.cases["C|1"], case_state="withdrawn"))
+    final = store.clearance.publish(after, "final", store.config.latest(after, "final"))
+    assert (final.counts.archived, final.counts.cleared, final.counts.withdrawn) == (1, 1, 1)
+    late = store.clearance.publish(after, "working", store.config.latest(after, "final"))
+    assert (late.counts.archived, late.counts.cleared, late.counts.withdrawn) == (2, 0, 1)
+    assert (final.counts.archived_total, late.counts.archived_total) == (1, 2)
+
+
+def test_who_leaves_by_age_is_archived_where_a_rating_of_that_day_is_ruled_invalid(store):
+    calendar = store.clearance.calendar(day("04-01"))
+    last, after = (calendar.add_working_days(day("01-05"), count) for count in (60, 61))
+    store.load(Case("A", at("01-05 10:00")), Case("B", at("03-30 10:00")))
+    store.clearance.publish(last, "final", store.config.latest(last, "final"))
+    rating = Evaluation("1", "A", store.config.cutoff(after, "working") - timedelta(hours=2))
+    store.load(rating)
+    first = store.clearance.publish(after, "final", store.config.latest(after, "final"))
+    assert (first.counts.cleared, first.counts.archived) == (1, 0)
+    # Something else gives that list a second version.
+    store.load(replace(rating, is_effective="no"), replace(store.cases["B|1"], case_state="withdrawn"))
+    publish(store, "04-30", "working")
+    second = store.clearance.publish(after, "final", at("04-30 18:00"))
+    assert (second.version, second.counts.cleared, second.counts.withdrawn, second.counts.archived) == (2, 0, 1, 1)
 
 
 def test_first_list_archives_what_is_too_old_and_never_shows_it(store):

@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from openpyxl import load_workbook
 from tests.clearance_facts import Case, Evaluation, Store, at, day
 
 from zhengku.clearance import lists
+from zhengku.clearance.delivery import write_part
 from zhengku.clearance.lists import Rate, RevealRefused
 
 CLEARED = "日清率"
@@ -73,6 +75,7 @@ def test_same_day_clearance_counts_who_was_unrated_at_the_cutoff_and_rated_by_mi
     store.load(
         Case("rated before the cutoff", before),
         Case("rated after it", before),
+        Case("rated in the last second", before),
         Case("rated at midnight", before),
         Case("rated the next day", before),
         Case("never rated", before),
@@ -81,23 +84,31 @@ def test_same_day_clearance_counts_who_was_unrated_at_the_cutoff_and_rated_by_mi
         Case("rated by default", before),
         Evaluation("1", "rated before the cutoff", at("03-02 16:30")),
         Evaluation("2", "rated after it", at("03-02 16:30:01")),
-        Evaluation("3", "rated at midnight", at("03-03 00:00")),
+        Evaluation("3", "rated in the last second", at("03-02 23:59:59")),
+        Evaluation("7", "rated at midnight", at("03-03 00:00")),
         Evaluation("4", "rated the next day", at("03-03 00:00:01")),
         Evaluation("5", "late, rated the same day", at("03-02 17:00")),
         Evaluation("6", "rated by default", at("03-02 17:00"), is_default="yes"),
     )
-    # Of those finished after the cut-off only who is unrated at midnight counts.
-    assert shares(store, "03-02")[CLEARED] == (2, 6)
+    # Of those finished after the cut-off only who is unrated at midnight counts, in the first reading: it can only lose
+    # by them. Midnight belongs to the next day.
+    found = shares(store, "03-02")
+    assert found[CLEARED] == (2, 7)
+    assert found["日清率（截止前办结）"] == (2, 6)
 
 
 def test_bad_reviews_count_on_the_day_their_rectification_is_due(store):
     # Monday 2 March: the call-back is due on the 3rd, the rectification on the 23rd.
     made = at("03-02 12:00")
-    bad = {"level": "dissatisfied", "called_back_at": at("03-04 00:00"), "rectified_at": at("03-24 00:00")}
+    bad = {
+        "level": "dissatisfied",
+        "called_back_at": at("03-03 23:59:59"),
+        "rectified_at": at("03-23 23:59:59"),
+    }
     store.load(
         Evaluation("in time", "A", made, **bad),
-        Evaluation("called late", "A", made, **{**bad, "called_back_at": at("03-04 00:00:01")}),
-        Evaluation("rectified late", "A", made, **{**bad, "rectified_at": at("03-24 00:00:01")}),
+        Evaluation("called late", "A", made, **{**bad, "called_back_at": at("03-04 00:00")}),
+        Evaluation("rectified late", "A", made, **{**bad, "rectified_at": at("03-24 00:00")}),
         Evaluation("nothing done", "A", made, level="very_dissatisfied"),
         Evaluation("without a name", "A", made, level="dissatisfied", is_real_name="no"),
         Evaluation("by default", "A", made, level="dissatisfied", is_default="yes"),
@@ -232,7 +243,7 @@ def test_bad_reviews_stand_overdue_first_with_their_deadlines(store):
         Evaluation("not called", "A", made, level="dissatisfied"),
         Evaluation("not rectified", "A", made, level="very_dissatisfied", called_back_at=at("03-03 12:00")),
         Evaluation("late", "X", made, level="dissatisfied", called_back_at=at("03-05 12:00"), rectified_at=made),
-        Evaluation("done", "A", made, level="dissatisfied", called_back_at=at("03-04 00:00"), rectified_at=made),
+        Evaluation("done", "A", made, level="dissatisfied", called_back_at=at("03-03 23:59:59"), rectified_at=made),
         Evaluation("without a name", "A", made, level="dissatisfied", is_real_name="no"),
         Evaluation("later", "A", at("03-24 00:00"), level="dissatisfied"),
     )
@@ -255,6 +266,35 @@ def test_bad_reviews_stand_overdue_first_with_their_deadlines(store):
     assert [review.evaluation_number for review in noon if review.record_key == "X|1"] == ["late"]
     of_district = lists.bad_reviews(store.connection, store.catalog, day("03-23"), ["echeng"])
     assert [review for review in found if review.district == "echeng"] == of_district
+
+
+def test_bad_reviews_of_a_version_are_those_that_were_known_when_it_was_published(store, tmp_path):
+    review = Evaluation("1", "A", at("03-02 12:00"), level="dissatisfied", reason="等候过久")
+    store.load(Case("A", at("03-02 10:00")), Case("B", at("03-02 10:00")), review)
+    first = store.clearance.publish(day("03-02"), "final", at("03-03 06:00"))
+    store.load(
+        replace(review, called_back_at=at("03-03 09:00"), reason="已沟通"),
+        replace(store.cases["A|1"], hall="另一大厅"),
+        replace(store.cases["B|1"], case_state="withdrawn"),
+        Evaluation("2", "A", at("03-02 13:00"), level="very_dissatisfied"),
+    )
+    second = store.clearance.publish(day("03-02"), "final", at("03-03 18:00"))
+    assert second.version == 2
+    store.load(replace(review, called_back_at=at("03-03 09:00"), is_effective="no"))
+
+    def told(known_to: lists.PublishedList | None) -> list[tuple[object, ...]]:
+        found = lists.bad_reviews(store.connection, store.catalog, day("03-02"), known_to=known_to)
+        return [(row.evaluation_number, row.state, row.reason, row.hall) for row in found]
+
+    assert told(first) == [("1", "open", "等候过久", "鄂城区虚构政务服务大厅")]
+    assert told(second) == [("1", "open", "已沟通", "另一大厅"), ("2", "open", None, "另一大厅")]
+    assert [number for number, *_ in told(None)] == ["2"]
+    # So do the workbooks, whenever they are written.
+    for published, reasons in ((first, ["等候过久"]), (second, ["已沟通", None])):
+        with store.connection.transaction():
+            write_part(store.connection, store.catalog, published, None, tmp_path / "list.xlsx")
+        [header, *lines] = load_workbook(tmp_path / "list.xlsx")["差评整改"].iter_rows(values_only=True)
+        assert [line[header.index("差评原因")] for line in lines] == reasons
 
 
 def test_lists_of_people_to_call_are_empty_before_anything_was_taken_in(store):
@@ -280,6 +320,18 @@ def test_ratings_seconds_after_finishing_are_suspicious(store):
         ("seconds_after_finishing", "at once"),
         ("seconds_after_finishing", "10 s"),
     ]
+
+
+def test_of_days_without_a_time_no_seconds_are_counted(store):
+    # As a feed with date_only has them.
+    end = at("03-02 23:59:59")
+    store.load(
+        Case("A", end),
+        Evaluation("1", "A", end),
+        *(Evaluation(f"d{n}", "X", end, device="D1", evaluation_window="1") for n in range(20)),
+    )
+    store.clearance.refresh_rates()
+    assert lists.suspicious(store.connection, day("03-02"), day("03-02")) == []
 
 
 def test_bursts_of_a_device_or_a_window_are_suspicious_and_all_of_their_ratings(store):

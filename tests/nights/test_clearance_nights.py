@@ -34,6 +34,7 @@ RATES = {
     "主动评价率": "active_evaluation",
     "评价率": "evaluation",
     "日清率": "daily_clearance",
+    "日清率（截止前办结）": "daily_clearance_before_cutoff",
     "实名差评回访整改率": "callback_and_rectification",
     "按期整改率": "rectification_in_time",
 }

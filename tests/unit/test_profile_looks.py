@@ -62,6 +62,25 @@ def test_date_is_known_by_its_form_and_its_day(value: str, form: DateForm | None
     assert date_form(value) == form
 
 
+@pytest.mark.parametrize(
+    ("value", "is_timed"),
+    [
+        ("2026-01-02", False),
+        ("2026-01-02 00:00:00", False),
+        ("2026-01-02T00:00:00.000+08:00", False),
+        ("20260102000000", False),
+        ("2026-01-02 00:00", False),
+        ("2026/1/2 0:00:00", False),
+        ("2026-01-02 00:00:01", True),
+        ("2026-01-02 10:00:00", True),
+        ("20260102100000", True),
+        ("2026-01-02 20:00:00", True),
+    ],
+)
+def test_a_time_of_day_is_told_from_a_day_alone(value: str, is_timed: bool) -> None:
+    assert look_at("办结时间", [value], {}).timed == is_timed
+
+
 def test_column_is_counted_after_cleaning() -> None:
     look = look_at("有效期至", ["长期", " ２０２６-01-01 ", "N/A", None, "", "2026/1/2 08:00"], {})
     assert (look.rows, look.filled, look.distinct) == (6, 3, 3)

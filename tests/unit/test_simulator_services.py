@@ -132,17 +132,20 @@ def test_who_is_unrated_at_a_cutoff() -> None:
     }
 
 
-def test_midnight_belongs_to_the_day_that_ends() -> None:
+def test_midnight_belongs_to_the_day_that_it_begins() -> None:
     known = facts(
+        finished("BEFORE", at(MONDAY, "23:59:59")),
         finished("AT MIDNIGHT", at(MONDAY, "24:00")),
-        finished("A SECOND LATER", at(TUESDAY, "00:00:01")),
-        finished("RATED AT MIDNIGHT", at(MONDAY, "10:00")), rated("1", "RATED AT MIDNIGHT", at(MONDAY, "24:00")),
-        finished("RATED THEN", at(MONDAY, "10:00")), rated("2", "RATED THEN", at(TUESDAY, "00:00:01")),
+        finished("RATED BEFORE", at(MONDAY, "10:00")), rated("1", "RATED BEFORE", at(MONDAY, "23:59:59")),
+        finished("RATED AT MIDNIGHT", at(MONDAY, "10:00")), rated("2", "RATED AT MIDNIGHT", at(MONDAY, "24:00")),
     )  # fmt: skip
-    [row, other] = Publisher().publish(MONDAY, "final", known).first.rows
-    # It finished on Tuesday by the calendar: five working days lead over the worked Sunday, 09-28, to Monday.
-    assert (other.record_key, other.age_working_days, other.deadline) == ("AT MIDNIGHT|1", 0, date(2025, 9, 29))
-    assert (row.record_key, row.deadline) == ("RATED THEN|1", date(2025, 9, 28))
+    publisher = Publisher()
+    [row, other] = publisher.publish(MONDAY, "final", known).first.rows
+    assert [row.record_key, other.record_key] == ["RATED AT MIDNIGHT|1", "BEFORE|1"]
+    assert shown(publisher.publish(TUESDAY, "working", known)) == {
+        "AT MIDNIGHT": ("unrated", "new", TUESDAY, 0),
+        "BEFORE": ("unrated", "carried_over", MONDAY, 1),
+    }
 
 
 def test_stays_from_list_to_list() -> None:
@@ -365,13 +368,13 @@ def test_bad_reviews_and_what_is_due_for_them() -> None:
     # Of Friday, 2025-09-26: the call-back is due on Sunday 28, which is worked, the rectification on 2025-10-23.
     made, bad = at(FRIDAY, "10:00"), {"level": "dissatisfied"}
     callback_end, end = at(date(2025, 9, 28), "24:00"), at(date(2025, 10, 23), "24:00")
-    second = timedelta(seconds=1)
+    called, rectified = (moment - timedelta(seconds=1) for moment in (callback_end, end))
     known = facts(
-        rated("IN TIME", "A", made, **bad, called_back_at=callback_end, rectified_at=end),
-        rated("CALLED LATE", "B", made, **bad, called_back_at=callback_end + second, rectified_at=end),
-        rated("RECTIFIED LATE", "C", made, **bad, called_back_at=callback_end, rectified_at=end + second),
+        rated("IN TIME", "A", made, **bad, called_back_at=called, rectified_at=rectified),
+        rated("CALLED LATE", "B", made, **bad, called_back_at=callback_end, rectified_at=rectified),
+        rated("RECTIFIED LATE", "C", made, **bad, called_back_at=called, rectified_at=end),
         rated("NEVER", "D", made, **bad),
-        rated("CALLED", "E", made, level="very_dissatisfied", called_back_at=callback_end),
+        rated("CALLED", "E", made, level="very_dissatisfied", called_back_at=called),
         rated("ANONYMOUS", "F", made, **bad, is_real_name="no"),
         rated("INVALID", "G", made, **bad, is_effective="no"),
         rated("BY DEFAULT", "H", made, **bad, is_default="yes"),
@@ -400,9 +403,9 @@ def test_bad_reviews_and_what_is_due_for_them() -> None:
 def test_rates_of_a_day() -> None:
     ten = at(MONDAY, "10:00")
     known = facts(
-        finished("CLEARED", ten), rated("1", "CLEARED", at(MONDAY, "24:00")),
+        finished("CLEARED", ten), rated("1", "CLEARED", at(MONDAY, "23:59:59")),
         finished("RATED AT ONCE", ten), rated("2", "RATED AT ONCE", at(MONDAY, "16:30"), level="dissatisfied"),
-        finished("TOO LATE", ten), rated("3", "TOO LATE", at(TUESDAY, "00:00:01"), level="basically_satisfied"),
+        finished("TOO LATE", ten), rated("3", "TOO LATE", at(MONDAY, "24:00"), level="basically_satisfied"),
         finished("BY DEFAULT", ten), rated("4", "BY DEFAULT", at(MONDAY, "12:00"), is_default="yes"),
         finished("EVENING", at(MONDAY, "16:30:01")),
         finished("RATED IN THE EVENING", at(MONDAY, "18:00")), rated("5", "RATED IN THE EVENING", at(MONDAY, "18:05")),
@@ -413,18 +416,20 @@ def test_rates_of_a_day() -> None:
     )  # fmt: skip
     counts = rate_counts(known, MONDAY)
     assert summed(counts) == {
-        # 1 and 3 were made on Tuesday by the calendar: 2, 4, 5, 6 and 7 are of Monday.
-        ("satisfaction",): (3, 5),
-        ("satisfaction_without_defaults",): (2, 4),
+        # 3 was made on Tuesday: 1, 2, 4, 5, 6 and 7 are of Monday.
+        ("satisfaction",): (4, 6),
+        ("satisfaction_without_defaults",): (3, 5),
         # CLEARED, RATED AT ONCE, TOO LATE and RATED IN THE EVENING of seven.
         ("active_evaluation",): (4, 7),
         ("evaluation",): (5, 7),
         # CLEARED of itself, TOO LATE, BY DEFAULT, INVALID, and EVENING.
         ("daily_clearance",): (1, 5),
+        # EVENING can only be lost.
+        ("daily_clearance_before_cutoff",): (1, 4),
     }
     by_place = summed(counts, "district", "handling_department")
     assert by_place["satisfaction", "", ""] == (0, 1)
-    assert by_place["satisfaction", "echeng", "局"] == (3, 4)
+    assert by_place["satisfaction", "echeng", "局"] == (4, 5)
     assert summed(rate_counts(known, TUESDAY), "month")["satisfaction", date(2025, 9, 1)] == (5, 7)
 
 
@@ -450,10 +455,11 @@ SITUATIONS = {
     "archived", "rated_after_being_archived", "archived_on_arrival",
     # what comes late
     "evaluation_before_case", "late_evaluation_next_day", "late_evaluation_second_day", "late_case",
-    "late_rated_case", "committed_late", "older_version_late",
+    "late_rated_case", "shown_by_a_correction_alone", "committed_late", "older_version_late",
     # exactly at the cut-off
-    "finished_at_working_cutoff", "finished_after_working_cutoff", "finished_at_midnight", "finished_after_midnight",
-    "rated_at_working_cutoff", "rated_after_working_cutoff", "rated_at_midnight", "rated_after_midnight",
+    "finished_at_working_cutoff", "finished_after_working_cutoff", "finished_in_the_last_second",
+    "finished_at_midnight",
+    "rated_at_working_cutoff", "rated_after_working_cutoff", "rated_in_the_last_second", "rated_at_midnight",
     # what looks wrong
     "rated_after_ten_seconds", "rated_after_eleven_seconds", "rated_with_the_finish", "rated_before_the_finish",
     "burst_at_a_device", "burst_at_a_window", "no_burst",
@@ -710,6 +716,9 @@ def test_the_lists_show_what_was_decided(
         assert versions[day, "working"][0].by_key[key].state == "carried_over"
     for day, key in with_keys(city, "ruled_invalid"):
         assert versions[day, "final"][0].by_key[key].state == "reopened"
+    for day, key in with_keys(city, "shown_by_a_correction_alone"):
+        assert any(key in version.by_key for known in versions.values() for version in known[1:])
+        assert versions[day, "working"][0].by_key[key].state == "reopened"
     for day, key in with_keys(city, "evaluation_moved"):
         assert key not in final(day)[0]
     for name in ("withdrawn_after_finishing", "terminated_after_finishing", "found_internal", "removed"):
@@ -727,9 +736,9 @@ def test_the_lists_show_what_was_decided(
         assert key in versions[day, "working"][0].by_key
     for day, key in with_keys(city, "finished_after_working_cutoff"):
         assert key not in versions[day, "working"][0].by_key
+    for day, key in with_keys(city, "finished_in_the_last_second"):
+        assert versions[day, "final"][0].by_key[key].age_working_days == 0
     for day, key in with_keys(city, "finished_at_midnight"):
-        assert versions[day - day_before, "final"][0].by_key[key].age_working_days == 0
-    for day, key in with_keys(city, "finished_after_midnight"):
         assert key not in final(day - day_before)[0]
     for name in ("archived", "rated_after_being_archived", "archived_on_arrival"):
         for _, key in with_keys(city, name):
@@ -777,7 +786,7 @@ def test_the_warnings_show_what_was_decided(city: ServiceCity, collections: list
     rates = summed(rate_counts(last.facts, last.day))
     assert {rate for (rate,) in rates} == {
         "satisfaction", "satisfaction_without_defaults", "active_evaluation", "evaluation", "daily_clearance",
-        "callback_and_rectification", "rectification_in_time",
+        "daily_clearance_before_cutoff", "callback_and_rectification", "rectification_in_time",
     }  # fmt: skip
     assert all(0 < numerator < denominator for numerator, denominator in rates.values())
 

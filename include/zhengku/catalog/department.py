@@ -145,6 +145,11 @@ class FieldMapping(_Source):
         min_length=1,
         description="Forms in which the department writes this date; a time behind it is always allowed.",
     )
+    date_only: Annotated[bool, Field(strict=True)] = Field(
+        default=False,
+        description="The department sends days alone for this time: a value without a time of day, or at 00:00, counts "
+        "at the end of its day, 23:59:59.",
+    )
     codes: dict[Text, Text] | None = Field(
         default=None,
         min_length=1,

@@ -243,6 +243,8 @@ class _FeedCheck:
             if standard.kind not in _DATE_KINDS:
                 message = f"date_forms at {name!r}, which is of kind {standard.kind}"
                 self.report((*here, "date_forms"), message, "Remove it; only dates and times have forms.")
+        if mapping.get("date_only") is True:
+            self._check_date_only(here, name, standard)
         if "codes" in mapping and standard.kind != "code":
             message = f"codes at {name!r}, which is of kind {standard.kind}"
             self.report((*here, "codes"), message, "Remove it; only fields of kind code are mapped code by code.")
@@ -254,6 +256,18 @@ class _FeedCheck:
             self._check_codes(here, name, mapping, codes)
         if license_type is not None:
             self._check_against_type(here, name, license_type)
+
+    def _check_date_only(self, here: Location, name: str, standard: StandardField) -> None:
+        location = (*here, "date_only")
+        if standard.kind != "timestamp":
+            message = f"date_only at {name!r}, which is of kind {standard.kind}"
+            self.report(location, message, "Remove it; only times may lack their time of day.")
+        elif name == "source_updated_at":
+            # It orders the versions of a record, and is where a feed is read on from.
+            message = "date_only at 'source_updated_at', which tells versions apart and is not counted by day"
+            self.report(location, message, "Remove it.")
+        elif "constant" in self.source.mapping(*here):
+            self.report(location, f"date_only at {name!r}, which is a constant", "Remove it; write the time out.")
 
     def _check_constant(self, here: Location, name: str, standard: StandardField) -> None:
         location = (*here, "constant")

@@ -44,7 +44,9 @@ def write_part(
     districts: Collection[str] | None,
     path: Path,
 ) -> None:
-    """Write the rows of a list in some districts (None: all) as a workbook, with the rates of the list's day.
+    """Write the rows of a list in some districts (None: all) as a workbook.
+
+    With the bad reviews as they were known when it was published, and the rates of its day as they are counted now.
 
     Raises what `write_workbook` raises.
     """
@@ -63,10 +65,11 @@ def write_part(
         f"{place_name(catalog, districts)}未评办件日清清单",
         lists.rows(connection, catalog, published, section="unrated", districts=districts),
         lists.rows(connection, catalog, published, section="default_rated", districts=districts),
-        lists.bad_reviews(connection, catalog, day, districts),
+        lists.bad_reviews(connection, catalog, day, districts, known_to=published),
         rates,
         lists.difference(connection, published, districts),
         {key: district.name for key, district in catalog.districts.items()},
+        left=lists.left(connection, published, districts),
     )
 
 

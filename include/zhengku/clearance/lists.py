@@ -161,6 +161,14 @@ class ChangedService(ListedService):
 
 
 @dataclass(frozen=True)
+class LeftService(ListedService):
+    """A service that was on yesterday's list, in `section`, and left: rated, archived, or no longer to be rated."""
+
+    section: Section
+    reason: Literal["cleared", "withdrawn", "archived"]
+
+
+@dataclass(frozen=True)
 class BadReview:
     """A real-name bad review with what is due for it, each until the end of its day; `reason` is masked."""
 
@@ -290,6 +298,11 @@ class KeptList(ListCounts):
         """The parameters by which a statement finds the rows of this version."""
         return {"base_list": self.base_list, "corrections": self.corrections, "day": self.day}
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The parameters by which a statement judges who belongs on this list."""
+        return {"cutoff_at": self.cutoff_at, "kind": self.kind, "oldest_finish": self.oldest_finish}
+
 
 def kept_list(connection: Connection, name: str, values: Mapping[str, Any]) -> KeptList | None:
     """Run a statement of `sql/clearance/` that finds one version of a list at most."""
@@ -332,17 +345,34 @@ def rows(
     state: State | None = None,
     offset: int = 0,
     limit: int | None = None,
+    archived_within: int | None = None,
 ) -> Iterator[ListRow]:
     """Yield rows of a list in its order: district, department, hall, window, handler, time of finishing, key.
 
-    Texts sort by code point, blanks last. A department or hall of "" means those without one. Without a limit the rows
-    are streamed, a few thousand in memory at a time, and the transaction must stay open until the last.
+    Texts sort by code point, blanks last. A department or hall of "" means those without one. With `archived_within`
+    only rows that leave by age within so many working days after the list's day. Without a limit the rows are streamed,
+    a few thousand in memory at a time, and the transaction must stay open until the last.
     """
     filters = _filters(districts, section, handling_department, hall, state)
     kept = _kept(connection, published)
     page = {**filters, "skipped": offset, "limit": limit}
+    if archived_within is not None:
+        page["finished_before"] = _archived_before(connection, kept, archived_within)
     for row in _found(connection, "rows_listed", kept, page, streamed=limit is None):
         yield _list_row(row, kept.day, catalog)
+
+
+def _archived_before(connection: Connection, kept: KeptList, within: int) -> datetime:
+    values = {
+        "calendar_id": kept.calendar_id,
+        "day": kept.day,
+        "archive_after_working_days": kept.archive_after_working_days,
+        "within": within,
+    }
+    row = connection.execute(statement("clearance/archived_soon"), values).fetchone()
+    assert row is not None
+    found: datetime = row[0]
+    return found
 
 
 def cleared_since(
@@ -364,6 +394,22 @@ def difference(
         return []
     found = _found(connection, "rows_changed", _kept(connection, published), _filters(districts))
     return [ChangedService(**_service(row), change=row["change"], section=row["section"]) for row in found]
+
+
+def left(
+    connection: Connection, published: PublishedList, districts: Collection[str] | None = None
+) -> list[LeftService]:
+    """Return who was on yesterday's list and is not on this version, and why, in the list's order.
+
+    As it was told when the version came out. Versions from before this was kept have counts alone: nothing is returned.
+    """
+    kept = _kept(connection, published)
+    yesterday = kept_list(connection, "list_by_id", {"list_id": kept.yesterday_list})
+    if yesterday is None:
+        return []
+    against = {"yesterday_base": yesterday.base_list, "yesterday_corrections": yesterday.corrections}
+    found = _found(connection, "rows_left", kept, {**_filters(districts), **against})
+    return [LeftService(**_service(row), section=row["section"], reason=row["change"]) for row in found]
 
 
 def count_rows(
@@ -412,10 +458,12 @@ def bad_reviews(
     districts: Collection[str] | None = None,
     *,
     now: datetime | None = None,
+    known_to: PublishedList | None = None,
 ) -> list[BadReview]:
     """Return the bad reviews made up to the end of a day, overdue first, then by what is due.
 
-    What is overdue is judged at the end of the day, or `now` (the present) where that is earlier. Calendar and terms
+    What is overdue is judged at the end of the day, or `now` (the present) where that is earlier. With a list they are
+    those that were known when it was published, as they stood then, and the present is that moment. Calendar and terms
     are those of the last publishing or counting of rates; there is nothing before the first.
     """
     basis = _basis(connection)
@@ -429,7 +477,8 @@ def bad_reviews(
         "callback_working_days": numbers["callback_working_days"],
         "rectification_working_days": numbers["rectification_working_days"],
         "day": day,
-        "moment": min(now or clock.now(), end),
+        "moment": min(now or (clock.now() if known_to is None else known_to.published_at), end),
+        "known_to": None if known_to is None else known_to.list_id,
         "districts": _array(districts),
     }
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -594,6 +643,7 @@ def _found(
         "calendar_begin": WorkingCalendar.first_day,
         "deadline_working_days": kept.deadline_working_days,
         "record_key": None,
+        "finished_before": None,
         "skipped": 0,
         "limit": None,
         **filters,

@@ -96,19 +96,34 @@ class DailyClearance:
                 published.append(self.publish(day, kind, now))
         return published
 
-    def publish(self, day: date, kind: ListKind, now: datetime) -> PublishedList:
-        """Publish a list with the facts that are loaded, after corrections of earlier final lists; return it.
-
-        A list that exists already is returned as it is, or in a new version where the facts have changed. `now`, with a
-        zone, is the time of publishing. Raises `ConfigurationError` before the list's cut-off, and what
-        `store_connection` raises.
-        """
+    def check_day(self, day: date, kind: ListKind, now: datetime) -> None:
+        """Raise `ConfigurationError` where a list cannot be published: before its cut-off, or before the calendar."""
+        if day < WorkingCalendar.first_day:
+            raise ConfigurationError(
+                f"The {kind} list of {day} cannot be published: expected a day from {WorkingCalendar.first_day} on, "
+                "with which the calendar of working days begins. Name a later day."
+            )
+        today = now.astimezone(CITY_TIME_ZONE).date()
+        if day > today:
+            # The last day of all has no end that could be told.
+            raise ConfigurationError(
+                f"The {kind} list of {day} cannot be published before its cut-off: that day is to come. "
+                f"Name a day up to {today}."
+            )
         cutoff_at = self.config.cutoff(day, kind)
         if now < cutoff_at:
             raise ConfigurationError(
                 f"The {kind} list of {day} cannot be published before its cut-off at {cutoff_at:%Y-%m-%d %H:%M}. "
                 "Publish it then, or an earlier list."
             )
+
+    def publish(self, day: date, kind: ListKind, now: datetime) -> PublishedList:
+        """Publish a list with the facts that are loaded, after corrections of earlier final lists; return it.
+
+        A list that exists already is returned as it is, or in a new version where the facts have changed. `now`, with a
+        zone, is the time of publishing. Raises what `check_day` and `store_connection` raise.
+        """
+        self.check_day(day, kind, now)
         with self._alone(now) as (connection, changed):
             # What a list is judged against is what was out before it: not the corrections that are made with it.
             newest_before = self._position(connection, day)["next_list"] - 1
@@ -122,7 +137,7 @@ class DailyClearance:
             connection.execute(statement("clearance/record_compared"))
             if (day, kind) not in {(final.day, final.kind) for final in finals}:
                 # What changed since it was last compared with the facts is not known any more.
-                values = {**existing.members, "cutoff_at": existing.cutoff_at, "oldest_finish": existing.oldest_finish}
+                values = {**existing.members, **existing.limits}
                 self._make(connection, "candidate", statement("clearance/list_candidates"), values)
                 corrected = self._correct(connection, [existing], now)
                 return corrected[0] if corrected else existing.published
@@ -201,7 +216,7 @@ class DailyClearance:
         """
         kept = kept_list(connection, "list_by_id", {"list_id": published.list_id})
         assert kept is not None
-        values = {**kept.members, "cutoff_at": kept.cutoff_at, "oldest_finish": kept.oldest_finish}
+        values = {**kept.members, **kept.limits}
         with connection.cursor(row_factory=class_row(Discrepancy)) as cursor:
             return cursor.execute(statement("clearance/verify_list"), values).fetchall()
 
@@ -305,6 +320,8 @@ class DailyClearance:
         self._enter(connection, values)
         if is_late:
             connection.execute(statement("clearance/record_compared"))
+            # It archives nothing itself: the trunk, which is further, has done that.
+            values["archived_total"] += _one(connection, "clearance/count_too_old", values)["too_old"]
             self._make(connection, "wanted", _made_of(_wanted_rows(_ALL_SERVICES)), values)
             return self._complete(connection, {**values, **_one(connection, "clearance/branch_off", values)})
         values["archived_total"] += connection.execute(_of("clearance/archive", services), values).rowcount

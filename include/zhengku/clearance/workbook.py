@@ -16,6 +16,8 @@ from zhengku.clearance.lists import (
     BadReview,
     ChangedService,
     GroupRates,
+    LeftService,
+    ListedService,
     ListRow,
     PublishedList,
     Rate,
@@ -27,6 +29,7 @@ KIND_NAMES = {"working": "工作清单", "final": "终清单"}
 SECTION_NAMES = {"unrated": "未评办件", "default_rated": "默认评价"}
 STATE_NAMES = {"new": "新增", "carried_over": "结转", "reopened": "重现"}
 CHANGE_NAMES = {"added": "新列入", "removed": "移出", "changed": "改列"}
+LEFT_NAMES = {"cleared": "已评销号", "withdrawn": "撤销", "archived": "归档"}
 REVIEW_STATE_NAMES = {
     "callback_overdue": "回访逾期",
     "rectification_overdue": "整改逾期",
@@ -39,18 +42,20 @@ REVIEW_STATE_NAMES = {
 _BAD_REVIEWS = "差评整改"
 _RATES = "指标"
 _DIFFERENCE = "与上一版差异"
+_LEFT = "销号与移出"
 
 _CONTENTS = {
     "未评办件": "截止时刻尚无本人有效评价的办件，按区划、承办部门、大厅、窗口、经办人排列",
     "默认评价": "仅有系统默认评价的办件；默认评价不是群众评价，不计入主动评价",
-    _BAD_REVIEWS: "实名差评的回访与整改，逾期的在前",
+    _BAD_REVIEWS: "实名差评的回访与整改，逾期的在前，为本版发布时所知",
     _RATES: "各项比率及其分子、分母、口径",
     _DIFFERENCE: "本版相对上一版新列入、移出、改列的办件",
+    _LEFT: "上一日终清单所列、本版不再列出的办件及其原因，为本版发布时所知",
 }
 _REMARKS = (
     "本清单用于提醒办事群众自愿评价，任何人不得代为评价或诱导评价。",
     "申请人、联系电话已脱敏；清单仅供工作使用，请妥善保管。",
-    "清单一经发布不再改动；如有更正，另发新的版次。",
+    "清单与差评整改一经发布不再改动；如有更正，另发新的版次。指标按生成本表时已入库的数据统计。",
 )
 
 _WEEKDAYS = "一二三四五六日"
@@ -124,12 +129,14 @@ def write_workbook(
     difference: Sequence[ChangedService] = (),
     district_names: Mapping[str, str] | None = None,
     max_rows: int = SHEET_ROWS,
+    left: Sequence[LeftService] = (),
 ) -> None:
     """Write a list, or a district's part of it, to `path`, aside first, readable by this account alone.
 
     `unrated` and `default_rated` are read one after the other, each in the order of the list; what has more rows than a
     sheet (`max_rows`, its header among them) goes on in another one. `difference` against the version before is shown
-    from version 2 on, its districts by `district_names` (key → name). Times are shown in Asia/Shanghai.
+    from version 2 on, who `left` since yesterday's list where anybody did; their districts by `district_names` (key →
+    name). Times are shown in Asia/Shanghai.
 
     Raises `ValueError` for a row in the wrong section, `OSError` when the file cannot be written; nothing is left of it
     then, and what stood at `path` stays.
@@ -145,6 +152,8 @@ def write_workbook(
             _write_bad_reviews(book, bad_reviews),
             _write_rates(book, rates),
         ]
+        if left:
+            sheets.append(_write_left(book, left, district_names or {}))
         if published.version > 1:
             sheets.append(_write_difference(book, difference, district_names or {}))
         _Cover(book, published, title_zh).write(tally, sheets)
@@ -188,13 +197,33 @@ def _write_rates(book: Book, groups: Sequence[GroupRates]) -> Sheets[_RateLine]:
 def _write_difference(
     book: Book, changes: Sequence[ChangedService], district_names: Mapping[str, str]
 ) -> Sheets[ChangedService]:
-    def district(row: ChangedService) -> str:
-        return NO_DISTRICT_ZH if row.district is None else district_names.get(row.district, row.district)
-
     columns: tuple[Column[ChangedService], ...] = (
         Column("变化", 8, lambda row: CHANGE_NAMES[row.change], "centre"),
         Column("上一版", 11, _section_before, "centre"),
         Column("本版", 11, lambda row: None if row.change == "removed" else SECTION_NAMES[row.section], "centre"),
+        *_service_columns(district_names),
+    )
+    sheets = Sheets(book, _DIFFERENCE, columns)
+    sheets.write(changes)
+    return sheets
+
+
+def _write_left(book: Book, left: Sequence[LeftService], district_names: Mapping[str, str]) -> Sheets[LeftService]:
+    columns: tuple[Column[LeftService], ...] = (
+        Column("原因", 11, lambda row: LEFT_NAMES[row.reason], "centre"),
+        Column("上一日", 11, lambda row: SECTION_NAMES[row.section], "centre"),
+        *_service_columns(district_names),
+    )
+    sheets = Sheets(book, _LEFT, columns)
+    sheets.write(left)
+    return sheets
+
+
+def _service_columns(district_names: Mapping[str, str]) -> tuple[Column[Any], ...]:
+    def district(row: ListedService) -> str:
+        return NO_DISTRICT_ZH if row.district is None else district_names.get(row.district, row.district)
+
+    return (
         Column("区划", 12, district, "wrap"),
         Column("承办部门", 20, lambda row: row.handling_department, "wrap"),
         Column("大厅", 20, lambda row: row.hall, "wrap"),
@@ -205,9 +234,6 @@ def _write_difference(
         Column("事项名称", 36, lambda row: row.service_item_name, "wrap"),
         Column("办结时间", 16, lambda row: city_clock(row.finished_at), "time"),
     )
-    sheets = Sheets(book, _DIFFERENCE, columns)
-    sheets.write(changes)
-    return sheets
 
 
 def _section_before(row: ChangedService) -> str | None:

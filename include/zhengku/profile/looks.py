@@ -35,6 +35,7 @@ _DATES: Final = {
     DateForm.CHINESE: re.compile(r"([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日" + _TIME),
 }
 _SERIAL: Final = re.compile(r"([1-7][0-9]{4})(?:\.[0-9]+)?")
+_AT_MIDNIGHT: Final = re.compile(r"(?:[ T日号]0?|(?<![0-9])[0-9]{8}0)0:?00(?::?00(?:[.,]0+)?)?(?:\+08:?00)?$")
 _WITH_TIME: Final = re.compile(r"[0-9][:时点][0-9]|[0-9]{14}|[0-9]{5}\.[0-9]")
 _ORGANISATION: Final = re.compile(r".{2,}(?:公司|中心|学校|医院|厂|店|社|所|部|局|院|站|会|行|超市|政府|办事处|工作室)")
 _AUTHORITY: Final = re.compile(r".{2,}(?:局|厅|委员会|政府|部|委|大队|支队)")
@@ -120,8 +121,8 @@ class ColumnLook:
     """One column of a sample: how many rows, how many of them filled and distinct, and what the filled ones look like.
 
     `looks` counts values by what they look like, `date_forms` by the form of a date, `endless` those that say that
-    there is no end, `timed` the dates with a time. `codes` are those of at most `CODE_LIMIT` distinct values that
-    cannot tell of a person, the most frequent first.
+    there is no end, `timed` the dates with a time, but for 00:00. `codes` are those of at most `CODE_LIMIT` distinct
+    values that cannot tell of a person, the most frequent first.
     """
 
     name: str
@@ -170,7 +171,7 @@ def look_at(name: str, values: Iterable[str | None], known_districts: Mapping[st
             endless += count
         elif form := date_form(text):
             forms[form] += count
-            timed += count if _WITH_TIME.search(text) else 0
+            timed += count if _WITH_TIME.search(text) and not _AT_MIDNIGHT.search(text) else 0
     filled = counts.total()
     return ColumnLook(name, rows, filled, len(counts), looks, forms, timed, endless, _codes(counts, looks))
 

@@ -204,6 +204,9 @@ class _Proposing:
                 # The other forms stay: a sample does not show every one that a department writes.
                 parts.append(f"date_forms: [{', '.join(dict.fromkeys((*forms, *DEFAULT_DATE_FORMS)))}]")
                 why += "; ? five digits are taken for a spreadsheet's day"
+        if kind == "timestamp" and name != "source_updated_at" and column.date_forms and not column.timed:
+            parts.append("date_only: true")
+            why += "; ? no value has a time of day: each counts at the end of its day"
         if name == "status":
             return self._coded(name, column, parts, why, STATUS_WORDS, is_sure=is_sure)
         if (

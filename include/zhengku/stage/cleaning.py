@@ -164,7 +164,9 @@ def _date_number(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
     return layers.add(f"coalesce({written}, {zoned})", text)
 
 
-def _moment(layers: _Layers, text: _Value, number: _Value, forms: Sequence[str]) -> _Value:
+def _moment(
+    layers: _Layers, text: _Value, number: _Value, forms: Sequence[str], *, is_date_only: bool = False
+) -> _Value:
     seconds = layers.add("clean.seconds_of_day({0})", text)
     bare = ", ".join(f"clean.date_{form}(clean.without_zone({{0}}))" for form in forms)
     moments = [
@@ -174,7 +176,7 @@ def _moment(layers: _Layers, text: _Value, number: _Value, forms: Sequence[str])
     if not set(forms).isdisjoint(EPOCH_FORMS):
         moments.insert(0, "clean.epoch_moment({0})")
     moment = f"coalesce({', '.join(moments)})"
-    return layers.add(
+    read = layers.add(
         # The day after the last one of the calendar has none.
         "case when {1} < 99991231 then"
         f" case when clean.has_zone({{0}}) then clean.moment(coalesce({bare}), {{0}}) else {moment} end end",
@@ -182,6 +184,8 @@ def _moment(layers: _Layers, text: _Value, number: _Value, forms: Sequence[str])
         number,
         seconds,
     )
+    # Told as 24:00, the next day's begin is meant as it is.
+    return layers.add("clean.end_of_bare_day({0}, {1})", read, seconds) if is_date_only else read
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ def _typed(layers: _Layers, kind: str, mapping: FieldMapping, text: _Value, null
     told: list[_Value] = [text, number]
     date = "clean.date_from_number({1})"
     if kind == "timestamp":
-        told.append(_moment(layers, text, number, forms))
+        told.append(_moment(layers, text, number, forms, is_date_only=mapping.date_only))
         date = "{2}"
     endless = None
     if kind == "end_date":

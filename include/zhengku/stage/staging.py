@@ -158,9 +158,10 @@ def type_rows(
     seed: int = 0,
     recognised: int = 0,
     schema: str | None = None,
-) -> None:
+) -> list[Note]:
     """Clean and type the rows of the text table, in the transaction that copied them as `staged`.
 
+    Returns what is to be told of their times: those of which no value has a time of day.
     `seed` is that of `received_hash`; of the rows, `recognised` are named in `recognised_row` and left out. `schema` is
     that of the text table, where it is not the batch's own.
     """
@@ -176,6 +177,37 @@ def type_rows(
         connection.execute(statement("stage/upserting_row"))
         connection.execute(statement("stage/deleting_row"))
     connection.execute("analyze staged_row (row_no, record_key)")
+    return _days_alone(connection, feed, catalog)
+
+
+_TELLING_ROWS = 10
+"""So many times at 00:00, and none at any other time of day, are no chance."""
+
+
+def _days_alone(connection: psycopg.Connection[Any], feed: Feed, catalog: Catalog) -> list[Note]:
+    """Tell of times by which cases and evaluations are counted, and of which the department sends the day alone."""
+    if feed.dataset not in ("service_case", "evaluation"):
+        return []
+    fields = catalog.standard_fields(feed.dataset)
+    notes = []
+    for name, mapping in feed.fields.items():
+        if fields[name].kind != "timestamp" or name == "source_updated_at" or mapping.column is None:
+            continue
+        if mapping.date_only:
+            continue
+        found = connection.execute(statement("stage/times_of_day").format(field=sql.Identifier(name))).fetchone()
+        assert found is not None
+        at_midnight, timed = found
+        if at_midnight >= _TELLING_ROWS and not timed:
+            notes.append(
+                Note(
+                    f"{fields[name].name_zh}共{at_midnight}个值均只有日期、没有时分，按当日零时计；"
+                    "如该系统只提供日期，应在目录中注明date_only，按当日末计",
+                    f"none of the {at_midnight} values of {name} has a time of day; they are read as 00:00. Where the "
+                    "system sends days alone, say date_only: true at the field",
+                )
+            )
+    return notes
 
 
 _BAD_BYTES_HELD = 8 * 1024 * 1024
