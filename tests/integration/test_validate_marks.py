@@ -430,6 +430,8 @@ def test_size_is_compared_with_the_last_loaded_snapshot_of_the_feed(
     connection.execute("set search_path = batch_7")
     connection.execute("create table mark (row_no bigint, record_key text, critical text[], warning text[])")
     connection.execute("create table bad_row (sha256 text)")
+    connection.execute("create table text_row (row_no bigint, c1 text)")
+    connection.execute("create table delivered_column (place integer, name text)")
     connection.execute("insert into mark values (1, 'K1', '{a.b}', '{}'), (2, 'K2', '{}', '{a.c}')")
     connection.execute(statement("validate/count_marks"))
     connection.execute(statement("validate/batch_summary"), {"batch_id": batch_id, "snapshots": snapshots})
