@@ -2,9 +2,11 @@
 
 Random lives of one feed: registers or increments that come, are held, are released late, go the road again alone or by
 period, and wrong rows that are redriven. In the end the store is that of a fresh installation to which the same
-deliveries came one after another, and no certificate's history tells of anything that this one's does not.
+deliveries came one after another, and no certificate's history tells of anything that this one's does not; of
+increments with times, of anything that no delivery said.
 """
 
+import csv
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,6 +149,14 @@ class Life:
             for key, removal, removed_at, *known, at in rows
         }
 
+    def said(self) -> set[tuple[str, str]]:
+        """Return with which holders the deliveries name each certificate."""
+        return {
+            (row["统一社会信用代码"], row["企业名称"])
+            for content in self.contents
+            for row in csv.DictReader(content.splitlines())
+        }
+
     def stood(self) -> set[tuple[str, str]]:
         """Return with which holders each certificate ever stood."""
         return set(
@@ -207,7 +217,9 @@ def test_store_is_that_of_the_deliveries_in_the_order_in_which_they_were_true(
                 order.deliver(content, may_wait=False)
             told = "\n".join([f"seed {each}", *life.done])
             assert life.store() == order.store(), told
-            assert life.stood() <= order.stood(), told
+            # Of increments with times, an older row may stand for a while where the newer one waited: both were said.
+            could_stand = order.said() if has_times and not is_whole else order.stood()
+            assert life.stood() <= could_stand, told
             # Every version is there once, and the newest is the one in the store.
             numbers = lived.query(
                 "select record_key, array_agg(version_no order by version_no) from ("
