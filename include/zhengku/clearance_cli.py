@@ -30,6 +30,7 @@ out = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The list's day (Asia/Shanghai).")]
 Kind = Annotated[ListKind | None, typer.Option(help="Working list (16:30) or final list (24:00) of the day.")]
+Districts = Annotated[list[str] | None, typer.Option(help="Only rows of this district; more than once for more.")]
 Version = Annotated[int | None, typer.Option(min=1, help="The newest when left out.")]
 
 
@@ -86,9 +87,7 @@ def list_(
     section: Annotated[
         Literal["unrated", "default_rated"] | None, typer.Option(help="Only rows of this section.")
     ] = None,
-    district: Annotated[
-        list[str] | None, typer.Option(help="Only rows of this district; more than once for more.")
-    ] = None,
+    district: Districts = None,
     department: Annotated[str | None, typer.Option(help="Only rows of this handling department.")] = None,
     hall: Annotated[str | None, typer.Option(help="Only rows of this hall.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many rows at most.")] = 20,
@@ -146,9 +145,7 @@ def left_(
     day: Day = None,
     kind: Kind = None,
     version: Version = None,
-    district: Annotated[
-        list[str] | None, typer.Option(help="Only rows of this district; more than once for more.")
-    ] = None,
+    district: Districts = None,
     as_json: AsJson = False,
 ) -> None:
     """Show who was on yesterday's final list and is not on a list, the newest when no day is given, and why."""

@@ -1,12 +1,9 @@
 """Migration 0018: lists that are out stay, and it is known of each which batches it knew."""
 
 import psycopg
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
+from tests.schema_at_revision import at_revision
 
 from zhengku.database import upgrade
-from zhengku.settings import project_home
 
 BEFORE = """
 insert into clearance.calendar (digest, kept_at) values ('x', now());
@@ -31,15 +28,7 @@ insert into clearance.rate_count values ('2026-03-02', 'echeng', 'x', 'y', 2, 1,
 
 def test_lists_stay_and_their_days_are_counted_anew(empty_database_url: str) -> None:
     address = empty_database_url.replace("+psycopg", "")
-    with psycopg.connect(address) as connection:
-        connection.execute("create schema ledger")
-    engine = sqlalchemy.create_engine(empty_database_url)
-    with engine.begin() as begun:
-        config = Config()
-        config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
-        config.attributes["connection"] = begun
-        command.upgrade(config, "0017")
-    engine.dispose()
+    at_revision(empty_database_url, "0017")
     with psycopg.connect(address) as connection:
         # As the functions were before.
         connection.execute(

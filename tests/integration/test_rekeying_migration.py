@@ -1,25 +1,10 @@
 """Migration 0013: stored keys in the form in which codes are compared, and a report of what that changed."""
 
 import psycopg
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
+from tests.schema_at_revision import at_revision
 
 from zhengku.database import upgrade
-from zhengku.settings import project_home
-
-
-def at_revision(url: str, revision: str) -> None:
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        connection.execute("create schema ledger")
-    engine = sqlalchemy.create_engine(url)
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
 
 
 def certificate(key: str, holder: str | None, code: str | None, day: int, version_no: int = 1, **more: object) -> dict:
@@ -44,8 +29,8 @@ def certificate(key: str, holder: str | None, code: str | None, day: int, versio
 
 def insert(connection: psycopg.Connection, table: str, row: dict) -> None:
     connection.execute(
-        sql.SQL("insert into store.{} ({}) values ({})").format(
-            sql.Identifier(table),
+        sql.SQL("insert into {} ({}) values ({})").format(
+            sql.Identifier(*table.split(".")),
             sql.SQL(", ").join(map(sql.Identifier, row)),
             sql.SQL(", ").join(map(sql.Placeholder, row)),
         ),
@@ -76,9 +61,9 @@ def test_keys_are_brought_along_and_what_changed_is_listed(empty_database_url: s
             certificate("1.10", "丑", "L", 1),
         ]
         for row in rows:
-            insert(connection, "certificate", row)
-        insert(connection, "certificate_history", certificate("鄂〔2022〕2号", "乙", "B", 2, 1, **old))
-        insert(connection, "certificate_history", certificate("甲1", "辛", "H", 1, 1, **old))
+            insert(connection, "store.certificate", row)
+        insert(connection, "store.certificate_history", certificate("鄂〔2022〕2号", "乙", "B", 2, 1, **old))
+        insert(connection, "store.certificate_history", certificate("甲1", "辛", "H", 1, 1, **old))
     counted = upgrade(empty_database_url)
     assert counted == {"kept_apart": 2, "may_be_two": 1, "merged": 6, "no_number": 1, "rekeyed": 3}
     assert upgrade(empty_database_url) == {}
@@ -155,15 +140,7 @@ def insert_with(connection: psycopg.Connection, table: str, **values: object) ->
         " and is_nullable = 'NO' and column_default is null and is_identity = 'NO' and is_generated = 'NEVER'",
         (schema, name),
     ).fetchall()
-    row = {column: FILLED.get(kind, "2026-01-01") for column, kind in columns} | values
-    connection.execute(
-        sql.SQL("insert into {} ({}) values ({})").format(
-            sql.Identifier(schema, name),
-            sql.SQL(", ").join(map(sql.Identifier, row)),
-            sql.SQL(", ").join(map(sql.Placeholder, row)),
-        ),
-        row,
-    )
+    insert(connection, table, {column: FILLED.get(kind, "2026-01-01") for column, kind in columns} | values)
 
 
 def test_cases_and_what_points_at_a_record_follow(empty_database_url: str) -> None:

@@ -5,14 +5,11 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
 from tests.integration.test_road_fields import KEY, VERSIONS, deliver, whole  # noqa: F401 - a fixture
+from tests.schema_at_revision import at_revision
 
 from zhengku.database import upgrade
-from zhengku.settings import project_home
 
 pytestmark = pytest.mark.slow_except(
     "test_end_beyond_every_calendar_is_no_end", "test_zero_update_time_is_a_row_without_a_time"
@@ -99,14 +96,7 @@ def test_zero_update_time_is_a_row_without_a_time(whole):  # noqa: F811
 
 
 def test_migration_marks_what_can_be_known_and_says_how_many(empty_database_url, caplog):
-    config = Config()
-    config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
-    engine = sqlalchemy.create_engine(empty_database_url)
-    with engine.begin() as connection:
-        connection.execute(sqlalchemy.text("create schema ledger"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0012")
-    engine.dispose()
+    at_revision(empty_database_url, "0012")
     stored = [
         ("1", "2030-01-01", None),
         ("2", None, "长期"),

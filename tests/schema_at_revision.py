@@ -1,0 +1,19 @@
+"""An empty database brought to the schema of an older release, for the tests of a migration."""
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+
+from zhengku.settings import project_home
+
+
+def at_revision(url: str, revision: str) -> None:
+    """Bring an empty database to a revision, as the release that had it would have."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("create schema ledger"))
+        config = Config()
+        config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
