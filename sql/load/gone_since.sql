@@ -25,13 +25,7 @@ gone as (
 ),
 
 kept as (
-    insert into {history} ({kept}, replaced_by_batch_id, replaced_at)
-    select
-        {kept_of_store},
-        %(batch_id)s,
-        now()
-    from {store} as s
-    where {scope} and s.record_key in (select g.record_key from gone as g)
+    {kept_versions}
 )
 
 update {store} as s

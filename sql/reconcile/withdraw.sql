@@ -1,6 +1,6 @@
 -- What a person decided about certificates that their source has no more: they are marked as those are that a whole
 -- register no longer holds, their version is kept, and the problem records are closed with who decided and why.
-with asked as (
+with gone as (
     select
         d.difference_id,
         d.problem_id,
@@ -18,13 +18,7 @@ with asked as (
 ),
 
 kept as (
-    insert into {history} ({kept}, replaced_by_batch_id, replaced_at)
-    select
-        {kept_of_store},
-        %(batch_id)s,
-        now()
-    from {store} as s
-    where {scope} and s.record_key in (select a.record_key from asked as a)
+    {kept_versions}
 ),
 
 withdrawn as (
@@ -35,13 +29,13 @@ withdrawn as (
         version_no = s.version_no + 1,
         batch_id = %(batch_id)s,
         loaded_at = now()
-    where {scope} and s.record_key in (select a.record_key from asked as a)
+    where {scope} and s.record_key in (select g.record_key from gone as g)
 ),
 
 settled as (
     update reconciliation.difference
     set settled_at = now()
-    where difference_id in (select a.difference_id from asked as a)
+    where difference_id in (select g.difference_id from gone as g)
 ),
 
 closed as (
@@ -54,7 +48,7 @@ closed as (
         closed_at = now(),
         updated_at = now()
     where
-        problem_id in (select a.problem_id from asked as a)
+        problem_id in (select g.problem_id from gone as g)
         and status in ('open', 'returned', 'waived')
     returning problem_id
 ),
@@ -71,6 +65,6 @@ told as (
 )
 
 update ledger.batch
-set disappeared = (select count(*) from asked)
+set disappeared = (select count(*) from gone)
 where batch_id = %(batch_id)s
 returning disappeared

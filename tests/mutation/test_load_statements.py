@@ -53,6 +53,7 @@ def change(monkeypatch) -> Callable[[str, str, str], None]:
             "zhengku.ledger",
             "zhengku.load.recognise",
             "zhengku.load.repeated",
+            "zhengku.load.store_table",
             "zhengku.stage.staging",
             "zhengku.validate.staged_batch",
         ):
@@ -193,6 +194,7 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/mark_disappeared", "and s.feed = %(feed)s", "and %(feed)s = %(feed)s", operations.test_another_feeds_certificates_do_not_disappear),
     ("load/mark_disappeared", "where c.record_key = s.record_key", "where false", recognised.test_register_marks_what_it_no_longer_holds_and_nothing_that_it_recognised),
     ("load/mark_disappeared", "removal = 'disappeared',", "removal = 'deleted',", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
+    ("load/kept_versions", "in (select", "not in (select", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("ledger/has_older_unfinished", "'validated', 'held'", "'validated'", operations.test_register_that_came_after_a_held_one_outlives_its_release),
     ("ledger/has_older_unfinished", "'landed', 'staged'", "'staged'", operations.test_register_that_came_behind_another_of_the_same_night_is_the_newest_word),
     ("ledger/has_older_unfinished", "landed_at < %(landed_at)s", "%(landed_at)s is not null", operations.test_increment_that_came_before_a_held_one_is_closed_as_a_repeat),

@@ -1,6 +1,5 @@
 """Compare what a night left in the store, the quarantine and the ledger with the simulator's truth, row by row."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from psycopg.rows import dict_row
 
 from simulator.drops import STRAYS
 from simulator.model import FilePlace, Night, NightDelivery
+from zhengku.collect.loose_json import read_value
 
 FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
 BOOKKEEPING = {
@@ -213,6 +213,6 @@ def _quarantine(
 
 def _row_id(problem: dict[str, Any], delivery: NightDelivery) -> int:
     assert delivery.system.row_id is not None
-    # A row that is no record is kept as the bytes that came.
-    payload = problem["payload"] or json.loads(problem["payload_bytes"])
+    # A row that is no record is kept as the bytes that came; they may be JSON that is nearly right.
+    payload = problem["payload"] or read_value(bytes(problem["payload_bytes"]).decode())
     return int(payload[delivery.system.row_id])

@@ -1,12 +1,10 @@
-"""What the steps of the road would refuse for the configuration of a feed, found by their own code, without a source.
-
-Slow beside the rest of the check: it imports what the steps need, Great Expectations among it.
-"""
+"""What the steps of the road would refuse for the configuration of a feed, found by their own code, with no source."""
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from psycopg import sql
 
@@ -22,7 +20,6 @@ from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.stage.cleaning import cleaning_query
 from zhengku.validate.guidance import expected
 from zhengku.validate.parameters import rule_parameters
-from zhengku.validate.run import build
 from zhengku.validate.suites import BATCH_SUITE, Rule, Suite, load_suites
 
 _REFUSED = "`zhengku collect` would refuse the feed."
@@ -34,13 +31,16 @@ def check_steps(
     reference: Reference,
     departments: Sequence[tuple[YamlFile, Department]],
     environment: Mapping[str, str],
+    *,
+    builds_rules: bool,
 ) -> list[Problem]:
     """Check the feeds of departments whose files are right in themselves; return every problem once.
 
+    `builds_rules` has Great Expectations make each rule, which takes seconds to import it.
     Suites that are not there are told by the check of the file. Of addresses only those are checked that
     `environment` has (`ZHENGKU_CONN_<ID>`); nothing is connected to.
     """
-    check = _StepsCheck(Catalog(folder, reference), suite_folder)
+    check = _StepsCheck(Catalog(folder, reference), suite_folder, builds_rules)
     if departments:
         check.batch_suite()
     for source, department in departments:
@@ -51,8 +51,9 @@ def check_steps(
 
 
 class _StepsCheck:
-    def __init__(self, catalog: Catalog, suite_folder: Path) -> None:
+    def __init__(self, catalog: Catalog, suite_folder: Path, builds_rules: bool) -> None:
         self.catalog = catalog
+        self.builds_rules = builds_rules
         self.suite_folder = suite_folder
         self.problems: list[Problem] = []
         self.built: set[tuple[str, str, str]] = set()
@@ -86,7 +87,7 @@ class _StepsCheck:
             suites = load_suites(self.suite_folder, [BATCH_SUITE])
             for suite in suites:
                 for rule in suite.rules:
-                    build(suite, rule, rule_parameters(None, clock.today(), dated=True))
+                    self._build(suite, rule, rule_parameters(None, clock.today(), dated=True))
                     expected(rule, None, self.catalog)
         except (CatalogError, ConfigurationError) as error:
             self.problems.append(self._of_suites(error))
@@ -113,7 +114,7 @@ class _StepsCheck:
         self.built.add(asked)
         try:
             if all(parameters.get(name, "") is not None for name in rule.parameters):
-                build(suite, rule, parameters)
+                self._build(suite, rule, parameters)
             expected(rule, feed, self.catalog)
         except (CatalogError, ConfigurationError) as error:
             self.problems.append(self._of_suites(error))
@@ -123,6 +124,12 @@ class _StepsCheck:
         if unknown := sorted(named - columns):
             message = f"{suite.where(rule)}: {rule.type} looks at {', '.join(unknown)}, which no row of {feed.name} has"
             self.problems.append(self._of_suites(CatalogError(message)))
+
+    def _build(self, suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> None:
+        if self.builds_rules:
+            from zhengku.validate.run import build
+
+            build(suite, rule, parameters)
 
     def _of_suites(self, error: CatalogError | ConfigurationError) -> Problem:
         return Problem(self.suite_folder, None, _told(error), "`zhengku collect` would refuse every feed that asks it.")

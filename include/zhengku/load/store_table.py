@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from zhengku.catalog import Feed
+from zhengku.database import statement
 from zhengku.ledger import Batch
 
 OF_CERTIFICATES: dict[str, sql.Composable] = {"valid_without_end": sql.SQL("c.valid_without_end")}
@@ -67,13 +68,17 @@ class StoreTable:
         }
         fields = [sql.Identifier(name) for name in (*self.fields, *of_certificates)]
         kept = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
-        return {
+        to_history = {
             "store": store,
-            "target": sql.Identifier("certificate_of", self.license_type) if self.license_type else store,
             "history": sql.Identifier("store", f"{self.dataset}_history"),
             "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
             "kept": _listed(kept),
             "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
+        }
+        return {
+            **to_history,
+            "kept_versions": statement("load/kept_versions").format(**to_history),
+            "target": sql.Identifier("certificate_of", self.license_type) if self.license_type else store,
             "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
             "set_of_certificates": sql.Composed(
                 [sql.SQL(", {0} = c.{0}").format(sql.Identifier(name)) for name in of_certificates]
