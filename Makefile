@@ -17,9 +17,11 @@ IN_MEMORY := $(shell free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $
 # With a day, all of it runs on that day.
 DAY ?=
 ON_DAY := $(if $(DAY),$(RUN) tests/clock/on_day.py $(DAY))
-PYTEST_ALONE := $(IN_MEMORY) $(ON_DAY) $(RUN) -m pytest
+PYTEST_ONE := $(IN_MEMORY) $(ON_DAY) $(RUN) -m pytest
 # Each test process starts a database server of its own, and one of the two mostly waits for the other.
-PYTEST := $(PYTEST_ALONE) -n $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
+PYTEST := $(PYTEST_ONE) -n $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
+# A whole Airflow waits half of its time, so two of them share two cores. The longest come first, by name.
+PYTEST_TWO := $(PYTEST_ONE) -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help:  ## this list
@@ -71,13 +73,13 @@ test: $(INSTALLED)  ## run the tests that take seconds (make test DAY=2028-02-29
 
 .PHONY: test-slow
 test-slow: $(INSTALLED)  ## run the tests that take minutes
-	@status=0; $(PYTEST) --dist worksteal -m "slow and not alone and not soak" || status=1; \
-		$(PYTEST_ALONE) -m "slow and alone and not soak" || status=1; exit $$status
+	@status=0; $(PYTEST) --dist worksteal --durations 15 -m "slow and not whole_airflow and not soak" || status=1; \
+		$(PYTEST_TWO) --durations 15 -m "slow and whole_airflow and not soak" || status=1; exit $$status
 
 .PHONY: soak
 soak: $(INSTALLED)  ## run what is longer than every change can wait for: five nights, thirty days, fifty kills, every statement (an hour)
-	@status=0; $(PYTEST) --dist worksteal -m "soak and not alone" || status=1; \
-		$(PYTEST_ALONE) -m "soak and alone" || status=1; exit $$status
+	@status=0; $(PYTEST) --dist worksteal --durations 15 -m "soak and not whole_airflow" || status=1; \
+		$(PYTEST_TWO) --durations 15 -m "soak and whole_airflow" || status=1; exit $$status
 
 .PHONY: lint
 lint: $(INSTALLED)  ## check style, types, SQL, the catalogue and the page of the rules

@@ -271,7 +271,8 @@ class Lists:
         # How many versions of each list were out before the first list of the day.
         if all(of_day != on for of_day, _ in self.lists):
             self._shown[on] = [(kept.day, kept.kind, len(kept.versions)) for kept in self.lists.values()]
-        for kept in sorted(finals, key=lambda kept: kept.day):
+        # A working list that is published for the first time leaves corrections to the night's final list.
+        for kept in sorted(finals, key=lambda kept: kept.day) if known or kind == "final" else ():
             self._correct(store, kept)
         if known is not None:
             self._correct(store, known)

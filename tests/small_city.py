@@ -12,6 +12,7 @@ from typing import Final
 import psycopg
 import pytest
 
+from local_stack import stack
 from local_stack.airflow import AirflowApi
 from local_stack.stack import LocalStack
 from zhengku.settings import project_home
@@ -105,6 +106,14 @@ class SmallCity(LocalStack):
             time.sleep(1)
             states.update({department: api.run_state(department, run_id) for department in waiting})
         return sorted(department for department, state in states.items() if state == "failed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def any_free_port() -> Iterator[None]:
+    """Give each stack a port of its own: two that start at once would both find the usual one free."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stack, "USUAL_PORT", 0)
+        yield
 
 
 @contextmanager

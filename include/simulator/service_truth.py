@@ -284,7 +284,7 @@ class Publisher:
         self._shown: dict[date, tuple[Version, ...]] = {}
 
     def publish(self, day: date, kind: Kind, facts: Facts) -> Publication:
-        """Correct the final lists of the last days by the facts, then publish the list of a day.
+        """Publish the list of a day; before a final list, correct those of the last days by the facts.
 
         Raises `ValueError` for a list that is not later than all before it.
         """
@@ -294,7 +294,8 @@ class Publisher:
         self._shown.setdefault(day, tuple(version for known in self.versions.values() for version in known))
         corrections = []
         first_day = day - timedelta(days=self.terms.correction_days)
-        for earlier in sorted(d for d, k in self.versions if k == "final" and first_day <= d < day):
+        earlier_finals = (d for d, k in self.versions if k == "final" and first_day <= d < day)
+        for earlier in sorted(earlier_finals) if kind == "final" else ():
             corrected = self._corrected(earlier, facts)
             if corrected is not None:
                 self.versions[earlier, "final"].append(corrected)

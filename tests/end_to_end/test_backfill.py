@@ -19,7 +19,7 @@ from simulator.publish import publish
 from simulator.sources import SYSTEMS
 from zhengku.clock import CITY_TIME_ZONE
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 FEEDS = {
     "housing": ["building_construction_permit"],

@@ -21,7 +21,7 @@ from zhengku.clearance.config import load_clearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import project_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "worker-1")
 DAG = "daily_clearance_cutoff"

@@ -24,7 +24,7 @@ from simulator.services import with_services
 from zhengku.catalog.catalog import department_files
 from zhengku.settings import project_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 ROWS = 60
 FAULT_RATE = 0.2

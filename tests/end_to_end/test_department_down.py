@@ -18,7 +18,7 @@ from simulator.publish import publish
 from simulator.serve import HTTP_PORT_FILE, SFTP_PORT_FILE
 from simulator.sources import SYSTEMS
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 DOWN = "government_services"
 DEPARTMENTS = (DOWN, "emergency", "human_resources", "tobacco")

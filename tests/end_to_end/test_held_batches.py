@@ -15,7 +15,7 @@ from local_stack.cluster import Cluster
 from local_stack.stack import STORE_DATABASE
 from zhengku.settings import Settings, project_home
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "worker-1")
 DAG = "held_batches"

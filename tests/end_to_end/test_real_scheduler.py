@@ -13,7 +13,7 @@ from local_stack.demo import run_departments
 from simulator.business_licenses import write_file_drop
 from zhengku.errors import ZhengkuError
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 DAG = "market_supervision"
 

@@ -72,6 +72,7 @@ def test_midnight_belongs_to_the_day_that_it_begins(store):
     assert tuesday.counts.cleared == 1
     assert store.clearance.verify(store.connection, tuesday) == []
     # Nothing of it corrects Monday's.
+    publish(store, "03-03", "final")
     assert len(lists.versions(store.connection, day("03-02"))) == 1
     # The rates have it of the same day.
     store.clearance.refresh_rates(at("03-04 08:00"))
@@ -153,12 +154,12 @@ def test_row_leaves_when_it_is_rated_and_is_counted_as_cleared(store):
     tuesday = publish(store, "03-03", "working")
     assert set(short(store, tuesday)) == {"B"}
     assert (tuesday.counts.cleared, tuesday.counts.withdrawn, tuesday.counts.archived) == (1, 0, 0)
+    assert publish(store, "03-03", "final").counts.cleared == 1
     # Monday's list is what it was, and has no second version: nobody had rated it by then.
     assert set(short(store, monday)) == {"A", "B"}
     assert [found.version for found in lists.versions(store.connection, day("03-02"))] == [1]
     [cleared] = lists.cleared_since(store.connection, monday)
     assert (cleared.record_key, cleared.rated_at) == ("A|1", at("03-03 09:00"))
-    assert publish(store, "03-03", "final").counts.cleared == 1
 
 
 def test_reason_of_each_row_that_left_stays_as_it_was_told(store, tmp_path):
@@ -193,7 +194,7 @@ def test_evaluation_that_arrives_late_corrects_the_final_lists_after_it_was_made
     first = publish(store, "03-02", "final")
     publish(store, "03-03", "final")
     store.load(Evaluation("1", "A", at("03-03 12:00")))
-    published = publish(store, "03-04", "working")
+    published = publish(store, "03-04", "final")
     assert set(short(store, published)) == {"B"}
     [_, corrected] = lists.versions(store.connection, day("03-03"))
     assert (corrected.version, corrected.counts.unrated, corrected.counts.cleared) == (2, 1, 1)
@@ -213,7 +214,7 @@ def test_evaluation_ruled_invalid_puts_the_row_back_also_on_the_final_lists_betw
     store.load(rating)
     assert short(store, publish(store, "03-03", "final")) == {}
     store.load(replace(rating, is_effective="no"))
-    assert short(store, publish(store, "03-04", "working")) == {"A": ("unrated", "reopened")}
+    assert short(store, publish(store, "03-04", "final")) == {"A": ("unrated", "reopened")}
     [_, corrected] = lists.versions(store.connection, day("03-03"))
     [change] = lists.difference(store.connection, corrected)
     assert (change.change, change.record_key) == ("added", "A|1")
@@ -247,7 +248,7 @@ def test_row_that_a_correction_alone_had_shown_is_reopened(store):
     assert len(lists.versions(store.connection, day("03-03"))) == 1
     publish(store, "03-05", "final")
     store.load(replace(rating, is_effective="no"))
-    friday = publish(store, "03-06", "working")
+    friday = publish(store, "03-06", "final")
     assert short(store, friday) == {"A": ("unrated", "reopened")}
     assert (friday.counts.new, friday.counts.reopened) == (0, 1)
     # So it is on the list of Thursday that is corrected with it; before Wednesday's nothing had shown it.
@@ -288,12 +289,98 @@ def test_default_rating_that_arrives_late_changes_the_section_of_final_lists(sto
     store.load(Case("A", at("03-02 10:00")))
     publish(store, "03-02", "final")
     store.load(Evaluation("1", "A", at("03-02 20:00"), is_default="yes"))
-    publish(store, "03-03", "working")
+    publish(store, "03-03", "final")
     [_, corrected] = lists.versions(store.connection, day("03-02"))
     [change] = lists.difference(store.connection, corrected)
     assert (change.change, change.section) == ("changed", "default_rated")
     assert (corrected.counts.unrated, corrected.counts.default_rated, corrected.counts.new) == (0, 1, 1)
     assert short(store, corrected) == {"A": ("default_rated", "new")}
+
+
+def test_final_list_gets_one_correction_a_night_with_the_next_final_list(store):
+    store.load(*(Case(name, at("03-02 10:00")) for name in "ABC"))
+    publish(store, "03-02", "final")
+    store.load(Evaluation("1", "A", at("03-02 12:00")))
+    # What changed by day shows on the working list, and waits for the night.
+    assert set(short(store, publish(store, "03-03", "working"))) == {"B", "C"}
+    assert len(lists.versions(store.connection, day("03-02"))) == 1
+    store.load(Evaluation("2", "B", at("03-02 13:00")))
+    assert set(short(store, publish(store, "03-03", "final"))) == {"C"}
+    [_, corrected] = lists.versions(store.connection, day("03-02"))
+    assert [change.record_key for change in lists.difference(store.connection, corrected)] == ["A|1", "B|1"]
+    # Also where no final list comes that night, or the next comes late.
+    store.load(Evaluation("3", "C", at("03-02 14:00")))
+    publish(store, "03-04", "working")
+    publish(store, "03-05", "working")
+    publish(store, "03-04", "final", "03-06 08:00")
+    newest = lists.published(store.connection, day("03-02"), "final")
+    assert (newest.version, short(store, newest)) == (3, {})
+
+
+def test_difference_from_an_earlier_version_is_what_came_of_all_between(store):
+    cases = [Case(name, at("03-02 10:00")) for name in ("gone", "back", "moved", "moved back", "stays")]
+    store.load(*cases)
+    first = publish(store, "03-02", "final")
+    rating = {name: Evaluation(name, name, at("03-02 12:00")) for name in ("gone", "back", "late", "short")}
+    default = {
+        name: Evaluation(f"d {name}", name, at("03-02 13:00"), is_default="yes") for name in ("moved", "moved back")
+    }
+    nights = [
+        [rating["back"], default["moved"], default["moved back"], Case("short", at("03-02 11:00"))],
+        [
+            rating["gone"],
+            replace(rating["back"], is_effective="no"),
+            replace(default["moved back"], is_effective="no"),
+            rating["short"],
+            Case("late", at("03-02 11:00")),
+        ],
+    ]
+    for number, facts in enumerate(nights):
+        store.load(*facts)
+        publish(store, f"03-0{3 + number}", "final")
+    [_, second, third] = lists.versions(store.connection, day("03-02"))
+
+    def told(version, since=None):
+        changes = lists.difference(store.connection, version, since=since)
+        return {change.case_number: (change.change, change.section) for change in changes}
+
+    assert told(second) == {
+        "back": ("removed", "unrated"),
+        "moved": ("changed", "default_rated"),
+        "moved back": ("changed", "default_rated"),
+        "short": ("added", "unrated"),
+    }
+    assert told(third) == told(third, 2) == {
+        "gone": ("removed", "unrated"),
+        "back": ("added", "unrated"),
+        "moved back": ("changed", "unrated"),
+        "short": ("removed", "unrated"),
+        "late": ("added", "unrated"),
+    }
+    assert told(third, 1) == {
+        "gone": ("removed", "unrated"),
+        "moved": ("changed", "default_rated"),
+        "late": ("added", "unrated"),
+    }
+    before, after = short(store, first), short(store, third)
+    assert {name for name in after.keys() - before.keys()} == {"late"}
+    assert {name for name in before.keys() - after.keys()} == {"gone"}
+
+
+def test_who_opens_a_version_is_told_of_the_last_one_that_he_had_opened(store):
+    store.load(*(Case(name, at("03-02 10:00")) for name in "ABC"))
+    first = publish(store, "03-02", "final")
+    for number, name in enumerate("AB"):
+        store.load(Evaluation(name, name, at("03-02 12:00")))
+        publish(store, f"03-0{3 + number}", "final")
+    [_, second, third] = lists.versions(store.connection, day("03-02"))
+    assert lists.opened(store.connection, third, "wang") is None
+    assert lists.opened(store.connection, first, "li") is None
+    assert [lists.opened(store.connection, third, "li").version for _ in range(2)] == [1, 1]
+    assert lists.opened(store.connection, second, "li").version == 1
+    assert lists.opened(store.connection, third, "li").version == 2
+    # Another list is another thing.
+    assert lists.opened(store.connection, publish(store, "03-05", "final"), "li") is None
 
 
 def test_corrections_go_back_the_configured_days_and_not_further(store):
@@ -352,6 +439,9 @@ def test_who_is_archived_soon_is_a_list(store):
     published = store.clearance.publish(last, "final", store.config.latest(last, "final"))
     soon = {within: [row.case_number for row in rows(store, published, archived_within=within)] for within in (0, 1, 5)}
     assert soon == {0: [], 1: ["0"], 5: ["0", "1", "2", "3", "4"]}
+    assert {within: lists.count_rows(store.connection, published, archived_within=within) for within in soon} == {
+        within: len(found) for within, found in soon.items()
+    }
     # So it comes about.
     store.clearance.publish(
         calendar.add_working_days(last, 5), "final", store.config.latest(calendar.add_working_days(last, 5), "final")

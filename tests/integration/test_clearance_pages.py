@@ -424,6 +424,41 @@ def test_corrected_list_shows_its_difference_and_the_old_version_leads_to_the_ne
     assert "没有上一版可比" in get(client, "wang", "difference?day=2026-03-03").text
 
 
+def test_who_opened_an_earlier_version_is_told_what_changed_since(client):
+    old, new = "?day=2026-03-02&kind=final&version=1", "?day=2026-03-02&kind=final"
+    assert "上次打开的是" not in get(client, "two", new).text
+    get(client, "li", old)
+    for _ in range(2):
+        text = get(client, "li", new).text
+        assert "上次打开的是第 1 版" in text
+        assert "此后新列入 <b>0</b> 件，移出 <b>1</b> 件，改列另一表 <b>0</b> 件" in text
+        address = re.search(r'href="([^"]*difference[^"]*since=1[^"]*)"', text)
+        assert address
+        assert "第 2 版与第 1 版相比" in client.get(unescape(address[1]), headers={"who": "li"}).text
+    # Who takes the workbook has opened it.
+    get(client, "root", f"download{old}")
+    assert "上次打开的是第 1 版" in get(client, "root", new).text
+
+
+def test_rows_that_left_are_shown_with_the_reason(client, store):
+    text = get(client, "wang", "left?day=2026-03-03&kind=final").text
+    # Both were on Monday's list as it was when Tuesday's first list came out.
+    assert numbers(text) == ["E0002", "E0003"]
+    assert "已评销号 <b>2</b> 件，撤销 <b>0</b> 件，归档 <b>0</b> 件" in text
+    assert numbers(get(client, "wang", "left?day=2026-03-03&kind=final&district=huarong").text) == []
+    assert "没有办件离开" in get(client, "wang", "left?day=2026-03-02").text
+
+
+@pytest.mark.parametrize(("within", "expected"), [(59, 0), (60, 131)])
+def test_rows_that_are_archived_soon_are_a_choice(client, monkeypatch, within, expected):
+    # Finished the day before, they leave when they are more than 60 working days old.
+    monkeypatch.setattr("zhengku.pages.choice.SOON_WORKING_DAYS", within)
+    text = get(client, "wang", "?day=2026-03-03&archive=soon").text
+    assert len(numbers(text)) == min(expected, 100)
+    assert (f"共 {expected} 行" if expected else "没有符合条件的办件") in text
+    assert '<option value="soon" selected>5 个工作日内归档</option>' in text
+
+
 def test_bad_reviews_are_shown_masked_and_overdue_first(client):
     text = get(client, "wang", "bad-reviews?day=2026-03-03").text
     assert numbers(text) == ["H9"]

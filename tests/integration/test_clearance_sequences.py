@@ -175,8 +175,9 @@ class Diary:
         # What a day is judged against was out before its first list, and before what was corrected with that.
         until = self.until.setdefault(on, len(self.out))
         latest = max([on, *(of_day for of_day, _ in known)])
+        is_first_working = kind == "working" and (on, kind) not in known
         for of_day in sorted(of_day for of_day, of_kind in known if of_kind == "final"):
-            if (latest - of_day).days <= CORRECTION_DAYS:
+            if not is_first_working and (latest - of_day).days <= CORRECTION_DAYS:
                 self.correct(of_day, "final", self.until[of_day])
         if (on, kind) in known:
             self.correct(on, kind, until)

@@ -13,7 +13,7 @@ from simulator.city import City
 from simulator.model import SourceSystem
 from simulator.sources import SYSTEMS
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 ROWS = 60
 KILLS_A_NIGHT = 13

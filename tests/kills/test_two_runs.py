@@ -70,7 +70,7 @@ def run_twice_at_once(night: Night, settings: Settings) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
+@pytest.mark.whole_airflow
 @pytest.mark.parametrize("name", FEEDS.values(), ids=FEEDS)
 def test_of_two_runs_of_a_feed_at_once_one_waits_and_nothing_is_loaded_twice(
     name: str, tmp_path: Path, server_url: str, database_url: str

@@ -154,10 +154,18 @@ class ClearedService(ListedService):
 
 @dataclass(frozen=True)
 class ChangedService(ListedService):
-    """How a version differs from the one before: `section` is the new one, of a removed row the one it had."""
+    """How a version differs from an earlier one: `section` is the new one, of a removed row the one it had."""
 
     change: Literal["added", "removed", "changed"]
     section: Section
+
+
+@dataclass(frozen=True)
+class OpenedVersion:
+    """A version of a list that somebody opened, and when he did so first."""
+
+    version: int
+    opened_at: datetime
 
 
 @dataclass(frozen=True)
@@ -387,13 +395,37 @@ def cleared_since(
 
 
 def difference(
-    connection: Connection, published: PublishedList, districts: Collection[str] | None = None
+    connection: Connection,
+    published: PublishedList,
+    districts: Collection[str] | None = None,
+    since: int | None = None,
 ) -> list[ChangedService]:
-    """Return how a version differs from the one before it, in the list's order; nothing for a first version."""
+    """Return how a version differs from an earlier one, the one before it unless `since` names another.
+
+    In the list's order; nothing for a first version. Who came and went between the two is not told.
+    """
     if published.version == 1:
         return []
-    found = _found(connection, "rows_changed", _kept(connection, published), _filters(districts))
+    kept = _kept(connection, published)
+    named = {"day": kept.day, "kind": kept.kind, "version": since or kept.version - 1}
+    earlier = kept_list(connection, "list_by_version", named)
+    assert earlier is not None
+    assert earlier.version < kept.version
+    changed_lists = kept.corrections[len(earlier.corrections) :]
+    found = _found(connection, "rows_changed", kept, {**_filters(districts), "changed_lists": changed_lists})
     return [ChangedService(**_service(row), change=row["change"], section=row["section"]) for row in found]
+
+
+def opened(connection: Connection, published: PublishedList, login: str) -> OpenedVersion | None:
+    """Remember that a login opened a version of a list; return the newest one before it that he had opened, if any.
+
+    Commits.
+    """
+    connection.execute(statement("clearance/record_opened"), {"list_id": published.list_id, "login": login})
+    connection.commit()
+    asked = {"login": login, "day": published.day, "kind": published.kind, "version": published.version}
+    with connection.cursor(row_factory=class_row(OpenedVersion)) as cursor:
+        return cursor.execute(statement("clearance/opened_before"), asked).fetchone()
 
 
 def left(
@@ -421,10 +453,14 @@ def count_rows(
     handling_department: str | None = None,
     hall: str | None = None,
     state: State | None = None,
+    archived_within: int | None = None,
 ) -> int:
     """Return how many rows of a list the filters of `rows` leave."""
     filters = _filters(districts, section, handling_department, hall, state)
-    values = {**_kept(connection, published).members, **filters}
+    kept = _kept(connection, published)
+    values = {**kept.members, **filters, "finished_before": None}
+    if archived_within is not None:
+        values["finished_before"] = _archived_before(connection, kept, archived_within)
     row = connection.execute(statement("clearance/count_rows"), values).fetchone()
     assert row is not None
     return int(row[0])

@@ -118,10 +118,12 @@ class DailyClearance:
             )
 
     def publish(self, day: date, kind: ListKind, now: datetime) -> PublishedList:
-        """Publish a list with the facts that are loaded, after corrections of earlier final lists; return it.
+        """Publish a list with the facts that are loaded; return it.
 
-        A list that exists already is returned as it is, or in a new version where the facts have changed. `now`, with a
-        zone, is the time of publishing. Raises what `check_day` and `store_connection` raise.
+        A final list comes after corrections of earlier ones, a working list without: so each gets one correction a
+        night. A list that exists already is returned as it is, or in a new version where the facts have changed, and
+        earlier final lists are corrected too. `now`, with a zone, is the time of publishing. Raises what `check_day`
+        and `store_connection` raise.
         """
         self.check_day(day, kind, now)
         with self._alone(now) as (connection, changed):
@@ -277,7 +279,7 @@ class DailyClearance:
         finals: Sequence[KeptList],
         changed: int,
     ) -> PublishedList:
-        """Correct the final lists that may still change, and publish a list that is not out yet."""
+        """Publish a list that is not out yet; before a final list, correct those that may still change."""
         calendar = self.calendar(day)
         cutoff_at = self.config.cutoff(day, kind)
         before = kept_list(connection, "trunk_list", {"before": cutoff_at})
@@ -296,9 +298,13 @@ class DailyClearance:
             touched = statement("clearance/changed_keys" if changed else "clearance/no_keys")
             self._make(connection, "candidate", statement("clearance/candidates").format(changed=touched), moments)
             services = _CANDIDATES
-            self._correct(connection, finals, now)
-        else:
+            if kind == "final":
+                self._correct(connection, finals, now)
+        elif kind == "final":
             self._compare(connection, finals, now, changed)
+        if kind == "working" and changed:
+            # It leaves what changed to the night's final list.
+            connection.execute(statement("clearance/touch_services"))
         against = self._against(connection, day, newest_before)
         values: dict[str, Any] = {
             **against,
@@ -319,7 +325,8 @@ class DailyClearance:
         }
         self._enter(connection, values)
         if is_late:
-            connection.execute(statement("clearance/record_compared"))
+            if kind == "final":
+                connection.execute(statement("clearance/record_compared"))
             # It archives nothing itself: the trunk, which is further, has done that.
             values["archived_total"] += _one(connection, "clearance/count_too_old", values)["too_old"]
             self._make(connection, "wanted", _made_of(_wanted_rows(_ALL_SERVICES)), values)
@@ -329,7 +336,7 @@ class DailyClearance:
             states = self._enter_first(connection, values)
         else:
             states = self._advance(connection, before, services, values)
-        connection.execute(statement("clearance/forget_touched"))
+        connection.execute(statement("clearance/forget_touched"), {"all_compared": kind == "final"})
         return self._complete(connection, {**values, **states})
 
     def _advance(

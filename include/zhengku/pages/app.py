@@ -25,11 +25,18 @@ from zhengku.clearance.config import KINDS, load_clearance
 from zhengku.clearance.delivery import remove_folder, workbook_file, workbook_name, write_part
 from zhengku.clearance.lists import Connection, GroupCount, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.roles import Access
-from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
+from zhengku.clearance.workbook import (
+    CHANGE_NAMES,
+    KIND_NAMES,
+    LEFT_NAMES,
+    REVIEW_STATE_NAMES,
+    SECTION_NAMES,
+    STATE_NAMES,
+)
 from zhengku.database import store_connection
 from zhengku.pages.application import new_app, wants_json
 from zhengku.pages.chart import Point, trend
-from zhengku.pages.choice import NOWHERE, Choice, Chosen, Visitor, read_choice
+from zhengku.pages.choice import NOWHERE, SOON_WORKING_DAYS, Choice, Chosen, Visitor, read_choice
 from zhengku.pages.host import Host, check_form, form_token
 from zhengku.pages.rendering import HEADERS, page
 from zhengku.settings import Settings
@@ -75,11 +82,12 @@ class Tab:
 LIST = Tab("", "清单")
 COUNTS = Tab("counts", "汇总")
 CLEARED = Tab("cleared", "已评销号")
+LEFT = Tab("left", "销号与移出")
 DIFFERENCE = Tab("difference", "版次变动")
 REVIEWS = Tab("bad-reviews", "差评整改", is_of_list=False)
 RATES = Tab("rates", "评价指标", is_of_list=False)
 SUSPICIOUS = Tab("suspicious", "可疑评价", is_of_list=False, for_all=False)
-TABS = (LIST, COUNTS, CLEARED, DIFFERENCE, REVIEWS, RATES, SUSPICIOUS)
+TABS = (LIST, COUNTS, CLEARED, LEFT, DIFFERENCE, REVIEWS, RATES, SUSPICIOUS)
 
 
 @dataclass
@@ -108,6 +116,7 @@ def create_app(host: Host) -> FastAPI:
         ("/", show_list),
         ("/counts", show_counts),
         ("/cleared", show_cleared),
+        ("/left", show_left),
         ("/difference", show_difference),
         ("/bad-reviews", show_bad_reviews),
         ("/rates", show_rates),
@@ -128,7 +137,9 @@ def show_list(request: Request, choice: Chosen) -> Response:
     with _store(request) as connection:
         view = _View(request, connection, choice, LIST)
         if view.published is None:
-            return view.page("list.html.j2", is_filtered=False, departments=[], halls=[])
+            return view.page(
+                "list.html.j2", is_filtered=False, departments=[], halls=[], soon_working_days=SOON_WORKING_DAYS
+            )
         groups = lists.group_counts(connection, view.published, choice.districts)
         sums = Group("", "")
         departments: set[str] = set()
@@ -149,7 +160,9 @@ def show_list(request: Request, choice: Chosen) -> Response:
             offset=paging["first_row"] - 1 if total else 0,
             limit=PAGE_ROWS,
         )
-        parts = (choice.district, choice.department, choice.hall, choice.section, choice.state)
+        parts = (choice.district, choice.department, choice.hall, choice.section, choice.state, choice.archive)
+        before = lists.opened(connection, view.published, choice.access.login)
+        changed = lists.difference(connection, view.published, choice.districts, before.version) if before else []
         return view.page(
             "list.html.j2",
             **paging,
@@ -158,6 +171,9 @@ def show_list(request: Request, choice: Chosen) -> Response:
             departments=_by_name(departments),
             halls=_by_name(halls),
             is_filtered=any(part is not None for part in parts),
+            opened_before=before,
+            tally=Counter(row.change for row in changed),
+            soon_working_days=SOON_WORKING_DAYS,
             token=form_token(request, choice.access) if choice.access.may_reveal else "",
         )
 
@@ -197,14 +213,30 @@ def show_cleared(request: Request, choice: Chosen) -> Response:
         return view.page("cleared.html.j2", **_paging(choice, total), rows=shown, listed=listed)
 
 
+def show_left(request: Request, choice: Chosen) -> Response:
+    """Show who was on yesterday's list and is not on this one, and why."""
+    with _store(request) as connection:
+        view = _View(request, connection, choice, LEFT)
+        found = lists.left(connection, view.published, choice.districts) if view.published else []
+        shown, total = _slice(found, choice)
+        tally = Counter(row.reason for row in found)
+        return view.page("left.html.j2", **_paging(choice, total), rows=shown, tally=tally, reasons=LEFT_NAMES)
+
+
 def show_difference(request: Request, choice: Chosen) -> Response:
-    """Show how a version differs from the one before it."""
+    """Show how a version differs from an earlier one, the one before it unless another is chosen."""
     with _store(request) as connection:
         view = _View(request, connection, choice, DIFFERENCE)
-        changed = lists.difference(connection, view.published, choice.districts) if view.published else []
+        changed: list[lists.ChangedService] = []
+        since = 0
+        if view.published is not None:
+            since = view.published.version - 1
+            if choice.since is not None and choice.since < since:
+                since = choice.since
+            changed = lists.difference(connection, view.published, choice.districts, since or None)
         shown, total = _slice(changed, choice)
         tally = Counter(row.change for row in changed)
-        return view.page("difference.html.j2", **_paging(choice, total), rows=shown, tally=tally)
+        return view.page("difference.html.j2", **_paging(choice, total), rows=shown, tally=tally, since=since)
 
 
 def show_bad_reviews(request: Request, choice: Chosen) -> Response:
@@ -276,6 +308,7 @@ def download(request: Request, choice: Chosen) -> Response:
         published = _wanted(connection, choice)
         if published is None:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这张清单。")
+        lists.opened(connection, published, choice.access.login)
         name = workbook_name(catalog, published, choice.districts)
         kept = workbook_file(settings.report_folder, published, choice.districts)
         if kept is not None and kept.is_file():

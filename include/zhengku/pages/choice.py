@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, HTTPException, Request, status
 
@@ -23,10 +23,16 @@ NOWHERE = "none"
 
 LONGEST_TEXT = 200
 
+SOON_WORKING_DAYS = 5
+"""Who leaves a list by age within so many working days is to be asked now."""
+
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked for; a part that is None is not chosen. `district` and the like are "" for rows without one."""
+    """What is asked for; a part that is None is not chosen. `district` and the like are "" for rows without one.
+
+    `since` is the version that another is compared with; `archive` is for rows that leave by age soon.
+    """
 
     access: Access
     day: date | None = None
@@ -38,6 +44,8 @@ class Choice:
     section: Section | None = None
     state: State | None = None
     by: RateGroup | None = None
+    since: int | None = None
+    archive: Literal["soon"] | None = None
     page: int = 1
 
     @property
@@ -54,6 +62,7 @@ class Choice:
             "handling_department": self.department,
             "hall": self.hall,
             "state": self.state,
+            "archived_within": None if self.archive is None else SOON_WORKING_DAYS,
         }
 
 
@@ -82,6 +91,8 @@ def read_choice(query: Mapping[str, str], access: Access, districts: Collection[
         section=read_one_of(query, "section", SECTIONS),
         state=read_one_of(query, "state", STATES),
         by=read_one_of(query, "by", RATE_GROUPS),
+        since=read_number(query, "since"),
+        archive=read_one_of(query, "archive", ("soon",)),
         page=read_number(query, "page") or 1,
     )
 
