@@ -350,13 +350,17 @@ def test_difference_from_an_earlier_version_is_what_came_of_all_between(store):
         "moved back": ("changed", "default_rated"),
         "short": ("added", "unrated"),
     }
-    assert told(third) == told(third, 2) == {
-        "gone": ("removed", "unrated"),
-        "back": ("added", "unrated"),
-        "moved back": ("changed", "unrated"),
-        "short": ("removed", "unrated"),
-        "late": ("added", "unrated"),
-    }
+    assert (
+        told(third)
+        == told(third, 2)
+        == {
+            "gone": ("removed", "unrated"),
+            "back": ("added", "unrated"),
+            "moved back": ("changed", "unrated"),
+            "short": ("removed", "unrated"),
+            "late": ("added", "unrated"),
+        }
+    )
     assert told(third, 1) == {
         "gone": ("removed", "unrated"),
         "moved": ("changed", "default_rated"),
