@@ -23,7 +23,7 @@ from simulator.service_records import (
     dialect_of,
     district_form,
 )
-from simulator.service_sources import KEYS, TimeForm
+from simulator.service_sources import KEYS, LAST_SECOND, TimeForm
 
 TIMES: Final = frozenset(
     {"accepted_at", "finished_at", "evaluated_at", "called_back_at", "rectified_at", "produced_at"}
@@ -81,6 +81,11 @@ def as_moment(at: datetime, form: TimeForm) -> str:
             return at.strftime(TIME_FORM)
 
 
+def _as_day(at: datetime) -> str:
+    """Write a day without its time: as it is, or as a database that knows moments alone does."""
+    return f"{at:%Y%m%d}" if at.day % 2 else f"{at:%Y%m%d}000000"
+
+
 def write(system: SourceSystem, record: Record, changed_at: datetime) -> Written:
     """Write a record tidily, in its system's words."""
     dialect = dialect_of(record)
@@ -93,7 +98,8 @@ def write(system: SourceSystem, record: Record, changed_at: datetime) -> Written
         if name == "district":
             value = district_form(record)
         elif value is not None and name in TIMES:
-            value = as_moment(value, dialect.time_form)
+            is_day = name in dialect.days_alone and value.time() == LAST_SECOND
+            value = _as_day(value) if is_day else as_moment(value, dialect.time_form)
         elif value is not None and name in dialect.codes:
             value = dialect.codes[name][value]
         written.values[name] = value

@@ -23,6 +23,7 @@ from simulator.service_records import (
     phone,
     reason,
 )
+from simulator.service_sources import LAST_SECOND
 from simulator.working_days import is_working_day, working_days_after, working_days_before
 
 ARCHIVE_AFTER: Final = 60
@@ -505,13 +506,20 @@ class Lives:
         self._finished_at("finished_after_working_cutoff", datetime.combine(day, time(16, 30, 1)))
 
     def _finished_in_the_last_second(self, day: date) -> None:
-        self._finished_at("finished_in_the_last_second", datetime.combine(day, time(23, 59, 59)))
+        self._finished_at("finished_in_the_last_second", datetime.combine(day, LAST_SECOND))
 
     def _finished_at_midnight(self, day: date) -> None:
-        self._finished_at("finished_at_midnight", datetime.combine(day + timedelta(days=1), time()))
+        # From the bureaus' own systems it would be a day without its time.
+        self._finished_at("finished_at_midnight", datetime.combine(day + timedelta(days=1), time()), "service_cases")
 
-    def _finished_at(self, name: str, moment: datetime) -> None:
-        case = self.case(moment)
+    def _finished_on_a_day_alone(self, day: date) -> None:
+        """The bureau tells of it by noon, and says the day alone: it counts as finished at the day's end."""
+        case = self.case(datetime.combine(day, LAST_SECOND), "self_built_cases")
+        self.tell(case, self.at(day, "10:00", "12:00"))
+        self.note("finished_on_a_day_alone", case, _finish(case))
+
+    def _finished_at(self, name: str, moment: datetime, feed: CaseFeed | None = None) -> None:
+        case = self.case(moment, feed)
         self.tell(case, moment + _TOLD)
         self.note(name, case, moment)
 
@@ -744,9 +752,10 @@ RARE: Final[tuple[Life, ...]] = (
     Lives._removed_before_it_came, Lives._finish_moved_back, Lives._finish_moved_forward,
     Lives._finish_taken_back, Lives._content_corrected, Lives._district_corrected, Lives._district_outside,
     Lives._finished_at_working_cutoff, Lives._finished_after_working_cutoff, Lives._finished_in_the_last_second,
-    Lives._finished_at_midnight, Lives._rated_at_working_cutoff, Lives._rated_after_working_cutoff,
-    Lives._rated_in_the_last_second, Lives._rated_at_midnight, Lives._rated_after_ten_seconds,
-    Lives._rated_after_eleven_seconds, Lives._rated_with_the_finish, Lives._rated_before_the_finish,
+    Lives._finished_at_midnight, Lives._finished_on_a_day_alone, Lives._rated_at_working_cutoff,
+    Lives._rated_after_working_cutoff, Lives._rated_in_the_last_second, Lives._rated_at_midnight,
+    Lives._rated_after_ten_seconds, Lives._rated_after_eleven_seconds, Lives._rated_with_the_finish,
+    Lives._rated_before_the_finish,
     Lives._bad_in_time, Lives._bad_called_late, Lives._bad_rectified_late, Lives._bad_never_rectified,
     Lives._bad_never_called, Lives._bad_at_the_last_moment, Lives._bad_a_moment_too_late, Lives._bad_anonymous,
     Lives._changed_twice, Lives._wrong_case_mended, Lives._wrong_evaluation_mended, Lives._wrong_change,

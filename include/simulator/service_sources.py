@@ -6,7 +6,8 @@ own account, written beside the catalogue and not read from it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import time
+from typing import Final, Literal
 
 from simulator.model import Column, HttpPlace, SourceSystem, TablePlace
 from simulator.sources import DistrictForm
@@ -15,6 +16,9 @@ DataSet = Literal["service_case", "case_result", "evaluation"]
 TimeForm = Literal["iso", "slash", "compact", "chinese"]
 Operation = Literal["insert", "update", "delete"]
 
+LAST_SECOND: Final = time(23, 59, 59)
+"""Of a day that is told without a time."""
+
 
 @dataclass(frozen=True)
 class ServiceDialect:
@@ -22,7 +26,8 @@ class ServiceDialect:
 
     `columns` maps fields to its columns, in the delivered order; `codes` the fields with codes to ours and its own.
     `told_by` names fields that the column of another one tells, `constants` those that are the same for all rows and
-    stand in no column. `case_prefix` stands before the case numbers that evaluations bear.
+    stand in no column. `case_prefix` stands before the case numbers that evaluations bear. Of a field in `days_alone`
+    some records tell the day and no time, which is the day's last second.
     """
 
     columns: Mapping[str, str]
@@ -34,6 +39,7 @@ class ServiceDialect:
     told_by: Mapping[str, str] = field(default_factory=dict)
     case_prefix: str = ""
     unwanted: tuple[str, ...] = ()
+    days_alone: tuple[str, ...] = ()
 
     @property
     def fields(self) -> frozenset[str]:
@@ -79,6 +85,7 @@ DIALECTS: Mapping[str, ServiceDialect] = {
             "case_state": {"finished": "1", "accepted": "2", "terminated": "3", "withdrawn": "4"},
         },
         "compact", {"insert": "I", "update": "U", "delete": "D"}, district_form="code12", unwanted=("cd_batch",),
+        days_alone=("finished_at",),
     ),
     # What cases produced: certificates and other documents.
     "case_results": ServiceDialect(

@@ -174,9 +174,8 @@ class _Register:
         self.log: list[Decided] = []
         self.watermark: datetime | None = None
         self.rows_made = 0
-        self.breaks_made = 0
         self.waiting = [change for change in reversed(list(changes)) if change.record.feed == system.feed]
-        self.breaks = BREAKS[system.dataset]
+        self.breaks = list(BREAKS[system.dataset])
 
     def collect(self, number: int, at: datetime, down: AnyOf[str]) -> NightDelivery:
         """Show what can be seen at a moment, and read it unless the system is down."""
@@ -244,16 +243,18 @@ class _Register:
         )
 
     def _broken(self, change: Change, number: int) -> Decided:
-        """Write the row wrongly, in each way in turn."""
+        """Write the row wrongly, in each way in turn; a way that does not fit waits for a row that it fits."""
         record, stamp = change.record, change.stamp
-        while True:
-            how = self.breaks[self.breaks_made % len(self.breaks)]
-            self.breaks_made += 1
+        for how in list(self.breaks):
             written = write(self.system, record, stamp)
             written.values["operation"] = self.dialect.operations["insert"]
             broken = how(self.system, record, written, self.chance)
             if broken is not None and (change.what == "broken" or broken.keeps(record)):
+                self.breaks.remove(how)
+                self.breaks.append(how)
                 break
+        else:
+            raise AssertionError(f"{self.system.name}: none of the ways to be wrong fits {change}")
         shown_at = None if broken.timeless else stamp
         return Decided(
             self._numbered(written.columns(self.system), shown_at, number),

@@ -184,14 +184,17 @@ def test_late_evaluation_corrects_the_final_list_and_no_working_list() -> None:
     publisher.publish(MONDAY, "final", facts(case, other))
     late = rated("1", "A", at(MONDAY, "22:00"))
     by_default = rated("2", "B", at(MONDAY, "23:00"), is_default="yes")
-    published = publisher.publish(TUESDAY, "working", facts(case, other, late, by_default))
+    by_day = publisher.publish(TUESDAY, "working", facts(case, other, late, by_default))
+    assert by_day.corrections == ()
+    # Yesterday's list, as the halls were shown it, had it.
+    assert by_day.first.counts.cleared == 1
+    published = publisher.publish(TUESDAY, "final", facts(case, other, late, by_default))
     [correction] = published.corrections
     assert (correction.day, correction.kind, correction.number) == (MONDAY, "final", 2)
     assert keys(correction.removed) == {"A"}
     assert keys(correction.changed) == {"B"}
     assert correction.added == frozenset()
     assert [(row.record_key, row.section, row.state) for row in correction.rows] == [("B|1", "default_rated", "new")]
-    # Yesterday's list, as the halls were shown it, had it.
     assert published.first.counts.cleared == 1
     assert published.first.counts.carried_over == 1
     assert len(publisher.versions[MONDAY, "working"]) == 1
@@ -203,13 +206,12 @@ def test_late_case_is_new_on_every_list_since_nobody_was_shown_it() -> None:
         publisher.publish(day, "working", facts())
         publisher.publish(day, "final", facts())
     late = finished("A", at(MONDAY, "10:00"))
-    published = publisher.publish(WEDNESDAY, "working", facts(late))
+    published = publisher.publish(WEDNESDAY, "final", facts(late))
     assert [
         (version.day, keys(version.added), version.rows[0].state, version.rows[0].since_day, version.counts.new)
         for version in published.corrections
     ] == [(MONDAY, {"A"}, "new", MONDAY, 1), (TUESDAY, {"A"}, "new", TUESDAY, 1)]
     assert shown(published) == {"A": ("unrated", "new", WEDNESDAY, 2)}
-    publisher.publish(WEDNESDAY, "final", facts(late))
     assert shown(publisher.publish(THURSDAY, "working", facts(late))) == {
         "A": ("unrated", "carried_over", WEDNESDAY, 3)
     }
@@ -221,14 +223,15 @@ def test_ruled_invalid_a_case_comes_back_on_all_lists_that_are_corrected() -> No
     publisher.publish(MONDAY, "final", facts(case))
     assert shown(publisher.publish(TUESDAY, "final", facts(case, own))) == {}
     invalid = rated("1", "A", at(TUESDAY, "10:00"), is_effective="no")
-    published = publisher.publish(WEDNESDAY, "working", facts(case, invalid))
+    published = publisher.publish(WEDNESDAY, "final", facts(case, invalid))
     [correction] = published.corrections
     assert (correction.day, keys(correction.added)) == (TUESDAY, {"A"})
     assert [(row.state, row.since_day) for row in correction.rows] == [("carried_over", MONDAY)]
     assert shown(published) == {"A": ("unrated", "reopened", WEDNESDAY, 2)}
-    valid_again = publisher.publish(WEDNESDAY, "final", facts(case, own))
+    valid_again = publisher.publish(THURSDAY, "final", facts(case, own))
     assert [(version.day, version.number, keys(version.removed)) for version in valid_again.corrections] == [
-        (TUESDAY, 3, {"A"})
+        (TUESDAY, 3, {"A"}),
+        (WEDNESDAY, 2, {"A"}),
     ]
     assert shown(valid_again) == {}
 
@@ -251,11 +254,12 @@ def test_what_is_older_than_the_days_of_correction_is_not_corrected_and_comes_ba
 def test_finish_that_moves_forward_takes_a_case_from_earlier_lists() -> None:
     publisher = Publisher()
     publisher.publish(MONDAY, "final", facts(finished("A", at(MONDAY, "10:00"))))
-    published = publisher.publish(TUESDAY, "working", facts(finished("A", at(TUESDAY, "09:00"))))
-    assert [keys(version.removed) for version in published.corrections] == [{"A"}]
-    assert shown(published) == {"A": ("unrated", "carried_over", MONDAY, 0)}
+    moved = facts(finished("A", at(TUESDAY, "09:00")))
+    assert shown(publisher.publish(TUESDAY, "working", moved)) == {"A": ("unrated", "carried_over", MONDAY, 0)}
     gone = finished("A", at(TUESDAY, "09:00"), case_state="withdrawn")
-    assert shown(publisher.publish(TUESDAY, "final", facts(gone))) == {}
+    published = publisher.publish(TUESDAY, "final", facts(gone))
+    assert [keys(version.removed) for version in published.corrections] == [{"A"}]
+    assert shown(published) == {}
     assert shown(publisher.publish(WEDNESDAY, "working", facts(finished("A", at(WEDNESDAY, "09:00"))))) == {
         "A": ("unrated", "reopened", WEDNESDAY, 0)
     }
@@ -310,7 +314,7 @@ def test_too_old_when_it_comes_a_case_is_archived_and_on_no_list() -> None:
     publisher = Publisher(terms=Terms(archive_after_working_days=2))
     publisher.publish(WEDNESDAY, "final", facts())
     publisher.publish(THURSDAY, "final", facts())
-    published = publisher.publish(FRIDAY, "working", facts(finished("A", at(MONDAY, "10:00"))))
+    published = publisher.publish(FRIDAY, "final", facts(finished("A", at(MONDAY, "10:00"))))
     # On Wednesday's list it would have been two working days old.
     assert [(version.day, keys(version.added)) for version in published.corrections] == [(WEDNESDAY, {"A"})]
     assert shown(published) == {}
@@ -324,7 +328,7 @@ def test_who_left_is_counted_by_why() -> None:
     publisher.publish(MONDAY, "final", facts(stays, rates, leaves))
     own = rated("1", "RATES", at(TUESDAY, "10:00"))
     withdrawn = finished("LEAVES", ten, case_state="withdrawn")
-    published = publisher.publish(TUESDAY, "working", facts(stays, rates, withdrawn, own))
+    published = publisher.publish(TUESDAY, "final", facts(stays, rates, withdrawn, own))
     # The correction has taken it from yesterday's list; but the halls had been shown it there.
     assert [keys(version.removed) for version in published.corrections] == [{"LEAVES"}]
     assert published.corrections[0].counts.withdrawn == 0
@@ -458,7 +462,7 @@ SITUATIONS = {
     "late_rated_case", "shown_by_a_correction_alone", "committed_late", "older_version_late",
     # exactly at the cut-off
     "finished_at_working_cutoff", "finished_after_working_cutoff", "finished_in_the_last_second",
-    "finished_at_midnight",
+    "finished_at_midnight", "finished_on_a_day_alone",
     "rated_at_working_cutoff", "rated_after_working_cutoff", "rated_in_the_last_second", "rated_at_midnight",
     # what looks wrong
     "rated_after_ten_seconds", "rated_after_eleven_seconds", "rated_with_the_finish", "rated_before_the_finish",
