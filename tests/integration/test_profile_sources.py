@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import pytest
 from typer.testing import CliRunner
 
@@ -101,6 +102,39 @@ def test_gbk_quotes_line_breaks_and_bad_rows(office: Office) -> None:
     assert (seen.rows, seen.bad) == (2, 1)
     assert [column.filled for column in seen.columns] == [2, 2]
     assert "1 more are no records" in str(seen)
+
+
+def test_sums_and_remarks_are_no_rows_and_words_for_nothing_no_values(office: Office) -> None:
+    office.says(FILES % "")
+    rows = [f"鄂〔2026〕{number}号,{'暂无' if number % 2 else f'虚构公司{number}'},2024-03-01" for number in range(20)]
+    office.deliver(
+        "a.csv", "\n".join(["证照编号,持证主体,发证日期", *rows, "合计,,共20家", "制表人：某某", ""]).encode()
+    )
+    seen = office.profile()
+    assert (seen.rows, seen.bad, seen.footers) == (20, 0, 2)
+    assert "2 are sums or remarks" in str(seen)
+    assert [(column.rows, column.filled, column.distinct) for column in seen.columns] == [
+        (20, 20, 20),
+        (20, 10, 10),
+        (20, 20, 1),
+    ]
+    assert "[certificate_number]  # 20 different in 20 rows" in str(seen)
+
+
+def test_sheets_that_are_not_read_are_named(office: Office) -> None:
+    book = openpyxl.Workbook()
+    for title in ("许可证", "2025年"):
+        sheet = book.create_sheet(title)
+        sheet.append(["证照编号", "发证日期"])
+        sheet.append([f"{title}1", "2024-03-01"])
+    book.remove(book.worksheets[0])
+    path = office.folder / "book.xlsx"
+    book.save(path)
+    office.says(FILES % ", format: {kind: xlsx}")
+    office.deliver("a.xlsx", path.read_bytes())
+    seen = office.profile()
+    assert seen.rows == 1
+    assert "2025年" in str(seen)
 
 
 @pytest.mark.parametrize("header_rows", [1, 2])

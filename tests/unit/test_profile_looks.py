@@ -78,12 +78,12 @@ def test_date_is_known_by_its_form_and_its_day(value: str, form: DateForm | None
     ],
 )
 def test_a_time_of_day_is_told_from_a_day_alone(value: str, is_timed: bool) -> None:
-    assert look_at("办结时间", [value], {}).timed == is_timed
+    assert look_at("办结时间", [value], {}, ()).timed == is_timed
 
 
 def test_column_is_counted_after_cleaning() -> None:
-    look = look_at("有效期至", ["长期", " ２０２６-01-01 ", "N/A", None, "", "2026/1/2 08:00"], {})
-    assert (look.rows, look.filled, look.distinct) == (6, 3, 3)
+    look = look_at("有效期至", ["长期", " ２０２６-01-01 ", "N/A", None, "", "2026/1/2 08:00", "无"], {}, {"n/a", "无"})
+    assert (look.rows, look.filled, look.distinct) == (7, 3, 3)
     assert (look.endless, look.timed) == (1, 1)
     assert look.date_forms == {DateForm.ISO: 1, DateForm.SLASH: 1}
     assert look.share("date") == 1.0
@@ -91,7 +91,7 @@ def test_column_is_counted_after_cleaning() -> None:
 
 def test_districts_are_known_by_aliases_and_by_the_begin_of_longer_codes() -> None:
     known = {"420704": "echeng", "鄂城区": "echeng"}
-    assert look_at("区划", ["420704001002", "鄂城区", "110000"], known).share("district") == pytest.approx(2 / 3)
+    assert look_at("区划", ["420704001002", "鄂城区", "110000"], known, ()).share("district") == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_districts_are_known_by_aliases_and_by_the_begin_of_longer_codes() -> No
     ],
 )
 def test_values_that_may_tell_of_a_person_are_no_codes(values: list[str]) -> None:
-    assert look_at("x", values, {}).codes == ()
+    assert look_at("x", values, {}, ()).codes == ()
 
 
 def test_short_codes_and_known_words_are_shown() -> None:
-    assert look_at("状态", ["10", "02", "10"], {}).codes == ("10", "02")
-    assert look_at("状态", ["有效", "注销"], {}).codes == ("有效", "注销")
-    assert look_at("状态", ["有效", "张某某"] * 10, {}).codes == ("有效",)
+    assert look_at("状态", ["10", "02", "10"], {}, ()).codes == ("10", "02")
+    assert look_at("状态", ["有效", "注销"], {}, ()).codes == ("有效", "注销")
+    assert look_at("状态", ["有效", "张某某"] * 10, {}, ()).codes == ("有效",)

@@ -39,11 +39,12 @@ def feed(license_type: str = "building_construction_permit", **more: object) -> 
 
 def proposed(columns: Mapping[str, Sequence[str | None]], of: Feed | None = None) -> str:
     of = of or feed()
-    looks = [look_at(name, values, CATALOG.district_aliases) for name, values in columns.items()]
+    nothing = CATALOG.null_words(of, "text")
+    looks = [look_at(name, values, CATALOG.district_aliases, nothing) for name, values in columns.items()]
     license_type = CATALOG.license_type(of.license_type or "")
     proposal = propose(of, license_type, STANDARD, SYNONYMS, looks)
     rows = list(zip(*columns.values(), strict=True))
-    key = propose_key(of, license_type, STANDARD, proposal, list(columns), rows)
+    key = propose_key(of, license_type, STANDARD, proposal, list(columns), rows, nothing)
     needed = needed_fields(load_suites(HOME / "expectations", ["certificate"]), with_deletes=False)
     return proposal_yaml(of, proposal, STANDARD, ["certificate"], str(key), needed)
 
@@ -88,7 +89,7 @@ def test_content_finds_what_no_name_tells() -> None:
 
 
 def test_name_that_the_content_contradicts_is_only_a_guess() -> None:
-    text = proposed({"证照编号": NUMBERS, "发证日期": ["不详"] * ROWS})
+    text = proposed({"证照编号": NUMBERS, "发证日期": ["详见批文"] * ROWS})
     assert line(text, "issue_date").startswith("# ? issue_date: {column: 发证日期}")
     assert "# ? - issue_date  # see the guess above: rule certificate.issue_date.present wants it" in text
     assert "- 发证日期  # ? perhaps issue_date, see above" in text

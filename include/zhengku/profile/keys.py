@@ -1,6 +1,6 @@
 """Trying keys on a sample: which fields tell its rows apart, and which would make one record of several."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,10 +54,12 @@ def propose_key(
     proposal: Proposal,
     columns: Sequence[str],
     rows: Sequence[Sequence[str | None]],
+    nothing: Collection[str],
 ) -> ProposedKey:
     """Return the first of the likely keys that tells all rows of the sample apart, else the one that does it best.
 
-    `rows` have their cells in the order of `columns`. A key that is not unique is proposed with a question.
+    `rows` have their cells in the order of `columns`; `nothing` are words for nothing, which are no key. A key that is
+    not unique is proposed with a question.
     """
     places = {
         each.name: columns.index(each.column)
@@ -68,7 +70,7 @@ def propose_key(
     if not candidates:
         return ProposedKey((), "? no column is a number to tell rows by: ask the department for one", is_sure=False)
     told = [field for field in (*_HOLDERS, *_TYPES) if field in places]
-    trials = [_tried(fields, told, places, standard, rows) for fields in candidates]
+    trials = [_tried(fields, told, places, standard, rows, nothing) for fields in candidates]
     best = next(
         (trial for trial in trials if trial.rows and trial.distinct == trial.rows),
         min(trials, key=lambda trial: (trial.disputed, trial.rows - trial.distinct, trials.index(trial))),
@@ -107,9 +109,10 @@ def _tried(
     places: Mapping[str, int],
     standard: Mapping[str, StandardField],
     rows: Sequence[Sequence[str | None]],
+    nothing: Collection[str],
 ) -> Trial:
     def value(row: Sequence[str | None], field: str) -> str | None:
-        text = cleaned(row[places[field]])
+        text = cleaned(row[places[field]], nothing)
         return as_code(text) if text is not None and standard[field].kind in ("code", "identifier") else text
 
     records: dict[tuple[str, ...], set[tuple[str | None, ...]]] = {}

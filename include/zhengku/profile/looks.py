@@ -1,9 +1,8 @@
 """What the values of a column look like. Shares and counts leave this module, values do not: they may be personal."""
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
@@ -14,9 +13,9 @@ from zhengku.profile.words import KNOWN_WORDS
 CODE_LIMIT: Final = 12
 """A column with more distinct values is no list of codes."""
 
+_HALF_WIDTH: Final = {0x3000: " ", **{char: chr(char - 0xFEE0) for char in range(0xFF01, 0xFF5F)}}
 _BLANKS: Final = " \t\n\r\u3000\u00a0\ufeff\u200b"
-# As `null_words.csv` (the first of its words) and `clean.is_without_end` have them.
-_NOTHING: Final = frozenset({"", "null", "(null)", "<null>", "n/a", "-", "--", "/"})
+# As `clean.is_without_end` has them.
 _ENDLESS: Final = frozenset({"长期", "永久", "长期有效", "永久有效", "无期限", "无固定期限"})
 
 _CREDIT_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -42,12 +41,15 @@ _AUTHORITY: Final = re.compile(r".{2,}(?:局|厅|委员会|政府|部|委|大队
 _PERSON: Final = re.compile(r"[\u4e00-\u9fff]{2,4}")
 
 
-def cleaned(value: str | None) -> str | None:
-    """Return a value as the loading cleans it before it looks at it: half-width, no blanks around; None for nothing."""
+def cleaned(value: str | None, nothing: Collection[str]) -> str | None:
+    """Return a value as the loading cleans it before it looks at it: half-width, no blanks around.
+
+    None for a blank and for the words of `nothing` (lower case): the catalogue's for a text.
+    """
     if value is None:
         return None
-    text = unicodedata.normalize("NFKC", value).strip(_BLANKS)
-    return None if text.lower() in _NOTHING else text
+    text = value.translate(_HALF_WIDTH).strip(_BLANKS)
+    return None if not text or text.lower() in nothing else text
 
 
 def as_code(value: str) -> str:
@@ -149,13 +151,15 @@ class ColumnLook:
         return self.filled > 0 and self.filled >= 0.95 * self.rows and self.distinct >= 0.9 * self.filled
 
 
-def look_at(name: str, values: Iterable[str | None], known_districts: Mapping[str, str]) -> ColumnLook:
-    """Look at one column; `known_districts` are the aliases of the catalogue."""
+def look_at(
+    name: str, values: Iterable[str | None], known_districts: Mapping[str, str], nothing: Collection[str]
+) -> ColumnLook:
+    """Look at one column; `known_districts` are the aliases of the catalogue, `nothing` its words for nothing."""
     rows = 0
     counts: Counter[str] = Counter()
     for value in values:
         rows += 1
-        text = cleaned(value)
+        text = cleaned(value, nothing)
         if text is not None:
             counts[text] += 1
     looks: Counter[str] = Counter()

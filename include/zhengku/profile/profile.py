@@ -1,5 +1,6 @@
 """The profile of a feed: a table of its columns, and the proposed mapping."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,12 +9,13 @@ from zhengku.collect.source import Window
 from zhengku.collect.window import window_after
 from zhengku.errors import DeliveryRejected
 from zhengku.profile.draft import read_draft
-from zhengku.profile.keys import propose_key
+from zhengku.profile.keys import ProposedKey, propose_key
 from zhengku.profile.looks import ColumnLook, look_at
-from zhengku.profile.proposal import proposal_yaml, propose
+from zhengku.profile.proposal import Proposal, proposal_yaml, propose
 from zhengku.profile.sample import take_sample
 from zhengku.profile.synonyms import read_synonyms
 from zhengku.settings import Settings
+from zhengku.stage.footers import Footers
 from zhengku.validate.presence import needed_fields
 from zhengku.validate.suites import load_suites
 
@@ -22,7 +24,10 @@ _LOOK_SHOWN: Final = 0.05
 
 @dataclass(frozen=True)
 class Profile:
-    """What was seen of a feed: the delivery's name, counts of rows, its columns, and the mapping as YAML."""
+    """What was seen of a feed: the delivery's name, counts of rows, its columns, and the mapping as YAML.
+
+    `footers` were left out of `rows` and `bad`: sums and remarks, which no key tells. `notes` are of the reading.
+    """
 
     feed: str
     source_name: str
@@ -31,12 +36,16 @@ class Profile:
     columns: tuple[ColumnLook, ...]
     yaml: str
     bad_rules: tuple[str, ...] = ()
+    footers: int = 0
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the profile as YAML: what was seen as comments, then the mapping, to be pasted below the transport."""
         bad = f", {self.bad} more are no records ({'; '.join(self.bad_rules)})" if self.bad else ""
+        footers = f", {self.footers} are sums or remarks (footer_words)" if self.footers else ""
         lines = [
-            f"{self.feed}: {self.rows} rows of {self.source_name}{bad}.",
+            f"{self.feed}: {self.rows} rows of {self.source_name}{bad}{footers}.",
+            *(f"{note}." for note in self.notes),
             "Paste what follows below the feed's transport and window. A line with a ? is a guess: look at it.",
             "",
             *(f"{column.name}: {_told(column)}" for column in self.columns),
@@ -67,25 +76,44 @@ def profile(settings: Settings, department: str, feed_id: str, rows: int, window
             f"none{''.join(f'; {told}' for told in sample.bad_rules)}). Ask the department for a delivery with rows.",
             f"{sample.source_name} 没有可用的数据行，请补充后重新提交",
         )
-    columns = tuple(
-        look_at(name, (row[place] for row in sample.rows), catalog.district_aliases)
-        for place, name in enumerate(sample.columns)
-    )
-    proposal = propose(feed, license_type, standard, synonyms, columns)
+    nothing = frozenset(catalog.null_words(feed, "text"))
+
+    def looked(rows: Sequence[Sequence[str | None]]) -> tuple[tuple[ColumnLook, ...], Proposal, ProposedKey]:
+        columns = tuple(
+            look_at(name, (row[place] for row in rows), catalog.district_aliases, nothing)
+            for place, name in enumerate(sample.columns)
+        )
+        proposal = propose(feed, license_type, standard, synonyms, columns)
+        return columns, proposal, propose_key(feed, license_type, standard, proposal, sample.columns, rows, nothing)
+
+    columns, proposal, key = looked(sample.rows)
+    # Sums and remarks are known by the key, and the key by the rows: so all are looked at again without them.
+    named = [each.column for each in proposal.fields if each.name in key.fields]
+    footers = Footers(feed.footer_words, tuple(sample.columns.index(name) for name in named if name in sample.columns))
+    rows_kept = sample.rows
+    footers_below = 0
+    if footers.are_known:
+        rows_kept = [row for row in sample.rows if footers.word_of([cell or "" for cell in row]) is None]
+        footers_below = sum(footers.word_of(cells) is not None for cells in sample.bad_cells)
+    if not rows_kept:
+        rows_kept = sample.rows
+    if len(rows_kept) < len(sample.rows):
+        columns, proposal, key = looked(rows_kept)
     proposal.no_text += sample.no_text
     suites = [feed.dataset]
     if feed.license_type and (settings.suite_folder / f"{feed.license_type}.json").is_file():
         suites.append(feed.license_type)
     deletes = proposal.operation is not None and proposal.operation.is_sure
     needed = needed_fields(load_suites(settings.suite_folder, suites), with_deletes=deletes)
-    key = propose_key(feed, license_type, standard, proposal, sample.columns, sample.rows)
     return Profile(
         feed=feed.name,
         source_name=sample.source_name,
-        rows=len(sample.rows),
-        bad=sample.bad,
+        rows=len(rows_kept),
+        bad=sample.bad - footers_below,
         columns=columns,
         bad_rules=sample.bad_rules,
+        footers=len(sample.rows) - len(rows_kept) + footers_below,
+        notes=sample.notes,
         yaml=proposal_yaml(feed, proposal, standard, suites, str(key), needed),
     )
 

@@ -16,8 +16,10 @@ from zhengku.collect.page_file import totals_bytes
 from zhengku.collect.source import Window
 from zhengku.collect.transports import source_of
 from zhengku.errors import DeliveryRejected, DeliveryUnavailable
+from zhengku.masking import mask_text
 from zhengku.profile.draft import Draft
 from zhengku.stage.reader import open_reader
+from zhengku.stage.workbook_process import WorkbookApart
 
 BYTES_A_ROW: Final = 2048
 """A reading of an interface or a table is stopped behind so many bytes for each row that was asked for."""
@@ -32,7 +34,8 @@ _UNESCAPED: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v":
 class Sample:
     """Some rows of a source: the cells as they came, None where there was no value; `bad` rows are no records.
 
-    `bad_rules` say why, a few of them; `no_text` has the columns that hold no text, with their type: they are not read.
+    `bad_rules` say why, a few of them, and `bad_cells` have those that came as cells; `no_text` has the columns that
+    hold no text, with their type: they are not read. `notes` say what was read in a way that is not the ordinary one.
     """
 
     source_name: str
@@ -40,6 +43,8 @@ class Sample:
     rows: list[tuple[str | None, ...]] = field(repr=False)
     bad: int
     bad_rules: tuple[str, ...] = ()
+    bad_cells: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
     no_text: tuple[tuple[str, str], ...] = ()
 
 
@@ -168,22 +173,34 @@ def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
     rows: list[tuple[str | None, ...]] = []
     bad = 0
     why: dict[str, None] = {}
+    bad_cells: list[tuple[str, ...]] = []
     with area.open(_PATH) as content:
         reader = open_reader(content, feed)
         try:
             for block in reader:
                 bad += len(block.bad)
+                bad_cells += [tuple(row.cells) for row in block.bad if row.cells]
                 for row in block.bad[:_BAD_TOLD]:
                     why[f"{row.rule_id}, row {row.row_no}: {row.detail_en}"] = None
-                rows += [_cells(line) for line in block.copy_text.decode("utf-8").split("\n") if line]
-                if len(rows) >= limit:
+                if len(rows) < limit:
+                    rows += [_cells(line) for line in block.copy_text.decode("utf-8").split("\n") if line]
+                # Which sheets there are besides is known behind the last row.
+                elif not isinstance(reader, WorkbookApart):
                     break
         except DeliveryRejected:
             # A file that was cut ends in the middle of a row or a page, and says so.
             if not area.was_cut or not rows:
                 raise
         columns = tuple(reader.columns)
-    return Sample(name, columns, rows[:limit], bad, tuple(why)[:_BAD_TOLD])
+        notes = [note.text_en for note in reader.notes]
+        if isinstance(reader, WorkbookApart):
+            notes += [
+                f"Sheet {mask_text(sheet.name)} was not read, {sheet.rows} of its rows have something in them; the "
+                "feed's format says which sheets are read"
+                for sheet in reader.sheets
+                if sheet.skipped is not None and sheet.rows
+            ]
+    return Sample(name, columns, rows[:limit], bad, tuple(why)[:_BAD_TOLD], tuple(bad_cells), tuple(notes))
 
 
 def _cells(line: str) -> tuple[str | None, ...]:
