@@ -51,7 +51,7 @@ def write_file(
     part = _part(path)
     table = ([row.values.get(column) for column in system.column_names] for row in rows)
     if place.form == "xlsx":
-        below = footers(len(system.columns)) if "footers" in place.habits else []
+        below = footers([column.name for column in system.columns]) if "footers" in place.habits else []
         count = _write_spreadsheet(
             part, system.column_names, table, place.titles, place.sheets, cover=place.cover, below=below
         )

@@ -45,16 +45,17 @@ def written(
         other = "utf8_lines" in habits and count % _EACH == 1
         add(line(cells) + ends, "utf-8" if other else encoding)
     if "footers" in habits:
-        add(line(["合计", *[""] * (len(names) - 1)]) + ends)
-        add(line([_SIGNED, *[""] * (len(names) - 1)]) + ends)
+        for footer in (*footers(names), [""] * len(names)):
+            add(line(footer) + ends)
     if "end_of_text" in habits:
         parts.append(b"\x1a")
     return b"".join(parts), count
 
 
-def footers(width: int) -> list[list[str]]:
-    """Return the rows below the table of a spreadsheet."""
-    return [["合　计", *[""] * (width - 1)], [_SIGNED, *[""] * (width - 1)]]
+def footers(names: Sequence[str]) -> list[list[str]]:
+    """Return the rows below a table that are no records; a text file has an empty one besides."""
+    below = ("合　计", _SIGNED, "（以下无正文）")
+    return [*([text, *[""] * (len(names) - 1)] for text in below), list(names)]
 
 
 def _marked(value: str, number: int) -> str:

@@ -42,8 +42,8 @@ create or replace function clean.is_error_cell(cleaned text) returns boolean
 language sql immutable parallel safe
 return case
     when ascii(cleaned) <> 35 and ascii(cleaned) <> 69 then false
-    when cleaned ~* '^(#(N/A|REF!|VALUE!|DIV/0!|NAME[?]|NUM!|NULL!|GETTING_DATA)|##+|Err:5[0-9][0-9])$' then true
-    else cleaned ~* '^#(SPILL|CALC|FIELD|BLOCKED|CONNECT|UNKNOWN|BUSY|PYTHON|EXTERNAL)!$'
+    -- #REF!, #DIV/0!, #NAME?, in whatever language of the program.
+    else cleaned ~* '^(#[A-Z\u00c0-\u024f/0]{2,}[!?]|#(N/A|GETTING_DATA)!?|##+|Err:5[0-9][0-9])$'
 end;
 
 -- Blanks and control characters of ASCII.
@@ -56,8 +56,8 @@ return e' \t\n\r\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13
 -- widths, and private-use characters. One look by a regular expression costs less than a few for single bytes.
 create or replace function clean.unusual() returns text
 language sql immutable parallel safe
-return '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00a0\u00ad\u034f\u061c\u180e\u2000-\u200f\u2028-\u202f'
-'\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]';
+return '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00a0\u00ad\u034f\u061c\u115f\u1160\u180e\u2000-\u200f'
+'\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U000e0000-\U000e0fff]';
 
 -- And the full-width forms, which names, codes and dates are rid of.
 create or replace function clean.unusual_or_wide() returns text
@@ -107,8 +107,8 @@ return regexp_replace(
             ' ',
             'g'
         ),
-        '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00ad\u034f\u061c\u2000-\u200b\u200e\u200f\u2028-\u202e'
-        '\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]',
+        '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00ad\u034f\u061c\u115f\u1160\u2000-\u200b\u200e\u200f'
+        '\u2028-\u202e\u205f-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U000e0000-\U000e0fff]',
         '',
         'g'
     ),

@@ -1,6 +1,6 @@
--- Rows that may be sums or remarks below a table: by the first two characters of the first cell that is not empty, or
--- by a word in one of the first cells where the key is short and has few digits. Every row gets these looks, the
--- cheapest of them first; Python decides about what they find.
+-- Rows that may be sums or remarks below a table: by the first two characters of the first cell that is not empty,
+-- where there is one, or by a word in one of the first cells where the key is short and has few digits. Every row gets
+-- these looks, the cheapest of them first; Python decides about what they find.
 select
     row_no,
     array[{cells}]
@@ -8,7 +8,7 @@ from text_row
 where
     (
         (c1 is null or left(c1, 1) = any(%(firsts)s::text[]))
-        and left(ltrim({first}, %(blanks)s), 2) = any(%(begins)s::text[])
+        and coalesce(left(ltrim({first}, %(blanks)s), 2) = any(%(begins)s::text[]), true)
     )
     or (
         octet_length({keys}) < 12

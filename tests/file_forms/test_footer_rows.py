@@ -7,6 +7,7 @@ import re
 
 import pytest
 from openpyxl import Workbook
+from tests.conftest import HEADER
 from tests.file_forms.harness import written
 
 FOOTERS = {
@@ -22,6 +23,17 @@ FOOTERS = {
     "when": "填报日期,20261123,,,,,,,,",
     "more cells than the header": "小计,,,,,,,,,,,,2",
     "remark": "备注：以上为虚构数据,,,,,,,,,",
+    "cells without anything": ",,,,,,,,,",
+    "blanks alone": " ,　,,,,,,,,",
+    "the header once more": HEADER,
+    "the header once more, spaced": HEADER.replace("企业名称", "企业 名称"),
+    "nothing below": "（以下无正文）,,,,,,,,,",
+    "end": "-- 结束 --,,,,,,,,,",
+    "end in English": "END,,,,,,,,,",
+    "total in English": "Total:,2,,,,,,,,",
+    "page": "第1页 共3页,,,,,,,,,",
+    "stamp": "单位（盖章）：,,,,,,,,,",
+    "number of records": "记录数：2,,,,,,,,,",
 }
 
 
@@ -64,6 +76,9 @@ def test_footer_is_counted_apart_and_what_vanished_is_marked(register, make_row,
         {"企业名称": "合计"},
         {"企业名称": "总计划虚构有限公司"},
         {"企业名称": "制表人虚构有限公司"},
+        {"企业名称": "完"},
+        {"企业名称": "Total"},
+        {"企业名称": "单位（虚构）有限公司"},
     ],
 )
 def test_record_with_a_number_is_none(installation, make_row, row):

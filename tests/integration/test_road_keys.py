@@ -125,8 +125,12 @@ NO_NUMBERS = [
     "办理中",
     "第号",
     "０００",
+    "(无)",
+    "【暂无】",
+    "-inf",
+    "Infinity",
 ]
-EMPTY = {"无", "暂无", "/", "-", "——", "***", "NaN", r"\N"}
+EMPTY = {"无", "暂无", "/", "-", "——", "***", "NaN", r"\N", "(无)", "【暂无】", "-inf", "Infinity"}
 
 
 def test_key_that_is_no_number_is_quarantined_with_the_reason(numbers) -> None:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from simulator import text_habits
 from simulator.drops import STRAYS
 from simulator.model import FilePlace, Night, NightDelivery
 from zhengku.collect.loose_json import read_value
@@ -87,7 +88,10 @@ def _counts(delivery: NightDelivery, batches: Sequence[dict[str, Any]]) -> Itera
     if batch["fetched"] != len(delivery.rows) or got != {fate: expected[fate] for fate in FATES}:
         yield f"expected {len(delivery.rows)} rows {dict(expected)}, got {batch['fetched']} rows {got}"
     if isinstance(delivery.system.place, FilePlace):
-        footers = 2 if "footers" in delivery.system.place.habits else 0
+        footers = 0
+        if "footers" in delivery.system.place.habits:
+            names = [column.name for column in delivery.system.columns]
+            footers = len(text_habits.footers(names)) + (delivery.system.place.form != "xlsx")
         if batch["footers"] != footers and batch["repeats_batch_id"] is None:
             yield f"expected {footers} footers, got {batch['footers']}"
     whole = getattr(delivery.system.place, "whole", False)

@@ -89,7 +89,7 @@ def profile(settings: Settings, department: str, feed_id: str, rows: int, window
     columns, proposal, key = looked(sample.rows)
     # Sums and remarks are known by the key, and the key by the rows: so all are looked at again without them.
     named = [each.column for each in proposal.fields if each.name in key.fields]
-    footers = Footers(feed.footer_words, tuple(sample.columns.index(name) for name in named if name in sample.columns))
+    footers = Footers.keyed(feed, named, sample.columns)
     rows_kept = sample.rows
     footers_below = 0
     if footers.are_known:

@@ -1,6 +1,7 @@
 """Rows below a table, or between its parts, that are no records: sums, and who made the list, checked it, and when.
 
-Such a row is known by a word at its begin, and only where its key is no key; docs/decisions/0033 tells why both.
+Such a row is known by a word at its begin, and only where its key is no key; docs/decisions/0033 tells why both. Nor is
+a row a record that holds nothing, or the names of the columns once more.
 """
 
 import re
@@ -12,13 +13,20 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from zhengku.catalog import Feed
+from zhengku.catalog import Feed, FileDrop
 from zhengku.database import statement
 from zhengku.stage.blocks import BadRow, Note
 
 _UNSEEN: Final = re.compile("[\\s\u00ad\u180e\u200b-\u200f\u2060-\u206f\u3164\ufeff]+")
 _BLANKS: Final = " \t\n\r\u3000\u00a0\u200b\ufeff"
-_MARKS: Final = "*＊※★"
+_MARKS: Final = "*＊※★-—–_=(（[【<《"
+"""What may stand before the word."""
+
+_ENDS: Final = "[-—–_=)）\\]】>》。.！!]*"
+_PAGE: Final = re.compile(r"第[0-9一二三四五六七八九十百]+页(?:[,，/／]?共[0-9一二三四五六七八九十百]+页)?")
+
+EMPTY: Final = "空行"
+REPEATED_HEADER: Final = "重复的表头"
 _SUMS: Final = ("合计", "总计", "小计", "共计")
 
 # What may follow the word: nothing, a colon, brackets, a number. 总计划有限公司 begins with a word and is no sum.
@@ -35,17 +43,25 @@ _ROWS_NAMED: Final = 20
 class Footers:
     """How the footers of one feed are known, in deliveries with these `columns`.
 
-    `keys` are the places, from 0, of the columns with the parts of a record's key.
+    `keys` are the places, from 0, of the columns with the parts of a record's key; `columns` are the names of all
+    in a file, and empty for what is no file: an interface knows its rows.
     """
 
     words: tuple[str, ...]
     keys: tuple[int, ...]
+    columns: tuple[str, ...]
 
     @classmethod
     def of(cls, feed: Feed, columns: Sequence[str]) -> "Footers":
         """Look for the feed's words in deliveries with these columns."""
         named = [feed.fields[name].column for name in feed.key if name in feed.fields]
-        return cls(feed.footer_words, tuple(columns.index(name) for name in named if name in columns))
+        return cls.keyed(feed, named, columns)
+
+    @classmethod
+    def keyed(cls, feed: Feed, key: Iterable[str | None], columns: Sequence[str]) -> "Footers":
+        """Do the same where these of the columns hold the parts of the key."""
+        places = tuple(columns.index(name) for name in key if name in columns)
+        return cls(feed.footer_words, places, tuple(columns) if isinstance(feed.transport, FileDrop) else ())
 
     @property
     def are_known(self) -> bool:
@@ -57,7 +73,8 @@ class Footers:
         words = "|".join(re.escape(_UNSEEN.sub("", word)) for word in sorted(self.words, key=len, reverse=True))
         sums = "|".join(word for word in _SUMS if word in self.words) or "(?!)"
         return re.compile(
-            rf"[{_MARKS}]*(?:本页|本表|本单位)?(?P<word>{words}){_BEHIND}|[\u4e00-\u9fff]{{1,10}}(?P<sum>{sums})",
+            rf"[{re.escape(_MARKS)}]*(?:(?:本页|本表|本单位)?(?P<word>{words}){_BEHIND}|(?P<page>{_PAGE.pattern})){_ENDS}"
+            rf"|[\u4e00-\u9fff]{{1,10}}(?P<sum>{sums})",
             re.IGNORECASE,
         )
 
@@ -68,11 +85,15 @@ class Footers:
         """
         texts = [_UNSEEN.sub("", cell) for cell in cells]
         filled = [text for text in texts if text]
+        if self.columns and not filled:
+            return EMPTY
+        if self.columns and texts == self._names:
+            return REPEATED_HEADER
         # A sheet that numbers its rows may have numbered this one as well.
         begins = filled[1:2] if len(filled) > 1 and filled[0].isdigit() else []
         for begin in (*filled[:1], *begins):
             if found := self._form.fullmatch(begin):
-                word = found["word"] or found["sum"]
+                word = found["word"] or found["sum"] or found["page"]
                 keys = [texts[place] for place in self.keys if place < len(texts)]
                 return word if all(self._is_no_key(key, word) for key in keys) else None
         return None
@@ -87,13 +108,18 @@ class Footers:
         return _COUNT.fullmatch(key) is not None and sum(char.isdigit() for char in key) <= 6
 
     @cached_property
+    def _names(self) -> list[str]:
+        return [_UNSEEN.sub("", name) for name in self.columns]
+
+    @cached_property
     def _begins(self) -> list[str]:
         """What the first two characters of a footer may be."""
-        begins = {"本页", "本表", "本单", ""}
+        begins = {"本页", "本表", "本单", "", *(name[:2] for name in self._names[:1])}
+        begins |= {f"第{digit}" for digit in "0123456789一二三四五六七八九十"}
         for word in self.words:
-            begins |= {word[:2], *(word[0] + blank for blank in _BLANKS)}
+            begins |= {word[:2], word[:2].lower(), word[:2].upper(), *(word[0] + blank for blank in _BLANKS)}
             if len(word) == 1:
-                begins |= {word + behind for behind in ":：(（[【共为0123456789"}
+                begins |= {word + behind for behind in ":：(（[【共为0123456789)）]】>》-—。"}
         return sorted(begins)
 
     def taken_out(self, connection: psycopg.Connection[Any], width: int) -> dict[int, str]:
