@@ -279,6 +279,12 @@ create or replace function rules.windows_1252() returns text
 language sql immutable parallel safe
 return '€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ';
 
+-- What signs and punctuation are, for a pattern's bracket: neither letters of any script nor digits.
+create or replace function rules.signs() returns text
+language sql immutable parallel safe
+return '\u0001-/:-@[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u2bff'
+'\u3000-\u3004\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\ufffd';
+
 -- Whether nobody can read a name any more: replacement, control and private-use characters, what Chinese becomes in a
 -- wrong encoding, memory that was never written (烫烫烫), or a name of question marks.
 create or replace function rules.is_garbled_name(name text) returns boolean
@@ -296,13 +302,13 @@ or name ~ (
 or name ~ '[ÂÃ][\u00a1-\u00bf]'
 -- GBK read as Latin-1: ÕÅÈý was 张三.
 or name ~ '[\u00a1-\u00b6\u00b8-\u00ff]{4}|^[\u00a1-\u00ff]{4,}$'
+or name ~ ('^[' || rules.signs() || ']*$')
 or rules.is_utf8_read_as_gbk(name);
 
--- What signs and punctuation are, for a pattern's bracket: neither letters of any script nor digits.
-create or replace function rules.signs() returns text
+-- A pattern for what consists of digits and signs.
+create or replace function rules.numeric_name() returns text
 language sql immutable parallel safe
-return '\u0001-/:-@[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u2bff'
-'\u3000-\u3004\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\ufffd';
+return '^[' || rules.signs() || ']*[0-9][0-9' || rules.signs() || ']*$';
 
 -- Whether a name can be read. Most hold none of the characters that are looked for, and are told at once.
 create or replace function rules.is_readable_name(name text) returns boolean
@@ -314,7 +320,7 @@ return case
             || rules.utf8_read_as_gbk() || ']|^[' || rules.signs() || ']*$'
         )
         then true
-    else not rules.is_garbled_name(name) and name ~ ('[^' || rules.signs() || ']')
+    else not rules.is_garbled_name(name)
 end;
 
 -- Whether a name is told in full: no character is hidden (张**, 张□某) or lost (张?某), none stands as its code, and it
@@ -322,9 +328,9 @@ end;
 create or replace function rules.is_undoubted_name(name text) returns boolean
 language sql stable parallel safe
 return case
-    when name !~ ('[?*□■▢▯◻◼○●◯×〓&\\%\uff61-\uff9f锘烫XxＸ]|^[0-9' || rules.signs() || ']*$') then true
+    when name !~ ('[?*□■▢▯◻◼○●◯×〓&\\%\uff61-\uff9f锘烫XxＸ]|' || rules.numeric_name()) then true
     else name !~ '[?*□■▢▯◻◼○●◯〓]|××|[\u4e00-\u9fff]×|[\uff61-\uff9f]{2}|^锘|烫烫烫|^[\u4e00-\u9fff]{1,2}[XxＸ]{1,3}$'
-        and name ~ ('[^0-9' || rules.signs() || ']')
+        and name !~ rules.numeric_name()
         and name !~ '&#[0-9xX]{1,2}[0-9A-Fa-f]{1,5};|\\u[0-9A-Fa-f]{4}|(%[0-9A-Fa-f]{2}){3}'
         or rules.is_garbled_name(name)
 end;

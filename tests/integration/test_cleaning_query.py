@@ -176,8 +176,8 @@ NO_DAY = re.compile("^0$|0000|0001|1753|1899|1900|1970")
 
 BLANKS = " \t\n\r\u3000\u00a0\ufeff\u200b"
 UNSEEN = re.compile(
-    r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\xad\u034f\u061c\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164"
-    r"\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffc\U000e0000-\U000e007f]"
+    r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\xad\u034f\u061c\u115f\u1160\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U000e0000-\U000e0fff]"
 )
 HALF_WIDTH = {0x3000: " ", **{wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}}
 

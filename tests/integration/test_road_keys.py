@@ -241,7 +241,7 @@ def test_feed_adds_and_takes_away_words_for_nothing(numbers) -> None:
 
 UNSEEN = [
     *"\u00ad\u200b\u200c\u200d\u200e\u200f\u2000\u2003\u200a\u2028\u2029\u202a\u202f\u205f\u2060\u2066\u206f",
-    *"\u180e\u3164\ufe0f\ufffc\ufeff\u0085\U000e0041\U000e007f",
+    *"\u180e\u3164\u115f\u1160\ufe0f\ufffc\ufeff\u0085\U000e0041\U000e007f\U000e0100",
 ]
 
 
@@ -261,8 +261,8 @@ def test_what_nobody_sees_is_removed_and_what_a_script_needs_stays(numbers) -> N
 
 
 def test_unreadable_names_fail_and_doubtful_ones_warn(numbers) -> None:
-    unreadable = ["锟斤拷", "烫烫烫", "????", "鐜嬫煇", "é„‚å·ž", "王\ufffd", "王\ue000", "ÕÅÈý", "\U000f0001某"]
-    doubtful = ["张?某", "张□某", "张**", "张○○", "What's up?酒吧"]
+    unreadable = ["锟斤拷", "烫烫烫", "????", "鐜嬫煇", "é„‚å·ž", "王\ufffd", "王\ue000", "ÕÅÈý", "\U000f0001某", "----", "。。。", "(*)"]
+    doubtful = ["张?某", "张□某", "张**", "张○○", "What's up?酒吧", "111", "2020.1"]
     good = [
         "张·某",
         "阿依古丽·买买提",
@@ -271,6 +271,9 @@ def test_unreadable_names_fail_and_doubtful_ones_warn(numbers) -> None:
         "虚构（集团）有限公司",
         "A&B Co., Ltd.",
         "虚构商店（个体工商户）",
+        "1号",
+        "〇",
+        "7-Eleven",
     ]
     names = [*unreadable, *doubtful, *good, "虚\ue843\ue816构"]
     batch = numbers.deliver(*((f"N{place}", name, f"C{place}") for place, name in enumerate(names, start=1)))
