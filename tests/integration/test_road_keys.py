@@ -261,7 +261,20 @@ def test_what_nobody_sees_is_removed_and_what_a_script_needs_stays(numbers) -> N
 
 
 def test_unreadable_names_fail_and_doubtful_ones_warn(numbers) -> None:
-    unreadable = ["锟斤拷", "烫烫烫", "????", "鐜嬫煇", "é„‚å·ž", "王\ufffd", "王\ue000", "ÕÅÈý", "\U000f0001某", "----", "。。。", "(*)"]
+    unreadable = [
+        "锟斤拷",
+        "烫烫烫",
+        "????",
+        "鐜嬫煇",
+        "é„‚å·ž",
+        "王\ufffd",
+        "王\ue000",
+        "ÕÅÈý",
+        "\U000f0001某",
+        "----",
+        "。。。",
+        "(*)",
+    ]
     doubtful = ["张?某", "张□某", "张**", "张○○", "What's up?酒吧", "111", "2020.1"]
     good = [
         "张·某",

@@ -85,7 +85,7 @@ class Answer:
         self._loose: dict[str, Any] | None = None
         self._top: dict[str, msgspec.Raw] = {}
         self._levels: dict[str, dict[str, msgspec.Raw]] = {}
-        self._list: list[msgspec.Raw] | None = None
+        self._list_raw: msgspec.Raw | None = None
         if self._is_read(body):
             return
         self._mended = _readable(body)
@@ -104,7 +104,7 @@ class Answer:
             self._top = _OBJECT.decode(body)
             raw = self._raw_at(self._rows_at.place) if self._rows_at is not None else None
             if raw is not None and bytes(memoryview(raw)[:1]) == b"[":
-                self._list = _LIST.decode(raw)
+                self._list_raw = raw
         except _NOT_DECODED:
             return False
         except NoAnswer:
@@ -162,8 +162,9 @@ class Answer:
         """Return the rows, each as the bytes that came (in UTF-8). Raises `NoAnswer`."""
         assert self._rows_at is not None, "the place of the rows was not told"
         place, also = self._rows_at.place, self._rows_at.also
-        if self._list is not None:
-            return self._list if self._mended is None else self._originals(self._list)
+        if self._list_raw is not None:
+            found = _LIST.decode(self._list_raw)
+            return found if self._mended is None else self._originals(found)
         value = self.at(place)
         # Empty pages of some gateways: null for no rows.
         if (value is None and self._has(place)) or (value in (None, *self._nothings) and "nothing" in also):
@@ -193,7 +194,7 @@ class Answer:
         assert self._rows_at is not None
         raw = self._raw_at(self._rows_at.place)
         assert raw is not None
-        start = self._mended.find(bytes(raw)) + (self._list is not None)
+        start = self._mended.find(bytes(raw)) + (self._list_raw is not None)
         originals: list[bytes] = []
         for row in rows:
             while self._mended[start] in _BETWEEN:
@@ -205,10 +206,8 @@ class Answer:
 
     def row_list(self) -> msgspec.Raw | None:
         """Return the list of `rows` as one piece, which decodes sooner; None where it is long or was mended."""
-        if self._list is None or self._mended is not None or self._rows_at is None:
-            return None
-        raw = self._raw_at(self._rows_at.place)
-        return raw if raw is not None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
+        raw = self._list_raw
+        return raw if raw is not None and self._mended is None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
 
 
 def _unwrapped(body: bytes, way: Sequence[str]) -> bytes:
@@ -281,6 +280,10 @@ def repeated_keys(raw: msgspec.Raw | bytes) -> Collection[str]:
     return repeated
 
 
+def _size(row: msgspec.Raw | bytes) -> int:
+    return len(memoryview(row))
+
+
 class UniformRows:
     """Decodes rows that have no keys but `names`, many at once: several times as fast as row by row.
 
@@ -316,7 +319,7 @@ class UniformRows:
 
     def columns(
         self,
-        rows: "Sequence[msgspec.Raw | bytes]",
+        rows: "Sequence[msgspec.Raw | bytes] | None",
         *,
         longest: int | None = None,
         whole: msgspec.Raw | None = None,
@@ -325,15 +328,17 @@ class UniformRows:
         """Return the values of each of `wanted`, None for a missing key, as `read_row` gives them.
 
         None when there are no rows, or one of them cannot be decoded so, holds an object, is longer than `longest`
-        bytes or (with `once`) has a key twice. `whole` is the list of these very rows in one piece, where there is one.
+        bytes or (with `once`) has a key twice. `whole` is the list of these very rows in one piece, where there is one;
+        then `rows` may be left out, and None is returned where the list is longer than `longest` too.
         """
-        if not self._decoders or not rows:
+        if not self._decoders or (not rows and rows is not None):
             return None
-        joined = bytes(whole) if whole is not None else b"[" + b",".join(rows) + b"]"
-        if len(self.wanted) < len(self.names) and joined.count(b"{") != len(rows):
-            # An object among the values, or a brace in a text: only decoding tells.
-            return None
-        if longest is not None and len(joined) > longest and max(len(memoryview(row)) for row in rows) > longest:
+        if whole is not None:
+            joined = bytes(whole)
+        else:
+            assert rows is not None
+            joined = b"[" + b",".join(rows) + b"]"
+        if longest is not None and len(joined) > longest and (rows is None or max(map(_size, rows)) > longest):
             return None
         for decoder in self._decoders:
             try:
@@ -344,10 +349,14 @@ class UniformRows:
         else:
             return None
         # Bytes that are no row by themselves may be some when joined.
-        if len(decoded) != len(rows):
+        if not decoded or (rows is not None and len(decoded) != len(rows)):
+            return None
+        no_objects = joined.count(b"{") == len(decoded)
+        if len(self.wanted) < len(self.names) and not no_objects:
+            # An object among the values, or a brace in a text: only decoding all of them tells.
             return None
         columns = self._columns(decoded)
-        keys = len(rows) * len(self.names)
+        keys = len(decoded) * len(self.names)
         if decoder is not self._decoders[0]:
             missing = [values.count(msgspec.UNSET) for values in columns]
             keys -= sum(missing)
@@ -357,6 +366,8 @@ class UniformRows:
             ]
         if once and joined.count(b'":') != keys and sum(map(bool, _STRINGS.findall(joined))) != keys:
             return None
+        if no_objects:
+            return columns
         return None if any(dict in set(map(type, values)) for values in columns) else columns
 
     def _columns(self, decoded: list[Any]) -> list[tuple[Any, ...]]:

@@ -126,6 +126,12 @@ class PageReader:
         for page in read_pages(self._content, self._totals):
             try:
                 answer = Answer(page.body, page.charset, self._rows)
+                whole = answer.row_list()
+                if whole is not None and (at_once := self._text_at_once(None, whole)) is not None:
+                    text, count = at_once
+                    self.good += count
+                    yield Block(text, count, [])
+                    continue
                 rows = answer.rows()
             except NoAnswer as error:
                 raise DeliveryRejected(
@@ -133,11 +139,6 @@ class PageReader:
                     f"Page {page.number} of the landed pages has {error}. Collect the feed again.",
                     f"第{page.number}页数据无法读取，请重新采集。",
                 ) from None
-            whole = answer.row_list()
-            if whole is not None and (text := self._text_at_once(rows, whole)) is not None:
-                self.good += len(rows)
-                yield Block(text, len(rows), [])
-                continue
             for start in range(0, len(rows), BLOCK_ROWS):
                 yield self._block(rows[start : start + BLOCK_ROWS], page)
         if self.fetched != self._totals.rows:
@@ -149,10 +150,11 @@ class PageReader:
             )
 
     def _block(self, rows: "Sequence[msgspec.Raw | bytes]", page: Page) -> Block:
-        text = self._text_at_once(rows)
-        if text is not None:
-            self.good += len(rows)
-            return Block(text, len(rows), [])
+        at_once = self._text_at_once(rows)
+        if at_once is not None:
+            text, count = at_once
+            self.good += count
+            return Block(text, count, [])
         out: list[bytes] = []
         bad: list[BadRow] = []
         for row_no, raw in enumerate(rows, self.fetched + 1):
@@ -165,13 +167,18 @@ class PageReader:
         self.bad += len(bad)
         return Block(b"".join(out), len(out), bad)
 
-    def _text_at_once(self, rows: "Sequence[msgspec.Raw | bytes]", whole: msgspec.Raw | None = None) -> bytes | None:
-        """Return rows as COPY text, or None when one of them needs a look of its own."""
+    def _text_at_once(
+        self, rows: "Sequence[msgspec.Raw | bytes] | None", whole: msgspec.Raw | None = None
+    ) -> tuple[bytes, int] | None:
+        """Return rows as COPY text, and their number; None when one of them needs a look of its own.
+
+        They are given one by one, or all as one list (`whole`).
+        """
         columns = self._uniform.columns(rows, longest=MAX_ROW_BYTES, whole=whole, once=True)
-        if columns is None:
+        if not columns:
             return None
-        first = self.fetched + 1
-        texts: list[Sequence[str | None]] = [list(map(str, range(first, first + len(rows))))]
+        first, count = self.fetched + 1, len(columns[0])
+        texts: list[Sequence[str | None]] = [list(map(str, range(first, first + count)))]
         for values in columns:
             kinds = set(map(type, values))
             if not kinds <= _SIMPLE:
@@ -182,7 +189,8 @@ class PageReader:
                 texts.append(list(map(str, values)))
             else:
                 texts.append([None if value is None else _text(value) for value in values])
-        return copy_lines(texts)
+        text = copy_lines(texts)
+        return None if text is None else (text, count)
 
     def _line(self, raw: msgspec.Raw | bytes) -> bytes | Fault:
         """Return a row as COPY text behind its number; what nobody maps costs no row."""
