@@ -299,6 +299,7 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
             "batch_id": batch.batch_id,
             "undated": EARLIEST,
             "is_first": False,
+            "is_register": False,
             "department": batch.department,
             "feed": batch.feed,
             "landed_at": batch.landed_at,

@@ -60,7 +60,7 @@ classified as (
             -- An older version does not win; of versions of one time, the one that came first.
             when
                 g.is_gone_since
-                or c.version_at < s.version_at
+                or (c.version_at < s.version_at and not g.is_back)
                 or (
                     c.version_at = s.version_at
                     and exists (
@@ -79,12 +79,18 @@ classified as (
     left join older_in_batch as d on c.row_no = d.row_no
     left join {store} as s on {scope} and c.record_key = s.record_key
     -- A disappearance is as new as the register that showed it: no delivery that came before brings the record back,
-    -- whatever time its row bears.
+    -- whatever time its row bears. And a newer register that holds the record again proves that it is there, also where
+    -- its row bears an older time than the one that disappeared.
     cross join
         lateral (
             select
                 coalesce(s.removal = 'disappeared' and s.removed_at > %(landed_at)s::timestamptz, false)
-                    as is_gone_since
+                    as is_gone_since,
+                coalesce(
+                    %(is_register)s::boolean and s.removal = 'disappeared'
+                    and s.removed_at < %(landed_at)s::timestamptz,
+                    false
+                ) as is_back
         ) as g
 )
 

@@ -168,6 +168,21 @@ def test_older_register_with_times_of_change_brings_nothing_back_either(timed_re
     assert gone_since(timed_register) == {name(1): None, name(2): None}
 
 
+def test_newer_register_brings_back_what_it_holds_whatever_time_its_row_bears(timed_register, make_row):
+    """A system that was restored from a backup says what it said before."""
+    timed_register.deliver_operations(row(make_row, 1, "U", "9 08:00"), row(make_row, 2, "I", "1 08:00"))
+    third = timed_register.deliver_operations(row(make_row, 2, "I", "1 08:00"))
+    assert gone_since(timed_register)[name(1)] is not None
+    back = timed_register.deliver_operations(row(make_row, 1, "I", "1 08:00"), row(make_row, 2, "I", "1 08:00"))
+    assert (back.updated, back.superseded) == (1, 0)
+    assert gone_since(timed_register) == {name(1): None, name(2): None}
+    # While it stands, an older time changes nothing; and what came before the register does not either.
+    again = timed_register.deliver_operations(row(make_row, 1, "I", "1 07:00"), row(make_row, 2, "I", "1 08:00"))
+    assert (again.superseded, again.updated) == (1, 0)
+    replayed(timed_register, third.batch_id)
+    assert gone_since(timed_register) == {name(1): None, name(2): None}
+
+
 def test_wrong_row_of_an_older_register_is_no_problem_of_what_is_gone(timed_register, make_row):
     timed_register.deliver_operations(row(make_row, 1, "I", "1 08:00"), row(make_row, 2, "I", "1 08:00"))
     wrong = timed_register.deliver_operations(

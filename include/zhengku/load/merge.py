@@ -77,6 +77,8 @@ def load(
         "undated": EARLIEST,
         "is_delivery": batch.origin in ("delivery", "backfill"),
         "is_replay": batch.origin == "replay",
+        # What is redriven is not the whole register.
+        "is_register": feed.deliveries == "snapshots" and batch.origin in ("delivery", "replay"),
         "is_first": table.license_type is not None and not _exists(connection, table.names["target"]),
     }
     classify(connection, table, values)
@@ -117,9 +119,8 @@ def load(
     compared, disappeared = None, 0
     if feed.deliveries == "snapshots":
         values["unreadable"] = unreadable
-        # What is redriven is not the whole register. Of replayed ones, only the newest is compared with the store.
-        is_whole = batch.origin in ("delivery", "replay")
-        compared, disappeared = _compare_keys(connection, table, values, is_whole=is_whole)
+        # Of replayed ones, only the newest is compared with the store.
+        compared, disappeared = _compare_keys(connection, table, values, is_whole=values["is_register"])
         if compared != "overtaken" and batch.origin == "delivery":
             connection.execute(statement("load/gone"), values)
     if disappeared and compared != "compared":
