@@ -439,6 +439,8 @@ def _swapped(system: SourceSystem, certificate: Certificate, written: Written, c
     if system.license_type in _REGISTERED and fields["holder_code_type"] == "001":
         rules.append(_REGISTERED[system.license_type])
     warns = {*_of_other_holder(system), *of_other_holder_code(system.license_type, fields["holder_code_type"])}
+    if not any(character.isalpha() for character in fields["holder_code"]):
+        warns.add("certificate.holder.undoubted")
     if fields["holder_code_type"] == "111":
         warns.add("certificate.holder_code.identity_number_province")
     if system.license_type == "business_license":

@@ -279,10 +279,11 @@ create or replace function rules.windows_1252() returns text
 language sql immutable parallel safe
 return '€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ';
 
--- What signs and punctuation are, for a pattern's bracket: neither letters of any script nor digits.
+-- What signs and punctuation are, for a pattern's bracket: neither letters of any script nor digits, nor # of which the
+-- cell of a column that is too narrow consists; another rule tells of that.
 create or replace function rules.signs() returns text
 language sql immutable parallel safe
-return '\u0001-/:-@[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u2bff'
+return '\u0001-\u0022$-/:-@[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u2bff'
 '\u3000-\u3004\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\ufffd';
 
 -- Whether nobody can read a name any more: replacement, control and private-use characters, what Chinese becomes in a

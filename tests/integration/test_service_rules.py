@@ -201,3 +201,21 @@ def test_document_needs_neither_name_nor_number(connection: psycopg.Connection[A
     fill_staged_table(connection, [{**GOOD["case_result"], **document}])
     suites = about_upserts(load_suites(project_home() / "expectations", ["case_result"]))
     assert marked(connection, database_url, suites) == {}
+
+
+def test_code_that_is_missing_is_told_beside_another_that_is_unknown(
+    connection: psycopg.Connection[Any], database_url: str
+) -> None:
+    create_staged_table(connection, "service_case")
+    unmapped = [("case_channel", None), ("case_channel,case_kind", None), ("case_channel", "instant")]
+    fill_staged_table(
+        connection,
+        [{**GOOD["service_case"], "codes_unmapped": names, "case_kind": kind} for names, kind in unmapped],
+    )
+    suites = about_upserts(load_suites(project_home() / "expectations", ["service_case"]))
+    unknown, missing = "service_case.codes.mapped", "service_case.case_kind.present"
+    assert marked(connection, database_url, suites) == {
+        1: ([unknown], [missing]),
+        2: ([unknown], []),
+        3: ([unknown], []),
+    }

@@ -353,13 +353,23 @@ class ColumnValuesDelivered(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: sa.ColumnElement[Any], unusable_columns: Sequence[str], **_: Any) -> Condition:
-        return sa.or_(column.is_not(None), *(sa.column(name).is_not(None) for name in unusable_columns))
+        return sa.or_(column.is_not(None), *(_came_unusable(column, name) for name in unusable_columns))
+
+
+def _came_unusable(column: sa.ColumnElement[Any], unusable: str) -> sa.ColumnElement[bool]:
+    came: sa.ColumnClause[Any] = sa.column(unusable)
+    if unusable != "codes_unmapped":
+        return came.is_not(None)
+    # It names the fields, comma-separated: another field's code does not tell that this one's came.
+    names = sa.func.concat(",", came, ",")
+    return sa.func.strpos(names, f",{column.name},") > 0
 
 
 class ExpectColumnValuesToBeDelivered(ExpectColumnValuesToNotBeNull):
     """Expect a value in the column or, where it could not be used, in one of `unusable_columns`.
 
-    So a date that came but is no date breaks the rule about its form, and not also the one about its presence.
+    So a date that came but is no date breaks the rule about its form, and not also the one about its presence. Of
+    `codes_unmapped`, which names fields, only the column's own name counts.
     """
 
     unusable_columns: list[str]
