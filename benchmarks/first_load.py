@@ -300,6 +300,7 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
             "undated": EARLIEST,
             "is_first": False,
             "is_register": False,
+            "is_dated": False,
             "department": batch.department,
             "feed": batch.feed,
             "landed_at": batch.landed_at,

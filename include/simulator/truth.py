@@ -92,7 +92,7 @@ class Store:
             return "duplicate"
         if stored is None:
             return "deleted" if row.removes else "inserted"
-        if row.removes and stored.removal == "deleted":
+        if row.removes and stored.removal == "deleted" and row.version <= stored.version:
             return "unchanged"
         if not row.removes and stored.removal is None and stored.content == row.content:
             return "unchanged"

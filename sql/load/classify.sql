@@ -55,7 +55,10 @@ classified as (
             when f.row_no is not null then 'superseded'
             when d.row_no is not null then 'duplicate'
             when s.record_key is null then case when c.removes then 'deleted' else 'inserted' end
-            when c.removes and s.removal = 'deleted' then 'unchanged'
+            -- A delete that comes again is as new as it says: what was changed before it stays away.
+            when
+                c.removes and s.removal = 'deleted' and (c.version_at <= s.version_at or not %(is_dated)s::boolean)
+                then 'unchanged'
             when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'
             -- An older version does not win; of versions of one time, the one that came first.
             when

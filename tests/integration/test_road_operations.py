@@ -91,6 +91,35 @@ def test_delete_that_comes_again_is_unchanged(exchange, make_row):
     assert exchange.store() == before
 
 
+def test_newer_delete_outlives_a_change_that_was_made_before_it(exchange, make_row):
+    exchange.deliver_operations(row(make_row, 1, "I", "1 08:00"))
+    exchange.deliver_operations(row(make_row, 1, "D", "2 09:30"))
+    again = exchange.deliver_operations(row(make_row, 1, "D", "5 09:30"))
+    assert (again.deleted, again.unchanged) == (1, 0)
+    late = exchange.deliver_operations(row(make_row, 1, "U", "4 08:00", 企业名称="鄂州市虚构迟到有限公司"))
+    assert (late.superseded, late.updated) == (1, 0)
+    assert [removal for (removal,) in exchange.query("select removal from store.certificate")] == ["deleted"]
+
+
+def test_delete_without_a_time_that_comes_again_is_unchanged(installation, tmp_path, make_row, header):
+    written(
+        installation,
+        tmp_path,
+        lambda text: text.replace("    fields:\n", "    operation: {column: 操作}\n    fields:\n", 1),
+    )
+    for night, operations in enumerate(("I", "D", "D")):
+        lines = [f"{header},操作", *(f"{make_row(1)},{operation}" for operation in operations)]
+        # The second delete is another delivery.
+        lines.append(f"{make_row(10 + night)},I")
+        installation.deliver(f"{night}.csv", "\n".join(lines) + "\n", minutes_ago=60 - night)
+        batch = installation.run_one()
+    assert (batch.unchanged, batch.deleted) == (1, 0)
+    assert [
+        version
+        for (version,) in installation.query("select version_no from store.certificate where removal is not null")
+    ] == [2]
+
+
 @pytest.mark.slow
 def test_row_older_than_the_delete_does_not_bring_the_certificate_back(exchange, make_row):
     exchange.deliver_operations(row(make_row, 1, "I", "1 08:00"))

@@ -77,6 +77,7 @@ def load(
         "undated": EARLIEST,
         "is_delivery": batch.origin in ("delivery", "backfill"),
         "is_replay": batch.origin == "replay",
+        "is_dated": feed.version == "source_updated_at",
         # What is redriven is not the whole register.
         "is_register": feed.deliveries == "snapshots" and batch.origin in ("delivery", "replay"),
         "is_first": table.license_type is not None and not _exists(connection, table.names["target"]),
