@@ -143,6 +143,45 @@ def test_texts_that_a_collation_finds_equal_lose_no_row(mariadb, tmp_path):
     assert sorted(int(row["number"]) for row in came) == list(range(130))
 
 
+@pytest.mark.parametrize(
+    "window", [{"kind": "whole"}, {"kind": "watermark", "column": "cd_time", "overlap_minutes": 0}]
+)
+@pytest.mark.parametrize("kind", ["enum", "set"])
+def test_words_with_an_order_of_their_own_lose_no_row(mariadb, tmp_path, kind, window):
+    kinds = ("营业执照", "许可证", "备案证")
+    words = ", ".join(f"'{word}'" for word in kinds)
+    mariadb.run(
+        f"create table license (kind {kind}({words}) not null, id int not null, number varchar(40), cd_time datetime,"
+        " primary key (kind, id))",
+        "create view licenses as select * from license",
+    )
+    rows = [{"kind": word, "id": number, "number": "1", "cd_time": MORNING} for word in kinds for number in range(60)]
+    mariadb.fill("license", rows)
+    for table in ("license", "licenses"):
+        feed = feed_of(["kind", "id"], window=window, table=table)
+        came = Front(mariadb, feed, tmp_path / table).read(Window() if window["kind"] == "whole" else None)
+        assert len({(row["kind"], row["id"]) for row in came}) == len(came) == len(rows)
+
+
+def test_numbers_of_single_precision_come_in_all_their_digits(mariadb, tmp_path):
+    numbers = [1234567, 1234568, 20200002]
+    mariadb.run("create table license (id int primary key, number float, cd_time datetime)")
+    mariadb.fill(
+        "license", [{"id": place, "number": number, "cd_time": MORNING} for place, number in enumerate(numbers)]
+    )
+    assert [row["number"] for row in Front(mariadb, feed_of(), tmp_path).read()] == list(map(str, numbers))
+
+
+def test_key_of_a_table_does_not_bind_those_that_inherit_from_it(postgres, tmp_path):
+    postgres.run(
+        "create table license (id int primary key, number varchar(40), cd_time timestamp)",
+        "create table heir () inherits (license)",
+    )
+    postgres.fill("license", rows_of(100, MORNING))
+    postgres.fill("heir", [{"id": 100, "number": "另一", "cd_time": MORNING}, *rows_of(50, MORNING, first=101)])
+    assert len(Front(postgres, feed_of(), tmp_path).read()) == 151
+
+
 def test_rows_without_time_or_row_id_are_read_by_every_run(exchange_server, tmp_path):
     license_table(exchange_server, key="")
     exchange_server.fill("license", rows_of(3, MORNING))

@@ -394,6 +394,8 @@ class _Table:
         ]
         types = [column["type"] for column in wanted]
         keys = {str(columns[place].name) for place in key[-len(database.row_id) :]}
+        # As texts they are compared by a collation, which may find two of them equal.
+        by_text = any(_has_an_order_of_its_own(types[place]) for place in key)
         return cls(
             clause=sa.table(name, *columns, schema=schema or None),
             names=names,
@@ -402,8 +404,13 @@ class _Table:
             selected=[_as_text_in_sql(column, kind) for column, kind in zip(columns, types, strict=True)],
             key=key,
             unread=[name for name in named.values() if name not in names],
-            distinct=_is_distinct(inspector, name, schema or None, keys),
+            distinct=not by_text and _is_distinct(connection, inspector, name, schema or None, keys),
         )
+
+    def compared(self, place: int) -> sa.ColumnElement[Any]:
+        """Return what the column at `place` is ordered and compared by: one thing for both."""
+        column = self.columns[place]
+        return sa.cast(column, sa.CHAR) if _has_an_order_of_its_own(self.types[place]) else column
 
 
 @dataclass
@@ -428,8 +435,8 @@ class _Reading:
         return isinstance(self.feed.window, Watermark)
 
     @property
-    def _keys(self) -> list[sa.ColumnClause[Any]]:
-        return [self.table.columns[place] for place in self.table.key]
+    def _keys(self) -> list[sa.ColumnElement[Any]]:
+        return [self.table.compared(place) for place in self.table.key]
 
     def _form_of_time(self) -> str:
         kind = self.table.types[self.table.key[0]]
@@ -564,7 +571,7 @@ class _Reading:
         Nothing in the table says that keys are distinct, and a collation may find different texts equal.
         """
         same = [
-            self.table.columns[place] == self._comparable(value, place)
+            self.table.compared(place) == self._comparable(value, place)
             for value, place in zip(last, self.table.key, strict=True)
         ]
         tied = self.reader.fetch(sa.select(*self.table.selected).select_from(self.table.clause).where(*same))
@@ -651,6 +658,9 @@ def _as_text_in_sql(column: sa.ColumnClause[Any], kind: sa.types.TypeEngine[Any]
     if isinstance(kind, mysql.BIT):
         # Bytes, of which one bit would be a control character.
         return (column + sa.literal_column("0")).label(str(column.name))
+    if isinstance(kind, mysql.FLOAT):
+        # The server writes six digits of it: 1234567 and 1234568 would both be 1234570.
+        return (column + sa.literal_column("0e0")).label(str(column.name))
     if isinstance(kind, postgresql.ARRAY):
         return sa.cast(sa.func.to_json(column), sa.Text).label(str(column.name))
     return column
@@ -661,6 +671,11 @@ def _parameter(value: Any, kind: sa.types.TypeEngine[Any] | None = None) -> sa.B
     return sa.bindparam(None, value, unique=True, type_=sa.types.NullType() if kind is None else kind)
 
 
+def _has_an_order_of_its_own(kind: sa.types.TypeEngine[Any]) -> bool:
+    """Tell whether the server orders a type by the numbers of its words and compares it with a text by the words."""
+    return isinstance(kind, mysql.ENUM | mysql.SET)
+
+
 def _is_binary(kind: sa.types.TypeEngine[Any]) -> bool:
     return isinstance(kind, sa.types._Binary)
 
@@ -669,7 +684,7 @@ def _is_number(kind: sa.types.TypeEngine[Any]) -> bool:
     return isinstance(kind, sa.Integer | sa.Numeric | mysql.BIT)
 
 
-def _after(keys: Sequence[sa.ColumnClause[Any]], values: Sequence[Any]) -> sa.ColumnElement[bool]:
+def _after(keys: Sequence[sa.ColumnElement[Any]], values: Sequence[Any]) -> sa.ColumnElement[bool]:
     """Return the condition that a key lies behind `values`, in terms that every database knows."""
     ways = [
         sa.and_(*(keys[same] == values[same] for same in range(place)), keys[place] > values[place])
@@ -726,8 +741,19 @@ def _named(delivered: Sequence[str], feed: Feed) -> dict[str, str]:
     return {name: name if folded[name.casefold()] > 1 else known.get(name.casefold(), name) for name in delivered}
 
 
-def _is_distinct(inspector: sa.Inspector, table: str, schema: str | None, row_id: set[str]) -> bool:
+def _is_distinct(
+    connection: sa.Connection, inspector: sa.Inspector, table: str, schema: str | None, row_id: set[str]
+) -> bool:
     """Tell whether the table itself keeps row ids apart."""
+    if connection.dialect.name == "postgresql":
+        # The key of a table binds its own rows, and not those of tables that inherit from it. Partitions are bound.
+        heirs = sa.text(
+            "select count(*) from pg_inherits as i inner join pg_class as p on i.inhparent = p.oid"
+            " inner join pg_namespace as n on p.relnamespace = n.oid"
+            " where p.relname = :name and n.nspname = coalesce(:schema, current_schema()) and p.relkind = 'r'"
+        )
+        if connection.execute(heirs, {"name": table, "schema": schema}).scalar():
+            return False
     try:
         primary: Sequence[str | None] = inspector.get_pk_constraint(table, schema)["constrained_columns"]
         indexes = inspector.get_indexes(table, schema)
