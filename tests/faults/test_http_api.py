@@ -553,6 +553,41 @@ def test_an_interface_that_repeats_its_last_page_ends(interface: Interface, tmp_
     assert ids(collect(interface, tmp_path, response={}), tmp_path) == all_ids(ROWS[:3])
 
 
+def capped(rows: list[dict[str, Any]], **more: Any) -> Callable[[Request], Reply]:
+    """Answer the first rows, five at most, whatever page is asked for; the size is heeded."""
+    return lambda request: Reply(envelope(rows[: min(5, int(request.query["size"]))], **more))
+
+
+@pytest.mark.parametrize(
+    ("answer", "transport"),
+    [
+        pytest.param(capped(ROWS, total=25), {}, id="with a total"),
+        pytest.param(capped(ROWS, total=25), {"row_id": []}, id="with a total and no row id"),
+        pytest.param(capped(ROWS), {"response": {}}, id="without a total"),
+    ],
+)
+def test_page_number_that_is_not_heeded_is_refused_where_pages_are_capped(
+    interface: Interface, tmp_path: Path, answer: Callable[[Request], Reply], transport: dict[str, Any]
+) -> None:
+    interface.answer = answer
+    with pytest.raises((SourceRefused, DeliveryUnavailable), match=r"page [23]"):
+        collect(interface, tmp_path, **transport)
+
+
+@pytest.mark.parametrize("total", [lambda page: len(page), lambda page: 20], ids=["of the page", "capped"])
+def test_total_that_is_too_small_is_refused(
+    interface: Interface, tmp_path: Path, total: Callable[[list[Any]], int]
+) -> None:
+    def answer(request: Request) -> Reply:
+        first = (int(request.query["page"]) - 1) * 10
+        page = ROWS[first : first + 10]
+        return Reply(envelope(page, total=total(page)))
+
+    interface.answer = answer
+    with pytest.raises(SourceRefused, match="is not the number of all rows"):
+        collect(interface, tmp_path)
+
+
 CURSOR = {"kind": "cursor", "cursor": "data.next", "size": 10}
 
 
@@ -566,6 +601,27 @@ def test_a_cursor_is_followed(interface: Interface, tmp_path: Path) -> None:
     interface.answer = by_cursor
     assert ids(collect(interface, tmp_path, paging=CURSOR), tmp_path) == all_ids(ROWS)
     assert "cursor" not in interface.requests[0].query
+
+
+def test_place_of_the_cursor_that_no_answer_has_is_told(
+    interface: Interface, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    interface.answer = lambda request: Reply(envelope(ROWS[:10], nextCursor="10"))
+    collected = collect(interface, tmp_path, paging=CURSOR, response={})
+    assert "has nothing at data.next" in caplog.text
+    with LandingArea(str(tmp_path)).open(collected.landed.path) as content:
+        reader = open_pages(content, required_columns=["id", "name", "time"], rows="data.rows", omits_empty=False)
+        assert sum(len(block.copy_text.splitlines()) for block in reader) == 10
+        assert [note.text_zh for note in reader.notes] == [
+            "接口首页为满页，应答中没有游标，据此以一页为全部数据，请核对目录中游标的位置"
+        ]
+
+
+def test_cursor_that_is_not_heeded_is_refused(interface: Interface, tmp_path: Path) -> None:
+    turns = iter(range(100))
+    interface.answer = lambda request: Reply(envelope(ROWS[:5], next=f"c{next(turns)}", total=25))
+    with pytest.raises(SourceRefused, match="every one of its 5 had come"):
+        collect(interface, tmp_path, paging=CURSOR)
 
 
 def test_a_cursor_loop_ends(interface: Interface, tmp_path: Path) -> None:
@@ -615,6 +671,40 @@ def test_time_paging_refuses_what_the_largest_page_cannot_hold(interface: Interf
     interface.answer = by_time([row(number, 0) for number in range(21)])
     with pytest.raises(SourceRefused, match="largest_size"):
         collect(interface, tmp_path, paging=TIME)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["total", "no total"])
+def test_interface_that_leaves_out_the_very_time_that_is_asked_for_loses_no_tie(
+    interface: Interface, tmp_path: Path, caplog: pytest.LogCaptureFixture, told: bool
+) -> None:
+    tied = [{**each, "time": ROWS[number // 3]["time"]} for number, each in enumerate(ROWS)]
+
+    def answer(request: Request) -> Reply:
+        found = [each for each in tied if each["time"] > request.query["since"]]
+        return Reply(envelope(found[: int(request.query["size"])], **({"total": len(found)} if told else {})))
+
+    interface.answer = answer
+    window = Window(start=START - timedelta(days=1), end=START + timedelta(days=1))
+    shape = {} if told else {"response": {}}
+    collected = collect(interface, tmp_path, window, paging=TIME, until_parameter=None, **shape)
+    assert set(ids(collected, tmp_path)) == set(all_ids(tied))
+    assert "leaves out the rows of the very time" in caplog.text
+
+
+def test_rows_without_a_time_that_can_be_read_are_refused_where_time_pages(
+    interface: Interface, tmp_path: Path
+) -> None:
+    rows = [{**each, "time": 1767225600000 + number} for number, each in enumerate(ROWS)]
+    interface.answer = lambda request: Reply(envelope(rows[:5]))
+    with pytest.raises(SourceRefused, match="no row of page 1 has one that can be read"):
+        collect(interface, tmp_path, paging=TIME, until_parameter=None, response={})
+
+
+def test_time_that_is_not_heeded_ends_the_reading(interface: Interface, tmp_path: Path) -> None:
+    interface.answer = lambda request: Reply(envelope(ROWS[: int(request.query["size"])]))
+    with pytest.raises(SourceRefused):
+        collect(interface, tmp_path, paging=TIME, until_parameter=None, response={})
+    assert len(interface.requests) < 30
 
 
 UNKNOWN_TOTAL = {"kind": "time", "size": 50}

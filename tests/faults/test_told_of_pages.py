@@ -33,7 +33,10 @@ TRANSPORT = """    transport:
     window: {kind: whole}
     deliveries: snapshots
 """
-DOUBLED = "个行标识各对应不止一行，系数据源自身重复而非翻页错位，各行均已采集，请部门确认用哪些字段区分各行"
+DOUBLED = (
+    "个行标识各对应不止一行：数据源自身重复，或翻页的排序不唯一（可能漏行）；"
+    "各行均已采集，请部门确认用哪些字段区分各行、按其排序"
+)
 
 
 def row(number: int, **more: Any) -> dict[str, Any]:

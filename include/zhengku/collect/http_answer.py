@@ -167,7 +167,7 @@ class Answer:
             return found if self._mended is None else self._originals(found)
         value = self.at(place)
         # Empty pages of some gateways: null for no rows.
-        if (value is None and self._has(place)) or (value in (None, *self._nothings) and "nothing" in also):
+        if (value is None and self.has(place)) or (value in (None, *self._nothings) and "nothing" in also):
             return []
         if isinstance(value, Rows) and (value.is_list or "one_row" in also):
             return value
@@ -180,7 +180,7 @@ class Answer:
             f"{came} at {place}, where the list of rows should stand (rows_also says what else a feed may have there)"
         )
 
-    def _has(self, place: str) -> bool:
+    def has(self, place: str) -> bool:
         """Tell whether the object around a place has its key."""
         way, _, last = place.rpartition(".")
         if self._loose is not None:

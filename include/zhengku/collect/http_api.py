@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -70,6 +70,7 @@ class _Page:
     row_list: msgspec.Raw | None
     total: int | None
     cursor: str
+    names_cursor: bool
 
 
 class HttpApiSource(Source):
@@ -177,6 +178,7 @@ class _Reading:
         self._repeated_before = repeated
         self._full_pages: set[bytes] = set()
         self._ended_by_repeating = False
+        self._without_cursor = False
         self._times: dict[str, datetime | None] = {}
 
     @property
@@ -197,7 +199,7 @@ class _Reading:
             self._pages += 1
             self.rows += len(page.rows)
             yield page_bytes(self._pages, page.body.content, page.body.charset)
-        remarks = Remarks(len(self._doubled | self._repeated), self._ended_by_repeating)
+        remarks = Remarks(len(self._doubled | self._repeated), self._ended_by_repeating, self._without_cursor)
         yield totals_bytes(self._pages, self.rows, self._column_names(), remarks)
 
     def _by_number(self, paging: NumberPaging) -> Iterator[_Page]:
@@ -216,12 +218,17 @@ class _Reading:
                 self._tell_doubled()
                 return
             if page.rows:
-                self._not_seen_page(page, digest, number, paging.size)
-                self._take_all(page)
+                self._not_seen_page(page, digest, number, first_length or paging.size)
+                if self._take_all(page) and len(page.rows) >= max(first_length, 2):
+                    raise self._came_again(
+                        page, number, f"{paging.page_parameter}, or its pages begin with another number"
+                    )
                 came += len(page.rows)
                 yield page
             if total is not None:
                 if came >= total or not page.rows:
+                    if page.rows and len(page.rows) >= (first_length or paging.size):
+                        self._nothing_beyond(total, paging, number, digest)
                     self._whole(total, came)
                     return
             elif not page.rows or (number > paging.first and len(page.rows) < first_length):
@@ -232,6 +239,16 @@ class _Reading:
             last_digest = digest
             number += 1
 
+    def _nothing_beyond(self, total: int, paging: NumberPaging, number: int, digest: bytes) -> None:
+        """Make sure that nothing follows a full page with which the total was reached: it may be that of a page."""
+        following = self._ask({paging.page_parameter: number + 1, paging.size_parameter: paging.size})
+        if following.rows and _digest(following) != digest:
+            raise SourceRefused(
+                f"{self._feed.name}: expected {total} rows from {self._session.shown}, as it says itself, and page "
+                f"{number + 1} behind them has {len(following.rows)} more: {self._api.response.total} is not the "
+                "number of all rows (that of one page, or one that is capped). Correct response.total, or leave it out."
+            )
+
     def _beyond_the_end(self, paging: NumberPaging, number: int, page: _Page) -> None:
         """Make sure that a page which repeats the one before it means the end.
 
@@ -241,11 +258,15 @@ class _Reading:
         following = self._ask({paging.page_parameter: number + 1, paging.size_parameter: paging.size})
         if _digest(following) != _digest(page):
             raise _Shifted(f"expected new rows on page {number}, it is the same as the page before, and others follow")
-        half = paging.size // 2
-        if number == paging.first + 1 and len(page.rows) >= paging.size:
-            # It may also be that the number of the page is not heeded: half as many rows to a page tell.
+        is_full = len(page.rows) >= paging.size
+        half = (paging.size if is_full else len(page.rows)) // 2
+        if number == paging.first + 1 and (half or is_full):
+            # It may also be that the number of the page is not heeded, and its size as little: half as many rows to a
+            # page tell. An interface without pages gives all it has, whatever it is asked for.
             second = self._ask({paging.page_parameter: number, paging.size_parameter: max(half, 1)})
-            if not half or list(map(bytes, second.rows)) != list(map(bytes, page.rows[half : half * 2])):
+            has_no_pages = not is_full and _digest(second) == _digest(page)
+            expected = list(map(bytes, page.rows[half : half * 2]))
+            if not half or (list(map(bytes, second.rows)) != expected and not has_no_pages):
                 raise SourceRefused(
                     f"{self._feed.name}: expected other rows on page {number} of {self._session.shown}, the first page "
                     f"came again: it does not heed {paging.page_parameter}, or nobody can tell. Correct "
@@ -263,7 +284,7 @@ class _Reading:
 
     def _by_cursor(self, paging: CursorPaging) -> Iterator[_Page]:
         total: int | None = None
-        came = empty = 0
+        came = empty = first_length = 0
         cursor = ""
         cursors: set[str] = set()
         stood, last_digest = False, b""
@@ -288,9 +309,20 @@ class _Reading:
                 self._ended_by_repeating = True
                 self._whole(total, came)
                 return
+            if number == 1 and not page.names_cursor and len(page.rows) >= paging.size:
+                self._without_cursor = True
+                log.warning(
+                    "%s: the first page of %s is full and has nothing at %s, so one page was taken for the whole. "
+                    "Correct the place of the cursor if more rows are there.",
+                    self._feed.name,
+                    self._session.shown,
+                    paging.cursor,
+                )
             if page.rows:
-                self._not_seen_page(page, digest, number, paging.size)
-                self._take_all(page)
+                self._not_seen_page(page, digest, number, first_length or paging.size)
+                if self._take_all(page) and len(page.rows) >= max(first_length, 2):
+                    raise self._came_again(page, number, paging.cursor_parameter)
+                first_length = first_length or len(page.rows)
                 came += len(page.rows)
                 empty = 0
                 yield page
@@ -322,20 +354,38 @@ class _Reading:
         size = paging.size
         first_total: int | None = None
         number = 0
-        doubted = False
+        doubted = leaves_out = False
         while True:
             number += 1
             parameters: dict[str, str | int] = {paging.size_parameter: size}
             if since:
-                parameters[self._api.since_parameter] = since
+                # A little earlier where the very time that is asked for is left out.
+                parameters[self._api.since_parameter] = self._before(at, since) if leaves_out and at else since
             page = self._ask(parameters)
             if number == 1:
                 first_total = page.total
             newest, fresh = self._take_new(page, number)
             if fresh:
                 yield page
+            if page.rows and newest is None:
+                raise SourceRefused(
+                    f"{self._feed.name}: expected times like {self._api.time_format} in {self._time_column} of "
+                    f"{self._session.shown}, no row of page {number} has one that can be read: nobody can tell what "
+                    "follows. Correct time_format and the window's column, or page by number or cursor."
+                )
+            if number > 1 and not leaves_out and fresh == len(page.rows):
+                # The row from whose time on this page was asked for is not on it.
+                leaves_out = True
+                log.warning(
+                    "%s: %s leaves out the rows of the very time that %s names (it should be inclusive), so a little "
+                    "earlier is asked for.",
+                    self._feed.name,
+                    self._session.shown,
+                    self._api.since_parameter,
+                )
+                continue
             reached = self._written(newest) if newest else since
-            if reached != since:
+            if reached != since and newest is not None and (at is None or newest > at):
                 at, since, size, doubted = newest, reached, paging.size, False
                 continue
             # All that came bears one time: either this is the end, or the rest of that time does not fit the page.
@@ -361,6 +411,14 @@ class _Reading:
                     f"{size} rows holds; expected fewer. Raise largest_size, or page by number or cursor."
                 )
             size, doubted = min(size * 4, paging.largest_size), False
+
+    def _before(self, at: datetime, since: str) -> str:
+        """Return the nearest earlier time that is written otherwise than `since`."""
+        for step in _STEPS:
+            with suppress(OverflowError):
+                if (text := self._written(at - step)) != since:
+                    return text
+        return since
 
     def _rows_follow(self, at: datetime | None, paging: TimePaging) -> bool:
         """Tell whether the interface has rows behind `at` that a whole page from `at` on would have held.
@@ -417,7 +475,8 @@ class _Reading:
             rows = body.answer.rows()
             total = _total(body.answer.at(shape.total), shape.total) if shape.total else None
             cursor = _cursor(body.answer.at(cursor_place), cursor_place) if cursor_place else ""
-            return _Page(body, rows, body.answer.row_list(), total, cursor)
+            names_cursor = cursor_place is None or body.answer.has(cursor_place)
+            return _Page(body, rows, body.answer.row_list(), total, cursor, names_cursor)
 
         return self._session.ask({**asked, **parameters}, read)
 
@@ -455,6 +514,16 @@ class _Reading:
                 self._session.shown,
             )
 
+    def _came_again(self, page: _Page, number: int, heeded: str) -> Exception:
+        """Return the error of a full page whose rows had all come: once it may be chance, in two readings alike not."""
+        message = (
+            f"expected other rows on page {number} of {self._session.shown}, every one of its {len(page.rows)} had "
+            f"come before: it does not heed {heeded}"
+        )
+        if self._repeated == self._repeated_before:
+            return SourceRefused(f"{self._feed.name}: {message}. Correct the feed's paging.")
+        return _Shifted(message, self._repeated)
+
     def _not_seen_page(self, page: _Page, digest: bytes, number: int, size: int) -> None:
         # A page of few rows may well repeat: without a row_id nothing says that its rows are the same ones.
         if len(page.rows) < size:
@@ -463,14 +532,19 @@ class _Reading:
             raise _Shifted(f"expected new rows on page {number}, it is the same as an earlier page")
         self._full_pages.add(digest)
 
-    def _take_all(self, page: _Page) -> None:
-        """Take rows; those that came before are noted, and the end of the reading tells what that means."""
+    def _take_all(self, page: _Page) -> bool:
+        """Take rows; those that came before are noted, and the end of the reading tells what that means.
+
+        Tells whether all of them had come before.
+        """
         marks, _ = self._noted(page, marked=bool(self._api.row_id))
         fresh = set(marks)
+        had_come = bool(fresh) and fresh <= self._seen
         if len(fresh) < len(marks):
             self._doubled.update(mark for mark, times in Counter(marks).items() if times > 1)
         self._repeated |= fresh & self._seen
         self._seen |= fresh
+        return had_come
 
     def _take_new(self, page: _Page, number: int) -> tuple[datetime | None, int]:
         """Take rows that may begin with known ones; return the page's newest time and how many rows are new."""

@@ -36,11 +36,12 @@ class Remarks:
     """What a reading found out about its source, and the pages that it kept do not show.
 
     `doubled` row ids stand for more than one row. `ended_by_repeating`: the source answered its last page again, and
-    that was taken for the end.
+    that was taken for the end. `without_cursor`: the first page was full and named no cursor, not even an empty one.
     """
 
     doubled: int = 0
     ended_by_repeating: bool = False
+    without_cursor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +100,11 @@ def read_totals(content: BinaryIO) -> Totals:
     remarks = values.get("remarks", {})
     if not isinstance(remarks, dict):
         raise _incomplete("its last line has remarks that cannot be read")
-    doubled, ended_by_repeating = remarks.get("doubled", 0), remarks.get("ended_by_repeating", False)
-    if not (isinstance(doubled, int) and isinstance(ended_by_repeating, bool)):
+    doubled = remarks.get("doubled", 0)
+    told = [remarks.get(name, False) for name in ("ended_by_repeating", "without_cursor")]
+    if not (isinstance(doubled, int) and all(isinstance(value, bool) for value in told)):
         raise _incomplete("its last line has remarks that cannot be read")
-    return Totals(pages, rows, tuple(columns), size - len(line), Remarks(doubled, ended_by_repeating))
+    return Totals(pages, rows, tuple(columns), size - len(line), Remarks(doubled, *told))
 
 
 def read_pages(content: BinaryIO, totals: Totals) -> Iterator[Page]:

@@ -241,15 +241,23 @@ class PageReader:
 def _notes(totals: Totals, unread: int, left_values: int) -> Iterator[Note]:
     if doubled := totals.remarks.doubled:
         yield Note(
-            f"有{doubled}个行标识各对应不止一行，系数据源自身重复而非翻页错位，各行均已采集，请部门确认用哪些字段区分各行",
-            f"{doubled} row id(s) stand for more than one row: the source holds them twice, and all their rows were "
-            "collected; ask the department which columns tell its rows apart (row_id)",
+            f"有{doubled}个行标识各对应不止一行：数据源自身重复，或翻页的排序不唯一（可能漏行）；"
+            "各行均已采集，请部门确认用哪些字段区分各行、按其排序",
+            f"{doubled} row id(s) stand for more than one row: the source holds them twice, or the order of its pages "
+            "is not unique, and then other rows may be missing; all that came was collected. Ask the department which "
+            "columns tell its rows apart (row_id), and to order by them",
         )
     if totals.remarks.ended_by_repeating:
         yield Note(
             f"接口在末页之后仍返回末页，据此以前{totals.pages}页为全部数据，请部门在应答中给出总数以便核对",
             f"the interface answers its last page again beyond the end, so {totals.pages} pages were taken for the "
             "whole; name response.total to be sure",
+        )
+    if totals.remarks.without_cursor:
+        yield Note(
+            "接口首页为满页，应答中没有游标，据此以一页为全部数据，请核对目录中游标的位置",
+            "the first page was full and named no cursor, so one page was taken for the whole; check the place of the "
+            "cursor in the feed's paging",
         )
     if unread:
         yield Note(
