@@ -213,17 +213,28 @@ return case
     else split_part(half_width, '.', 1)
 end;
 
--- What software has made of a code and nobody can turn back: a number that was rounded (4.20703E+17), true or false.
--- A code like 12E4 has neither a point nor a plus and is one.
+-- What software has made of a code and nobody can turn back: a number that was rounded (4.20703E+17), true or false, a
+-- time of day (12:00:00, also behind a day), what a program calls an object. A code like 12E4 has neither a point nor a
+-- plus and is one.
 create or replace function clean.is_distorted(code text) returns boolean
 language sql immutable parallel safe
 return case
     -- Most codes are longer than the words, and have neither mark.
-    when octet_length(code) > 5 and code not like '%+%' and code not like '%.%' then false
+    when octet_length(code) > 5 and code not like '%+%' and code not like '%.%' and code not like '%:%'
+        and code not like '[%' then false
     when code like '%E+%' or (code like '%.%E%' and code not like '%.%.%')
         then code ~ '^-?[0-9]+([.][0-9]+E[+-]?|E[+])[0-9]{1,3}$'
+    when code like '%:%'
+        then code ~ '^([0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}T?)?[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?$'
+    when code like '[%' then lower(code) like '[object%]'
     else code in ('TRUE', 'FALSE')
 end;
+
+-- The same in a spreadsheet, which makes a day of 3-5: the reader writes cells that are days like 2021-03-05.
+create or replace function clean.is_distorted_cell(code text) returns boolean
+language sql immutable parallel safe
+return clean.is_distorted(code)
+or (code like '____-__-__' and code ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$');
 
 -- A code as it was before software kept it as a number.
 create or replace function clean.kept_as_number(code text) returns text

@@ -207,6 +207,14 @@ begin atomic
     ) as told;
 end;
 
+-- Seconds since midnight that a spreadsheet's day has behind its point: 44260.75 is 18:00. Null for what is none.
+create or replace function clean.seconds_of_serial(half_width text) returns double precision
+language sql immutable parallel safe
+return case
+    when half_width ~ '^[0-9]{5}[.][0-9]{1,15}$'
+        then round(('0.' || split_part(half_width, '.', 2))::numeric * 86400)::double precision
+end;
+
 -- Seconds since midnight of the time that stands behind a date; 0 without one; null for a time that no clock shows. The
 -- end of a day, 24:00, is the next one's begin.
 create or replace function clean.seconds_of_day(half_width text) returns double precision

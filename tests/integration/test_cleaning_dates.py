@@ -142,6 +142,19 @@ def test_what_could_be_another_day_is_never_guessed(connection: Connection) -> N
     assert days_of(connection, AMBIGUOUS, date_forms=ALL_FORMS) == [f"?{text}" for text in AMBIGUOUS]
 
 
+def test_spreadsheets_day_has_its_time_behind_the_point(connection: Connection) -> None:
+    forms = ["iso", "spreadsheet_serial"]
+    texts = ["44260.75", "44260", "44260.0", "44260.354166666664", "2021-03-05 08:30", "44260.999999"]
+    assert times_of(connection, texts, date_forms=forms) == [
+        "2021-03-05 18:00:00",
+        "2021-03-05 00:00:00",
+        "2021-03-05 00:00:00",
+        "2021-03-05 08:30:00",
+        "2021-03-05 08:30:00",
+        "2021-03-06 00:00:00",
+    ]
+
+
 def times_of(connection: Connection, texts: list[str], **mapping: Any) -> list[str | None]:
     found = cleaned(connection, [{"改": text} for text in texts], source_updated_at={"column": "改", **mapping})
     return [

@@ -1,6 +1,7 @@
 """What departments do with workbooks, on the whole road: several sheets, codes as numbers, errors, formulas."""
 
 import logging
+from datetime import date, datetime, time
 
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
@@ -193,6 +194,18 @@ def test_number_in_a_code_field_reads_as_its_format_shows_it(register):
     assert register.run_one().inserted == len(SHOWN)
     read = register.query("select service_item_code from store.certificate order by row_no")
     assert read == [(code,) for _, _, code in SHOWN]
+
+
+def test_day_that_a_spreadsheet_made_of_a_code_is_none(register):
+    values = [date(2021, 3, 5), time(12, 0), datetime(2021, 3, 5, 8, 30), "2021-03-05", "2021-03-005", "3-5"]
+    register.deliver(
+        "1.xlsx", workbook({"数据": [COLUMNS, *(cells(n, value) for n, value in enumerate(values, start=1))]})
+    )
+    batch = register.run_one()
+    assert (batch.inserted, batch.quarantined) == (2, 4)
+    assert register.query("select distinct rules from quarantine.problem_row") == [(["certificate.codes.exact"],)]
+    read = register.query("select service_item_code from store.certificate order by row_no")
+    assert read == [("2021-03-005",), ("3-5",)]
 
 
 def test_format_is_found_where_cells_do_not_tell_their_place(register):

@@ -79,6 +79,7 @@ def test_nested_objects_become_columns_and_missing_keys_null() -> None:
         (b'{"a":["\\udc00"]}', "row.encoding"),
         (b'{"a":"\xff\xfe"}', "row.encoding"),
         (b'{"a":"1","a":"2"}', "row.shape"),
+        (b'{"a":{"$date":"2030-01-01"}}', "row.shape"),
         (b'{"a":"1" "b"}', "row.shape"),
         (b'{"a":"a "quoted" word"}', "row.shape"),
         (b'{"a":"' + b"x" * 1024 * 1024 + b'"}', "row.too_long"),
@@ -360,3 +361,10 @@ def test_postgresql_reads_back_any_text(empty_database_url: str) -> None:
                 assert list(cursor) == rows
 
         agrees()
+
+
+def test_body_that_is_utf8_is_read_so_whatever_charset_is_named() -> None:
+    body = '{"data": {"rows": [{"a": "杨丽"}, {"a": "周杰"}]}}'
+    for charset, content in (("gb18030", body.encode()), ("gb18030", body.encode("gb18030")), ("utf-8", body.encode())):
+        rows = Answer(content, charset, RowsPlace("data.rows")).rows()
+        assert [json.loads(bytes(row))["a"] for row in rows] == ["杨丽", "周杰"]

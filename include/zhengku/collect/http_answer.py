@@ -72,7 +72,8 @@ class Answer:
     """
 
     def __init__(self, body: bytes, charset: str = "utf-8", rows: RowsPlace | None = None) -> None:
-        if charset != "utf-8":
+        # Some gateways name GBK whatever they send: what is UTF-8, and more than ASCII, is so by no chance.
+        if charset != "utf-8" and not _is_utf8(body):
             # Bytes that are none of the charset's stay as they are, and make one row bad.
             body = body.decode(charset, "surrogateescape").encode("utf-8", "surrogateescape")
         while (body := body.strip()).startswith(codecs.BOM_UTF8):
@@ -208,6 +209,13 @@ class Answer:
         """Return the list of `rows` as one piece, which decodes sooner; None where it is long or was mended."""
         raw = self._list_raw
         return raw if raw is not None and self._mended is None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        return not body.decode("utf-8").isascii()
+    except UnicodeDecodeError:
+        return False
 
 
 def _unwrapped(body: bytes, way: Sequence[str]) -> bytes:
@@ -383,7 +391,8 @@ def flattened(row: dict[str, Any], needed: Collection[str] | None = None) -> dic
     """Return a row whose nested objects became columns: `extend.准驾车型`. An empty object is no column.
 
     None when two values would get one name, or objects lie deeper than `DEEPEST`; where `needed` is given, only when
-    that is true of one of these columns: of others, the first value counts, and what lies too deep is left out.
+    that is true of one of these columns, or an object stands in its place: of others, the first value counts, and what
+    lies too deep is left out.
     """
     flat: dict[str, Any] = {}
     return flat if _flatten("", row, flat, 0, needed) else None
@@ -395,6 +404,9 @@ def _flatten(
     for key, value in values.items():
         name = prefix + key
         if isinstance(value, dict):
+            if value and needed is not None and name in needed:
+                # {"valid_to": {"$date": …}}: there is a value, and none that is read.
+                return False
             if depth == DEEPEST:
                 if needed is None or any(each.startswith(f"{name}.") for each in needed):
                     return False

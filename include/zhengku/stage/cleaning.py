@@ -12,8 +12,8 @@ from datetime import datetime
 
 from psycopg import sql
 
-from zhengku.catalog import Catalog, Feed, FieldMapping
-from zhengku.catalog.department import DEFAULT_DATE_FORMS, EPOCH_FORMS
+from zhengku.catalog import Catalog, Feed, FieldMapping, FileDrop
+from zhengku.catalog.department import DEFAULT_DATE_FORMS, EPOCH_FORMS, DateForm
 from zhengku.collect.source import EARLIEST
 from zhengku.errors import CatalogError
 
@@ -167,7 +167,8 @@ def _date_number(layers: _Layers, text: _Value, forms: Sequence[str]) -> _Value:
 def _moment(
     layers: _Layers, text: _Value, number: _Value, forms: Sequence[str], *, is_date_only: bool = False
 ) -> _Value:
-    seconds = layers.add("clean.seconds_of_day({0})", text)
+    of_serial = "clean.seconds_of_serial({0}), " if DateForm.SPREADSHEET_SERIAL in forms else ""
+    seconds = layers.add(f"coalesce({of_serial}clean.seconds_of_day({{0}}))", text)
     bare = ", ".join(f"clean.date_{form}(clean.without_zone({{0}}))" for form in forms)
     moments = [
         # The department's clock is the city's: Asia/Shanghai, which the connection sets.
@@ -270,11 +271,18 @@ def _fields_where(layers: _Layers, test: str, texts: Mapping[str, _Value], nothi
     )
 
 
-def _part_of_key(layers: _Layers, code: _Value, *, is_uncoded: bool) -> _Value:
+def _test_of_distortion(feed: Feed) -> str:
+    """Return the function of `clean` that tells what software has made of a code."""
+    is_sheet = isinstance(feed.transport, FileDrop) and feed.transport.format.kind == "xlsx"
+    return "is_distorted_cell" if is_sheet else "is_distorted"
+
+
+def _part_of_key(layers: _Layers, feed: Feed, code: _Value, *, is_uncoded: bool) -> _Value:
     """Return a part of the key; null where it is not what the department has: two records may have become one."""
     if not is_uncoded or code.constant is not None:
         return layers.add('clean.comparison({0}) collate "C"', code)
-    return layers.add('case when not clean.is_distorted({0}) then clean.comparison({0}) end collate "C"', code)
+    test = _test_of_distortion(feed)
+    return layers.add(f'case when not clean.{test}({{0}}) then clean.comparison({{0}}) end collate "C"', code)
 
 
 _JOINING = ("case_number", "service_number", "evaluation_number", "result_number")
@@ -293,7 +301,7 @@ def _key(
     of those that come as they are (`uncoded`), is distorted.
     """
     fields = catalog.standard_fields(feed.dataset)
-    parts = {field: _part_of_key(layers, values[field], is_uncoded=field in uncoded) for field in feed.key}
+    parts = {field: _part_of_key(layers, feed, values[field], is_uncoded=field in uncoded) for field in feed.key}
     unusable = [
         layers.add('case when clean.is_no_number({0}) then {1} end collate "C"', part, values[field])
         for field, part in parts.items()
@@ -475,7 +483,7 @@ def cleaning_query(
     beside["extension"] = _extension(layers, extension)
     delivered = {name: extension[name] for name, mapping in feed.extension.items() if mapping.column is not None}
     beside["extension_error_cells"] = _fields_where(layers, "is_error_cell", delivered, nothing)
-    beside["codes_distorted"] = _fields_where(layers, "is_distorted", uncoded, nothing)
+    beside["codes_distorted"] = _fields_where(layers, _test_of_distortion(feed), uncoded, nothing)
     beside["record_key"], beside["key_unusable"] = _key(layers, feed, catalog, outputs, uncoded)
     if feed.version == "source_updated_at":
         # What bears no time comes again every night: it must not be the newest word each time.

@@ -44,7 +44,9 @@ _LONGEST_UNMAPPED: Final = 64 * 1024
 _NO_OBJECT: Final = Fault("row.shape", "不是由字段名和值组成的对象", "no JSON object")
 _TWO_VALUES: Final = Fault("row.shape", "同一字段名出现两次且值不同", "a mapped key comes twice with different values")
 _TOO_NESTED: Final = Fault(
-    "row.shape", "嵌套过深或字段名重复", "objects lie too deep, or two values have one column name"
+    "row.shape",
+    "嵌套过深、字段名重复或应为值处是对象",
+    "objects lie too deep, two values have one column name, or an object stands where a value should",
 )
 _NUL: Final = Fault("row.nul", "含空字符（NUL）", "a value or a name holds NUL")
 _NOT_TEXT: Final = Fault(
