@@ -188,7 +188,7 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/comparable", "where record_key is null", "where false", operations.test_register_with_a_row_without_key_marks_nothing_and_says_so),
     ("load/comparable", "landed_at > %(landed_at)s", "false", operations.test_register_that_is_released_after_a_newer_one_marks_nothing),
     ("load/classify", "                and not g.is_gone_since\n", "", replayed.test_wrong_row_of_an_older_register_is_no_problem_of_what_is_gone),
-    ("load/classify", "g.is_gone_since\n                or c.version_at", "c.version_at", replayed.test_older_register_brings_nothing_back_that_a_newer_one_no_longer_held),
+    ("load/classify", "g.is_gone_since\n                or (c.version_at", "(c.version_at", replayed.test_older_register_brings_nothing_back_that_a_newer_one_no_longer_held),
     ("load/classify", " and not g.is_back", "", replayed.test_newer_register_brings_back_what_it_holds_whatever_time_its_row_bears),
     ("load/mark_overtaken", "coalesce(w.landed_at, %(landed_at)s)", "%(landed_at)s", replayed.test_record_that_was_wrong_in_the_newer_register_is_there_all_the_same),
     ("load/mark_disappeared", "and s.removal is null", "", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
