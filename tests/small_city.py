@@ -109,10 +109,12 @@ class SmallCity(LocalStack):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def any_free_port() -> Iterator[None]:
-    """Give each stack a port of its own: two that start at once would both find the usual one free."""
+def room_for_two() -> Iterator[None]:
+    """Give each stack a port of its own, and time: two that start at once would both find the usual port free."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stack, "USUAL_PORT", 0)
+        patch.setattr(stack, "HEALTHY_SECONDS", 600.0)
+        patch.setattr(stack, "PARSED_SECONDS", 300.0)
         yield
 
 

@@ -232,7 +232,7 @@ def test_section_opens_filters_pages_and_downloads(browser, cluster):
 @needs_browser
 def test_every_page_opens(browser, cluster):
     log_in(browser, cluster, "section")
-    for path in ("counts", "cleared", "difference", "bad-reviews", "rates", "suspicious?days=90"):
+    for path in ("counts", "cleared", "left", "difference", "bad-reviews", "rates", "suspicious?days=90"):
         browser.open(f"{cluster.address}{PAGE}{path}")
         assert browser.text("[aria-current=page]")
         browser.picture(PICTURES / f"{path.partition('?')[0]}.png")
