@@ -12,7 +12,7 @@ from typing import Final
 import psycopg
 import pytest
 
-from local_stack import stack
+from local_stack import cluster, stack
 from local_stack.airflow import AirflowApi
 from local_stack.stack import LocalStack
 from zhengku.settings import project_home
@@ -113,8 +113,11 @@ def room_for_two() -> Iterator[None]:
     """Give each stack a port of its own, and time: two that start at once would both find the usual port free."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stack, "USUAL_PORT", 0)
-        patch.setattr(stack, "HEALTHY_SECONDS", 600.0)
+        for part in (stack, cluster):
+            patch.setattr(part, "HEALTHY_SECONDS", 600.0)
         patch.setattr(stack, "PARSED_SECONDS", 300.0)
+        patch.setattr(cluster, "INIT_SECONDS", 900.0)
+        patch.setattr(cluster, "LOGINS_SECONDS", 600.0)
         yield
 
 

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer", "worker-1")
 DAG = "daily_clearance_cutoff"
-RUN_SECONDS = 300.0
+RUN_SECONDS = 900.0
 PAGE = "/zhengku/clearance/"
 PICTURES = Path("/tmp/zhengku-pages")
 """Where a person may look at what the browser saw."""

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "worker-1")
 DAG = "held_batches"
-STEP_SECONDS = 180.0
+STEP_SECONDS = 600.0
 
 
 @pytest.fixture(scope="module")

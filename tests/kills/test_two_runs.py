@@ -50,7 +50,7 @@ def run_twice_at_once(night: Night, settings: Settings) -> None:
         for run in runs:
             run.start()
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             waiting = (
                 "select count(*) from pg_locks as l join pg_database as d on d.oid = l.database"
                 " where d.datname = current_database() and l.locktype = 'advisory' and not l.granted"
@@ -61,7 +61,7 @@ def run_twice_at_once(night: Night, settings: Settings) -> None:
                 time.sleep(0.05)
             connection.execute("select pg_advisory_unlock(hashtextextended(%(feed)s, 0))", gate)
             for run in runs:
-                run.join(120)
+                run.join(300)
             assert [run.exitcode for run in runs] == [0, 0]
         finally:
             for run in runs:
