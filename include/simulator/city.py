@@ -206,8 +206,14 @@ class _Register:
         if self.system.place.whole:
             self.loaded_before = len(rows)
         self.unsolved -= {row.key for row in rows if row.key is not None and not row.rules}
-        self.unsolved |= {row.key for row in rows if row.key is not None and row.rules}
-        return self.store.collect(rows), failed, False
+        truths = self.store.collect(rows)
+        # A wrong row that is older than what the store has is no problem: it changes nothing.
+        self.unsolved |= {
+            row.key
+            for row, truth in zip(rows, truths, strict=True)
+            if row.key is not None and truth.fate == "quarantined"
+        }
+        return truths, failed, False
 
     def issue(self) -> Certificate:
         return self.office.issue()
