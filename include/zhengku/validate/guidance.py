@@ -415,7 +415,10 @@ def _between(asked: _Asked) -> str:
 
 def _by_size(asked: _Asked) -> str:
     size = asked.name(asked.kwargs["size_column"])
-    told = [f"{size}达到{least}时不超过{bound:.0%}" for least, bound in asked.kwargs["greatest"].items()]
+    told = [
+        f"{size}达到{least}时" + (f"不超过{bound:.0%}" if bound < 1 else "不再限制")
+        for least, bound in asked.kwargs["greatest"].items()
+    ]
     return f"{asked.name(_looked_at(asked.rule))}：{'，'.join(told)}"
 
 
