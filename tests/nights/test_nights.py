@@ -69,6 +69,22 @@ def test_nights_of_all_types_with_dirt_and_faults_end_as_the_truth_says(
     assert kinds == {HttpPlace, TablePlace, FilePlace}
 
 
+def test_row_that_was_no_record_and_is_put_right_in_its_place_settles_its_problem(
+    tmp_path: Path, database_url: str, server_url: str
+) -> None:
+    """It was kept as the bytes that came: its id stands in these."""
+    systems = [system for system in SYSTEMS if system.feed == "medical_certificate_of_birth"]
+    torn: set[str] = set()
+    with surroundings(tmp_path / "city", [server_url], systems) as around:
+        road = Road(settings_of(tmp_path, database_url, around.environment))
+        for night in City(31, 60, nights=4, systems=systems).nights():
+            assert walk(night, around, road, systems) == [], f"night {night.number}"
+            [delivery] = night.deliveries
+            put_right = torn & set(delivery.corrected)
+            torn |= {row.row_id for row in delivery.rows if row.rules == ("row.nul",)}
+    assert put_right, "no row without a record was put right"
+
+
 FEW = ("government_services", "emergency", "tobacco", "disabled_persons")
 """Departments with one feed each: an interface, a whole table, a whole register in GB 18030, a spreadsheet."""
 

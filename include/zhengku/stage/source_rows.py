@@ -1,6 +1,7 @@
 """Rows of a source that are there again: what a wrong row became is known by the row's own id, whatever its key is."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -8,6 +9,7 @@ from psycopg import sql
 
 from zhengku.catalog import Feed
 from zhengku.catalog.department import FileDrop
+from zhengku.collect.http_answer import flattened, read_row
 from zhengku.database import statement, use_batch_schema
 from zhengku.ledger import Batch
 
@@ -22,13 +24,42 @@ def find_rows_of_problems(
     """
     use_batch_schema(connection, batch.batch_id)
     row_id = () if isinstance(feed.transport, FileDrop) else feed.transport.row_id
+    cells = [sql.Identifier(f"c{columns.index(name) + 1}") for name in row_id if name in columns]
+    is_told = bool(row_id) and len(cells) == len(row_id)
     same = [
-        sql.SQL("q.payload ->> {} = t.{}").format(sql.Literal(name), sql.Identifier(f"c{columns.index(name) + 1}"))
-        for name in row_id
-        if name in columns
+        sql.SQL("q.payload ->> {} = t.{}").format(sql.Literal(name), cell)
+        for name, cell in zip(row_id if is_told else (), cells, strict=is_told)
     ]
-    is_told = bool(row_id) and len(same) == len(row_id)
-    connection.execute(
-        statement("stage/problem_source_row").format(same=sql.SQL(" and ").join(same) if is_told else sql.SQL("false")),
-        {"department": feed.department, "feed": feed.id},
-    )
+    values: dict[str, Any] = {"department": feed.department, "feed": feed.id}
+    condition = sql.SQL(" and ").join(same) if is_told else sql.SQL("false")
+    connection.execute(statement("stage/problem_source_row").format(same=condition), values)
+    if not is_told:
+        return
+    # What was no record is kept as the bytes that came.
+    kept = connection.execute(statement("stage/torn_problems"), values).fetchall()
+    told = [(problem_id, json.dumps(ids)) for problem_id, content in kept for ids in _ids(content, row_id, columns)]
+    if told:
+        connection.execute(
+            statement("stage/source_rows_of_torn").format(
+                ids=sql.SQL("jsonb_build_array({})").format(sql.SQL(", ").join(cells))
+            ),
+            {"problems": [problem_id for problem_id, _ in told], "ids": [ids for _, ids in told]},
+        )
+
+
+def _ids(content: bytes, row_id: Sequence[str], columns: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the row id that stands in a row's bytes, an object's or a list's in the order of `columns`, if one does."""
+    row = read_row(content)
+    if row is None:
+        try:
+            values = json.loads(content)
+        except ValueError:
+            return
+        if not isinstance(values, list) or len(values) != len(columns):
+            return
+        row = dict(zip(columns, values, strict=True))
+    else:
+        row = flattened(row) or row
+    ids = [row.get(name) for name in row_id]
+    if all(isinstance(value, str | int) and "\0" not in str(value) for value in ids):
+        yield list(map(str, ids))
