@@ -77,7 +77,7 @@ test-slow: $(INSTALLED)  ## run the tests that take minutes
 		$(PYTEST_TWO) --durations 15 -m "slow and whole_airflow and not soak" || status=1; exit $$status
 
 .PHONY: soak
-soak: $(INSTALLED)  ## run what is longer than every change can wait for: five nights, thirty days, fifty kills, every statement (an hour)
+soak: $(INSTALLED)  ## run what is longer than every change can wait for: five nights, thirty days, fifty kills, every statement (half an hour)
 	@status=0; $(PYTEST) --dist worksteal --durations 15 -m "soak and not whole_airflow" || status=1; \
 		$(PYTEST_TWO) --durations 15 -m "soak and whole_airflow" || status=1; exit $$status
 

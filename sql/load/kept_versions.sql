@@ -1,8 +1,7 @@
--- Of the records in `gone`, which are marked behind it: the version that stands, into the history.
+-- Versions of the store, into the history; which ones, the statement around it says behind.
 insert into {history} ({kept}, replaced_by_batch_id, replaced_at)
 select
     {kept_of_store},
     %(batch_id)s,
     now()
-from {store} as s
-where {scope} and s.record_key in (select g.record_key from gone as g)
+from {store} as s -- noqa: AL05

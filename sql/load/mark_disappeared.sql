@@ -25,6 +25,7 @@ with gone as (
 
 kept as (
     {kept_versions}
+    where {scope} and s.record_key in (select g.record_key from gone as g)
 )
 
 update {store} as s

@@ -19,6 +19,7 @@ with gone as (
 
 kept as (
     {kept_versions}
+    where {scope} and s.record_key in (select g.record_key from gone as g)
 ),
 
 withdrawn as (

@@ -30,7 +30,7 @@ CALENDAR_BEGIN = date(2019, 1, 1)
 """First day of the calendar of working days: before it there were no cases to be rated."""
 
 
-_HALF_WIDTH = {0x3000: " ", **{wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}}
+HALF_WIDTH = {0x3000: " ", **{wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}}
 """What `clean.half_width` folds."""
 
 
@@ -384,7 +384,7 @@ def _check_districts(reference: Reference) -> None:
         if alias.district not in reference.districts:
             mend = did_you_mean(alias.district, reference.districts)
             aliases.report(line, f"alias {alias.alias!r} leads to an unknown district {alias.district!r}", mend)
-        cleaned = alias.alias.translate(_HALF_WIDTH)
+        cleaned = alias.alias.translate(HALF_WIDTH)
         if cleaned != alias.alias:
             # Values are cleaned before they are looked up.
             aliases.report(line, f"alias {alias.alias!r} is in full-width form and never met", f"Write {cleaned!r}.")

@@ -137,9 +137,7 @@ def show_list(request: Request, choice: Chosen) -> Response:
     with _store(request) as connection:
         view = _View(request, connection, choice, LIST)
         if view.published is None:
-            return view.page(
-                "list.html.j2", is_filtered=False, departments=[], halls=[], soon_working_days=SOON_WORKING_DAYS
-            )
+            return view.page("list.html.j2", is_filtered=False, departments=[], halls=[])
         groups = lists.group_counts(connection, view.published, choice.districts)
         sums = Group("", "")
         departments: set[str] = set()
@@ -173,7 +171,6 @@ def show_list(request: Request, choice: Chosen) -> Response:
             is_filtered=any(part is not None for part in parts),
             opened_before=before,
             tally=Counter(row.change for row in changed),
-            soon_working_days=SOON_WORKING_DAYS,
             token=form_token(request, choice.access) if choice.access.may_reveal else "",
         )
 
@@ -460,6 +457,7 @@ class _View:
             "review_states": REVIEW_STATE_NAMES,
             "scope_name": self.scope_name,
             "sections": SECTION_NAMES,
+            "soon_working_days": SOON_WORKING_DAYS,
             "states": STATE_NAMES,
             "tab": self.tab,
             "tabs": [tab for tab in TABS if tab.for_all or access.may_see_suspicious],

@@ -8,12 +8,12 @@ from datetime import date, timedelta
 from typing import Final
 
 from zhengku.catalog.department import DateForm
+from zhengku.catalog.reference import HALF_WIDTH
 from zhengku.profile.words import KNOWN_WORDS
 
 CODE_LIMIT: Final = 12
 """A column with more distinct values is no list of codes."""
 
-_HALF_WIDTH: Final = {0x3000: " ", **{char: chr(char - 0xFEE0) for char in range(0xFF01, 0xFF5F)}}
 _BLANKS: Final = " \t\n\r\u3000\u00a0\ufeff\u200b"
 # As `clean.is_without_end` has them.
 _ENDLESS: Final = frozenset({"长期", "永久", "长期有效", "永久有效", "无期限", "无固定期限"})
@@ -48,7 +48,7 @@ def cleaned(value: str | None, nothing: Collection[str]) -> str | None:
     """
     if value is None:
         return None
-    text = value.translate(_HALF_WIDTH).strip(_BLANKS)
+    text = value.translate(HALF_WIDTH).strip(_BLANKS)
     return None if not text or text.lower() in nothing else text
 
 

@@ -1,7 +1,7 @@
 """Rows of a source that are there again: what a wrong row became is known by the row's own id, whatever its key is."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -37,29 +37,30 @@ def find_rows_of_problems(
         return
     # What was no record is kept as the bytes that came.
     kept = connection.execute(statement("stage/torn_problems"), values).fetchall()
-    told = [(problem_id, json.dumps(ids)) for problem_id, content in kept for ids in _ids(content, row_id, columns)]
+    found = {problem_id: _ids(content, row_id, columns) for problem_id, content in kept}
+    told = {problem_id: json.dumps(ids) for problem_id, ids in found.items() if ids is not None}
     if told:
         connection.execute(
             statement("stage/source_rows_of_torn").format(
                 ids=sql.SQL("jsonb_build_array({})").format(sql.SQL(", ").join(cells))
             ),
-            {"problems": [problem_id for problem_id, _ in told], "ids": [ids for _, ids in told]},
+            {"problems": list(told), "ids": list(told.values())},
         )
 
 
-def _ids(content: bytes, row_id: Sequence[str], columns: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the row id that stands in a row's bytes, an object's or a list's in the order of `columns`, if one does."""
+def _ids(content: bytes, row_id: Sequence[str], columns: Sequence[str]) -> list[str] | None:
+    """Return the row id in a row's bytes, an object's or a list's in the order of `columns`, if it is told."""
     row = read_row(content)
     if row is None:
         try:
             values = json.loads(content)
         except ValueError:
-            return
+            return None
         if not isinstance(values, list) or len(values) != len(columns):
-            return
+            return None
         row = dict(zip(columns, values, strict=True))
     else:
         row = flattened(row) or row
     ids = [row.get(name) for name in row_id]
-    if all(isinstance(value, str | int) and "\0" not in str(value) for value in ids):
-        yield list(map(str, ids))
+    is_told = all(isinstance(value, str | int) and "\0" not in str(value) for value in ids)
+    return list(map(str, ids)) if is_told else None
