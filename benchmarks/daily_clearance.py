@@ -25,8 +25,8 @@ from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
 from zhengku.catalog import load_catalog
+from zhengku.catalog.clearance_config import load_clearance
 from zhengku.clearance import lists
-from zhengku.clearance.config import load_clearance
 from zhengku.clearance.lists import KeptList, kept_list
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE

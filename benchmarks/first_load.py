@@ -36,7 +36,7 @@ from zhengku.database import statement, store_connection, upgrade, use_batch_sch
 from zhengku.ledger import batch_by_id
 from zhengku.load.merge import EARLIEST, classify
 from zhengku.load.store_table import StoreTable
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 
 SHOWN_SETTINGS = (
@@ -74,7 +74,7 @@ def ours(*, warm: bool) -> None:
     if warm:
         import_module("zhengku.validate.run")
     started = time.perf_counter()
-    road = Road(Settings.load(), warm_up=True)
+    road = Pipeline(Settings.load(), warm_up=True)
     seconds: dict[str, float] = {}
 
     def timed(name, step, *arguments):
@@ -287,7 +287,7 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
         "ZHENGKU_LANDING_URL": str(folder / "landing"),
         "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(folder / "drop"),
     }
-    road = Road(Settings(home=Settings.load().home, environment=environment))
+    road = Pipeline(Settings(home=Settings.load().home, environment=environment))
     [batch] = road.collect("market_supervision", "business_license", "plan")
     road.validate(batch.batch_id)
     with store_connection(url) as connection:

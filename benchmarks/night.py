@@ -21,7 +21,7 @@ from local_stack.processes import BackgroundProgram, stop_programs
 from local_stack.stack import LocalStack
 from zhengku.catalog.catalog import department_files
 from zhengku.database import upgrade
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings, project_home
 
 
@@ -77,7 +77,7 @@ def by_steps(folder: Path, rows: int) -> tuple[float, float]:
         used = cpu_seconds([psutil.Process(), *server_processes(postgres)])
         begin = time.monotonic()
         for department in dict.fromkeys(system.department for system in ALL_SYSTEMS):
-            road = Road(Settings(home=project_home(), environment=environment))
+            road = Pipeline(Settings(home=project_home(), environment=environment))
             for system in ALL_SYSTEMS:
                 if system.department == department:
                     road.collect(department, system.feed, "steps")

@@ -17,7 +17,7 @@ from local_stack.postgres import EmbeddedPostgres
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.database import SESSION_OPTIONS, upgrade
 from zhengku.load.store_table import StoreTable
-from zhengku.reconcile.roll_up import refresh
+from zhengku.operations.reconcile.roll_up import refresh
 from zhengku.settings import Settings
 
 TYPES = ("business_license", "social_security_card", "residence_permit", "motor_vehicle_license")

@@ -14,10 +14,10 @@ import psycopg
 from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed
-from zhengku.catalog.department import FileDrop
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import SESSION_OPTIONS
 from zhengku.settings import Settings
+from zhengku.transports.file_drop.model import FileDrop
 from zhengku.validate.suites import BATCH_SUITE, Rule, load_suites
 
 TONIGHT = date(2026, 11, 25)

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from zhengku.database import store_connection
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 from zhengku.stage.staging import copy_rows, type_rows
 
@@ -29,7 +29,7 @@ def backend_cpu(connection: psycopg.Connection[Any]) -> float:
 
 def collect_and_copy(department: str, feed_id: str) -> tuple[dict[str, float], int, float, float]:
     """Collect, copy, then type; return seconds (`all` without typing), rows, and CPU of both sides without typing."""
-    road = Road(Settings.load())
+    road = Pipeline(Settings.load())
     # The other side has no catalogue to read; the nightly process reads it once, whatever comes.
     feed = road.catalog.feed(department, feed_id)
     begin, cpu = time.perf_counter(), time.process_time()

@@ -25,7 +25,7 @@ from psycopg import sql
 from local_stack.postgres import EmbeddedPostgres
 from simulator.business_licenses import write_register
 from zhengku.database import batch_schema, store_connection
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 
 CREDIT_CODE = "^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$"
@@ -183,7 +183,7 @@ def staged(server: EmbeddedPostgres, folder: Path, rows: int, template: Path | N
         "ZHENGKU_LANDING_URL": str(folder / "landing"),
         "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(folder / "drop"),
     }
-    road = Road(Settings(home=Settings.load().home, environment=environment))
+    road = Pipeline(Settings(home=Settings.load().home, environment=environment))
     [batch] = road.collect("market_supervision", "business_license", "bench")
     road.stage(batch.batch_id)
     with psycopg.connect(plain(url), autocommit=True) as connection:

@@ -10,12 +10,12 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, get_current_c
 from airflow.sdk.exceptions import AirflowSkipException
 from department_dag import FINAL_ERRORS
 
-from zhengku.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.catalog import load_department
 from zhengku.catalog.catalog import department_files
 from zhengku.catalog.department import Department
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
+from zhengku.operations.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.settings import Settings
 
 
@@ -65,8 +65,8 @@ def _month_of(department: Department) -> None:
     )
     def month() -> dict[str, int]:
         """Take the month of the run's partition through the road; rows fetched, by feed."""
-        from zhengku.backfill import backfill_month, month_of
-        from zhengku.road import Road
+        from zhengku.operations.backfill import backfill_month, month_of
+        from zhengku.pipeline.pipeline import Pipeline
 
         context = get_current_context()
         asked = context["params"]["departments"]
@@ -76,7 +76,7 @@ def _month_of(department: Department) -> None:
         if run.partition_key is None:
             raise AirflowSkipException("a run by hand has no month: start a backfill for the months that are wanted")
         progress = backfill_month(
-            Road(Settings.load()),
+            Pipeline(Settings.load()),
             department_id,
             month_of(run.partition_key),
             run.run_id,

@@ -29,7 +29,7 @@ from clearance_notices import (
 from department_dag import FINAL_ERRORS, FIRST_NIGHT, loaded_asset
 
 from zhengku import clock
-from zhengku.clearance.config import SOURCE_DATASETS, load_clearance
+from zhengku.catalog.clearance_config import SOURCE_DATASETS, load_clearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
 
@@ -167,8 +167,8 @@ def _clearance_dag(
 
 def _published_since(clearance: Any, since: datetime, now: datetime) -> list[ListName]:
     """Return the versions of lists of the last days that were published at or after a moment, oldest first."""
+    from zhengku.catalog.clearance_config import DUE_DAYS
     from zhengku.clearance import lists
-    from zhengku.clearance.config import DUE_DAYS
     from zhengku.database import store_connection
 
     back = max(DUE_DAYS, clearance.config.correction_days) + 1

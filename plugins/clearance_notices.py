@@ -309,7 +309,7 @@ def _why_late(day: date, kind: str) -> str | None:
 
 def expected_list(moment: datetime) -> tuple[date, str] | None:
     """Return the list that is out by a moment at the latest, the last such one before it."""
-    from zhengku.clearance.config import KINDS, load_clearance
+    from zhengku.catalog.clearance_config import KINDS, load_clearance
 
     config = load_clearance(Settings.load().catalog_folder)
     today = moment.astimezone(CITY_TIME_ZONE).date()

@@ -21,12 +21,13 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku.catalog import load_department
-from zhengku.catalog.department import Department, Watermark
+from zhengku.catalog.department import Department
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.window import interval_of
 from zhengku.errors import ZhengkuError
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
+from zhengku.transports.window import Watermark
 
 FIRST_NIGHT = datetime(2026, 1, 1, tzinfo=CITY_TIME_ZONE)
 
@@ -80,7 +81,7 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         asked = [feed for feed in feeds if feed in with_watermark] if interval else feeds
         if not asked:
             raise AirflowSkipException("the run is for an interval, and no feed of this system has a watermark")
-        batches = Road(Settings.load()).collect_feeds(department_id, asked, context["run_id"], interval=interval)
+        batches = Pipeline(Settings.load()).collect_feeds(department_id, asked, context["run_id"], interval=interval)
         return [batch.batch_id for batch in batches]
 
     # Also when a system could not be read: what came from the others, and of it, is loaded.
@@ -89,7 +90,7 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         """Take what was collected through stage, validate and load, batch by batch; the counts by what was loaded."""
         context = get_current_context()
         instance = context["ti"]
-        batches = Road(Settings.load()).load_run(
+        batches = Pipeline(Settings.load()).load_run(
             department_id, context["run_id"], last_try=instance.try_number > instance.max_tries
         )
         totals: dict[str, dict[str, int]] = {}
@@ -108,7 +109,7 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         context = get_current_context()
         interval = interval_of(context["params"]["since"], context["params"]["until"])
         feeds = sorted(with_watermark) if interval else None
-        return str(Road(Settings.load()).conclude(department_id, context["run_id"], feeds))
+        return str(Pipeline(Settings.load()).conclude(department_id, context["run_id"], feeds))
 
     with DAG(
         dag_id=department_id,

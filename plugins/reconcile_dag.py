@@ -9,10 +9,10 @@ from clearance_dag import TASK_ARGS
 from department_dag import FIRST_NIGHT
 
 from zhengku.catalog import load_catalog
+from zhengku.catalog.review_config import load_review
 from zhengku.errors import CatalogError
-from zhengku.reconcile.comparison import Reconciliation, since_of
-from zhengku.review.config import load_review
-from zhengku.road import Road
+from zhengku.operations.reconcile.comparison import Reconciliation, since_of
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 
 # Ten million keys may have to be listed at a limited pace.
@@ -27,7 +27,9 @@ def reconcile(doc: str | None) -> DAG:
     @task(execution_timeout=LONGEST_COMPARISON)
     def compare(department: str) -> dict[str, int]:
         """Compare the feeds of a department; return the unexplained differences by feed."""
-        results = Reconciliation(Road(Settings.load())).compare_department(department, since_of(review.reconcile_days))
+        results = Reconciliation(Pipeline(Settings.load())).compare_department(
+            department, since_of(review.reconcile_days)
+        )
         return {result.feed: result.differences for result in results}
 
     with DAG(

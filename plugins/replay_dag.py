@@ -22,15 +22,15 @@ def replay(doc: str | None) -> DAG:
 
         from zhengku.database import store_connection
         from zhengku.errors import BatchesFailed, ConfigurationError
-        from zhengku.replay import replay as replay_batches
-        from zhengku.replay import replayable
-        from zhengku.road import Road
+        from zhengku.operations.replay import replay as replay_batches
+        from zhengku.operations.replay import replayable
+        from zhengku.pipeline.pipeline import Pipeline
 
         context = get_current_context()
         asked = context["params"]
         if bool(asked["batches"]) == bool(asked["department"]):
             raise ConfigurationError("Expected either numbers of batches or a department, got both or neither.")
-        road = Road(Settings.load())
+        road = Pipeline(Settings.load())
         with store_connection(road.settings.database_url) as connection:
             chosen = replayable(
                 connection,

@@ -17,9 +17,9 @@ from department_dag import FIRST_NIGHT
 from review_notices import page_address, report_notice
 
 from zhengku import clock
+from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ZhengkuError
-from zhengku.review.config import load_review
 from zhengku.review.roles import DATA_SECTION
 from zhengku.settings import Settings
 
@@ -136,9 +136,9 @@ def review_requests(doc: str | None) -> DAG:
             if not requests.requests(connection, waiting=True, limit=1):
                 log.info("no request waits")
                 return 0
-        from zhengku.road import Road
+        from zhengku.pipeline.pipeline import Pipeline
 
-        done = requests.work(Road(settings))
+        done = requests.work(Pipeline(settings))
         for request in done:
             log.info("request %d (%s of %s): %s", request.request_id, request.kind, request.department, request.outcome)
         return len(done)
@@ -271,15 +271,15 @@ def _question(catalog: Any, batch: Any) -> dict[str, Any]:
 
 def _decide(batch_id: int, answer: Any) -> str:
     from zhengku.ledger import NotHeld
+    from zhengku.pipeline.pipeline import Pipeline
     from zhengku.review import decisions
-    from zhengku.road import Road
 
     # There is no answer where somebody marked the question as done.
     option = answer["chosen_options"][0] if answer else LATER
     if option == LATER:
         raise AirflowSkipException(f"batch {batch_id} is left for later")
     login, reason = str(answer["responded_by_user"]["name"]), _reason(answer)
-    road = Road(Settings.load())
+    road = Pipeline(Settings.load())
     try:
         if option == RELEASE:
             batch = decisions.release(road, batch_id, login, reason)

@@ -7,8 +7,8 @@ from clearance_dag import TASK_ARGS
 from department_dag import FIRST_NIGHT
 
 from zhengku import clock
+from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.review.config import load_review
 from zhengku.settings import Settings
 
 COLLECTION = Asset(name="stock.collection_rate", uri="zhengku://stock/collection_rate")

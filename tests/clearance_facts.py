@@ -12,8 +12,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from zhengku.catalog import load_catalog
-from zhengku.clearance.calendar import WorkingCalendar
-from zhengku.clearance.config import ClearanceConfig
+from zhengku.catalog.clearance_config import ClearanceConfig
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.load.store_table import StoreTable

@@ -7,7 +7,14 @@ from contextlib import redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
 from unittest import mock
 
-from zhengku import backfill_cli, clearance_cli, cli, history_cli, reconcile_cli, review_cli, rules_cli, stock_cli
+from zhengku.cli.main import backfill as backfill_cli
+from zhengku.cli.main import clearance as clearance_cli
+from zhengku.cli.main import history as history_cli
+from zhengku.cli.main import main as cli
+from zhengku.cli.main import reconcile as reconcile_cli
+from zhengku.cli.main import review as review_cli
+from zhengku.cli.main import rules as rules_cli
+from zhengku.cli.main import stock as stock_cli
 
 WIDTH = 400
 """Columns of the terminal: wide enough that no cell is cut."""

@@ -24,7 +24,7 @@ from tests.small_city import write_small_catalog
 from local_stack.postgres import EmbeddedPostgres
 from simulator.business_licenses import credit_code
 from zhengku.ledger import Batch
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings, project_home
 
 # A change is judged by the same examples each time; whoever runs the tests by hand explores further ones.
@@ -151,8 +151,8 @@ class Installation:
     drop: Path
 
     @property
-    def road(self) -> Road:
-        return Road(self.settings)
+    def road(self) -> Pipeline:
+        return Pipeline(self.settings)
 
     def deliver(self, name: str, content: str | bytes, *, minutes_ago: float = 60) -> Path:
         """Lay a file into the drop as the department's system would, finished some time ago."""

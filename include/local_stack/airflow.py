@@ -120,7 +120,7 @@ class AirflowHome:
             # Each task is a new process: from this server it inherits what otherwise takes it seconds to import.
             "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
             "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD": (
-                "airflow,airflow.executors.local_executor,great_expectations,zhengku.road,zhengku.validate.run"
+                "airflow,airflow.executors.local_executor,great_expectations,zhengku.pipeline.pipeline,zhengku.validate.run"
             ),
             "GX_ANALYTICS_ENABLED": "false",
             # A proxy of the machine cannot reach our own 127.0.0.1.

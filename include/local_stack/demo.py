@@ -133,7 +133,7 @@ def _begin_runs(api: AirflowApi, dag_ids: Collection[str]) -> dict[str, str]:
 
 
 def _print_summary(settings: Settings, run_ids: Collection[str]) -> None:
-    from zhengku.report.summary import print_night
+    from zhengku.cli.summary import print_night
 
     print_night(settings, run_ids)
 
@@ -142,8 +142,8 @@ def _publish_list(settings: Settings, collection: services.Collection) -> None:
     """Publish the list that the cases and evaluations are for: their days lie in the past, where no DAG looks."""
     from zhengku.clearance.delivery import write_workbooks
     from zhengku.clearance.publish import DailyClearance
+    from zhengku.cli.summary import print_list
     from zhengku.database import store_connection
-    from zhengku.report.summary import print_list
 
     now = clock.now()
     clearance = DailyClearance(settings)
@@ -156,7 +156,7 @@ def _publish_list(settings: Settings, collection: services.Collection) -> None:
 
 def _publish_report(settings: Settings) -> None:
     """Publish the validation report of the night that was collected."""
-    from zhengku.report.summary import print_report
+    from zhengku.cli.summary import print_report
     from zhengku.review.daily import publish_nights
     from zhengku.review.night_files import report_folder
 

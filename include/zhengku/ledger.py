@@ -9,10 +9,9 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from zhengku.collect.source import Position
-from zhengku.collect.untaken import UntakenFile
 from zhengku.database import statement
 from zhengku.errors import ConfigurationError
+from zhengku.transports.source import Position, UntakenFile
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
 """What can become of a fetched row; their counts add up to `fetched` for every finished batch."""
@@ -123,6 +122,10 @@ class RuleResult:
 
 
 Connection = psycopg.Connection[Any]
+
+
+WARNED_ROWS = 100
+"""Rows with a warning that the ledger keeps of each rule and batch."""
 
 
 def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:

@@ -10,8 +10,8 @@ import pytest
 from tests.dags.test_review_dags import call, skipped
 
 from local_stack.pools import department_pools
-from zhengku.backfill import backfilled_feeds
 from zhengku.catalog import load_catalog
+from zhengku.operations.backfill import backfilled_feeds
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -76,7 +76,7 @@ def test_task_takes_the_month_of_its_partition(dags, monkeypatch):
         asked.append((department, month.isoformat(), run_id, again))
         return []
 
-    monkeypatch.setattr("zhengku.backfill.backfill_month", backfill_month)
+    monkeypatch.setattr("zhengku.operations.backfill.backfill_month", backfill_month)
     call(dags, "backfill", "transport", **run_of("2019-03", []))
     call(dags, "backfill", "transport", **run_of("2019-04", ["transport", "housing"]))
     assert asked == [

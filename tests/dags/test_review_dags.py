@@ -323,12 +323,12 @@ def test_batch_that_was_decided_about_meanwhile_is_left_alone(dags, held):
 
 
 def test_release_whose_task_died_is_finished_by_the_next_try(dags, held, monkeypatch):
-    from zhengku.road import Road
+    from zhengku.pipeline.pipeline import Pipeline
 
     def die(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Road, "load", die)
+    monkeypatch.setattr(Pipeline, "load", die)
     with pytest.raises(KeyboardInterrupt):
         decided(dags, answer("放行入库", "已核实"))
     monkeypatch.undo()

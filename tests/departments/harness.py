@@ -22,16 +22,18 @@ from openpyxl import Workbook
 from psycopg.rows import dict_row
 
 from zhengku.catalog import Feed, load_catalog
-from zhengku.catalog.department import CsvFormat, ExchangeDatabase, HttpApi, XlsxFormat
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.collect.http_answer import flattened, storable
-from zhengku.collect.landing import LandingArea
-from zhengku.collect.page_file import page_bytes, totals_bytes
-from zhengku.collect.row_file import first_line, last_line, row_lines
-from zhengku.collect.source import Collected, Delivery, Source, Window
+from zhengku.landed.http_answer import flattened, storable
+from zhengku.landed.landing import LandingArea
+from zhengku.landed.page_file import page_bytes, totals_bytes
+from zhengku.landed.row_file import first_line, last_line, row_lines
 from zhengku.ledger import Batch
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings, project_home
+from zhengku.transports.exchange_database.model import ExchangeDatabase
+from zhengku.transports.file_drop.model import CsvFormat, XlsxFormat
+from zhengku.transports.http.model import HttpApi
+from zhengku.transports.source import Collected, Delivery, Source, Window
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
@@ -140,7 +142,7 @@ class DepartmentRoad:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.road = Road(settings)
+        self.road = Pipeline(settings)
 
     def feeds(self, department: str) -> list[str]:
         return list(load_catalog(self.settings.catalog_folder).department(department).feeds)
@@ -150,7 +152,7 @@ class DepartmentRoad:
         feed = self.road.catalog.feed(department, feed_id)
         source = _SampleSource(landed_bytes(feed, rows))
         [delivery] = source.deliveries(Window())
-        batch = self.road._collect_one(feed, source, delivery, secrets.token_hex(4), again=False, moves=False)
+        batch = self.road.collector.collect_delivery(feed, source, delivery, secrets.token_hex(4), again=False, advance_watermark=False)
         return self.road.load(batch.batch_id)
 
     def stored(self, department: str, feed_id: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from tests.integration.test_clearance_notices import Robot, serving
 from local_stack.airflow import AirflowApi
 from local_stack.cluster import Cluster
 from local_stack.stack import STORE_DATABASE
-from zhengku.clearance.config import load_clearance
+from zhengku.catalog.clearance_config import load_clearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import project_home
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from tests.workbooks import COLUMNS, cells, feed_of_workbooks, in_first_sheet, in_part, workbook
 
-from zhengku.stage import workbook_process
+from zhengku.readers import workbook_process
 
 
 @pytest.fixture

@@ -28,15 +28,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from zhengku.catalog import Feed
-from zhengku.catalog.department import HttpApi
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.collect import http_session
-from zhengku.collect.http_api import HttpApiSource
-from zhengku.collect.landing import LandingArea
-from zhengku.collect.page_file import read_pages, read_totals
-from zhengku.collect.source import Collected, Position, Window
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
-from zhengku.stage.pages import open_pages
+from zhengku.landed.landing import LandingArea
+from zhengku.landed.page_file import read_pages, read_totals
+from zhengku.transports.http import session as http_session
+from zhengku.transports.http.model import HttpApi
+from zhengku.transports.http.reader import open_pages
+from zhengku.transports.http.source import HttpApiSource
+from zhengku.transports.source import Collected, Position, Window
 
 ID, SECRET = "app-1", "s3cr/et"
 START = datetime(2026, 1, 1, tzinfo=CITY_TIME_ZONE)

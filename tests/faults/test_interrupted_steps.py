@@ -13,7 +13,7 @@ from psycopg import sql
 
 from zhengku.errors import BalanceError, StoreUnavailable
 from zhengku.ledger import Batch
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 
 ROWS = 8
 
@@ -140,7 +140,7 @@ def empty_as_a_crash_does(installation, batch_id: int) -> None:
 def test_crash_of_the_server_right_after_a_step_is_noticed_by_the_next(delivered, step):
     """Nothing is checked or loaded that is not there, and the same step passes when it is repeated."""
 
-    class CrashAfterStep(Road):
+    class CrashAfterStep(Pipeline):
         def stage(self, batch_id: int) -> Batch:
             return self._crash(super().stage(batch_id), "stage")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 
-from zhengku.collect.landing import LandingArea
 from zhengku.errors import DeliveryUnavailable, LandingUnavailable
-from zhengku.stage.workbook_archive import inspect
+from zhengku.landed.landing import LandingArea
+from zhengku.readers.workbook_archive import inspect
 
 PERSON = "张虚构四二〇一"
 AWAY = [errno.EACCES, errno.ESTALE, errno.EIO, errno.ENOTCONN]
@@ -198,17 +198,17 @@ def test_copy_that_cannot_be_looked_at_does_not_keep_the_same_bytes_from_being_c
 @pytest.fixture
 def faulty(installation, make_row, monkeypatch) -> list[int]:
     """Two batches; staging the first one ends with an error that nobody foresaw, and that quotes a row."""
-    import zhengku.road
+    import zhengku.pipeline.stage_step
 
     batches = collect_two(installation, make_row)
-    inner = zhengku.road.copy_rows
+    inner = zhengku.pipeline.stage_step.copy_rows
 
     def copy_rows(connection, batch, *arguments):
         if batch.source_name == "a.csv":
             raise RuntimeError(f"no idea what to do with {PERSON}")
         return inner(connection, batch, *arguments)
 
-    monkeypatch.setattr("zhengku.road.copy_rows", copy_rows)
+    monkeypatch.setattr("zhengku.pipeline.stage_step.copy_rows", copy_rows)
     return batches
 
 

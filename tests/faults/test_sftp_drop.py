@@ -25,13 +25,13 @@ from cryptography.hazmat.primitives.serialization import (
 from openpyxl import Workbook
 from tests.sftp_server import PASSWORD, sftp_server
 
-from zhengku.catalog import FileDrop
-from zhengku.collect import drop_folder_sftp
-from zhengku.collect.file_drop import FileDropSource
-from zhengku.collect.landing import LandingArea
-from zhengku.collect.source import Window
 from zhengku.errors import ConfigurationError, DeliveryRejected, DeliveryUnavailable, SourceRefused
+from zhengku.landed.landing import LandingArea
 from zhengku.settings import Settings, project_home
+from zhengku.transports.file_drop import sftp_folder as drop_folder_sftp
+from zhengku.transports.file_drop.model import FileDrop
+from zhengku.transports.file_drop.source import FileDropSource
+from zhengku.transports.source import Window
 
 
 @pytest.fixture

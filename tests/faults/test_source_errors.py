@@ -15,9 +15,6 @@ import pytest
 from tests.command_line import zhengku
 from tests.integration.test_road_operations import written
 
-from zhengku.collect.file_drop import FileDropSource
-from zhengku.collect.landing import LandingArea
-from zhengku.collect.source import Window
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import (
     CatalogError,
@@ -29,8 +26,11 @@ from zhengku.errors import (
     StoreError,
     StoreUnavailable,
 )
+from zhengku.landed.landing import LandingArea
 from zhengku.settings import Settings
 from zhengku.stage.staging import copy_rows
+from zhengku.transports.file_drop.source import FileDropSource
+from zhengku.transports.source import Window
 
 PERSON = "张虚构四二〇一"
 

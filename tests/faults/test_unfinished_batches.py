@@ -10,9 +10,9 @@ import pytest
 from psycopg import OperationalError
 from typer.testing import CliRunner
 
-import zhengku.road
+import zhengku.pipeline.stage_step
 from zhengku import ledger
-from zhengku.cli import app
+from zhengku.cli.main import app
 from zhengku.database import store_connection
 from zhengku.errors import DeliveryUnavailable, StoreUnavailable
 from zhengku.review import decisions
@@ -24,13 +24,19 @@ pytestmark = pytest.mark.slow_except(
 )
 
 DIE = "import os, signal\ndef die(*_, **__):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-STEPS = {"stage": "zhengku.road.copy_rows", "validate": "zhengku.road.load_suites", "load": "zhengku.road.load"}
+STEPS = {
+    "stage": "zhengku.pipeline.stage_step.copy_rows",
+    "validate": "zhengku.pipeline.validate_step.load_suites",
+    "load": "zhengku.pipeline.pipeline.load",
+}
 
 
 def walk(installation, batch_id: int, *, dies_in: str | None) -> int:
     """Load a batch in a process of its own, which may be killed within a step; return how it ended."""
-    kill = f"{DIE}import zhengku.road\n{STEPS[dies_in]} = die\n" if dies_in else ""
-    road = "from zhengku.road import Road\nfrom zhengku.settings import Settings\nRoad(Settings.load())"
+    kill = f"{DIE}import zhengku.pipeline.pipeline\n{STEPS[dies_in]} = die\n" if dies_in else ""
+    road = (
+        "from zhengku.pipeline.pipeline import Pipeline\nfrom zhengku.settings import Settings\nRoad(Settings.load())"
+    )
     code = f"{kill}{road}.load({batch_id})"
     environment = {**os.environ, **installation.settings.environment, "ZHENGKU_HOME": str(installation.settings.home)}
     return subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
@@ -77,7 +83,7 @@ def test_error_that_says_why_is_no_death(installation, make_row, monkeypatch):
         raise OperationalError("the store is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(zhengku.road, "copy_rows", refuse)
+        patched.setattr(zhengku.pipeline.stage_step, "copy_rows", refuse)
         for _ in range(5):
             with pytest.raises(Exception, match="store"):
                 installation.road.load(batch.batch_id)
@@ -90,7 +96,7 @@ def test_error_that_nobody_foresaw_is_one(installation, make_row, monkeypatch):
     def fail(*_, **__):
         raise OverflowError("date value out of range")
 
-    monkeypatch.setattr(zhengku.road, "copy_rows", fail)
+    monkeypatch.setattr(zhengku.pipeline.stage_step, "copy_rows", fail)
     for _ in range(3):
         with pytest.raises(OverflowError):
             installation.road.load(batch.batch_id)
@@ -123,14 +129,14 @@ def test_person_can_reject_a_batch_that_is_not_finished(installation, make_row, 
 def test_person_can_reject_a_batch_whose_step_hangs(installation, make_row, monkeypatch):
     batch = collected(installation, make_row(1))
     hangs, go_on = threading.Event(), threading.Event()
-    copy_rows = zhengku.road.copy_rows
+    copy_rows = zhengku.pipeline.stage_step.copy_rows
 
     def hang(*arguments, **named):
         hangs.set()
         assert go_on.wait(60)
         return copy_rows(*arguments, **named)
 
-    monkeypatch.setattr(zhengku.road, "copy_rows", hang)
+    monkeypatch.setattr(zhengku.pipeline.stage_step, "copy_rows", hang)
     errors: list[BaseException] = []
 
     def work() -> None:

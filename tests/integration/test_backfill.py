@@ -11,14 +11,14 @@ from tests.command_line import zhengku
 from tests.integration import test_exchange_road as exchange
 
 from simulator.business_licenses import credit_code
-from zhengku.backfill import backfill_month, month_of, months_between, progress, table_of_progress, window_of
 from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import BackfillIncomplete, ConfigurationError
+from zhengku.operations.backfill import backfill_month, month_of, months_between, progress, table_of_progress, window_of
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.review.decisions import reject
 from zhengku.review.night import NightReports
-from zhengku.road import Road
 
 if TYPE_CHECKING:
     from tests.integration.test_exchange_road import ExchangeRoad
@@ -128,7 +128,14 @@ def test_month_that_is_done_is_not_read_again_unless_asked(road):
     assert recognised == (1,)
 
 
-@pytest.mark.parametrize("step", ["zhengku.road.Road.stage", "zhengku.road.load", "zhengku.backfill.statement"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "zhengku.pipeline.pipeline.Pipeline.stage",
+        "zhengku.pipeline.pipeline.load",
+        "zhengku.operations.backfill.statement",
+    ],
+)
 @pytest.mark.parametrize("run_id", ["back", "other"])
 def test_month_that_was_killed_goes_on_without_hole_or_double(road, monkeypatch, step, run_id):
     for number in range(5):
@@ -144,7 +151,7 @@ def test_month_that_was_killed_goes_on_without_hole_or_double(road, monkeypatch,
 
     with monkeypatch.context() as patch:
         module, _, name = step.rpartition(".")
-        holder = Road if module.endswith("Road") else import_module(module)
+        holder = Pipeline if module.endswith("Pipeline") else import_module(module)
         real = getattr(holder, name)
         patch.setattr(step, killed)
         with pytest.raises(KeyboardInterrupt):
@@ -162,7 +169,7 @@ def test_month_that_was_killed_goes_on_without_hole_or_double(road, monkeypatch,
 def test_night_does_not_take_up_what_a_backfill_left(road, monkeypatch):
     road.write("I", 1, datetime(2024, 3, 5))
     with monkeypatch.context() as patch:
-        patch.setattr("zhengku.road.Road.stage", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("zhengku.pipeline.pipeline.Pipeline.stage", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             backfill(road, MARCH)
     road.write("I", 2, datetime(2024, 5, 5))

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from tests.clearance_facts import CONFIG, Case, Evaluation, Kept, Lists, Store, at, day
 
+from zhengku.catalog.clearance_config import KINDS
 from zhengku.clearance import lists
-from zhengku.clearance.config import KINDS
 from zhengku.clock import CITY_TIME_ZONE
 
 CHAINS = int(os.environ.get("ZHENGKU_CLEARANCE_CHAINS", "6"))

@@ -17,7 +17,7 @@ from tests.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store, a
 from tests.conftest import temporary_database
 
 from zhengku import clock
-from zhengku.clearance.config import KINDS
+from zhengku.catalog.clearance_config import KINDS
 from zhengku.clearance.delivery import write_workbooks
 from zhengku.clearance.lists import PublishedList
 from zhengku.clearance.roles import access_of

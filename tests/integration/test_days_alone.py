@@ -14,7 +14,7 @@ from zhengku.catalog import load_catalog
 from zhengku.clearance import lists
 from zhengku.clearance.publish import DailyClearance
 from zhengku.ledger import Batch
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings, project_home
 
 FEED = """
@@ -82,7 +82,7 @@ class Bureau:
         (self.drop / f"{secrets.token_hex(4)}.csv").write_text(
             "\n".join(["办件编号,办结日期,更新时间", *lines]) + "\n", encoding="utf-8"
         )
-        road = Road(self.settings)
+        road = Pipeline(self.settings)
         [batch] = road.collect("bureau", "cases", secrets.token_hex(4))
         return road.load(batch.batch_id)
 

@@ -7,8 +7,8 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zhengku.collect.row_file import first_line, last_line, row_lines
-from zhengku.stage.table_rows import open_table_rows
+from zhengku.landed.row_file import first_line, last_line, row_lines
+from zhengku.readers.table_rows import open_table_rows
 
 TEXTS = st.one_of(
     st.none(), st.text(st.one_of(st.sampled_from('\0\\\t\n\r".N{['), st.characters(codec="utf-8")), max_size=12)

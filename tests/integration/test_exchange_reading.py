@@ -16,12 +16,12 @@ from sqlalchemy import URL
 from zhengku.catalog import Feed
 from zhengku.catalog.department import Department
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.collect import exchange_database
-from zhengku.collect.exchange_database import ExchangeDatabaseSource
-from zhengku.collect.landing import LandingArea
-from zhengku.collect.source import Collected, Window
 from zhengku.errors import ConfigurationError, DeliveryRejected, DeliveryUnavailable, SourceRefused
-from zhengku.stage.table_rows import open_table_rows
+from zhengku.landed.landing import LandingArea
+from zhengku.readers.table_rows import open_table_rows
+from zhengku.transports.exchange_database import source as exchange_database
+from zhengku.transports.exchange_database.source import ExchangeDatabaseSource
+from zhengku.transports.source import Collected, Window
 
 if TYPE_CHECKING:
     from tests.exchange_servers import ExchangeServer

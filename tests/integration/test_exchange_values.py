@@ -10,9 +10,9 @@ import pytest
 from tests.integration.test_exchange_reading import Front, at, feed_of
 
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.collect.landing import LandingArea
-from zhengku.collect.source import Position, Window
-from zhengku.stage.table_rows import open_table_rows
+from zhengku.landed.landing import LandingArea
+from zhengku.readers.table_rows import open_table_rows
+from zhengku.transports.source import Position, Window
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,8 +20,8 @@ from tests.integration.test_road_operations import COLUMNS, written
 
 from zhengku.database import store_connection
 from zhengku.load.merge import hold
-from zhengku.replay import replay, replayable
-from zhengku.review.redrive import redrive
+from zhengku.operations.redrive import redrive
+from zhengku.operations.replay import replay, replayable
 from zhengku.settings import Settings
 
 FEED = ("market_supervision", "business_license")

@@ -18,7 +18,7 @@ from simulator.business_licenses import credit_code
 from simulator.credentials import app_id, app_secret
 from simulator.http_service import HttpService, write_state
 from simulator.model import Column, HttpPlace, SourceRow, SourceSystem
-from zhengku.cli import app
+from zhengku.cli.main import app
 from zhengku.errors import CatalogError, DeliveryRejected, DeliveryUnavailable
 from zhengku.profile.profile import Profile, profile
 from zhengku.settings import Settings

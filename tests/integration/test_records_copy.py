@@ -5,7 +5,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zhengku.stage.records import open_records
+from zhengku.readers.records import open_records
 
 ROWS = [
     ["虚构甲公司", "\\N", "a\tb"],

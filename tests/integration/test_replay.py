@@ -10,7 +10,7 @@ from tests.integration.test_road_operations import row, written
 
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingDamaged
-from zhengku.replay import replay, replayable
+from zhengku.operations.replay import replay, replayable
 
 pytestmark = pytest.mark.slow_except(
     "test_all_that_was_landed_makes_the_same_store_again", "test_what_a_person_gave_back_is_not_replayed"
@@ -264,7 +264,7 @@ def test_dead_replay_is_no_delivery_of_the_night(installation, make_row, monkeyp
     installation.deliver_rows("a.csv", make_row(1))
     first = installation.run_one()
     with monkeypatch.context() as patch:
-        patch.setattr("zhengku.road.Road.load", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("zhengku.pipeline.pipeline.Pipeline.load", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             replayed(installation, first.batch_id)
     for path in installation.drop.iterdir():
@@ -311,7 +311,7 @@ def test_replay_that_died_is_taken_up_by_the_next_run(installation, make_row, mo
     installation.deliver_rows("a.csv", make_row(1))
     first = installation.run_one()
     with monkeypatch.context() as patch:
-        patch.setattr("zhengku.road.Road.load", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("zhengku.pipeline.pipeline.Pipeline.load", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             replayed(installation, first.batch_id)
     installation.deliver_rows("b.csv", make_row(2), minutes_ago=1)

@@ -13,8 +13,8 @@ import pytest
 
 from zhengku import clock
 from zhengku.database import store_connection
+from zhengku.operations.time_travel import count_as_of
 from zhengku.settings import project_home
-from zhengku.time_travel import count_as_of
 
 HEADER = ["企业名称", "编号", "主体代码", "主体类型", "注册日期", "操作"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from zhengku.collect.landing import LandingArea
 from zhengku.database import SESSION_OPTIONS
 from zhengku.errors import BatchesFailed, CatalogError, StoreError
+from zhengku.landed.landing import LandingArea
 from zhengku.settings import Settings
 
 

@@ -11,9 +11,9 @@ import pytest
 from tests import command_line
 from tests.conftest import Installation
 
+from zhengku.operations import trial as trial_module
+from zhengku.operations.trial import SCHEMA, RuleComparison, Trial, try_suite
 from zhengku.settings import project_home
-from zhengku.validate import trial as trial_module
-from zhengku.validate.trial import SCHEMA, RuleComparison, Trial, try_suite
 
 pytestmark = pytest.mark.slow_except(
     "test_a_changed_threshold_is_told_by_feed_and_rule_and_changes_nothing",

@@ -21,12 +21,13 @@ from tests.departments.harness import landed_bytes
 from simulator.credentials import app_id, app_secret
 from simulator.http_service import HttpService, write_state
 from simulator.model import Column, HttpPlace, SourceRow, SourceSystem
-from zhengku.catalog import check_catalog
+from zhengku.check.configuration import check_catalog
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.profile.draft import read_draft
 from zhengku.profile.profile import profile
-from zhengku.scaffold.department import Scaffold, TransportKind, new_department, new_feed
+from zhengku.scaffold.department import Scaffold, new_department, new_feed
 from zhengku.settings import Settings, project_home
+from zhengku.transports.registry import TransportKind
 
 if TYPE_CHECKING:
     from tests.exchange_servers import ExchangeServer

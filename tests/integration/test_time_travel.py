@@ -15,7 +15,7 @@ from tests.integration.test_road_operations import row
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
-from zhengku.replay import replay, replayable
+from zhengku.operations.replay import replay, replayable
 
 pytestmark = pytest.mark.slow_except(
     "test_one_certificate_of_many_is_looked_up_by_its_key", "test_functions_have_every_column_of_every_data_set"

@@ -13,12 +13,12 @@ from simulator.city import City
 from simulator.model import Night
 from simulator.publish import publish
 from simulator.sources import SYSTEMS
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 
 # The processes inherit what takes seconds to import.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["zhengku.road", "zhengku.validate.run"])
+PROCESSES.set_forkserver_preload(["zhengku.pipeline.pipeline", "zhengku.validate.run"])
 
 FEEDS = {
     "file": "market_supervision.food_business_license",
@@ -30,7 +30,7 @@ FEEDS = {
 
 def walk(settings: Settings, department: str, feed: str, run_id: str) -> None:
     """Collect and load a feed as one run; what a process of its own does."""
-    road = Road(settings)
+    road = Pipeline(settings)
     road.collect(department, feed, run_id)
     batches = road.load_run(department, run_id)
     assert all(batch.status == "loaded" for batch in batches), batches

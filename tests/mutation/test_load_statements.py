@@ -49,7 +49,7 @@ def change(monkeypatch) -> Callable[[str, str, str], None]:
 
         for module in (
             "zhengku.load.merge",
-            "zhengku.road",
+            "zhengku.pipeline.pipeline",
             "zhengku.ledger",
             "zhengku.load.recognise",
             "zhengku.load.repeated",

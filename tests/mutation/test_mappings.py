@@ -25,7 +25,7 @@ from simulator.services import ServiceCity
 from simulator.sources import SYSTEMS
 from zhengku.catalog import Feed, FieldMapping, load_catalog
 from zhengku.errors import ZhengkuError
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import project_home
 
 CATALOG = load_catalog(project_home() / "include" / "catalog")
@@ -170,7 +170,7 @@ def test_part_of_a_mapping_that_is_switched_off_is_noticed(
         unnoticed = []
         for place, (part, mutant) in enumerate([("nothing", shipped), *mutants(shipped, every_code=every_code)]):
             with temporary_database(server_url, template_database) as url:
-                road = Road(settings_of(tmp_path / str(place), url, city.environment))
+                road = Pipeline(settings_of(tmp_path / str(place), url, city.environment))
                 road.catalog.department(system.department).feeds[system.feed] = mutant
                 try:
                     road.collect(system.department, system.feed, "night")

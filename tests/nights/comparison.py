@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from simulator import text_habits
 from simulator.drops import STRAYS
 from simulator.model import FilePlace, Night, NightDelivery
-from zhengku.collect.loose_json import read_value
+from zhengku.landed.loose_json import read_value
 
 FATES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
 BOOKKEEPING = {

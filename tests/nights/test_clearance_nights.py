@@ -24,7 +24,7 @@ from simulator.services import Collection, ServiceCity
 from zhengku.clearance import lists
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 
 SEED = 27
 
@@ -44,12 +44,12 @@ def in_city(moment: datetime) -> datetime:
     return moment.replace(tzinfo=CITY_TIME_ZONE)
 
 
-def store(road: Road) -> psycopg.Connection[Any]:
+def store(road: Pipeline) -> psycopg.Connection[Any]:
     url = road.settings.database_url.replace("+psycopg", "")
     return psycopg.connect(url, options="-c timezone=Asia/Shanghai")
 
 
-def collect(collection: Collection, around: Surroundings, road: Road) -> list[str]:
+def collect(collection: Collection, around: Surroundings, road: Pipeline) -> list[str]:
     """Read the systems that are up, load what came, and return what is not as the truth says."""
     publish(collection.night, around.places)
     before = newest_batch(road.settings.database_url)
@@ -87,7 +87,7 @@ def as_told(row: lists.ListRow) -> dict[str, object]:
     }
 
 
-def list_differences(connection: psycopg.Connection[Any], road: Road, version: Version) -> list[str]:
+def list_differences(connection: psycopg.Connection[Any], road: Pipeline, version: Version) -> list[str]:
     """Compare one version of a list with the truth: counts, rows, their order, the difference to the version before."""
     name = f"{version.day} {version.kind} version {version.number}"
     published = lists.published(connection, version.day, version.kind, version.number)
@@ -112,7 +112,7 @@ def list_differences(connection: psycopg.Connection[Any], road: Road, version: V
     return found
 
 
-def walk(road: Road, around: Surroundings, city: ServiceCity) -> Collection:
+def walk(road: Pipeline, around: Surroundings, city: ServiceCity) -> Collection:
     """Let the days pass, compare every list with the truth, and return the last collection."""
     publisher, clearance = Publisher(), DailyClearance(road.settings)
     corrections = 0
@@ -140,7 +140,7 @@ def walk(road: Road, around: Surroundings, city: ServiceCity) -> Collection:
     return collection
 
 
-def rate_differences(road: Road, collection: Collection) -> list[str]:
+def rate_differences(road: Pipeline, collection: Collection) -> list[str]:
     """Compare the rates of each day, and of the whole span by district and department, with the truth."""
     counts = rate_counts(collection.facts, collection.day)
     days = sorted({cell.day for cell in counts})
@@ -170,7 +170,7 @@ def rate_differences(road: Road, collection: Collection) -> list[str]:
     ]
 
 
-def review_differences(road: Road, collection: Collection) -> list[str]:
+def review_differences(road: Pipeline, collection: Collection) -> list[str]:
     """Compare the bad reviews and the suspicious ratings with the truth."""
     told = bad_reviews(collection.facts, collection.day, collection.at)
     suspicions = suspicious_ratings(collection.facts)
@@ -189,7 +189,7 @@ def review_differences(road: Road, collection: Collection) -> list[str]:
 
 def check(tmp_path: Path, database_url: str, server_url: str, city: ServiceCity) -> None:
     with surroundings(tmp_path / "city", [server_url], SERVICE_SYSTEMS, Faults(0.05, SEED)) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         last = walk(road, around, city)
         assert rate_differences(road, last) == []
         assert review_differences(road, last) == []

@@ -17,7 +17,7 @@ from simulator.service_sources import SERVICE_SYSTEMS
 from simulator.services import with_services
 from simulator.sources import SYSTEMS, TYPES
 from zhengku.database import store_connection
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.stock.collection_rate import count_collection
 
 TYPE_OF = {
@@ -69,7 +69,7 @@ def test_collection_rate_after_a_night_is_that_of_the_truth(tmp_path: Path, data
     assert {system.license_type for system in systems} == set(TYPE_OF.values())
     [(night, _)] = with_services(City(9, 120, nights=1, systems=systems, mishaps=False))
     with surroundings(tmp_path / "city", [server_url], [*systems, *SERVICE_SYSTEMS]) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         publish(night, around.places)
         collect_and_load(road, [delivery.system for delivery in night.deliveries], "night-1")
     with store_connection(database_url) as connection:

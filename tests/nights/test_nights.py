@@ -18,9 +18,9 @@ from simulator.publish import publish
 from simulator.sources import SYSTEMS
 from zhengku.database import store_connection
 from zhengku.errors import DeliveryUnavailable
-from zhengku.reconcile import Reconciliation
-from zhengku.replay import replay, replayable
-from zhengku.road import Road
+from zhengku.operations.reconcile import Reconciliation
+from zhengku.operations.replay import replay, replayable
+from zhengku.pipeline.pipeline import Pipeline
 
 ROWS = 60
 NIGHTS = 5
@@ -34,7 +34,7 @@ def exchange_servers(server_url: str) -> Iterator[list[str]]:
         yield [mariadb, server_url]
 
 
-def collect_and_load(road: Road, systems: list[SourceSystem], run_id: str) -> None:
+def collect_and_load(road: Pipeline, systems: list[SourceSystem], run_id: str) -> None:
     for department in dict.fromkeys(system.department for system in systems):
         for system in systems:
             if system.department == department:
@@ -42,7 +42,7 @@ def collect_and_load(road: Road, systems: list[SourceSystem], run_id: str) -> No
         road.load_run(department, run_id, last_try=False)
 
 
-def walk(night: Night, around: Surroundings, road: Road, systems: list[SourceSystem]) -> list[str]:
+def walk(night: Night, around: Surroundings, road: Pipeline, systems: list[SourceSystem]) -> list[str]:
     publish(night, around.places)
     before = newest_batch(road.settings.database_url)
     collect_and_load(road, systems, f"night-{night.number}")
@@ -60,7 +60,7 @@ def test_nights_of_all_types_with_dirt_and_faults_end_as_the_truth_says(
     assert len({system.license_type for system in systems} - {"other_certificate"}) == 51
     faults = Faults(fault_rate, SEED)
     with surroundings(tmp_path / "city", exchange_servers, systems, faults) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(SEED, ROWS, nights=nights).nights():
             assert walk(night, around, road, systems) == [], f"night {night.number}"
     # A fault that never came would prove nothing.
@@ -76,7 +76,7 @@ def test_row_that_was_no_record_and_is_put_right_in_its_place_settles_its_proble
     systems = [system for system in SYSTEMS if system.feed == "medical_certificate_of_birth"]
     torn: set[str] = set()
     with surroundings(tmp_path / "city", [server_url], systems) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(31, 60, nights=4, systems=systems).nights():
             assert walk(night, around, road, systems) == [], f"night {night.number}"
             [delivery] = night.deliveries
@@ -97,13 +97,13 @@ def test_two_nights_of_four_departments_end_as_the_truth_says(
 ) -> None:
     systems = [system for system in SYSTEMS if system.department in FEW]
     with surroundings(tmp_path / "city", [server_url], systems, Faults(0.05, SEED)) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(SEED, 40, nights=2, systems=systems).nights():
             assert walk(night, around, road, systems) == [], f"night {night.number}"
         assert_reconciliation_finds_what_is_planted_alone(night, road)
 
 
-def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Road) -> None:
+def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Pipeline) -> None:
     """Compare all systems behind a night, as it is and with a hole in the store of each."""
     reconciliation = Reconciliation(road)
     expected: set[tuple[str, str, str]] = set()
@@ -157,7 +157,7 @@ def test_older_registers_that_go_the_road_again_leave_the_truth_as_it_is(
         "select record_key, removal, removed_at, version_no from store.certificate where removal is not null order by 1"
     )
     with surroundings(tmp_path / "city", [server_url], systems) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(SEED, 40, nights=4, systems=systems).nights():
             assert walk(night, around, road, systems) == [], f"night {night.number}"
     with store_connection(database_url) as connection:
@@ -181,7 +181,7 @@ def test_department_that_was_down_is_caught_up_without_a_hole(
 ) -> None:
     systems = [system for system in SYSTEMS if system.department in ("government_services", "tobacco")]
     with surroundings(tmp_path / "city", [server_url], systems) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         nights = list(City(SEED, 40, nights=4, systems=systems).nights())
         for night in nights[:2]:
             assert walk(night, around, road, systems) == []

@@ -13,9 +13,9 @@ from simulator.problem_lives import EARLIEST_SINCE_CHANGE, KINDS, Act, Deliverie
 from simulator.problem_truth import PERSON, TOO_EARLY
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
+from zhengku.operations.redrive import redrive
 from zhengku.review import problems
 from zhengku.review.daily import let_time_pass
-from zhengku.review.redrive import redrive
 
 FEED = ("market_supervision", "business_license")
 

@@ -15,12 +15,12 @@ from simulator.publish import publish
 from simulator.service_sources import SERVICE_SYSTEMS
 from simulator.services import Collection, ServiceCity
 from zhengku.errors import DeliveryUnavailable
-from zhengku.road import Road
+from zhengku.pipeline.pipeline import Pipeline
 
 SEED = 26
 
 
-def collect_and_load(collection: Collection, road: Road) -> None:
+def collect_and_load(collection: Collection, road: Pipeline) -> None:
     run_id = f"collection-{collection.number}"
     for department in dict.fromkeys(system.department for system in SERVICE_SYSTEMS):
         for system in SERVICE_SYSTEMS:
@@ -39,7 +39,7 @@ def test_two_days_of_cases_and_evaluations_end_as_the_truth_says(
     tmp_path: Path, database_url: str, server_url: str
 ) -> None:
     with surroundings(tmp_path / "city", [server_url], SERVICE_SYSTEMS, Faults(0.05, SEED)) as around:
-        road = Road(settings_of(tmp_path, database_url, around.environment))
+        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for collection in ServiceCity(SEED, 10, days=2).collections():
             publish(collection.night, around.places)
             before = newest_batch(database_url)

@@ -11,10 +11,10 @@ from tests.reconcile.test_exchange_reconciliation import FEED, FIRST, Front, fil
 from typer.testing import CliRunner
 
 from simulator.business_licenses import credit_code
-from zhengku.cli import app
+from zhengku.cli.main import app
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.reconcile import Reconciliation
+from zhengku.operations.reconcile import Reconciliation
 from zhengku.review import requests
 
 if TYPE_CHECKING:

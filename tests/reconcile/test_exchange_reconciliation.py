@@ -11,11 +11,11 @@ import pytest
 from tests.command_line import zhengku
 
 from simulator.business_licenses import credit_code
-from zhengku.backfill import window_of
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import DeliveryUnavailable, SourceRefused
-from zhengku.reconcile import Reconciliation, checksum
-from zhengku.reconcile.roll_up import refresh
+from zhengku.operations.backfill import window_of
+from zhengku.operations.reconcile import Reconciliation, checksum
+from zhengku.operations.reconcile.roll_up import refresh
 from zhengku.settings import Settings
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zhengku.collect.key_form import FROM, compared
 from zhengku.database import store_connection
+from zhengku.transports.exchange_database.key_form import FROM, compared
 
 if TYPE_CHECKING:
     from tests.exchange_servers import ExchangeServer

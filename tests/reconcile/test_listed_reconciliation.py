@@ -17,7 +17,7 @@ from tests.command_line import zhengku
 
 from simulator.business_licenses import credit_code
 from zhengku.errors import DeliveryUnavailable, SourceRefused
-from zhengku.reconcile import Reconciliation
+from zhengku.operations.reconcile import Reconciliation
 from zhengku.settings import Settings
 
 if TYPE_CHECKING:

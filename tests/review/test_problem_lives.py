@@ -8,9 +8,9 @@ from tests.review.conftest import NOW, TODAY
 
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.replay import replay, replayable
+from zhengku.operations.redrive import redrive
+from zhengku.operations.replay import replay, replayable
 from zhengku.review import problems
-from zhengku.review.redrive import redrive
 
 pytestmark = pytest.mark.slow_except(
     "test_returned_waived_and_corrected",

@@ -8,11 +8,11 @@ import pytest
 from openpyxl import load_workbook
 from tests.review.conftest import NOW
 
-from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.catalog.review_config import load_review
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.review import problems, returns
-from zhengku.review.config import load_review
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from tests.review.serving import ROOT, served
 from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
+from zhengku.operations.reconcile import Reconciliation
 from zhengku.pages.review_app import TABS
-from zhengku.reconcile import Reconciliation
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.review import requests
 from zhengku.review.daily import publish_nights
-from zhengku.road import Road
 from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import expiry_file, publish_expiry
 
@@ -286,7 +286,7 @@ def test_ledger_is_shown_and_handed_over(pages, reviewed):
 
 def test_the_newest_comparison_of_each_feed_is_shown(pages, reviewed):
     assert "还没有比对过" in get(pages, "zhang", "reconciliation").text
-    Reconciliation(Road(reviewed.settings)).compare("market_supervision", "business_license")
+    Reconciliation(Pipeline(reviewed.settings)).compare("market_supervision", "business_license")
     shown = get(pages, "zhang", "reconciliation").text
     assert "无法比对" in shown
     assert "增量" in shown

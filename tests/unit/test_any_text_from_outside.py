@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zhengku.collect.http_answer import Answer, NoAnswer, RowsPlace, codec_of, read_row
-from zhengku.collect.http_session import LONGEST_RETRY_AFTER, _seconds_of
-from zhengku.collect.manifest import Manifest, read_manifest
 from zhengku.errors import DeliveryRejected
+from zhengku.landed.http_answer import Answer, NoAnswer, RowsPlace, codec_of, read_row
+from zhengku.landed.manifest import Manifest, read_manifest
+from zhengku.transports.http.session import LONGEST_RETRY_AFTER, _seconds_of
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 JSON = st.recursive(

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from zhengku.catalog import CsvFormat, DateForm, check_catalog, load_catalog, load_department
+from zhengku.catalog import DateForm, load_catalog, load_department
 from zhengku.catalog.problem import Problem
+from zhengku.check.configuration import check_catalog
 from zhengku.errors import CatalogError
+from zhengku.transports.file_drop.model import CsvFormat
 
 SHIPPED = Path(__file__).resolve().parents[2] / "include" / "catalog"
 

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from zhengku.catalog import Problem, check_catalog
+from zhengku.catalog import Problem
 from zhengku.catalog.cron import cron_mistake
 from zhengku.catalog.department_file import read_department
 from zhengku.catalog.reference import read_reference
+from zhengku.check.configuration import check_catalog
 
 SHIPPED = Path(__file__).resolve().parents[2] / "include" / "catalog"
 

@@ -10,15 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from zhengku.catalog import (
-    CODES,
-    Problem,
-    check_catalog,
-    department_schema,
-    load_catalog,
-    load_department,
-)
+from zhengku.catalog import CODES, Problem, department_schema, load_catalog, load_department
 from zhengku.catalog.reference import DISTRICT_ALIASES_FILE
+from zhengku.check.configuration import check_catalog
 from zhengku.errors import CatalogError
 
 HOME = Path(__file__).resolve().parents[2]

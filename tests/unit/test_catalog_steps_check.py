@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zhengku.catalog import check_catalog
+from zhengku.check.configuration import check_catalog
 from zhengku.errors import CatalogError
 
 HOME = Path(__file__).resolve().parents[2]

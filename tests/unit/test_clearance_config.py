@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from zhengku.catalog import Problem, check_catalog
+from zhengku.catalog import Problem
+from zhengku.catalog.clearance_config import DUE_DAYS, ClearanceConfig, check_clearance, load_clearance
 from zhengku.catalog.yaml_file import read_yaml
-from zhengku.clearance.config import DUE_DAYS, ClearanceConfig, check_clearance, load_clearance
+from zhengku.check.configuration import check_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
 

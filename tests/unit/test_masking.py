@@ -6,7 +6,8 @@ import pytest
 
 from simulator.business_licenses import credit_code
 from zhengku.catalog import load_catalog
-from zhengku.masking import mask_holder, mask_identity, mask_name, mask_payload, mask_people, mask_text
+from zhengku.catalog.record_masks import mask_payload
+from zhengku.masking import mask_holder, mask_identity, mask_name, mask_people, mask_text
 
 CATALOG = load_catalog(Path(__file__).resolve().parents[2] / "include" / "catalog")
 FEED = CATALOG.feed("market_supervision", "business_license")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zhengku.collect.http_answer import Answer, NoAnswer, RowsPlace
-from zhengku.collect.page_file import page_bytes, totals_bytes
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.blocks import Block
-from zhengku.stage.pages import PageReader, open_pages
+from zhengku.landed.http_answer import Answer, NoAnswer, RowsPlace
+from zhengku.landed.page_file import page_bytes, totals_bytes
+from zhengku.readers.blocks import Block
+from zhengku.transports.http.reader import PageReader, open_pages
 
 
 def page_file(*bodies: bytes, rows: int, columns: list[str]) -> bytes:

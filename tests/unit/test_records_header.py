@@ -3,7 +3,7 @@ import io
 import pytest
 
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.records import RecordReader, open_records
+from zhengku.readers.records import RecordReader, open_records
 
 REQUIRED = ["企业名称", "统一社会信用代码", "注册日期"]
 HEADER = ",".join(REQUIRED)

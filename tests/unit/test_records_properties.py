@@ -4,8 +4,8 @@ import io
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from zhengku.stage.quoting import Fault, join_quoted, split_fields
-from zhengku.stage.records import BadRow, open_records
+from zhengku.readers.quoting import Fault, join_quoted, split_fields
+from zhengku.readers.records import BadRow, open_records
 
 HEADER = b"a,b,c\n"
 BLOCK_SIZES = st.sampled_from([1, 2, 7, 64, 4096])

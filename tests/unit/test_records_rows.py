@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from zhengku.stage.records import BadRow, RecordReader, open_records
+from zhengku.readers.records import BadRow, RecordReader, open_records
 
 
 def read(body: bytes, columns: str = "a,b,c", **form: object) -> tuple[list[str], list[BadRow], RecordReader]:

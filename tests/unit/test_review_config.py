@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from zhengku.catalog.review_config import ReviewConfig, check_review, load_review
 from zhengku.errors import CatalogError
-from zhengku.review.config import ReviewConfig, check_review, load_review
 
 SHIPPED = Path(__file__).resolve().parents[2] / "include" / "catalog"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.command_line import zhengku
 
 from zhengku.catalog import load_catalog
+from zhengku.readers.row_rules import ROW_RULES
 from zhengku.settings import project_home
-from zhengku.stage.row_rules import ROW_RULES
 from zhengku.validate.rules_page import PAGE, rules_page
 from zhengku.validate.suites import load_suites, suite_names
 

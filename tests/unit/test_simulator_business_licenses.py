@@ -13,7 +13,7 @@ from stdnum.cn import uscc
 
 from simulator.business_licenses import COLUMNS, FileTruth, Truth, credit_code, write_file_drop, write_register
 from zhengku.errors import DeliveryRejected
-from zhengku.stage.records import open_records
+from zhengku.readers.records import open_records
 
 SUITES = Path(__file__).parents[2] / "expectations"
 

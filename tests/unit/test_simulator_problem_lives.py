@@ -22,7 +22,7 @@ from simulator.problem_lives import (
 )
 from simulator.problem_truth import EARLIEST, MENDED_WITHIN, TOO_EARLY, WRITTEN_OFF_AFTER, Event, Row, Truth
 from simulator.truth import SHARES_ASKED_FROM
-from zhengku.review.config import load_review
+from zhengku.catalog.review_config import load_review
 from zhengku.settings import project_home
 
 DELIVERIES = get_args(Deliveries)

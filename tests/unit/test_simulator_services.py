@@ -31,7 +31,9 @@ from simulator.service_truth import (
 from simulator.services import DOWN, Collection, ServiceCity, moments
 from simulator.working_days import count_working_days, is_working_day, working_days_after, working_days_before
 from zhengku.catalog import load_catalog
-from zhengku.catalog.department import ExchangeDatabase, HttpApi, Watermark
+from zhengku.transports.exchange_database.model import ExchangeDatabase
+from zhengku.transports.http.model import HttpApi
+from zhengku.transports.window import Watermark
 from zhengku.validate.suites import load_suites
 
 HOME = Path(__file__).resolve().parents[2]

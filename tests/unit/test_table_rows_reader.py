@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zhengku.collect.row_file import first_line, last_line, row_lines
 from zhengku.errors import DeliveryRejected, SourceRefused
-from zhengku.stage.blocks import BadRow
-from zhengku.stage.table_rows import LONGEST_ROW, TableRowReader, open_table_rows
+from zhengku.landed.row_file import first_line, last_line, row_lines
+from zhengku.readers.blocks import BadRow
+from zhengku.readers.table_rows import LONGEST_ROW, TableRowReader, open_table_rows
 
 COLUMNS = ["a", "b"]
 

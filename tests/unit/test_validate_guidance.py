@@ -10,7 +10,7 @@ import pytest
 from zhengku.catalog import Feed, load_catalog
 from zhengku.catalog.codes import CODES
 from zhengku.errors import CatalogError
-from zhengku.stage.row_rules import ROW_RULES
+from zhengku.readers.row_rules import ROW_RULES
 from zhengku.validate.guidance import expected, field_names, right_example, wrong_columns
 from zhengku.validate.suites import BATCH_SUITE, Rule, RuleMeta, load_suites, suite_names
 

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from zhengku.catalog import load_catalog
-from zhengku.catalog.department import NewFiles, Watermark
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.collect.source import Position, Window
 from zhengku.collect.window import interval_of, window_after
 from zhengku.errors import ConfigurationError
 from zhengku.settings import project_home
+from zhengku.transports.source import Position, Window
+from zhengku.transports.window import NewFiles, Watermark
 
 
 def at(text: str) -> datetime:

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from zhengku.catalog.department import XlsxFormat
-from zhengku.stage.workbook import WorkbookForm, open_workbook
+from zhengku.readers.workbook import WorkbookForm, open_workbook
+from zhengku.transports.file_drop.model import XlsxFormat
 
 CELLS = st.one_of(
     st.none(),

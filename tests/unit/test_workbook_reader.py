@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
-from zhengku.catalog.department import XlsxFormat
 from zhengku.errors import DeliveryRejected
-from zhengku.stage import workbook_archive
-from zhengku.stage.blocks import BadRow
-from zhengku.stage.workbook import WorkbookForm, open_workbook
+from zhengku.readers import workbook_archive
+from zhengku.readers.blocks import BadRow
+from zhengku.readers.workbook import WorkbookForm, open_workbook
+from zhengku.transports.file_drop.model import XlsxFormat
 
 REQUIRED = ["名称", "代码"]
 

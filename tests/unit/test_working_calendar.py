@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.working_days import is_working_day
-from zhengku.catalog import check_catalog, load_catalog
+from zhengku.catalog import load_catalog
 from zhengku.catalog.reference import WorkingDay, read_working_days
-from zhengku.clearance.calendar import OFFICIAL_UNTIL, WorkingCalendar, check_working_days
+from zhengku.catalog.working_days import OFFICIAL_UNTIL, WorkingCalendar, check_working_days
+from zhengku.check.configuration import check_catalog
 from zhengku.errors import CatalogError
 
 SHIPPED = Path(__file__).resolve().parents[2] / "include" / "catalog"

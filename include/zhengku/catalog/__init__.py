@@ -4,24 +4,19 @@ Light on purpose: it is imported whenever DAGs are parsed, so it needs no databa
 """
 
 from zhengku.catalog.catalog import Catalog, load_catalog, load_department
-from zhengku.catalog.check import check_catalog, check_department
 from zhengku.catalog.codes import CODES
-from zhengku.catalog.department import CsvFormat, DateForm, Department, Feed, FieldMapping, FileDrop
+from zhengku.catalog.department import DateForm, Department, Feed, FieldMapping
 from zhengku.catalog.problem import Problem
 from zhengku.catalog.schema import department_schema
 
 __all__ = [
     "CODES",
     "Catalog",
-    "CsvFormat",
     "DateForm",
     "Department",
     "Feed",
     "FieldMapping",
-    "FileDrop",
     "Problem",
-    "check_catalog",
-    "check_department",
     "department_schema",
     "load_catalog",
     "load_department",

@@ -1,97 +1,29 @@
 """The file of one department as models: what it delivers, how, when, and how its words map to ours."""
 
-import codecs
 import hashlib
 import json
-import re
-from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, model_validator
 from pydantic.config import JsonDict
-from pydantic_core import PydanticCustomError
 
 from zhengku.catalog.cron import cron_mistake
+from zhengku.configuration_model import ColumnName, Identifier, Model, Text, WholeNumber, wrong
+from zhengku.transports.registry import AnyTransport
+from zhengku.transports.window import NewFiles, Watermark, Whole
 
-IDENTIFIER_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 OWNER_PATTERN = r"^[a-z][a-z0-9_-]{0,62}$"
-
-# In these the byte 0x0A is always a line end, so that a file can be cut into lines before it is decoded.
-LINE_SAFE_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "gb18030", "gbk", "gb2312", "ascii"})
-
-# RFC 9110: a token.
-HEADER_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-
-Identifier = Annotated[str, Field(pattern=IDENTIFIER_PATTERN)]
-Header = Annotated[str, Field(pattern=HEADER_PATTERN)]
-Text = Annotated[str, Field(min_length=1)]
-# Strict, because `slots: true` would be one slot.
-WholeNumber = Annotated[int, Field(strict=True)]
-
-
-def _wrong(message: str, mend: str) -> PydanticCustomError:
-    return PydanticCustomError("catalog", "{message}", {"message": message, "mend": mend})
 
 
 def _cron(value: str) -> str:
     mistake = cron_mistake(value)
     if mistake:
-        raise _wrong(
+        raise wrong(
             f"schedule {value!r} is no cron line: {mistake}", 'Write minute hour day month weekday: "0 1 * * *".'
         )
     return value
-
-
-def _column(value: str) -> str:
-    if not value.strip() or value != value.strip():
-        raise _wrong(
-            f"column {value!r} is blank or has blanks around it",
-            "Write the name as in the header; the reader strips it.",
-        )
-    return value
-
-
-def _encoding(value: str) -> str:
-    try:
-        readable = codecs.lookup(value).name in LINE_SAFE_ENCODINGS
-    except LookupError:
-        readable = False
-    if not readable:
-        raise _wrong(
-            f"encoding {value!r} is unknown or cannot be cut at line ends",
-            "Use utf-8 or gb18030 (which contains GBK and GB2312).",
-        )
-    return value
-
-
-def _delimiter(value: str) -> str:
-    usable = len(value) == 1 and value.isascii() and (value == "\t" or value.isprintable())
-    if not usable or value.isalnum() or value in '"\\ ':
-        raise _wrong(f"delimiter {value!r} is not one ASCII punctuation mark or a tab", r'Use ",", ";", "|" or "\t".')
-    return value
-
-
-def _folder(value: str) -> str:
-    parts = value.split("/")
-    if value.startswith("/") or "\\" in value or ".." in parts or re.match(r"^[A-Za-z]:", value):
-        raise _wrong(
-            f"folder {value!r} is not below the connection's address", "Write a relative path with / and without .. ."
-        )
-    return value
-
-
-def _file_pattern(value: str) -> str:
-    if not value.strip() or "/" in value or "\\" in value:
-        raise _wrong(f"pattern {value!r} is not a file name pattern", 'Write "*.csv", and the path as folder.')
-    return value
-
-
-class Model(BaseModel):
-    """What all parts of the file share: unknown keys are mistakes, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class DateForm(StrEnum):
@@ -117,9 +49,7 @@ DEFAULT_DATE_FORMS = (DateForm.ISO, DateForm.SLASH, DateForm.COMPACT, DateForm.C
 class _Source(Model):
     """Where a value comes from: a delivered column, or one text for all rows."""
 
-    column: Annotated[str, AfterValidator(_column)] | None = Field(
-        default=None, description="Name of the delivered column, as in the header."
-    )
+    column: ColumnName | None = Field(default=None, description="Name of the delivered column, as in the header.")
     constant: Text | None = Field(
         default=None, description="One value for all rows, in quotes when it is made of digits."
     )
@@ -128,7 +58,7 @@ class _Source(Model):
     def _one_source(self) -> Self:
         if (self.column is None) == (self.constant is None):
             came = "neither" if self.column is None else "both"
-            raise _wrong(f"expected either column or constant, got {came}", 'Write {column: …} or {constant: "…"}.')
+            raise wrong(f"expected either column or constant, got {came}", 'Write {column: …} or {constant: "…"}.')
         return self
 
 
@@ -173,296 +103,6 @@ class ExtensionMapping(_Source):
     )
 
 
-class CsvFormat(Model):
-    """How a CSV file is written."""
-
-    kind: Literal["csv"] = "csv"
-    encodings: tuple[Annotated[str, AfterValidator(_encoding)], ...] = Field(
-        default=("utf-8", "gb18030"),
-        min_length=1,
-        description="Tried in this order; the first one under which the header holds all columns is taken.",
-    )
-    delimiter: Annotated[str, AfterValidator(_delimiter)] = Field(
-        default=",", description="One ASCII punctuation mark, or a tab."
-    )
-    max_record_bytes: WholeNumber = Field(
-        default=1_048_576, ge=1024, le=67_108_864, description="A longer record is quarantined."
-    )
-    max_record_lines: WholeNumber = Field(
-        default=64, ge=1, le=10_000, description="Lines that one record may span by line breaks inside quotes."
-    )
-    max_title_rows: WholeNumber = Field(
-        default=10, ge=0, le=100, description="The header is looked for below at most so many lines of titles."
-    )
-    # A row of PostgreSQL fits a page of 8 KB, and values of up to 23 bytes are not moved out of it: 200 columns always
-    # fit, 400 only while most are empty or long.
-    max_columns: WholeNumber = Field(
-        default=200, ge=1, le=400, description="A header with more columns rejects the file."
-    )
-    allow_empty: bool = Field(default=False, description="Whether a file with a header and no row is in order.")
-
-
-class XlsxFormat(Model):
-    """How a spreadsheet (XLSX) is written: title rows, then a header of one or more rows with merged cells."""
-
-    kind: Literal["xlsx"]
-    sheet: Text | None = Field(default=None, description="Name of the one sheet that is read.")
-    sheets: Literal["first", "all"] | Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
-        default="first",
-        description="Which sheets are read: the first that is not hidden and has the header, all of these, or those "
-        "named. What is not read is told.",
-    )
-    header_rows: WholeNumber = Field(
-        default=1,
-        ge=1,
-        le=5,
-        description="Rows that the header spans. Under a merged cell the names are joined: 持证主体/代码.",
-    )
-    max_title_rows: WholeNumber = Field(
-        default=10, ge=0, le=100, description="The header is looked for below at most so many rows of titles."
-    )
-    max_columns: WholeNumber = Field(
-        default=200, ge=1, le=400, description="A header with more columns rejects the file."
-    )
-    allow_empty: bool = Field(default=False, description="Whether a file with a header and no row is in order.")
-
-    @model_validator(mode="after")
-    def _one_choice(self) -> Self:
-        if self.sheet is not None and "sheets" in self.model_fields_set:
-            raise _wrong("expected either sheet or sheets, got both", "Write sheets alone.")
-        return self
-
-    @property
-    def asked_sheets(self) -> Literal["first", "all"] | tuple[str, ...]:
-        """Which sheets are read: `first`, `all`, or names."""
-        return self.sheets if self.sheet is None else (self.sheet,)
-
-
-class FileDrop(Model):
-    """Files that the department puts into a folder, on this machine or behind SFTP."""
-
-    kind: Literal["file_drop"]
-    connection: Identifier = Field(
-        description="Id of the connection; its address (a folder, or sftp://…) is in the environment as "
-        "ZHENGKU_CONN_<ID>, never here."
-    )
-    folder: Annotated[str, AfterValidator(_folder)] = Field(
-        default="", description="Folder below the connection's address."
-    )
-    pattern: Annotated[str, AfterValidator(_file_pattern)] = Field(
-        default="*.csv", description="Names of the files, as a shell pattern."
-    )
-    manifest: Literal["required", "optional", "none"] = Field(
-        default="optional", description="Whether a manifest with count and digest lies beside each file."
-    )
-    settle_seconds: WholeNumber = Field(
-        default=5, ge=0, le=3600, description="A file changed less than this many seconds ago may still be written."
-    )
-    format: Annotated[CsvFormat | XlsxFormat, Field(discriminator="kind")] = CsvFormat()
-
-
-class HmacSignature(Model):
-    """HMAC-SHA256, keyed with the connection's secret, over its id followed by the time."""
-
-    kind: Literal["hmac_sha256"]
-    id_header: Header = Field(default="x-app-id", description="Header that carries the id.")
-    time_header: Header = Field(default="x-timestamp", description="Header that carries the time.")
-    signature_header: Header = Field(default="x-signature", description="Header that carries the signature.")
-    time_unit: Literal["seconds", "milliseconds"] = Field(default="milliseconds", description="Unit of the time.")
-    encoding: Literal["hex", "base64"] = Field(default="hex", description="How the signature is written.")
-
-
-class Md5Signature(Model):
-    """MD5 over the connection's id (the key), its secret and the time, as older gateways want."""
-
-    kind: Literal["md5"]
-    id_header: Header = Field(default="appkey", description="Header that carries the key.")
-    time_header: Header = Field(default="rtime", description="Header that carries the time.")
-    signature_header: Header = Field(default="sign", description="Header that carries the signature.")
-    time_unit: Literal["seconds", "milliseconds"] = Field(default="milliseconds", description="Unit of the time.")
-
-
-class TokenSignature(Model):
-    """A token, got for the connection's id and secret, that expires."""
-
-    kind: Literal["token"]
-    path: Annotated[str, AfterValidator(_folder)] = Field(description="Where the token is got, below the address.")
-    id_parameter: Text = Field(default="appId", description="Key of the id in the request's JSON body.")
-    secret_parameter: Text = Field(default="appSecret", description="Key of the secret in the request's JSON body.")
-    token: Text = Field(default="data.token", description="Place of the token in the answer, keys joined by dots.")
-    expires_in: Text | None = Field(
-        default="data.expiresIn", description="Place of its life in seconds; left out, it is used until it is refused."
-    )
-    header: Header = Field(default="Authorization", description="Header that carries the token.")
-    prefix: str = Field(default="Bearer ", description="What stands before the token in the header.")
-
-
-class NoSignature(Model):
-    """Nothing is signed."""
-
-    kind: Literal["none"]
-
-
-class NumberPaging(Model):
-    """Pages by number and size."""
-
-    kind: Literal["number"]
-    page_parameter: Text = Field(default="page", description="Parameter with the page's number.")
-    size_parameter: Text = Field(default="size", description="Parameter with the page's size.")
-    size: WholeNumber = Field(default=500, ge=1, le=100_000, description="Rows of a page.")
-    first: WholeNumber = Field(default=1, ge=0, le=1, description="Number of the first page.")
-
-
-class CursorPaging(Model):
-    """Pages by a cursor that each answer names for the next one."""
-
-    kind: Literal["cursor"]
-    cursor_parameter: Text = Field(default="cursor", description="Parameter with the cursor; the first page has none.")
-    cursor: Text = Field(description="Place of the next cursor in the answer; blank or missing after the last page.")
-    size_parameter: Text = Field(default="size", description="Parameter with the page's size.")
-    size: WholeNumber = Field(default=500, ge=1, le=100_000, description="Rows of a page.")
-
-
-class TimePaging(Model):
-    """Pages by time: each asks for rows changed since the last one's newest row; needs a watermark window."""
-
-    kind: Literal["time"]
-    size_parameter: Text = Field(default="size", description="Parameter with the page's size.")
-    size: WholeNumber = Field(default=500, ge=1, le=100_000, description="Rows of a page.")
-    largest_size: WholeNumber = Field(
-        default=10_000, ge=1, le=100_000, description="Asked for where more rows than `size` bear one time."
-    )
-
-
-class ResponseShape(Model):
-    """Where things stand in an answer; places are keys joined by dots."""
-
-    rows: Text = Field(default="data.rows", description="The list of rows.")
-    rows_also: tuple[Literal["nothing", "one_row", "json_text"], ...] = Field(
-        default=(),
-        description="What else may stand there: nothing (null, an empty text or object, or no key, there or on the "
-        "way, where there are no rows), one_row (a single row as an object), json_text (the list, or what lies on the "
-        "way to it, as a text of JSON).",
-    )
-    total: Text | None = Field(
-        default=None, description="Number of rows of the whole window; compared with what came, where it is named."
-    )
-    code: Text | None = Field(default=None, description="Business code: an error may come inside HTTP 200.")
-    message: Text | None = Field(default=None, description="Business message.")
-    ok_codes: tuple[Text, ...] = Field(default=("0", "200"), min_length=1, description="Business codes of success.")
-    retry_codes: tuple[Text, ...] = Field(default=(), description="Business codes that may pass: asked again later.")
-    token_codes: tuple[Text, ...] = Field(default=(), description="Business codes that say that the token expired.")
-    omits_empty: bool = Field(
-        default=False,
-        description="Whether a row leaves out the keys that have no value. Otherwise a mapped key that is in no row is "
-        "contract drift, and rejects the delivery.",
-    )
-
-
-class HttpApi(Model):
-    """An HTTP interface of the department or of the sharing platform; rows come as JSON objects, page by page."""
-
-    kind: Literal["http"]
-    connection: Identifier = Field(
-        description="Id of the connection; its address (https://id:secret@host/base) is in the environment as "
-        "ZHENGKU_CONN_<ID>, never here."
-    )
-    path: Annotated[str, AfterValidator(_folder)] = Field(description="Path below the connection's address.")
-    method: Literal["get", "post"] = Field(
-        default="get", description="get sends parameters in the query, post in a JSON body."
-    )
-    parameters: dict[Text, Text] = Field(default_factory=dict, description="Parameters that are always the same.")
-    signature: Annotated[HmacSignature | Md5Signature | TokenSignature | NoSignature, Field(discriminator="kind")] = (
-        Field(description="How a request proves who sends it.")
-    )
-    paging: Annotated[NumberPaging | CursorPaging | TimePaging, Field(discriminator="kind")] = Field(
-        description="How the rows are divided into pages."
-    )
-    response: ResponseShape = ResponseShape()
-    since_parameter: Text | None = Field(
-        default=None, description="Parameter for the begin of the window (inclusive); needed by a watermark window."
-    )
-    until_parameter: Text | None = Field(
-        default=None, description="Parameter for its end (inclusive): with it, pages do not shift for new rows."
-    )
-    time_format: Text = Field(
-        default="%Y-%m-%d %H:%M:%S", description="How the interface writes times (Asia/Shanghai), in strftime's terms."
-    )
-    row_id: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
-        default=(),
-        description="Columns that tell a row of the source from every other: pages that shifted are seen by them.",
-    )
-    requests_per_minute: WholeNumber = Field(
-        default=600, ge=1, le=100_000, description="Limit of the department; the slots of its pool share it."
-    )
-    attempts: WholeNumber = Field(
-        default=5, ge=1, le=20, description="Tries of one request, and of one window whose pages shifted."
-    )
-    connect_timeout_seconds: WholeNumber = Field(default=10, ge=1, le=300, description="To reach the server.")
-    read_timeout_seconds: WholeNumber = Field(default=60, ge=1, le=3600, description="Without a byte of the answer.")
-    whole_timeout_seconds: WholeNumber = Field(default=300, ge=1, le=7200, description="For one answer as a whole.")
-
-
-class ExchangeDatabase(Model):
-    """A table of an exchange database (前置库), read by SQLAlchemy."""
-
-    kind: Literal["exchange_database"]
-    connection: Identifier = Field(
-        description="Id of the connection; its address (as SQLAlchemy takes it) is in the environment as "
-        "ZHENGKU_CONN_<ID>, never here."
-    )
-    table: Annotated[str, Field(pattern=r"^\w+(\.\w+)?$")] = Field(
-        description="Table or view, with its schema if need be."
-    )
-    row_id: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
-        min_length=1, description="Columns that tell a row of the table from every other; the reading goes by them."
-    )
-    page_rows: WholeNumber = Field(default=10_000, ge=100, le=1_000_000, description="Rows of one query.")
-    return_table: Annotated[str, Field(pattern=r"^\w+(\.\w+)?$")] | None = Field(
-        default=None,
-        description="Table of the same database that returned problem records are written to, besides the files; "
-        "docs/exchange-databases.md has its columns.",
-    )
-    time_format: Text = Field(
-        default="%Y-%m-%d %H:%M:%S",
-        description="How the window's column writes times (Asia/Shanghai) where it is text, in strftime's terms.",
-    )
-
-
-Transport = Annotated[HttpApi | ExchangeDatabase | FileDrop, Field(discriminator="kind")]
-
-
-class NewFiles(Model):
-    """Each run collects the files that have no batch yet."""
-
-    kind: Literal["new_files"] = "new_files"
-
-
-class Watermark(Model):
-    """Each run collects what changed since the newest row that was loaded, and a little before it."""
-
-    kind: Literal["watermark"]
-    column: Annotated[str, AfterValidator(_column)] = Field(
-        description="Delivered column with the time of a row's last change, by the department's clock (Asia/Shanghai)."
-    )
-    overlap_minutes: WholeNumber = Field(
-        default=60,
-        ge=0,
-        le=527_040,
-        description="How far before the watermark a run begins: rows committed late and clocks that differ.",
-    )
-    start: date = Field(
-        default=date(1900, 1, 1),
-        description="Where the very first run begins: stock that is still valid may not have changed for decades.",
-    )
-
-
-class Whole(Model):
-    """Each run collects the whole register; deliveries must be snapshots."""
-
-    kind: Literal["whole"]
-
-
 FOOTER_WORDS = (
     *("合计", "总计", "小计", "共计", "累计", "总数", "本页合计"),
     *("制表", "制表人", "制表单位", "制表日期", "制表时间", "填表", "填表人", "填表单位", "填表日期", "填表时间"),
@@ -490,7 +130,7 @@ FOOTER_WORDS = (
 class Operation(Model):
     """The column that says what happened to a row (`cd_operation`)."""
 
-    column: Annotated[str, AfterValidator(_column)] = Field(description="Name of the delivered column.")
+    column: ColumnName = Field(description="Name of the delivered column.")
     codes: dict[Text, Literal["upsert", "delete"]] = Field(
         default={"I": "upsert", "U": "upsert", "D": "delete"},
         min_length=1,
@@ -522,7 +162,7 @@ class Feed(Model):
     license_type: Identifier | None = Field(
         default=None, description="Key in license_types.csv; needed for certificates."
     )
-    transport: Transport = Field(description="How the rows come.")
+    transport: AnyTransport = Field(description="How the rows come.")
     window: Annotated[NewFiles | Watermark | Whole, Field(discriminator="kind")] = Field(
         default=NewFiles(), description="What one run collects."
     )
@@ -566,7 +206,7 @@ class Feed(Model):
         default_factory=dict,
         description="Absent field → why rows may do without it; needed where a critical rule wants it in every row.",
     )
-    ignored_columns: tuple[Annotated[str, AfterValidator(_column)], ...] = Field(
+    ignored_columns: tuple[ColumnName, ...] = Field(
         default=(), description="Delivered, known, not wanted. Any other column not mentioned is contract drift."
     )
 
@@ -603,8 +243,7 @@ class Feed(Model):
         columns = list(self.mapped_columns)
         if isinstance(self.window, Watermark):
             columns.append(self.window.column)
-        if isinstance(self.transport, HttpApi | ExchangeDatabase):
-            columns += self.transport.row_id
+        columns += self.transport.row_columns
         return tuple(dict.fromkeys(columns))
 
     @cached_property

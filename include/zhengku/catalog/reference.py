@@ -13,8 +13,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from zhengku.catalog.department import IDENTIFIER_PATTERN
 from zhengku.catalog.problem import Problem, did_you_mean, shown
+from zhengku.configuration_model import IDENTIFIER_PATTERN
 
 LICENSE_TYPES_FILE = "license_types.csv"
 DISTRICTS_FILE = "districts.csv"

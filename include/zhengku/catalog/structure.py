@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from zhengku.catalog.department import HEADER_PATTERN
 from zhengku.catalog.problem import SECRET_MEND, Problem, did_you_mean, names_a_secret, shown
 from zhengku.catalog.yaml_file import Location, YamlFile
+from zhengku.transports.http.model import HEADER_PATTERN
 
 _OF_PATTERN = {HEADER_PATTERN: ("the name of an HTTP header", "Use letters, digits and -, like x-signature.")}
 """Of what a text must look like: how that is said, and the mend."""

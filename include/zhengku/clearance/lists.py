@@ -16,8 +16,8 @@ from psycopg.rows import class_row, dict_row
 
 from zhengku import clock
 from zhengku.catalog import Catalog
-from zhengku.clearance.calendar import WorkingCalendar
-from zhengku.clearance.config import ListKind
+from zhengku.catalog.clearance_config import ListKind
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.errors import ZhengkuError

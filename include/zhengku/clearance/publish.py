@@ -19,8 +19,8 @@ from psycopg.types.json import Jsonb
 
 from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
-from zhengku.clearance.calendar import WorkingCalendar
-from zhengku.clearance.config import ClearanceConfig, ListKind, load_clearance
+from zhengku.catalog.clearance_config import ClearanceConfig, ListKind, load_clearance
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clearance.lists import Connection, KeptList, PublishedList, StaleSource, kept_list, kept_lists
 from zhengku.clearance.lists import published as published_list
 from zhengku.clock import CITY_TIME_ZONE

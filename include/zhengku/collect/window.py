@@ -4,10 +4,10 @@ from datetime import datetime, time, timedelta
 
 from zhengku import clock
 from zhengku.catalog import Feed
-from zhengku.catalog.department import Watermark
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.collect.source import Position, Window
 from zhengku.errors import ConfigurationError
+from zhengku.transports.source import Position, Window
+from zhengku.transports.window import Watermark
 
 
 def window_after(feed: Feed, reached: Position | None) -> Window:

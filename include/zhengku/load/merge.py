@@ -11,7 +11,6 @@ from psycopg.types.json import Jsonb
 
 from zhengku import ledger
 from zhengku.catalog import Catalog, Feed
-from zhengku.collect.source import EARLIEST
 from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
@@ -19,6 +18,7 @@ from zhengku.load.recognise import writings
 from zhengku.load.repeated import find_repeated_of_batch
 from zhengku.load.store_table import StoreTable
 from zhengku.stage.staging import discard
+from zhengku.transports.source import EARLIEST
 
 log = logging.getLogger(__name__)
 

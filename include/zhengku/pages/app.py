@@ -20,8 +20,8 @@ from starlette.background import BackgroundTask
 
 from zhengku import clock
 from zhengku.catalog import CODES, Catalog
+from zhengku.catalog.clearance_config import KINDS, load_clearance
 from zhengku.clearance import lists
-from zhengku.clearance.config import KINDS, load_clearance
 from zhengku.clearance.delivery import remove_folder, workbook_file, workbook_name, write_part
 from zhengku.clearance.lists import Connection, GroupCount, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.roles import Access

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, HTTPException, Request, status
 
-from zhengku.clearance.config import KINDS, ListKind
+from zhengku.catalog.clearance_config import KINDS, ListKind
 from zhengku.clearance.lists import RateGroup, Section, State
 from zhengku.clearance.roles import Access
 from zhengku.pages.host import visitor

@@ -18,24 +18,31 @@ from fastapi.responses import FileResponse, RedirectResponse
 from starlette.background import BackgroundTask
 
 from zhengku import clock, ledger
-from zhengku.backfill import FIRST_MONTH, STATE_NAMES, STATE_SIGNS, months_between, progress, table_of_progress
 from zhengku.catalog import Catalog
-from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.catalog.review_config import load_review
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clearance.delivery import remove_folder
 from zhengku.database import store_connection
 from zhengku.errors import CatalogError, ConfigurationError
-from zhengku.ledger import Connection
+from zhengku.ledger import WARNED_ROWS, Connection
+from zhengku.operations.backfill import (
+    FIRST_MONTH,
+    STATE_NAMES,
+    STATE_SIGNS,
+    months_between,
+    progress,
+    table_of_progress,
+)
+from zhengku.operations.reconcile.results import EXPLANATION_NAMES, METHOD_NAMES, newest_runs
 from zhengku.pages.application import new_app
 from zhengku.pages.choice import read_day, read_number, read_one_of, read_text
 from zhengku.pages.host import check_form, form_token, visitor
 from zhengku.pages.rendering import HEADERS, page
-from zhengku.reconcile.results import EXPLANATION_NAMES, METHOD_NAMES, newest_runs
 from zhengku.report.run_report import SEVERITY_NAMES
 from zhengku.review import decisions, problem_ledger, problems
 from zhengku.review import night as nights
 from zhengku.review import requests as review_requests
 from zhengku.review import returns as problem_returns
-from zhengku.review.config import load_review
 from zhengku.review.night import FEED_STATE_NAMES, NightReport
 from zhengku.review.night_files import WORDS, file_name, report_folder
 from zhengku.review.overview import TYPE_STATE_NAMES, overview
@@ -43,7 +50,6 @@ from zhengku.review.problems import EVENT_NAMES, SOLUTION_NAMES, STATUS_NAMES, P
 from zhengku.review.requests import REQUEST_NAMES, RequestKind
 from zhengku.review.returns import CHANNEL_NAMES, Returns
 from zhengku.review.roles import ReviewAccess
-from zhengku.road import WARNED_ROWS
 from zhengku.settings import Settings
 from zhengku.stock.collection_rate import KeptCollectionRate, lacking_file, newest_collection, rate, sum_of, summed
 from zhengku.stock.expiry import KeptExpiry, expiry_file, newest_expiry

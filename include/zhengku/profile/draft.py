@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zhengku.catalog import Feed
 from zhengku.catalog.catalog import DEPARTMENTS_FOLDER, department_files
-from zhengku.catalog.department import Identifier, NewFiles, Text, Transport, Watermark, Whole
+from zhengku.catalog.department import Feed
 from zhengku.catalog.problem import Problem, did_you_mean, looks_secret, shown
 from zhengku.catalog.yaml_file import YamlFile, read_yaml
+from zhengku.configuration_model import Identifier, Text
 from zhengku.errors import CatalogError
+from zhengku.transports.registry import AnyTransport
+from zhengku.transports.window import NewFiles, Watermark, Whole
 
 _NOTHING_MAPPED = "certificate_name"
 _DEFAULT_SLOTS = 1
@@ -25,7 +27,7 @@ class _DraftFeed(BaseModel):
     title: Text
     dataset: Identifier
     license_type: Identifier | None = None
-    transport: Transport
+    transport: AnyTransport
     window: Annotated[NewFiles | Watermark | Whole, Field(discriminator="kind")] = NewFiles()
     deliveries: Literal["increments", "snapshots"] = "increments"
 

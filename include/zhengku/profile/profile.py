@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from zhengku.catalog import load_catalog
-from zhengku.collect.source import Window
 from zhengku.collect.window import window_after
 from zhengku.errors import DeliveryRejected
 from zhengku.profile.draft import read_draft
@@ -16,6 +15,7 @@ from zhengku.profile.sample import take_sample
 from zhengku.profile.synonyms import read_synonyms
 from zhengku.settings import Settings
 from zhengku.stage.footers import Footers
+from zhengku.transports.source import Window
 from zhengku.validate.presence import needed_fields
 from zhengku.validate.suites import load_suites
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from zhengku.catalog import Feed
-from zhengku.catalog.department import DEFAULT_DATE_FORMS, DateForm, ExchangeDatabase, HttpApi, Watermark, Whole
+from zhengku.catalog.department import DEFAULT_DATE_FORMS, DateForm
 from zhengku.catalog.reference import LicenseType, StandardField
 from zhengku.profile.looks import CODE_LIMIT, ColumnLook, as_code
 from zhengku.profile.synonyms import NOT_WANTED, OPERATION, field_of, plain
@@ -20,6 +20,7 @@ from zhengku.profile.words import (
     STATUS_WORDS,
     is_delete_flag,
 )
+from zhengku.transports.window import Watermark, Whole
 
 SURE: Final = 0.8
 """Share of values that must look right before a field is proposed without a question mark."""
@@ -397,7 +398,7 @@ class _Proposing:
 
     def _rest(self) -> None:
         transport, window = self.feed.transport, self.feed.window
-        used = set(transport.row_id) if isinstance(transport, HttpApi | ExchangeDatabase) else set()
+        used = set(transport.row_columns)
         if isinstance(window, Watermark):
             used.add(window.column)
         guesses = [*self.proposal.unsure, *self.proposal.extension, *filter(None, [self.proposal.operation])]

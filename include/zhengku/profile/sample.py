@@ -1,28 +1,20 @@
 """Taking the first rows of a source through its own transport, into a folder that is gone afterwards."""
 
-import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from zhengku.catalog import Feed, FileDrop
-from zhengku.catalog.department import ExchangeDatabase, HttpApi
-from zhengku.collect.exchange_database import ExchangeDatabaseSource
-from zhengku.collect.http_answer import Answer, RowsPlace, flattened, read_row
-from zhengku.collect.landing import Landed, LandingArea, Readable
-from zhengku.collect.page_file import totals_bytes
-from zhengku.collect.source import Window
-from zhengku.collect.transports import source_of
+from zhengku.catalog import Feed
 from zhengku.errors import DeliveryRejected, DeliveryUnavailable
+from zhengku.landed.landing import Landed, LandingArea, Readable
 from zhengku.masking import mask_text
 from zhengku.profile.draft import Draft
+from zhengku.readers.workbook_process import WorkbookApart
 from zhengku.stage.reader import open_reader
-from zhengku.stage.workbook_process import WorkbookApart
-
-BYTES_A_ROW: Final = 2048
-"""A reading of an interface or a table is stopped behind so many bytes for each row that was asked for."""
+from zhengku.transports.registry import connector_of
+from zhengku.transports.source import Window
 
 _BAD_TOLD: Final = 3
 _PIECE: Final = 64 * 1024
@@ -103,33 +95,28 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
     `DeliveryRejected`, `ConfigurationError` as the transport does; `DeliveryUnavailable` when there is nothing to read.
     """
     feed = draft.feed
-    no_text: tuple[tuple[str, str], ...] = ()
-    if isinstance(feed.transport, ExchangeDatabase):
-        no_text = ExchangeDatabaseSource(feed, feed.transport, address).columns_without_text()
-        feed = _with_small_pages(feed, feed.transport, rows, [name for name, _ in no_text])
-    source = source_of(feed, address, draft.slots, every_column=True)
-    deliveries = source.deliveries(window)
+    connector = connector_of(feed)
+    taken = connector.sample_source(address, draft.slots, rows)
+    deliveries = taken.source.deliveries(window)
     if not deliveries:
         raise DeliveryUnavailable(
             f"{feed.name}: nothing lies in the file drop that fits the feed's folder, pattern and manifest. Check "
             "these, or ask the department for a first file."
         )
     delivery = deliveries[-1]
-    limit = None if isinstance(feed.transport, FileDrop) else rows * BYTES_A_ROW
     with tempfile.TemporaryDirectory(prefix="zhengku-profile-") as folder:
-        area = _SampleArea(folder, limit)
+        area = _SampleArea(folder, taken.most_bytes)
         try:
-            collected = source.land(delivery, area, _PATH)
+            collected = taken.source.land(delivery, area, _PATH)
         except _Enough:
             pass
         else:
             if collected.rejection is not None:
                 raise _named(delivery.name, collected.rejection)
-        if area.was_cut and isinstance(feed.transport, HttpApi):
-            shape = feed.transport.response
-            _conclude_pages(Path(folder) / _PATH, RowsPlace(shape.rows, shape.rows_also))
+        if area.was_cut:
+            connector.end_cut_sample(Path(folder) / _PATH)
         try:
-            return replace(_read(feed, area, delivery.name, rows), no_text=no_text)
+            return replace(_read(feed, area, delivery.name, rows), no_text=taken.no_text)
         except DeliveryRejected as error:
             raise _named(delivery.name, error) from None
 
@@ -137,36 +124,6 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
 def _named(name: str, error: DeliveryRejected) -> DeliveryRejected:
     """Return the error with the name of what was read; a file drop has many."""
     return DeliveryRejected(error.rule, f"{name}: {error}", error.reason)
-
-
-def _with_small_pages(feed: Feed, transport: ExchangeDatabase, rows: int, left_out: Sequence[str]) -> Feed:
-    """Return the feed with pages of a table no larger than the sample, and without what holds no text."""
-    smaller = transport.model_copy(update={"page_rows": min(transport.page_rows, max(100, rows))})
-    copy = feed.model_copy(update={"transport": smaller, "ignored_columns": tuple(left_out)})
-    copy._id, copy._department = feed.id, feed.department
-    return copy
-
-
-def _conclude_pages(path: Path, rows_at: RowsPlace) -> None:
-    """End a page file that was cut behind its last whole page, with the totals that its reader begins with."""
-    with path.open("r+b") as content:
-        pages = rows = 0
-        columns: dict[str, None] = {}
-        while True:
-            begin = content.tell()
-            head = content.readline()
-            announced = json.loads(head) if head.endswith(b"\n") else {}
-            body = content.read(announced.get("bytes", 0))
-            if not body or content.read(1) != b"\n":
-                break
-            pages += 1
-            for raw in Answer(body, announced.get("charset", "utf-8"), rows_at).rows():
-                rows += 1
-                row = read_row(raw)
-                columns.update(dict.fromkeys(flattened(row) or () if row else ()))
-        content.seek(begin)
-        content.truncate()
-        content.write(totals_bytes(pages, rows, list(columns)))
 
 
 def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:

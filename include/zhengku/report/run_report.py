@@ -11,10 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from zhengku import clock, ledger
 from zhengku.catalog import Catalog, Department, Feed
+from zhengku.catalog.record_masks import mask_payload
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.ledger import Batch, RuleResult, Untaken
-from zhengku.masking import mask_payload
-from zhengku.stage.blocks import SHEET_ROWS
+from zhengku.readers.blocks import SHEET_ROWS
 
 ROWS_SHOWN = 200
 """Quarantined rows that a report shows of a batch; `zhengku problems list` lists them all."""

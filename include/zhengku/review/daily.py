@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from zhengku.catalog import load_catalog
-from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.catalog.review_config import load_review
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.review import problem_ledger, problems
-from zhengku.review.config import load_review
 from zhengku.review.night import NightReport, NightReports
 from zhengku.review.night_files import write_night
 from zhengku.review.problems import day_before, night_bounds

@@ -8,15 +8,15 @@ from zhengku import ledger
 from zhengku.catalog import Catalog
 from zhengku.database import store_connection
 from zhengku.ledger import Batch, Connection
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.sheets import city_time, written_aside
-from zhengku.road import Road
 from zhengku.settings import Settings
 from zhengku.stage.staging import discard
 
 DECISION_NAMES = {"released": "放行入库", "rejected": "整批退回"}
 
 
-def release(road: Road, batch_id: int, released_by: str, reason: str) -> Batch:
+def release(road: Pipeline, batch_id: int, released_by: str, reason: str) -> Batch:
     """Let a held batch go on, tell the department, and return the batch; decided once more it is the same decision.
 
     Raises `NotHeld`, also when somebody decided otherwise; `ConfigurationError` without a name and a reason; what the

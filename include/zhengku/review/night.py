@@ -15,16 +15,16 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from zhengku.catalog import Catalog, Feed, load_catalog
-from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.catalog.review_config import ReviewConfig, load_review
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.ledger import Connection
 from zhengku.masking import mask_identity, mask_text
+from zhengku.readers.row_rules import ROW_RULES
 from zhengku.review import problems
-from zhengku.review.config import ReviewConfig, load_review
 from zhengku.review.problems import night_bounds
 from zhengku.settings import Settings
-from zhengku.stage.row_rules import ROW_RULES
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 log = logging.getLogger(__name__)

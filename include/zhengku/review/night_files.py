@@ -14,10 +14,11 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 
 from zhengku.catalog import Catalog, Feed
+from zhengku.catalog.record_masks import payload_masks
 from zhengku.database import store_connection
 from zhengku.errors import CatalogError
 from zhengku.ledger import Connection
-from zhengku.masking import mask_text, mask_unknown, payload_masks
+from zhengku.masking import mask_text, mask_unknown
 from zhengku.report.run_report import SEVERITY_NAMES
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
 from zhengku.report.templates import day_text, percent, templates

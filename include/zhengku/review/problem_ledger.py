@@ -14,13 +14,13 @@ from typing import Any, Literal
 from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
+from zhengku.catalog.review_config import load_review
 from zhengku.clearance import lists
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.ledger import Connection
 from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
 from zhengku.report.templates import percent
-from zhengku.review.config import load_review
 from zhengku.review.night import NightFigures
 from zhengku.review.problems import night_bounds
 from zhengku.settings import Settings

@@ -13,13 +13,14 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from zhengku.catalog import Catalog
-from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.catalog.record_masks import mask_payload
+from zhengku.catalog.review_config import ReviewConfig
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.ledger import Connection
-from zhengku.masking import mask_payload, mask_text
-from zhengku.review.config import ReviewConfig
+from zhengku.masking import mask_text
 
 Status = Literal["open", "returned", "corrected", "waived", "closed"]
 Solution = Literal["corrected", "deleted", "gone", "replaced", "waived"]

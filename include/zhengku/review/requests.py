@@ -15,11 +15,11 @@ from zhengku import clock
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
-from zhengku.reconcile import Reconciliation
+from zhengku.operations.reconcile import Reconciliation
+from zhengku.operations.redrive import redrive
+from zhengku.pipeline.pipeline import Pipeline
 from zhengku.review import decisions
-from zhengku.review.redrive import redrive
 from zhengku.review.returns import Returns
-from zhengku.road import Road
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def requests(connection: Connection, *, waiting: bool = False, limit: int = 50) 
         return cursor.execute(statement("review/requests"), {"waiting": waiting, "limit": limit}).fetchall()
 
 
-def work(road: Road) -> list[Request]:
+def work(road: Pipeline) -> list[Request]:
     """Do what was asked for, the oldest first; return the requests as they are now.
 
     One that fails does not keep the others from being done. One that a passing failure met (`ZhengkuError` that is not
@@ -115,7 +115,7 @@ def work(road: Road) -> list[Request]:
         return [request for request in requests(lock, limit=1_000) if request.request_id in done]
 
 
-def _do(road: Road, request: Request) -> str:
+def _do(road: Pipeline, request: Request) -> str:
     if request.kind == "return":
         return _return(road, request)
     if request.kind == "redrive":
@@ -134,7 +134,7 @@ def _do(road: Road, request: Request) -> str:
     return f"批次 {batch.batch_id} 已放行：入库 {batch.written:,} 行，隔离 {batch.quarantined:,} 行"
 
 
-def _mend(road: Road, request: Request) -> str:
+def _mend(road: Pipeline, request: Request) -> str:
     assert request.feed is not None
     batches, withdrawn = Reconciliation(road).mend_problems(
         request.department, request.feed, request.problem_ids or [], request.asked_by, request.reason
@@ -143,7 +143,7 @@ def _mend(road: Road, request: Request) -> str:
     return f"{collected}撤下来源已无的 {withdrawn:,} 条" if withdrawn or not batches else collected.rstrip("；")
 
 
-def _return(road: Road, request: Request) -> str:
+def _return(road: Pipeline, request: Request) -> str:
     returns = Returns(road.settings, road.catalog)
     with store_connection(road.settings.database_url) as connection:
         earlier = connection.execute(statement("review/return_made_for"), {"request_id": request.request_id}).fetchone()

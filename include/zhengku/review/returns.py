@@ -19,19 +19,18 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from zhengku.catalog import Catalog, Feed
-from zhengku.catalog.department import ExchangeDatabase
-from zhengku.clearance.calendar import WorkingCalendar
+from zhengku.catalog.review_config import ReviewConfig, load_review
+from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.collect.exchange_database import ExchangeDatabaseSource
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
+from zhengku.readers.blocks import shown_row
+from zhengku.readers.row_rules import ROW_EXPECTED, ROW_RULES
 from zhengku.report.csv_cells import harmless
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
-from zhengku.review.config import ReviewConfig, load_review
 from zhengku.settings import Settings
-from zhengku.stage.blocks import shown_row
-from zhengku.stage.row_rules import ROW_EXPECTED, ROW_RULES
+from zhengku.transports.registry import connector_of
 from zhengku.validate.guidance import expected, right_example, wrong_columns
 from zhengku.validate.suites import Rule, load_suites
 
@@ -206,9 +205,9 @@ class Returns:
             connection.commit()
             for feed_id in counts:
                 feed = self.catalog.feed(made.department, feed_id)
-                if isinstance(feed.transport, ExchangeDatabase) and feed.transport.return_table is not None:
-                    self._write_table(connection, made, feed, feed.transport.return_table)
-                    _hand_over(connection, return_id, "exchange_table", feed.transport.return_table, "zhengku")
+                if (place := feed.transport.returns_to) is not None:
+                    self._write_at_source(connection, made, feed)
+                    _hand_over(connection, return_id, "exchange_table", place, "zhengku")
             connection.execute(
                 statement("review/finish_return"),
                 {"return_id": return_id, "files": Jsonb([vars(_file(path)) for path in files])},
@@ -324,11 +323,10 @@ class Returns:
                     ]
                 )
 
-    def _write_table(self, connection: Connection, made: ProblemReturn, feed: Feed, table_name: str) -> None:
-        """Write the rows of a return into the table of the department's exchange database, in one transaction."""
-        assert isinstance(feed.transport, ExchangeDatabase)
+    def _write_at_source(self, connection: Connection, made: ProblemReturn, feed: Feed) -> None:
+        """Write the rows of a return to the place that the feed's transport has for them."""
         address = self.settings.connection(feed.transport.connection)
-        row_id = feed.transport.row_id
+        row_id = feed.transport.row_columns
         rows = [
             {
                 "return_id": made.return_id,
@@ -345,10 +343,9 @@ class Returns:
             }
             for line in self._lines(connection, made, feed)
         ]
-        beside = feed.transport.model_copy(update={"table": table_name})
         # What a try before this one wrote is replaced.
         mine = {"return_id": made.return_id, "feed": feed.id}
-        ExchangeDatabaseSource(feed, beside, address).replace_rows(RETURN_COLUMNS, rows, mine)
+        connector_of(feed).write_returned(address, RETURN_COLUMNS, rows, mine)
 
 
 RETURN_COLUMNS = (

@@ -5,21 +5,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.catalog.catalog import DEPARTMENTS_FOLDER, department_files
-from zhengku.catalog.department import IDENTIFIER_PATTERN
 from zhengku.catalog.problem import did_you_mean, looks_secret
 from zhengku.catalog.reference import LicenseType
 from zhengku.catalog.yaml_file import read_yaml
+from zhengku.configuration_model import IDENTIFIER_PATTERN
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.profile.proposal import scalar
 from zhengku.settings import Settings
-
-TransportKind = Literal["file_drop", "http", "exchange_database"]
+from zhengku.transports.registry import TransportKind, connector_class
 
 ANY_TYPE: Final = "other_certificate"
 """The license type of a feed where none is named: certificates whose type is not in the catalogue."""
@@ -158,7 +157,7 @@ def _rendered(template: str, department: str, name: str, transport: TransportKin
 
 def _template(name: str) -> Template:
     environment = Environment(
-        loader=PackageLoader("zhengku.scaffold", "."),
+        loader=ChoiceLoader([PackageLoader("zhengku.scaffold", "."), PackageLoader("zhengku.transports", ".")]),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
@@ -210,19 +209,7 @@ def _sample(catalog: Catalog, license_type: LicenseType, transport: TransportKin
     }
     without_number = {**delivered[0], names["certificate_number"]: ""}
     rows = [*delivered, without_number]
-    if transport == "http":
-        rows = [{"id": str(number), **row} for number, row in enumerate(rows, start=1)]
-    elif transport == "exchange_database":
-        updated = names["source_updated_at"]
-        rows = [
-            {
-                "id": str(number),
-                "cd_operation": "I",
-                "cd_time": row[updated],
-                **{name: value for name, value in row.items() if name != updated},
-            }
-            for number, row in enumerate(rows, start=1)
-        ]
+    rows = connector_class(transport).example_rows(rows, names["source_updated_at"])
     sample = {
         "about": (
             "Made-up rows as the department delivers them, and what must be in the store: replace the names of the "

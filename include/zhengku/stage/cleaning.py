@@ -12,10 +12,10 @@ from datetime import datetime
 
 from psycopg import sql
 
-from zhengku.catalog import Catalog, Feed, FieldMapping, FileDrop
+from zhengku.catalog import Catalog, Feed, FieldMapping
 from zhengku.catalog.department import DEFAULT_DATE_FORMS, EPOCH_FORMS, DateForm
-from zhengku.collect.source import EARLIEST
 from zhengku.errors import CatalogError
+from zhengku.transports.source import EARLIEST
 
 DATE_KINDS = ("date", "end_date", "timestamp")
 """Kinds whose text may be no date; such a field has a column `<field>_unparsed` beside it."""
@@ -273,8 +273,7 @@ def _fields_where(layers: _Layers, test: str, texts: Mapping[str, _Value], nothi
 
 def _test_of_distortion(feed: Feed) -> str:
     """Return the function of `clean` that tells what software has made of a code."""
-    is_sheet = isinstance(feed.transport, FileDrop) and feed.transport.format.kind == "xlsx"
-    return "is_distorted_cell" if is_sheet else "is_distorted"
+    return "is_distorted_cell" if feed.transport.is_spreadsheet else "is_distorted"
 
 
 def _part_of_key(layers: _Layers, feed: Feed, code: _Value, *, is_uncoded: bool) -> _Value:

@@ -13,9 +13,9 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from zhengku.catalog import Feed, FileDrop
+from zhengku.catalog import Feed
 from zhengku.database import statement
-from zhengku.stage.blocks import BadRow, Note
+from zhengku.readers.blocks import BadRow, Note
 
 _UNSEEN: Final = re.compile("[\\s\u00ad\u180e\u200b-\u200f\u2060-\u206f\u3164\ufeff]+")
 _BLANKS: Final = " \t\n\r\u3000\u00a0\u200b\ufeff"
@@ -61,7 +61,7 @@ class Footers:
     def keyed(cls, feed: Feed, key: Iterable[str | None], columns: Sequence[str]) -> "Footers":
         """Do the same where these of the columns hold the parts of the key."""
         places = tuple(columns.index(name) for name in key if name in columns)
-        return cls(feed.footer_words, places, tuple(columns) if isinstance(feed.transport, FileDrop) else ())
+        return cls(feed.footer_words, places, tuple(columns) if feed.transport.delivers_files else ())
 
     @property
     def are_known(self) -> bool:

@@ -8,9 +8,8 @@ import psycopg
 from psycopg import sql
 
 from zhengku.catalog import Feed
-from zhengku.catalog.department import FileDrop
-from zhengku.collect.http_answer import flattened, read_row
 from zhengku.database import statement, use_batch_schema
+from zhengku.landed.http_answer import flattened, read_row
 from zhengku.ledger import Batch
 
 
@@ -23,7 +22,7 @@ def find_rows_of_problems(
     `columns` are the delivered ones. The table is empty for a feed whose rows have no id.
     """
     use_batch_schema(connection, batch.batch_id)
-    row_id = () if isinstance(feed.transport, FileDrop) else feed.transport.row_id
+    row_id = feed.transport.row_columns
     cells = [sql.Identifier(f"c{columns.index(name) + 1}") for name in row_id if name in columns]
     is_told = bool(row_id) and len(cells) == len(row_id)
     same = [

@@ -17,13 +17,13 @@ from zhengku.database import batch_schema, statement, use_batch_schema, use_sche
 from zhengku.errors import DeliveryRejected
 from zhengku.ledger import Batch
 from zhengku.masking import mask_text
-from zhengku.stage.blocks import BadRow, Note
+from zhengku.readers.blocks import BadRow, Note
+from zhengku.readers.column_names import nameless_places
+from zhengku.readers.workbook import SheetRead
+from zhengku.readers.workbook_process import WorkbookApart
 from zhengku.stage.cleaning import cleaning_query
-from zhengku.stage.column_names import nameless_places
 from zhengku.stage.footers import Footers, note_of
 from zhengku.stage.reader import open_reader
-from zhengku.stage.workbook import SheetRead
-from zhengku.stage.workbook_process import WorkbookApart
 
 
 @dataclass(frozen=True)

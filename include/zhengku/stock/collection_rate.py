@@ -14,13 +14,13 @@ from typing import Any, Final, Literal
 
 from psycopg.rows import class_row
 
-from zhengku.backfill import FIRST_MONTH
 from zhengku.catalog import Catalog
+from zhengku.catalog.record_masks import field_mask
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
-from zhengku.masking import field_mask
-from zhengku.reconcile.comparison import OWN_RULES
+from zhengku.operations.backfill import FIRST_MONTH
+from zhengku.operations.reconcile.comparison import OWN_RULES
 from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, written_aside
 from zhengku.report.templates import percent
 from zhengku.settings import Settings

@@ -17,12 +17,12 @@ from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
 from zhengku.catalog.codes import CODES
+from zhengku.catalog.record_masks import field_mask
+from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
-from zhengku.masking import field_mask
 from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
-from zhengku.review.config import load_review
 from zhengku.settings import Settings
 from zhengku.stock.publishing import keep_counts, one_instant, write_lists
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from zhengku.catalog import Catalog, Feed
-from zhengku.stage.row_rules import ROW_EXPECTED, ROW_RULES
+from zhengku.readers.row_rules import ROW_EXPECTED, ROW_RULES
 from zhengku.validate.guidance import expected, field_names
 from zhengku.validate.suites import BATCH_SUITE, Rule, Severity, Suite, load_suites, parameter_name, suite_names
 

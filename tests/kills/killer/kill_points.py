@@ -128,8 +128,8 @@ def _watch() -> None:
     import pymysql.cursors
     import requests
 
-    from zhengku.collect.landing import LandingArea
-    from zhengku.road import Road
+    from zhengku.landed.landing import LandingArea
+    from zhengku.pipeline.pipeline import Pipeline
 
     for owner, name in (
         (psycopg.Cursor, "execute"),
@@ -141,7 +141,7 @@ def _watch() -> None:
         (requests.Session, "send"),
     ):
         _count(owner, name)
-    road: Any = Road
+    road: Any = Pipeline
     put, collect, load_run = LandingArea.put, road.collect, road.load_run
 
     def put_watched(self: Any, content: Any, *arguments: Any, **options: Any) -> Any:

@@ -1,0 +1,118 @@
+"""`zhengku reconcile`: is anything missing between the departments' systems and the store?"""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from getpass import getuser
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from zhengku.collect.window import interval_of
+from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.operations.reconcile.comparison import Reconciliation, Result, since_of
+from zhengku.pipeline.pipeline import Pipeline
+from zhengku.report.fitting import print_fitting
+from zhengku.settings import Settings
+
+out = Console()
+
+USUAL_DAYS = 35
+"""The period compared unless another is asked for: a month, and the days until the next weekly comparison."""
+
+
+def reconcile(
+    department: Annotated[str | None, typer.Option(help="Only this department.")] = None,
+    feed: Annotated[str | None, typer.Option(help="Only this feed of the department.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this day on (Asia/Shanghai); 35 days when left out.")] = None,
+    until: Annotated[str | None, typer.Option(help="… until this day.")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="From the very first day on.")] = False,
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Before, count all rows of the store anew: the roll-up is proved as well.")
+    ] = False,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend",
+            help="Collect once more what the store lacks, mark what the source has no more, compare again.",
+        ),
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option(help="With --mend: who decides, for the ledger; who is logged in when left out.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="With --mend: why, for the ledger.")] = "比对后由人工执行补正",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Compare sources with the store; unexplained differences become problem records and an exit status of 1.
+
+    A source that cannot be read now is told of, and keeps no other from being compared.
+    """
+    if feed and not department:
+        raise ConfigurationError("Expected --department with --feed: feeds of two departments may share a name.")
+    if whole and (since or until):
+        raise ConfigurationError("Expected either --whole or a period with --since and --until, got both.")
+    road = Pipeline(Settings.load())
+    reconciliation = Reconciliation(road)
+    interval = interval_of(since, until)
+    start = interval.start if interval else None if whole else since_of(USUAL_DAYS)
+    end = interval.end if interval else None
+    recounted = reconciliation.recount() if recount else []
+    results: list[Result] = []
+    failures: list[ZhengkuError] = []
+    for name in [department] if department else road.catalog.department_ids:
+        for feed_id in [feed] if feed else list(road.catalog.department(name).feeds):
+            try:
+                result = reconciliation.compare(name, feed_id, start, end)
+                if mend and result.missing_in_store + result.differs:
+                    reconciliation.mend(name, feed_id)
+                    result = reconciliation.compare(name, feed_id, start, end)
+                if mend and result.missing_at_source:
+                    reconciliation.withdraw(name, feed_id, by or getuser(), reason)
+                    result = reconciliation.compare(name, feed_id, start, end)
+                results.append(result)
+            except ZhengkuError as error:
+                failures.append(error)
+    _show(results, as_json=as_json)
+    for failure in failures:
+        print(f"zhengku: {failure}", file=sys.stderr)  # noqa: T201
+    if recount:
+        print(f"zhengku: recounted: the roll-up was wrong on {len(recounted)} days", file=sys.stderr)  # noqa: T201
+    if failures or recounted or any(result.differences for result in results):
+        raise typer.Exit(1)
+
+
+def _show(results: list[Result], *, as_json: bool) -> None:
+    if as_json:
+        shown = [{**asdict(result), "differences": result.differences} for result in results]
+        print(json.dumps(shown, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
+        return
+    table = Table(
+        "feed", "method", "source", "store", "unequal days", "missing in store", "missing at source", "differs",
+        "explained", "note",
+    )  # fmt: skip
+    for result in results:
+        explained = ", ".join(f"{why} {number}" for why, number in sorted(result.explained.items()))
+        unequal = f"{result.unequal_days}/{result.days}" if result.days is not None else "-"
+        counts = (result.source_count, result.store_count)
+        table.add_row(
+            Text(f"{result.department}/{result.feed}", overflow="fold"),
+            result.method,
+            *("-" if count is None else f"{count:,}" for count in counts),
+            unequal,
+            str(result.missing_in_store),
+            str(result.missing_at_source),
+            str(result.differs),
+            explained,
+            Text(result.note or ""),
+        )
+    print_fitting(out, table, ("method", "unequal days", "store", "source"))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)

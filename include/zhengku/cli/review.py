@@ -1,0 +1,348 @@
+"""`zhengku problems` and `zhengku report`: problem records, returns, the problem ledger and the nightly report."""
+
+import getpass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from zhengku import clock
+from zhengku.catalog import load_catalog
+from zhengku.cli.summary import batch_table
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.database import store_connection
+from zhengku.errors import ConfigurationError
+from zhengku.operations.redrive import redrive as redrive_problems
+from zhengku.pipeline.pipeline import Pipeline
+from zhengku.report.fitting import print_fitting
+from zhengku.review import daily, problem_ledger, problems
+from zhengku.review import requests as review_requests
+from zhengku.review import returns as problem_returns
+from zhengku.review.night import NightReports
+from zhengku.review.night_files import report_folder, write_night
+from zhengku.review.problems import ProblemFilter, ProblemRecord, Status
+from zhengku.review.returns import ProblemReturn, Returns
+from zhengku.settings import Settings
+
+problems_app = typer.Typer(
+    no_args_is_help=True, help="Problem records (问题数据): rows that were not loaded, sent back and followed."
+)
+report_app = typer.Typer(no_args_is_help=True, help="The nightly validation report (归集校验日报).")
+
+out = Console()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+Department = Annotated[str | None, typer.Option(help="Only this department.")]
+By = Annotated[str | None, typer.Option(help="Who decides, as evidence; the login of this machine when left out.")]
+Reason = Annotated[str, typer.Option(help="Why, as evidence.")]
+Ids = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Numbers of problem records.")]
+
+
+@problems_app.command("list")
+def list_(
+    batch_id: Annotated[int | None, typer.Option("--batch", help="Only rows first or last seen in this batch.")] = None,
+    department: Department = None,
+    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only what fails this rule.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only these; what is not solved when left out.")] = None,
+    night: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Only what stood in the data of that night.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is solved.")] = False,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List problem records with their reasons, the newest first; unsolved ones unless asked otherwise; masked."""
+    settings = Settings.load()
+    chosen = ProblemFilter(
+        batch_id=batch_id,
+        department=department,
+        feed=feed,
+        rule_id=rule,
+        statuses=[status] if status else None if everything else problems.UNSOLVED,
+        night=_day(night) if night else None,
+    )
+    with store_connection(settings.database_url) as connection:
+        total = problems.count_problems(connection, chosen)
+        rows = list(problems.problems(connection, load_catalog(settings.catalog_folder), chosen, limit=limit))
+    if as_json:
+        _print_json([asdict(row) for row in rows])
+        return
+    print_fitting(out, _problem_table(rows), _PROBLEMS_LEAST)
+    out.print(f"{len(rows):,} of {total:,}.")
+
+
+@problems_app.command()
+def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: AsJson = False) -> None:
+    """Show one problem record, masked, with all that happened to it."""
+    settings = Settings.load()
+    with store_connection(settings.database_url) as connection:
+        chosen = ProblemFilter(problem_id=problem_id)
+        found = list(problems.problems(connection, load_catalog(settings.catalog_folder), chosen))
+        if not found:
+            raise ConfigurationError(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
+        happened = problems.events(connection, problem_id)
+    if as_json:
+        _print_json({**asdict(found[0]), "events": [asdict(event) for event in happened]})
+        return
+    print_fitting(out, _problem_table(found), _PROBLEMS_LEAST)
+    table = Table("when", "what", "by", "why", "batch", "return", "until")
+    for event in happened:
+        table.add_row(
+            _moment(event.happened_at),
+            event.event,
+            Text(event.done_by or "zhengku"),
+            Text(event.reason or ""),
+            str(event.batch_id or ""),
+            str(event.return_id or ""),
+            str(event.until_on or ""),
+        )
+    print_fitting(out, table, ("until", "return", "batch"))
+
+
+@problems_app.command()
+def waive(
+    ids: Ids,
+    reason: Reason,
+    until: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day; for good when left out.")
+    ] = None,
+    by: By = None,
+) -> None:
+    """Waive open or returned records (豁免): they need not be mended, for a time or for good."""
+    with store_connection(Settings.load().database_url) as connection:
+        number = problems.waive(connection, ids, _who(by), reason, _day(until) if until else None, clock.today())
+    out.print(f"{number:,} of {len(ids):,} are waived; the others were neither open nor returned.")
+
+
+@problems_app.command("close")
+def close(ids: Ids, reason: Reason, by: By = None) -> None:
+    """Write records off (销号): what was corrected, and what is waived for good."""
+    with store_connection(Settings.load().database_url) as connection:
+        number = problems.close(connection, ids, _who(by), reason)
+    out.print(f"{number:,} of {len(ids):,} are written off; the others are not solved.")
+
+
+@problems_app.command("return")
+def return_(
+    department: Annotated[str | None, typer.Argument(metavar="DEPARTMENT")] = None,
+    ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
+    again: Annotated[int | None, typer.Option(help="Write the files of this return anew.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, as evidence.")] = None,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send the open problem records of a department back (退回): in files, and in its database where the feed says so.
+
+    The files are not masked; they lie in the department's folder alone.
+    """
+    settings = Settings.load()
+    returned = Returns(settings, load_catalog(settings.catalog_folder))
+    if (department is None) == (again is None):
+        raise ConfigurationError("Expected a department, or --again with the number of a return; give one of them.")
+    if again is not None:
+        made = returned.write(again)
+    else:
+        assert department is not None
+        made = returned.make(department, _who(by), clock.now(), ids, reason=reason)
+    _show_returns([made], as_json=as_json)
+    if not as_json:
+        out.print(Text(f"Files: {returned.folder(made.department) / f'{made.return_id:06d}'}"), soft_wrap=True)
+
+
+@problems_app.command("returns")
+def returns(department: Department = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+    """List returns, the newest first, with what became of their records."""
+    with store_connection(Settings.load().database_url) as connection:
+        _show_returns(problem_returns.returns(connection, department=department, limit=limit), as_json=as_json)
+
+
+@problems_app.command()
+def redrive(
+    source: Annotated[str, typer.Argument(metavar="DEPARTMENT/FEED")],
+    reason: Reason,
+    ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the kept rows of a feed's unsolved records go the whole road again, after a rule or a mapping was mended."""
+    department, separator, feed = source.partition("/")
+    if not separator:
+        raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all of them.")
+    batches = redrive_problems(Pipeline(Settings.load(), warm_up=True), department, feed, _who(by), reason, ids)
+    if as_json:
+        _print_json([asdict(batch) for batch in batches])
+        return
+    out.print(batch_table(batches))
+
+
+@problems_app.command()
+def work(as_json: AsJson = False) -> None:
+    """Do what was asked for on the pages and waits: returns, redrives, releases."""
+    done = review_requests.work(Pipeline(Settings.load(), warm_up=True))
+    if as_json:
+        _print_json([asdict(request) for request in done])
+        return
+    table = Table("request", "what", "department", "by", "outcome")
+    for request in done:
+        table.add_row(
+            str(request.request_id),
+            request.kind,
+            request.department,
+            Text(request.asked_by),
+            Text(request.outcome or "", style="red" if request.failed else ""),
+        )
+    print_fitting(out, table, ("by", "department"))
+
+
+@problems_app.command()
+def ledger(
+    file: Annotated[Path | None, typer.Option(help="Write the table of annex 3 there (XLSX).")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is written off.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the problem ledger (问题台账): what persists, or, with --file, all entries as the annex's table."""
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog_folder)
+    with store_connection(settings.database_url) as connection:
+        listed = problem_ledger.entries(connection, standing=not everything and file is None)
+    if file is not None:
+        problem_ledger.write_ledger(file, catalog, listed, clock.now())
+        out.print(Text(str(file)), soft_wrap=True)
+        return
+    if as_json:
+        _print_json([asdict(entry) for entry in listed])
+        return
+    table = Table("no.", "kind", "department", "description", "progress", "written off")
+    for entry in listed:
+        table.add_row(
+            entry.entry_no,
+            entry.kind,
+            Text(problem_ledger.responsible(catalog, entry)),
+            Text(entry.description),
+            Text(entry.progress),
+            str(entry.written_off_on or ""),
+        )
+    print_fitting(out, table, ("written off", "kind"))
+
+
+@problems_app.command()
+def notify(entry_no: Annotated[str, typer.Argument(metavar="NUMBER")], by: By = None) -> None:
+    """Record that a department was told of an entry of the problem ledger (通报)."""
+    with store_connection(Settings.load().database_url) as connection:
+        problem_ledger.notify(connection, entry_no, _who(by), clock.today())
+    out.print(f"{entry_no}: the department was notified.")
+
+
+@report_app.command()
+def publish(
+    night: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Only this night (Asia/Shanghai), and nothing else.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the reports of yesterday and today, let time pass for problem records, bring the problem ledger on.
+
+    A report that is out stays as it is, or gets another version where its figures have changed.
+    """
+    settings = Settings.load()
+    now = clock.now()
+    if night is not None:
+        catalog = load_catalog(settings.catalog_folder)
+        published = [NightReports(settings, catalog).publish(_day(night))]
+        write_night(settings, catalog, published[0])
+    else:
+        daily.let_time_pass(settings, now)
+        published = daily.publish_nights(settings, now)
+        daily.finish_returns(settings)
+    if as_json:
+        _print_json([{**asdict(report), "folder": str(report_folder(settings, report))} for report in published])
+        return
+    table = Table("night", "version", "fetched", "loaded", "quarantined", "feeds out of order", "new problems", "files")
+    for report in published:
+        figures = report.figures
+        table.add_row(
+            f"{report.night}",
+            str(report.version),
+            *(f"{figures.total(name):,}" for name in ("fetched", "loaded", "quarantined")),
+            f"{len(figures.feeds) - len(figures.in_state('good'))} of {len(figures.feeds)}",
+            str(len(figures.new_rules)),
+            Text(str(report_folder(settings, report)), overflow="fold"),
+        )
+    print_fitting(out, table, ("version", "fetched", "new problems", "loaded"))
+
+
+_PROBLEMS_LEAST = ("seen", "line", "batch", "status", "rules", "delivered (masked)")
+"""Columns of problem records that a narrow terminal does without, the least first."""
+
+
+def _problem_table(rows: Sequence[ProblemRecord]) -> Table:
+    table = Table("no.", "feed", "batch", "line", "rules", "reason", "delivered (masked)", "seen", "status")
+    for row in rows:
+        delivered = "  ".join(f"{name}={value}" for name, value in (row.payload or {}).items() if value)
+        table.add_row(
+            str(row.problem_id),
+            f"{row.department}/{row.feed}",
+            str(row.last_batch_id),
+            str(row.last_row_no),
+            "\n".join(row.rules),
+            Text("\n".join(row.reasons)),
+            # As Text: brackets in delivered values are no markup.
+            Text(delivered[:200] or row.text or ""),
+            str(row.times_seen),
+            f"{row.status}: {row.solution}" if row.solution else row.status,
+        )
+    return table
+
+
+def _show_returns(listed: Sequence[ProblemReturn], *, as_json: bool) -> None:
+    if as_json:
+        _print_json([asdict(made) for made in listed])
+        return
+    table = Table("return", "department", "made", "by", "due", "records", "wait", "waived", "solved", "files")
+    for made in listed:
+        table.add_row(
+            str(made.return_id),
+            made.department,
+            _moment(made.made_at),
+            Text(made.made_by),
+            f"{made.due_on}",
+            *(f"{number:,}" for number in (made.problems, made.waiting, made.waived, made.solved)),
+            Text("\n".join(file["name"] for file in made.files or ()) or "not written yet"),
+        )
+    print_fitting(out, table, ("waived", "by", "made", "solved", "files"))
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(CITY_TIME_ZONE).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def _who(by: str | None) -> str:
+    return getpass.getuser() if by is None else by
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"Expected a day like 2026-11-24, got {text!r}.") from None
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}"

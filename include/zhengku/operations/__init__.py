@@ -1,0 +1,1 @@
+"""Operations on what is collected: backfill, replay, redrive, reconciliation, time travel, trial of rules."""

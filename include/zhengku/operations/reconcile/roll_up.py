@@ -1,0 +1,109 @@
+"""The roll-up of the store by feed and day, kept up by what was loaded since it was last asked for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from zhengku.catalog import Catalog
+from zhengku.database import statement, store_connection
+from zhengku.ledger import Connection
+from zhengku.transports.source import DaySum
+
+
+def refresh(url: str, catalog: Catalog, *, whole: bool = False) -> None:
+    """Bring the roll-up to the store as it is: by the batches it does not know yet, or from all rows when `whole`.
+
+    One process at a time; all is seen at one instant. Raises what `store_connection` raises.
+    """
+    with _alone(url) as connection:
+        row = connection.execute(statement("reconcile/has_store_days")).fetchone()
+        assert row is not None
+        if whole or not row[0]:
+            _count_whole(connection, catalog)
+        else:
+            _add_new(connection)
+
+
+@dataclass(frozen=True)
+class RecountedDay:
+    """A day on which the roll-up did not say what the table does: rows `kept` in the roll-up, `counted` in the table.
+
+    Where both numbers are equal, other rows or other times stand there.
+    """
+
+    department: str
+    feed: str
+    license_type: str
+    day: date
+    kept: int
+    counted: int
+
+
+def recount(url: str, catalog: Catalog) -> list[RecountedDay]:
+    """Make the roll-up anew from all rows; return where it had not said what the table does.
+
+    That is what no load did: rows that were changed or deleted by hand, a damaged table, a fault of the roll-up. One
+    process at a time; all is seen at one instant. Reads the whole store. Raises what `store_connection` raises.
+    """
+    with _alone(url) as connection:
+        row = connection.execute(statement("reconcile/has_store_days")).fetchone()
+        assert row is not None
+        if not row[0]:
+            # Nothing was kept that could be proved.
+            _count_whole(connection, catalog)
+            return []
+        _add_new(connection)
+        connection.execute(statement("reconcile/kept_day"))
+        _count_whole(connection, catalog)
+        with connection.cursor(row_factory=class_row(RecountedDay)) as cursor:
+            return cursor.execute(statement("reconcile/recounted_days")).fetchall()
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[Connection]:
+    with store_connection(url) as connection:
+        # The lock belongs to the session: the snapshot is taken only when it is held.
+        connection.execute("select pg_advisory_lock(hashtextextended('zhengku.store_day', 0))")
+        connection.commit()
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield connection
+
+
+def _count_whole(connection: Connection, catalog: Catalog) -> None:
+    connection.execute(statement("reconcile/forget_store_batches"))
+    connection.execute(statement("reconcile/forget_store_days"))
+    for dataset in catalog.reference.standard_fields:
+        connection.execute(statement("reconcile/whole_store_days").format(**_names(dataset)))
+        connection.execute(statement("reconcile/keep_store_sums"), {"dataset": dataset})
+        connection.execute("drop table pg_temp.store_sum")
+    connection.execute(statement("reconcile/loaded_batches"))
+
+
+def _add_new(connection: Connection) -> None:
+    for dataset, batches in connection.execute(statement("reconcile/new_batches")).fetchall():
+        values = {"dataset": dataset, "batches": batches}
+        connection.execute(statement("reconcile/add_store_days").format(**_names(dataset)), values)
+        connection.execute(statement("reconcile/keep_batches"), values)
+    connection.execute(statement("reconcile/forget_empty_days"))
+
+
+def store_days(
+    connection: psycopg.Connection[tuple[object, ...]], department: str, feed: str, since: date, until: date
+) -> dict[date, DaySum]:
+    """Return count and checksum of what the store has of a feed, by day of Asia/Shanghai, both ends inclusive."""
+    values = {"department": department, "feed": feed, "since": since, "until": until}
+    rows = connection.execute(statement("reconcile/store_days"), values).fetchall()
+    return {day: DaySum(int(number), int(total)) for day, number, total in rows}  # type: ignore[misc, call-overload]
+
+
+def _names(dataset: str) -> dict[str, sql.Composable]:
+    return {
+        "store": sql.Identifier("store", dataset),
+        "history": sql.Identifier("store", f"{dataset}_history"),
+        "type_of": sql.SQL("s.license_type" if dataset == "certificate" else "''::text"),
+    }

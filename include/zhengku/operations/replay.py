@@ -1,0 +1,193 @@
+"""Replay: landed deliveries go the whole road again, without the department.
+
+A replayed batch is as old as its delivery: it overtakes nothing that came since, moves no watermark, and counts for no
+night. Today's mapping and rules decide what becomes of its rows: docs/decisions/0025.
+"""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Literal
+
+from psycopg.rows import class_row
+
+from zhengku import clock, ledger
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.database import statement, store_connection
+from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingDamaged, ZhengkuError
+from zhengku.landed.landing import Landed
+from zhengku.ledger import Batch, Connection
+from zhengku.pipeline.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
+
+
+def replayable(
+    connection: Connection,
+    *,
+    batch_ids: Sequence[int] | None = None,
+    department: str | None = None,
+    feed: str | None = None,
+    first_day: date | None = None,
+    last_day: date | None = None,
+) -> list[Batch]:
+    """Return the deliveries that are meant and can go the road again, the oldest first.
+
+    They are named by number, or by department, feed and the days (Asia/Shanghai, both included) on which they came.
+    Raises `ConfigurationError` when one that is named by number cannot be replayed, and says why.
+    """
+    with connection.cursor(row_factory=class_row(Batch)) as cursor:
+        batches = cursor.execute(
+            statement("ledger/replayable"),
+            {
+                "batch_ids": None if batch_ids is None else list(batch_ids),
+                "department": department,
+                "feed": feed,
+                "since": _begin_of(first_day) if first_day else None,
+                "before": _begin_of(last_day + timedelta(days=1)) if last_day else None,
+            },
+        ).fetchall()
+    found = {batch.batch_id for batch in batches}
+    for batch_id in batch_ids or ():
+        if batch_id not in found:
+            raise ConfigurationError(_why_not(ledger.batch_by_id(connection, batch_id)))
+    return batches
+
+
+def replay(
+    road: Pipeline, batches: Sequence[Batch], done_by: str, reason: str, run_id: str | None = None
+) -> list[Batch]:
+    """Let landed deliveries go the whole road again, in the order given; return the batches that they are now.
+
+    One that fails does not keep the others from going on: its error is raised in the end, of several the first. With
+    the same `run_id` again, what an earlier try has done is found.
+    Raises `ConfigurationError` without a name and a reason, `DeliveryUnavailable` for a file that is gone,
+    `LandingDamaged` for one that is not what was landed, and what the steps of the road raise.
+    """
+    expect_said("replays", done_by, reason)
+    run_id = run_id or again_run_id("replay")
+    done: list[Batch] = []
+    failures: list[ZhengkuError] = []
+    for source in batches:
+        try:
+            landed = _whole(road, source)
+            with store_connection(road.settings.database_url) as connection:
+                batch = record_again(road, connection, source, landed, run_id, "replay", done_by, reason)
+                # Of a row that was quarantined it is known which problem it was.
+                connection.execute(
+                    statement("review/reread_rows"),
+                    {
+                        "department": source.department,
+                        "feed": source.feed,
+                        "problem_ids": None,
+                        "batch_id": batch.batch_id,
+                        "redrives_batch_id": source.batch_id,
+                    },
+                )
+            done.append(road.load(batch.batch_id))
+        except ZhengkuError as error:
+            log.warning("Batch %d is not replayed: %s", source.batch_id, error)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def again_run_id(what: Literal["replay", "redrive"]) -> str:
+    """Make the run id of batches that go the road again, of a moment and unlike any other."""
+    return f"{what}__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+
+
+def expect_said(does_what: str, done_by: str, reason: str) -> None:
+    """Raise `ConfigurationError` without a name and a reason."""
+    if not done_by.strip() or not reason.strip():
+        raise ConfigurationError(f"Expected who {does_what} and why, got a blank. Both are kept as evidence: say them.")
+
+
+def record_again(
+    road: Pipeline,
+    connection: Connection,
+    source: Batch,
+    landed: Landed,
+    run_id: str,
+    origin: Literal["replay", "redrive", "reread"],
+    done_by: str,
+    reason: str,
+) -> Batch:
+    """Enter a landed file as a batch as old as the delivery that it came with."""
+    feed = road.catalog.feed(source.department, source.feed)
+    return ledger.record_batch(
+        connection,
+        {
+            "department": source.department,
+            "feed": source.feed,
+            "dataset": source.dataset,
+            "license_type": source.license_type,
+            "run_id": run_id,
+            "status": "landed",
+            "source_name": f"{source.source_name}（重新处理批次{source.batch_id}）",
+            "source_bytes": landed.size,
+            "source_modified_at": source.source_modified_at,
+            "sha256": landed.digests["sha256"],
+            "landing_path": landed.path,
+            "landed_at": source.landed_at,
+            "manifest": source.manifest if origin == "replay" else None,
+            "window_start": None,
+            "window_end": None,
+            "position_at": None,
+            "position_key": [],
+            "config_digest": road.config_digest(feed),
+            "absent_fields": sorted(feed.absent_fields),
+            "rule_id": None,
+            "reason": None,
+            "detail": None,
+            "origin": origin,
+            "redrives_batch_id": source.batch_id,
+            # It is no delivery of a night, and of redriven rows most were wrong: rules for a delivery as a whole do not
+            # hold it.
+            "released_by": done_by,
+            "release_reason": reason,
+        },
+    )
+
+
+def _whole(road: Pipeline, source: Batch) -> Landed:
+    """Return the landed file of a batch once it has proved to be what was landed."""
+    assert source.landing_path is not None
+    assert source.sha256 is not None
+    if not road.landing.holds(source.landing_path, source.source_bytes):
+        raise DeliveryUnavailable(
+            f"Batch {source.batch_id}: expected {source.source_bytes} bytes at {source.landing_path} in the landing "
+            "area, and they are not there. Restore the file from a backup, or ask the department to deliver it again."
+        )
+    digest = road.landing.sha256(source.landing_path)
+    if digest != source.sha256:
+        raise LandingDamaged(
+            f"Batch {source.batch_id}: {source.landing_path} in the landing area has the SHA-256 {digest}, and what "
+            f"was landed had {source.sha256}: it was changed since. Nothing was loaded. Restore the file from a "
+            "backup, or ask the department to deliver it again."
+        )
+    return Landed(source.landing_path, source.source_bytes, {"sha256": source.sha256})
+
+
+def _begin_of(day: date) -> datetime:
+    return datetime.combine(day, time(), CITY_TIME_ZONE)
+
+
+def _why_not(batch: Batch) -> str:
+    if batch.origin == "reconciliation":
+        why = "it holds what a comparison with the source found, and nothing was delivered"
+    elif batch.origin not in ("delivery", "backfill"):
+        why = f"it is a {batch.origin} of batch {batch.redrives_batch_id}: replay that one"
+    elif batch.repeats_batch_id is not None:
+        why = f"it has the same file as batch {batch.repeats_batch_id}: replay that one"
+    elif batch.status == "held":
+        why = "it is held: release it (`zhengku release`), which takes it through the road"
+    elif batch.status == "rejected" and batch.landing_path is not None:
+        why = f"it was given back ({batch.rule_id}): the department has to deliver it anew"
+    elif batch.landing_path is None:
+        why = "nothing of it was landed"
+    else:
+        why = f"it is {batch.status} and goes on by itself with the next run of its department"
+    return f"Batch {batch.batch_id} cannot be replayed: {why}."

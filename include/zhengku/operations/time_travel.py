@@ -1,0 +1,97 @@
+"""Time travel: the store as it was known at a moment, and as it stood by the departments' own clocks.
+
+The functions are `sql/functions/as_of.sql`; what they can and cannot tell: docs/decisions/0026.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from zhengku.catalog import Catalog
+from zhengku.catalog.record_masks import field_mask, mask_key
+from zhengku.ledger import Connection
+from zhengku.masking import mask_text
+
+
+def versions_as_of(
+    connection: Connection,
+    catalog: Catalog,
+    dataset: str,
+    known_at: datetime,
+    *,
+    valid_at: datetime | None = None,
+    license_type: str | None = None,
+    record_key: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Read the versions of a data set that were in the store at `known_at`, by key, masked.
+
+    `record_key` is found in any writing of its brackets, dashes, blanks, width and, where the type does not tell, case.
+    With `valid_at`, those of them that stood then by the departments' clocks. Without it, records that were deleted or
+    had disappeared are among them, marked as they were.
+    """
+    with connection.cursor(name="as_of", row_factory=dict_row) as cursor:
+        cursor.execute(
+            sql.SQL("select * from {source} where {where} order by record_key").format(
+                source=_source(dataset, valid_at), where=_where(license_type, record_key)
+            ),
+            _values(known_at, valid_at, license_type, record_key),
+        )
+        masks = {name: field_mask(name, field.personal) for name, field in catalog.standard_fields(dataset).items()}
+        for row in cursor:
+            # Extensions are the departments' own words: nobody has said of all of them what they tell of a person.
+            row.pop("extension")
+            key = mask_key(row["record_key"], row["department"], row["feed"], catalog)
+            yield {
+                name: masks.get(name, mask_text)(value) if isinstance(value, str) else value
+                for name, value in row.items()
+            } | {"record_key": key}
+
+
+def count_as_of(
+    connection: Connection,
+    dataset: str,
+    known_at: datetime,
+    *,
+    valid_at: datetime | None = None,
+    license_type: str | None = None,
+    record_key: str | None = None,
+) -> tuple[int, int]:
+    """Count what `versions_as_of` would return: records that stood, and records that were marked as removed."""
+    row = connection.execute(
+        sql.SQL(
+            "select count(*) filter (where removal is null), count(*) filter (where removal is not null)"
+            " from {source} where {where}"
+        ).format(source=_source(dataset, valid_at), where=_where(license_type, record_key)),
+        _values(known_at, valid_at, license_type, record_key),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def _source(dataset: str, valid_at: datetime | None) -> sql.Composed:
+    if valid_at is None:
+        return sql.SQL("{}(%(known_at)s)").format(sql.Identifier("store", f"{dataset}_as_of"))
+    return sql.SQL("{}(%(valid_at)s, %(known_at)s)").format(sql.Identifier("store", f"{dataset}_valid_at"))
+
+
+def _where(license_type: str | None, record_key: str | None) -> sql.Composed:
+    # A condition only where it is asked for: then the type's partition and the key's index are all that is read.
+    parts = [sql.SQL("true")]
+    if license_type is not None:
+        parts.append(sql.SQL("license_type = %(license_type)s"))
+    if record_key is not None:
+        # Named as somebody writes it, in whatever brackets, dashes and width. One that kept its key when others were
+        # brought to the form in which they are compared is found by that.
+        parts.append(
+            sql.SQL("record_key in (%(record_key)s, clean.key(%(record_key)s), clean.key_as_written(%(record_key)s))")
+        )
+    return sql.SQL(" and ").join(parts)
+
+
+def _values(
+    known_at: datetime, valid_at: datetime | None, license_type: str | None, record_key: str | None
+) -> dict[str, Any]:
+    return {"known_at": known_at, "valid_at": valid_at, "license_type": license_type, "record_key": record_key}

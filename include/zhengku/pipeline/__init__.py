@@ -1,0 +1,1 @@
+"""The pipeline: collect, stage, validate and load, step by step, for batches and runs."""

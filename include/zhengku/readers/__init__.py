@@ -1,0 +1,1 @@
+"""Readers: a landed delivery's bytes become rows for PostgreSQL's COPY."""

@@ -1,0 +1,281 @@
+"""How rows leave a database: as the text that the server sends, wherever its driver lets it.
+
+A driver that makes Python's times and numbers of values cannot make one of every value: `infinity`, a year of five
+digits or 24:00 would end a reading, and what it makes is written as text again. MySQL and MariaDB are read by asyncmy,
+whose parser is in C; by PyMySQL where asyncmy is missing or the address has options that it does not know.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.landed.row_file import Turns
+
+log = logging.getLogger(__name__)
+
+Row = tuple[Any, ...]
+
+MYSQL_SESSION: Final = timezone(timedelta(hours=8))
+"""The zone of our sessions at MySQL and MariaDB: fixed, since not every server has tables of named ones."""
+
+_TIMESTAMP: Final = 7
+_TIMESTAMPTZ: Final = 1184
+# Asia/Shanghai had summer time in these years, which a fixed zone does not know.
+_SUMMERS: Final = frozenset({b"1986", b"1987", b"1988", b"1989", b"1990", b"1991"})
+_ZONE: Final = re.compile(r"[+-]\d\d(?::\d\d){0,2}(?=$| BC)")
+_KNOWN_OPTIONS: Final = frozenset(
+    {"unix_socket", "charset", "ssl_ca", "ssl_cert", "ssl_key", "ssl_capath", "ssl_cipher", "ssl_check_hostname"}
+)
+_CONNECT: Final = frozenset(
+    {"host", "port", "user", "password", "database", "unix_socket", "charset", "ssl", "connect_timeout", "read_timeout"}
+    | {"init_command"}
+)
+
+
+class RowReader:
+    """Reads rows by SQLAlchemy, their values as the driver gives them.
+
+    `turns` says, by place of a column of the last query, what makes the landed text of its values.
+    """
+
+    sends: str = "values"
+    """`text` or `bytes` where values are those that the server sends; `values` where the driver made something else."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.turns: Turns = {}
+        self._connection = connection
+
+    def fetch(self, query: sa.Select[Any]) -> Sequence[Row]:
+        """Return all rows; raises what SQLAlchemy raises."""
+        result = self._connection.execution_options(stream_results=False).execute(query)
+        self._describe(result)
+        # Every row is in memory here already; a row of SQLAlchemy's own would be one more of each.
+        assert result.cursor is not None
+        rows = [tuple(row) for row in result] if self.sends == "values" else list(result.cursor.fetchall())
+        result.close()
+        return rows
+
+    def ask(self, query: sa.Select[Any]) -> Callable[[], Sequence[Row]]:
+        """Return what gives the rows of a query; a reader may begin to fetch them before they are wanted."""
+        return lambda: self.fetch(query)
+
+    def stream(self, query: sa.Select[Any], size: int) -> Iterator[Sequence[Row]]:
+        """Yield rows, at most `size` at a time, of which no more lie in memory."""
+        result = self._connection.execution_options(stream_results=True).execute(query)
+        self._describe(result)
+        for part in result.partitions(size):
+            yield [tuple(row) for row in part]
+
+    def _describe(self, result: sa.CursorResult[Any]) -> None:
+        assert result.cursor is not None
+        self.turns = self._turns(result.cursor.description)
+
+    def _turns(self, description: Sequence[Any]) -> Turns:
+        return {}
+
+
+class PostgresReader(RowReader):
+    """Reads PostgreSQL by psycopg; every value but a truth value and bytes is the server's text."""
+
+    sends = "text"
+
+    def __init__(self, connection: sa.Connection) -> None:
+        super().__init__(connection)
+        driver: Any = connection.connection.driver_connection
+        for kind in psycopg.postgres.types:
+            for oid in (kind.oid, kind.array_oid):
+                if oid and kind.name not in ("bool", "bytea"):
+                    driver.adapters.register_loader(oid, psycopg.types.string.TextLoader)
+
+    def _turns(self, description: Sequence[Any]) -> Turns:
+        return {place: _without_zone for place, column in enumerate(description) if column[1] == _TIMESTAMPTZ}
+
+
+class PyMysqlReader(RowReader):
+    """Reads MySQL and MariaDB by PyMySQL; every value is the server's bytes."""
+
+    sends = "bytes"
+
+    def __init__(self, connection: sa.Connection) -> None:
+        super().__init__(connection)
+        driver: Any = connection.connection.driver_connection
+        driver.decoders = {}
+        driver.use_unicode = False
+
+    def _turns(self, description: Sequence[Any]) -> Turns:
+        return _city_times(description)
+
+
+class AsyncmyReader(RowReader):
+    """Reads MySQL and MariaDB by asyncmy, over a connection and a transaction of its own; values are bytes.
+
+    It works in a thread of its own, so that the server makes the next page while the last one is written.
+    """
+
+    sends = "bytes"
+
+    def __init__(self, connection: sa.Connection, arguments: Mapping[str, Any]) -> None:
+        super().__init__(connection)
+        self._arguments = arguments
+        self._driver: Any = None
+        self._runner = asyncio.Runner()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="asyncmy")
+
+    def begin(self, statements: Sequence[str]) -> None:
+        """Connect, and run the statements that begin the transaction."""
+        from asyncmy import converters
+
+        # Without the decoders of results; the encoders of parameters are needed.
+        encoders = {kind: encoder for kind, encoder in converters.conversions.items() if not isinstance(kind, int)}
+
+        async def connect() -> None:
+            import asyncmy
+
+            self._driver = await asyncmy.connect(**self._arguments, conv=encoders, use_unicode=False)
+            async with self._driver.cursor() as cursor:
+                for text in statements:
+                    await cursor.execute(text)
+
+        self._begun(connect)()
+
+    def close(self) -> None:
+        """Close the connection, in whatever state it is, when what was begun has ended."""
+
+        def close() -> None:
+            if self._driver is not None:
+                self._driver.close()
+            self._runner.close()
+
+        self._thread.submit(close).result()
+        self._thread.shutdown()
+
+    def fetch(self, query: sa.Select[Any]) -> Sequence[Row]:
+        """Return all rows; raises what SQLAlchemy raises."""
+        return self.ask(query)()
+
+    def ask(self, query: sa.Select[Any]) -> Callable[[], Sequence[Row]]:
+        """Begin to fetch the rows of a query, and return what gives them; it raises what SQLAlchemy raises."""
+        text, parameters = self._compiled(query)
+
+        async def fetch() -> Sequence[Row]:
+            async with self._driver.cursor() as cursor:
+                await cursor.execute(text, parameters)
+                self.turns = _city_times(cursor.description)
+                rows: Sequence[Row] = await cursor.fetchall()
+                return rows
+
+        return self._begun(fetch)
+
+    def stream(self, query: sa.Select[Any], size: int) -> Iterator[Sequence[Row]]:
+        """Yield rows, at most `size` at a time, of which no more lie in memory."""
+        from asyncmy.cursors import SSCursor
+
+        text, parameters = self._compiled(query)
+        cursor: Any = self._driver.cursor(SSCursor)
+
+        async def begin() -> None:
+            await cursor.execute(text, parameters)
+            self.turns = _city_times(cursor.description)
+
+        async def part() -> Sequence[Row]:
+            rows: Sequence[Row] = await cursor.fetchmany(size)
+            return rows
+
+        self._begun(begin)()
+        while rows := self._begun(part)():
+            yield rows
+        self._begun(cursor.close)()
+
+    def _compiled(self, query: sa.Select[Any]) -> tuple[str, Mapping[str, Any]]:
+        compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"render_postcompile": True})
+        return compiled.string, compiled.params
+
+    def _begun(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Begin `work` and return what waits for its end; an error of the driver becomes SQLAlchemy's of its like."""
+        from asyncmy.errors import Error
+
+        running = self._thread.submit(lambda: self._runner.run(work()))
+
+        def result() -> Any:
+            try:
+                return running.result()
+            except Error as error:
+                wrapped = exc.DBAPIError.instance(None, None, error, Error, hide_parameters=True)
+            # Not chained: the driver's text may quote values.
+            raise wrapped from None
+
+        return result
+
+
+@contextmanager
+def open_row_reader(
+    connection: sa.Connection, url: sa.URL, arguments: Mapping[str, Any], begin: Sequence[str]
+) -> Iterator[RowReader]:
+    """Give the reader for a connection whose catalogue was looked at; it is not used for anything else after.
+
+    `arguments` are those of its driver, `begin` the statements that begin a transaction of its kind.
+    """
+    driver = connection.dialect.driver
+    if connection.dialect.name == "postgresql" and driver == "psycopg":
+        yield PostgresReader(connection)
+    elif driver == "pymysql":
+        wanted = _asyncmy_arguments(connection, url, arguments)
+        if wanted is None:
+            yield PyMysqlReader(connection)
+            return
+        reader = AsyncmyReader(connection, wanted)
+        # The department sees one connection at a time.
+        connection.close()
+        try:
+            reader.begin(begin)
+            yield reader
+        finally:
+            reader.close()
+    else:
+        yield RowReader(connection)
+
+
+def _asyncmy_arguments(connection: sa.Connection, url: sa.URL, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what asyncmy connects with; None where PyMySQL must read."""
+    try:
+        import asyncmy  # noqa: F401
+    except ImportError:
+        log.info("asyncmy is not installed: rows are read by PyMySQL, which takes several times as long.")
+        return None
+    if foreign := set(url.query) - _KNOWN_OPTIONS:
+        log.info("Rows are read by PyMySQL: asyncmy does not know %s of the address.", ", ".join(sorted(foreign)))
+        return None
+    _, known = connection.dialect.create_connect_args(url)
+    return {name: value for name, value in {**known, **arguments}.items() if name in _CONNECT}
+
+
+def _city_times(description: Sequence[Any]) -> Turns:
+    return {place: _to_city_time for place, column in enumerate(description) if column[1] == _TIMESTAMP}
+
+
+def _to_city_time(values: Sequence[Any]) -> Sequence[Any]:
+    """Turn TIMESTAMPs of `MYSQL_SESSION` into times of Asia/Shanghai."""
+    if _SUMMERS.isdisjoint({value[:4] for value in values if value is not None}):
+        return values
+    return [value if value is None or value[:4] not in _SUMMERS else _in_summer(value) for value in values]
+
+
+def _in_summer(value: bytes) -> bytes:
+    moment = datetime.fromisoformat(value.decode()).replace(tzinfo=MYSQL_SESSION).astimezone(CITY_TIME_ZONE)
+    # The fraction, as many digits as the column has, is not touched.
+    return moment.strftime("%Y-%m-%d %H:%M:%S").encode() + value[19:]
+
+
+def _without_zone(values: Sequence[Any]) -> Sequence[Any]:
+    """Take the offset off texts that are times of Asia/Shanghai, the zone of the session."""
+    return [None if value is None else _ZONE.sub("", value) for value in values]

@@ -1,0 +1,58 @@
+"""The file drop at work."""
+
+from collections.abc import Iterable
+from typing import BinaryIO, ClassVar
+
+from zhengku.landed.address import without_login
+from zhengku.readers.reader import Reader
+from zhengku.readers.records import open_records
+from zhengku.readers.workbook import WorkbookForm
+from zhengku.readers.workbook_process import WorkbookApart
+from zhengku.transports.connector import Connector, SampleSource
+from zhengku.transports.file_drop.model import CsvFormat, FileDrop
+from zhengku.transports.file_drop.source import FileDropSource
+from zhengku.transports.file_drop.untaken import untaken_in
+from zhengku.transports.source import Source, UntakenFile
+from zhengku.transports.transport import Transport
+
+
+class FileDropConnector(Connector[FileDrop]):
+    """Files in a folder of this machine, or behind SFTP; `address` is a path or `sftp://…`."""
+
+    example_address: ClassVar[str] = "/drop"
+
+    def source(self, address: str, slots: int) -> Source:
+        """Return the drop."""
+        return FileDropSource(self.settings, address)
+
+    def open_reader(self, content: BinaryIO) -> Reader:
+        """Open a CSV file or a spreadsheet, as the feed's format says."""
+        form = self.settings.format
+        if isinstance(form, CsvFormat):
+            return open_records(
+                content,
+                required_columns=self.feed.required_columns,
+                encodings=form.encodings,
+                delimiter=form.delimiter,
+                max_record_bytes=form.max_record_bytes,
+                max_record_lines=form.max_record_lines,
+                max_columns=form.max_columns,
+                max_title_rows=form.max_title_rows,
+                allow_empty=form.allow_empty,
+            )
+        return WorkbookApart(content, self.feed.required_columns, WorkbookForm.of(form))
+
+    def sample_source(self, address: str, slots: int, rows: int) -> SampleSource:
+        """Return the drop: a file is read whole, a spreadsheet has its end at its beginning."""
+        return SampleSource(self.source(address, slots), None)
+
+    def nothing_delivered(self, address: str) -> str:
+        """Name the files that were expected."""
+        drop = self.settings
+        what = f"{drop.pattern} with its manifest" if drop.manifest == "required" else drop.pattern
+        return f"No file {what} in {without_login(address)}/{drop.folder} for {self.feed.name}."
+
+    def untaken_files(self, address: str, takers: Iterable[tuple[str, Transport]]) -> list[UntakenFile]:
+        """Look through the drop's folders."""
+        drops = [(own, taker) for own, taker in takers if isinstance(taker, FileDrop)]
+        return untaken_in(address, self.settings.connection, drops)

@@ -1,0 +1,135 @@
+"""Files of a drop that no feed takes: beside the right folder, packed, in another form, or called otherwise."""
+
+import logging
+import posixpath
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from zhengku import clock
+from zhengku.landed.address import without_login
+from zhengku.transports.file_drop.entry import DropFolder, Entry
+from zhengku.transports.file_drop.folder import open_folder
+from zhengku.transports.file_drop.model import FileDrop
+from zhengku.transports.file_drop.names import clean_name, described_by, is_left_alone, is_manifest, takes
+from zhengku.transports.source import UntakenFile
+
+log = logging.getLogger(__name__)
+
+DEEPEST: Final = 4
+"""Folders below the connection's address that are looked into."""
+
+MOST_LOOKED_AT: Final = 20_000
+"""Names that are looked at; of a drop with more, the rest is not told."""
+
+MANIFEST_DAYS: Final = 1
+"""How long a file may wait for the manifest without which it is not collected."""
+
+_KINDS: Final = {
+    (".zip", ".rar", ".7z", ".gz", ".tgz", ".tar", ".bz2", ".xz"): "压缩包，请解压后提交",
+    (".xls", ".xlsb", ".et", ".ods"): "不支持的电子表格格式，请另存为约定的格式（CSV或XLSX）后提交",
+    (".doc", ".docx", ".wps", ".pdf", ".jpg", ".jpeg", ".png", ".ofd"): "不是数据文件，请提交CSV或XLSX",
+}
+
+
+def place_of(address: str, below: str) -> str:
+    """Return where a folder below an address is, to be compared with others; no login in it."""
+    if "://" not in address:
+        return str((Path(address) / below).resolve())
+    scheme, _, rest = without_login(address).partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}{posixpath.normpath('/' + f'{path}/{below}'.strip('/'))}"
+
+
+def folders_below(address: str, drops: Sequence[tuple[str, FileDrop]]) -> dict[str, list[FileDrop]]:
+    """Return the drops by their folder below `address`, of those that are there; each comes with its own address."""
+    root = place_of(address, "")
+    found: dict[str, list[FileDrop]] = {}
+    for own_address, drop in drops:
+        place = place_of(own_address, drop.folder)
+        if place == root:
+            found.setdefault("", []).append(drop)
+        elif place.startswith(root.rstrip("/") + "/"):
+            found.setdefault(place[len(root.rstrip("/")) + 1 :], []).append(drop)
+    return found
+
+
+def untaken_in(address: str, connection: str, drops: Sequence[tuple[str, FileDrop]]) -> list[UntakenFile]:
+    """Return the files below a connection's address that none of the `drops` (with their addresses) takes, by name.
+
+    Raises what `open_folder` raises, and `OSError` when the folder cannot be read.
+    """
+    with open_folder(address, "", connection) as root:
+        return untaken_files(root, folders_below(address, drops))
+
+
+def untaken_files(root: DropFolder, drops: Mapping[str, Sequence[FileDrop]]) -> list[UntakenFile]:
+    """Return the files in a connection's folders that no feed takes, by name; `drops` are those of each folder.
+
+    What is hidden, unfinished or a manifest of a file that is collected is left alone. Raises `OSError` when `root`
+    cannot be read.
+    """
+    found: list[UntakenFile] = []
+    looked_at = 0
+    waiting: deque[tuple[str, DropFolder]] = deque([("", root)])
+    while waiting:
+        path, folder = waiting.popleft()
+        try:
+            names = folder.names()
+        except OSError as error:
+            if not path:
+                raise
+            log.warning("%s in the file drop cannot be looked into: %s.", path, error.strerror or type(error).__name__)
+            continue
+        here = drops.get(path, ())
+        for raw_name, known in names.items():
+            looked_at += 1
+            if looked_at > MOST_LOOKED_AT:
+                log.warning("The file drop holds more than %d names; the rest is not looked at.", MOST_LOOKED_AT)
+                return sorted(found, key=lambda file: file.name)
+            name = clean_name(raw_name)
+            if is_left_alone(name):
+                continue
+            try:
+                entry = known or folder.entry(raw_name)
+            except (OSError, OverflowError, ValueError) as error:
+                # A link to nothing, a file just removed.
+                log.debug("%s cannot be looked at: %s", name, type(error).__name__)
+                continue
+            below = f"{path}/{name}" if path else name
+            taken_by = [drop for drop in here if takes(drop, name)]
+            if entry.is_folder and not taken_by:
+                if below.count("/") < DEEPEST:
+                    waiting.append((below, folder.below(raw_name)))
+            elif entry.is_file and (reason := _reason(name, entry, taken_by, here, path, names)):
+                found.append(UntakenFile(below, entry.size, entry.modified_at, reason))
+    return sorted(found, key=lambda file: file.name)
+
+
+def _reason(
+    name: str,
+    entry: Entry,
+    taken_by: Sequence[FileDrop],
+    here: Sequence[FileDrop],
+    path: str,
+    names: Mapping[bytes, Entry | None],
+) -> str | None:
+    """Return why no feed takes a file; None for one that is taken, and for a manifest of such a file."""
+    if taken_by:
+        if any(drop.manifest != "required" for drop in taken_by) or entry.modified_at > clock.now() - timedelta(
+            days=MANIFEST_DAYS
+        ):
+            return None
+        manifests = {described_by(other).casefold() for other in map(clean_name, names) if is_manifest(other)}
+        return None if name.casefold() in manifests else "缺少约定的清单文件，未采集"
+    if is_manifest(name) and any(takes(drop, described_by(name)) for drop in here):
+        return None
+    for suffixes, reason in _KINDS.items():
+        if name.casefold().endswith(suffixes):
+            return reason
+    if not here:
+        return "不在约定的目录中" if not path else f"目录“{path}”没有来源接收"
+    patterns = "、".join(dict.fromkeys(drop.pattern for drop in here))
+    return f"文件名与约定的不符（约定：{patterns}）"

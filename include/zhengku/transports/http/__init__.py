@@ -1,0 +1,1 @@
+"""The HTTP interface of a department or of the sharing platform."""
