@@ -7,14 +7,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
 from unittest import mock
 
-from zhengku.cli.main import backfill as backfill_cli
-from zhengku.cli.main import clearance as clearance_cli
-from zhengku.cli.main import history as history_cli
-from zhengku.cli.main import main as cli
-from zhengku.cli.main import reconcile as reconcile_cli
-from zhengku.cli.main import review as review_cli
-from zhengku.cli.main import rules as rules_cli
-from zhengku.cli.main import stock as stock_cli
+from zhengku.cli import common
+from zhengku.cli.main import main
 
 WIDTH = 400
 """Columns of the terminal: wide enough that no cell is cut."""
@@ -27,21 +21,13 @@ def zhengku(environment: Mapping[str, str], *arguments: str) -> CompletedProcess
     with (
         mock.patch.dict(os.environ, environment),
         mock.patch("sys.argv", ["zhengku", *arguments]),
-        mock.patch.object(cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(cli, "err", cli.Console(width=WIDTH, stderr=True)),
-        mock.patch.object(clearance_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(backfill_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(stock_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(history_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(rules_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(review_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(reconcile_cli, "out", cli.Console(width=WIDTH)),
-        mock.patch.object(rules_cli, "err", cli.Console(width=WIDTH, stderr=True)),
+        mock.patch.object(common.out, "_width", WIDTH),
+        mock.patch.object(common.err, "_width", WIDTH),
         redirect_stdout(out),
         redirect_stderr(err),
     ):
         try:
-            cli.main()
+            main()
         except SystemExit as end:
             code = end.code
     status = code if isinstance(code, int) else 0 if code is None else 1

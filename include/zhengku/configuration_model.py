@@ -17,6 +17,7 @@ WholeNumber = Annotated[int, Field(strict=True)]
 
 
 def wrong(message: str, mend: str) -> PydanticCustomError:
+    """Return a mistake in a configuration file, to be raised by a validator, with how it is fixed."""
     return PydanticCustomError("catalog", "{message}", {"message": message, "mend": mend})
 
 

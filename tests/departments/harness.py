@@ -152,7 +152,9 @@ class DepartmentRoad:
         feed = self.road.catalog.feed(department, feed_id)
         source = _SampleSource(landed_bytes(feed, rows))
         [delivery] = source.deliveries(Window())
-        batch = self.road.collector.collect_delivery(feed, source, delivery, secrets.token_hex(4), again=False, advance_watermark=False)
+        batch = self.road.collector.collect_delivery(
+            feed, source, delivery, secrets.token_hex(4), again=False, advance_watermark=False
+        )
         return self.road.load(batch.batch_id)
 
     def stored(self, department: str, feed_id: str) -> list[dict[str, Any]]:

@@ -33,11 +33,11 @@ STEPS = {
 
 def walk(installation, batch_id: int, *, dies_in: str | None) -> int:
     """Load a batch in a process of its own, which may be killed within a step; return how it ended."""
-    kill = f"{DIE}import zhengku.pipeline.pipeline\n{STEPS[dies_in]} = die\n" if dies_in else ""
-    road = (
-        "from zhengku.pipeline.pipeline import Pipeline\nfrom zhengku.settings import Settings\nRoad(Settings.load())"
+    patched = f"import {STEPS[dies_in].rpartition('.')[0]}\n{STEPS[dies_in]} = die\n" if dies_in else ""
+    code = (
+        f"{DIE}{patched}from zhengku.pipeline.pipeline import Pipeline\nfrom zhengku.settings import Settings\n"
+        f"Pipeline(Settings.load()).load({batch_id})"
     )
-    code = f"{kill}{road}.load({batch_id})"
     environment = {**os.environ, **installation.settings.environment, "ZHENGKU_HOME": str(installation.settings.home)}
     return subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
 

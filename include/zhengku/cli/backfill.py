@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from zhengku import clock
 from zhengku.catalog import load_catalog
+from zhengku.cli.common import AsJson, out, print_json
 from zhengku.database import store_connection
 from zhengku.errors import BackfillIncomplete, ConfigurationError, ZhengkuError
 from zhengku.operations.backfill import (
@@ -33,7 +33,6 @@ from zhengku.settings import Settings
 
 backfill_app = typer.Typer(no_args_is_help=True, help="The backfill (回溯): what was issued since 2019, by month.")
 
-out = Console()
 
 _MONTH = "YYYY-MM"
 
@@ -42,7 +41,6 @@ To = Annotated[str, typer.Option("--to", metavar=_MONTH, help="The last month.")
 Departments = Annotated[list[str] | None, typer.Option("--department", help="Only this; may be given several times.")]
 Again = Annotated[bool, typer.Option("--again", help="Read months anew that are done.")]
 Here = Annotated[bool, typer.Option("--here", help="Walk the months in this process, without Airflow.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @backfill_app.command()
@@ -127,7 +125,7 @@ def show_progress(
             }
             for line in lines
         ]
-        print(json.dumps(listed, ensure_ascii=False, indent=2))  # noqa: T201
+        print_json(listed)
         return
     table = Table("department", "year", "months", "rows", "written", show_lines=False)
     for line in lines:

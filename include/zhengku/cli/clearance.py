@@ -1,13 +1,11 @@
 """`zhengku clearance`: publish, read and check the lists of daily clearance (日清清单) without Airflow."""
 
-import json
 import sys
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +15,7 @@ from zhengku.catalog.clearance_config import DUE_DAYS, ListKind
 from zhengku.clearance import lists
 from zhengku.clearance.lists import Connection, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.publish import DailyClearance
-from zhengku.clock import CITY_TIME_ZONE
+from zhengku.cli.common import AsJson, clock_text, day_of, out, print_json
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.report.fitting import print_fitting
@@ -25,9 +23,7 @@ from zhengku.settings import Settings
 
 clearance_app = typer.Typer(no_args_is_help=True, help="The lists of cases that nobody rated, and the rates (好差评).")
 
-out = Console()
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The list's day (Asia/Shanghai).")]
 Kind = Annotated[ListKind | None, typer.Option(help="Working list (16:30) or final list (24:00) of the day.")]
 Districts = Annotated[list[str] | None, typer.Option(help="Only rows of this district; more than once for more.")]
@@ -60,7 +56,7 @@ def publish(
     if day is None or kind is None:
         published = clearance.publish_due(now, only_if_fresh)
     else:
-        asked = _day(day)
+        asked = day_of(day)
         clearance.check_day(asked, kind, now)
         if not is_sure:
             _ask_about_old_list(asked, kind)
@@ -118,7 +114,7 @@ def list_(
             )
         )
     if as_json:
-        _print_json({**asdict(published), "rows": [asdict(row) for row in rows]})
+        print_json({**asdict(published), "rows": [asdict(row) for row in rows]})
         return
     _show_lists([published], as_json=False)
     table = Table(
@@ -134,7 +130,7 @@ def list_(
             Text(row.record_key),
             Text(row.service_item_name or ""),
             Text(row.applicant or ""),
-            _moment(row.finished_at),
+            clock_text(row.finished_at),
             Text(f"{row.age_working_days}{' overdue' if row.overdue else ''}"),
         )
     print_fitting(out, table, ("department", "district", "applicant", "item"))
@@ -155,7 +151,7 @@ def left_(
         published = _published(connection, day, kind, version)
         rows = lists.left(connection, published, _districts(catalog, district))
     if as_json:
-        _print_json([asdict(row) for row in rows])
+        print_json([asdict(row) for row in rows])
         return
     table = Table("reason", "section", "district", "department", "hall, window, handler", "case", "item", "finished")
     for row in rows:
@@ -167,7 +163,7 @@ def left_(
             Text("\n".join(part for part in (row.hall, row.window, row.handler) if part)),
             Text(row.record_key),
             Text(row.service_item_name or ""),
-            _moment(row.finished_at),
+            clock_text(row.finished_at),
         )
     print_fitting(out, table, ("department", "district", "section", "item"))
     counts = published.counts
@@ -193,14 +189,14 @@ def rates(
     if refresh:
         DailyClearance(settings).refresh_rates()
     catalog = load_catalog(settings.catalog_folder)
-    last = _day(last_day) if last_day else clock.today() - timedelta(days=1)
-    first = _day(first_day) if first_day else last
+    last = day_of(last_day) if last_day else clock.today() - timedelta(days=1)
+    first = day_of(first_day) if first_day else last
     if last < first:
         raise ConfigurationError(f"The span ends before it begins: {first} to {last}. Exchange the two.")
     with store_connection(settings.database_url) as connection:
         groups = lists.rates(connection, catalog, first, last, by)
     if as_json:
-        _print_json([asdict(group) for group in groups])
+        print_json([asdict(group) for group in groups])
         return
     table = Table(by, "rate", "value", "of", "definition")
     for group in groups:
@@ -234,7 +230,7 @@ def verify(day: Day = None, kind: Kind = None, version: Version = None, as_json:
         published = _published(connection, day, kind, version)
         found = DailyClearance(settings).verify(connection, published)
     if as_json:
-        _print_json([asdict(discrepancy) for discrepancy in found])
+        print_json([asdict(discrepancy) for discrepancy in found])
     else:
         table = Table("service", "on the list", "by the store")
         for discrepancy in found:
@@ -254,7 +250,7 @@ def _published(connection: Connection, day: str | None, kind: ListKind | None, v
         wanted = "any list"
     else:
         kinds: tuple[ListKind, ...] = ("final", "working") if kind is None else (kind,)
-        versions = (lists.published(connection, _day(day), each, version) for each in kinds)
+        versions = (lists.published(connection, day_of(day), each, version) for each in kinds)
         found = next((published for published in versions if published is not None), None)
         wanted = f"a {kind or 'working or final'} list of {day}" + (f", version {version}" if version else "")
     if found is None:
@@ -271,16 +267,9 @@ def _districts(catalog: Catalog, districts: list[str] | None) -> list[str] | Non
     return districts or None
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"Expected a day like 2026-01-31, got {text!r:.40}.") from None
-
-
 def _show_lists(published: list[PublishedList], *, as_json: bool) -> None:
     if as_json:
-        _print_json([asdict(each) for each in published])
+        print_json([asdict(each) for each in published])
         return
     table = Table(
         "list", "cut-off", "unrated", "default", "new", "carried", "reopened", "cleared", "archived", "not read"
@@ -290,7 +279,7 @@ def _show_lists(published: list[PublishedList], *, as_json: bool) -> None:
         numbers = (counts.unrated, counts.default_rated, counts.new, counts.carried_over, counts.reopened)
         table.add_row(
             _name(each),
-            _moment(each.cutoff_at),
+            clock_text(each.cutoff_at),
             *(f"{number:,}" for number in (*numbers, counts.cleared, counts.archived)),
             Text("\n".join(f"{source.name} since {_since(source.read_at)}" for source in each.stale)),
         )
@@ -301,21 +290,5 @@ def _name(published: PublishedList) -> str:
     return f"{published.day} {published.kind} v{published.version}"
 
 
-def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}"
-
-
 def _since(read_at: datetime | None) -> str:
-    return "ever" if read_at is None else _moment(read_at)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(CITY_TIME_ZONE).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
+    return "ever" if read_at is None else clock_text(read_at)

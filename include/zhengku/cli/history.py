@@ -1,18 +1,17 @@
 """`zhengku replay` and `zhengku as-of`: deliveries taken through the road again, and the store as it was."""
 
 import csv
-import getpass
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, TypedDict
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from zhengku.catalog import load_catalog
+from zhengku.cli.common import Reason, day_of, out, person
 from zhengku.cli.summary import batch_table
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
@@ -24,12 +23,9 @@ from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 
-out = Console()
-
 _DAY = "YYYY-MM-DD"
 _MOMENT = "YYYY-MM-DD[THH:MM]"
 
-Reason = Annotated[str, typer.Option(help="Why, as evidence.")]
 Batches = Annotated[list[int] | None, typer.Option(help="The number of a batch; may be given several times.")]
 Department = Annotated[str | None, typer.Option(help="All deliveries of this department.")]
 FeedOf = Annotated[str | None, typer.Option(help="Of these, only those of this feed.")]
@@ -72,13 +68,13 @@ def replay(
             batch_ids=batch or None,
             department=department,
             feed=feed,
-            first_day=_day(since),
-            last_day=_day(until),
+            first_day=day_of(since) if since else None,
+            last_day=day_of(until) if until else None,
         )
     if not chosen:
         out.print("Nothing was delivered there in that time: there is nothing to replay.")
         return
-    done = replay_batches(road, chosen, by or getpass.getuser(), reason)
+    done = replay_batches(road, chosen, person(by), reason)
     out.print(batch_table(done))
     wrong = [each for each in done if each.status != "loaded"]
     if wrong:
@@ -160,12 +156,3 @@ def _moment(text: str) -> datetime:
             f"Expected a day as YYYY-MM-DD or a moment as YYYY-MM-DDTHH:MM (2026-11-01T18:00); got {text!r}."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=CITY_TIME_ZONE)
-
-
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"Expected a day as YYYY-MM-DD, for instance 2026-11-01; got {text!r}.") from None

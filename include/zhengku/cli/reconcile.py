@@ -1,25 +1,20 @@
 """`zhengku reconcile`: is anything missing between the departments' systems and the store?"""
 
-import json
 import sys
 from dataclasses import asdict
-from datetime import datetime
-from getpass import getuser
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from zhengku.cli.common import out, person, print_json
 from zhengku.collect.window import interval_of
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.operations.reconcile.comparison import Reconciliation, Result, since_of
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
-
-out = Console()
 
 USUAL_DAYS = 35
 """The period compared unless another is asked for: a month, and the days until the next weekly comparison."""
@@ -71,7 +66,7 @@ def reconcile(
                     reconciliation.mend(name, feed_id)
                     result = reconciliation.compare(name, feed_id, start, end)
                 if mend and result.missing_at_source:
-                    reconciliation.withdraw(name, feed_id, by or getuser(), reason)
+                    reconciliation.withdraw(name, feed_id, person(by), reason)
                     result = reconciliation.compare(name, feed_id, start, end)
                 results.append(result)
             except ZhengkuError as error:
@@ -88,7 +83,7 @@ def reconcile(
 def _show(results: list[Result], *, as_json: bool) -> None:
     if as_json:
         shown = [{**asdict(result), "differences": result.differences} for result in results]
-        print(json.dumps(shown, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
+        print_json(shown)
         return
     table = Table(
         "feed", "method", "source", "store", "unequal days", "missing in store", "missing at source", "differs",
@@ -110,9 +105,3 @@ def _show(results: list[Result], *, as_json: bool) -> None:
             Text(result.note or ""),
         )
     print_fitting(out, table, ("method", "unequal days", "store", "source"))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)

@@ -1,22 +1,18 @@
 """`zhengku problems` and `zhengku report`: problem records, returns, the problem ledger and the nightly report."""
 
-import getpass
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from zhengku import clock
 from zhengku.catalog import load_catalog
+from zhengku.cli.common import AsJson, Limit, Reason, clock_text, day_of, out, person, print_json
 from zhengku.cli.summary import batch_table
-from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.operations.redrive import redrive as redrive_problems
@@ -36,13 +32,9 @@ problems_app = typer.Typer(
 )
 report_app = typer.Typer(no_args_is_help=True, help="The nightly validation report (归集校验日报).")
 
-out = Console()
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 Department = Annotated[str | None, typer.Option(help="Only this department.")]
 By = Annotated[str | None, typer.Option(help="Who decides, as evidence; the login of this machine when left out.")]
-Reason = Annotated[str, typer.Option(help="Why, as evidence.")]
 Ids = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Numbers of problem records.")]
 
 
@@ -68,13 +60,13 @@ def list_(
         feed=feed,
         rule_id=rule,
         statuses=[status] if status else None if everything else problems.UNSOLVED,
-        night=_day(night) if night else None,
+        night=day_of(night) if night else None,
     )
     with store_connection(settings.database_url) as connection:
         total = problems.count_problems(connection, chosen)
         rows = list(problems.problems(connection, load_catalog(settings.catalog_folder), chosen, limit=limit))
     if as_json:
-        _print_json([asdict(row) for row in rows])
+        print_json([asdict(row) for row in rows])
         return
     print_fitting(out, _problem_table(rows), _PROBLEMS_LEAST)
     out.print(f"{len(rows):,} of {total:,}.")
@@ -91,13 +83,13 @@ def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: 
             raise ConfigurationError(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
         happened = problems.events(connection, problem_id)
     if as_json:
-        _print_json({**asdict(found[0]), "events": [asdict(event) for event in happened]})
+        print_json({**asdict(found[0]), "events": [asdict(event) for event in happened]})
         return
     print_fitting(out, _problem_table(found), _PROBLEMS_LEAST)
     table = Table("when", "what", "by", "why", "batch", "return", "until")
     for event in happened:
         table.add_row(
-            _moment(event.happened_at),
+            clock_text(event.happened_at),
             event.event,
             Text(event.done_by or "zhengku"),
             Text(event.reason or ""),
@@ -119,7 +111,7 @@ def waive(
 ) -> None:
     """Waive open or returned records (豁免): they need not be mended, for a time or for good."""
     with store_connection(Settings.load().database_url) as connection:
-        number = problems.waive(connection, ids, _who(by), reason, _day(until) if until else None, clock.today())
+        number = problems.waive(connection, ids, person(by), reason, day_of(until) if until else None, clock.today())
     out.print(f"{number:,} of {len(ids):,} are waived; the others were neither open nor returned.")
 
 
@@ -127,7 +119,7 @@ def waive(
 def close(ids: Ids, reason: Reason, by: By = None) -> None:
     """Write records off (销号): what was corrected, and what is waived for good."""
     with store_connection(Settings.load().database_url) as connection:
-        number = problems.close(connection, ids, _who(by), reason)
+        number = problems.close(connection, ids, person(by), reason)
     out.print(f"{number:,} of {len(ids):,} are written off; the others are not solved.")
 
 
@@ -152,7 +144,7 @@ def return_(
         made = returned.write(again)
     else:
         assert department is not None
-        made = returned.make(department, _who(by), clock.now(), ids, reason=reason)
+        made = returned.make(department, person(by), clock.now(), ids, reason=reason)
     _show_returns([made], as_json=as_json)
     if not as_json:
         out.print(Text(f"Files: {returned.folder(made.department) / f'{made.return_id:06d}'}"), soft_wrap=True)
@@ -177,9 +169,9 @@ def redrive(
     department, separator, feed = source.partition("/")
     if not separator:
         raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all of them.")
-    batches = redrive_problems(Pipeline(Settings.load(), warm_up=True), department, feed, _who(by), reason, ids)
+    batches = redrive_problems(Pipeline(Settings.load(), warm_up=True), department, feed, person(by), reason, ids)
     if as_json:
-        _print_json([asdict(batch) for batch in batches])
+        print_json([asdict(batch) for batch in batches])
         return
     out.print(batch_table(batches))
 
@@ -189,7 +181,7 @@ def work(as_json: AsJson = False) -> None:
     """Do what was asked for on the pages and waits: returns, redrives, releases."""
     done = review_requests.work(Pipeline(Settings.load(), warm_up=True))
     if as_json:
-        _print_json([asdict(request) for request in done])
+        print_json([asdict(request) for request in done])
         return
     table = Table("request", "what", "department", "by", "outcome")
     for request in done:
@@ -219,7 +211,7 @@ def ledger(
         out.print(Text(str(file)), soft_wrap=True)
         return
     if as_json:
-        _print_json([asdict(entry) for entry in listed])
+        print_json([asdict(entry) for entry in listed])
         return
     table = Table("no.", "kind", "department", "description", "progress", "written off")
     for entry in listed:
@@ -238,7 +230,7 @@ def ledger(
 def notify(entry_no: Annotated[str, typer.Argument(metavar="NUMBER")], by: By = None) -> None:
     """Record that a department was told of an entry of the problem ledger (通报)."""
     with store_connection(Settings.load().database_url) as connection:
-        problem_ledger.notify(connection, entry_no, _who(by), clock.today())
+        problem_ledger.notify(connection, entry_no, person(by), clock.today())
     out.print(f"{entry_no}: the department was notified.")
 
 
@@ -257,14 +249,14 @@ def publish(
     now = clock.now()
     if night is not None:
         catalog = load_catalog(settings.catalog_folder)
-        published = [NightReports(settings, catalog).publish(_day(night))]
+        published = [NightReports(settings, catalog).publish(day_of(night))]
         write_night(settings, catalog, published[0])
     else:
         daily.let_time_pass(settings, now)
         published = daily.publish_nights(settings, now)
         daily.finish_returns(settings)
     if as_json:
-        _print_json([{**asdict(report), "folder": str(report_folder(settings, report))} for report in published])
+        print_json([{**asdict(report), "folder": str(report_folder(settings, report))} for report in published])
         return
     table = Table("night", "version", "fetched", "loaded", "quarantined", "feeds out of order", "new problems", "files")
     for report in published:
@@ -305,44 +297,17 @@ def _problem_table(rows: Sequence[ProblemRecord]) -> Table:
 
 def _show_returns(listed: Sequence[ProblemReturn], *, as_json: bool) -> None:
     if as_json:
-        _print_json([asdict(made) for made in listed])
+        print_json([asdict(made) for made in listed])
         return
     table = Table("return", "department", "made", "by", "due", "records", "wait", "waived", "solved", "files")
     for made in listed:
         table.add_row(
             str(made.return_id),
             made.department,
-            _moment(made.made_at),
+            clock_text(made.made_at),
             Text(made.made_by),
             f"{made.due_on}",
             *(f"{number:,}" for number in (made.problems, made.waiting, made.waived, made.solved)),
             Text("\n".join(file["name"] for file in made.files or ()) or "not written yet"),
         )
     print_fitting(out, table, ("waived", "by", "made", "solved", "files"))
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.astimezone(CITY_TIME_ZONE).isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
-
-
-def _who(by: str | None) -> str:
-    return getpass.getuser() if by is None else by
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"Expected a day like 2026-11-24, got {text!r}.") from None
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}"

@@ -1,16 +1,15 @@
 """`zhengku rules`: the page that documents the rules, and what a changed suite would do before it goes live."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from zhengku.catalog import load_catalog
+from zhengku.cli.common import err, out, print_json
 from zhengku.errors import CatalogError
 from zhengku.operations.trial import FeedComparison, RuleComparison, Trial, try_suite
 from zhengku.report.fitting import print_fitting
@@ -18,9 +17,6 @@ from zhengku.settings import Settings
 from zhengku.validate.rules_page import PAGE, rules_page
 
 rules_app = typer.Typer(no_args_is_help=True, help="The rules (expectations/*.json).")
-
-out = Console()
-err = Console(stderr=True)
 
 
 @rules_app.command()
@@ -62,9 +58,7 @@ def try_(
     with err.status("") as status:
         trial = try_suite(settings, suite, file, nights, lambda looked_at: status.update(f"trying {looked_at}"))
     if as_json:
-        print(  # noqa: T201
-            json.dumps({**asdict(trial), "feeds": [asdict(feed) for feed in trial.feeds]}, ensure_ascii=False, indent=2)
-        )
+        print_json({**asdict(trial), "feeds": [asdict(feed) for feed in trial.feeds]})
         return
     _show(trial)
 

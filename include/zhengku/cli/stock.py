@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from zhengku import clock
 from zhengku.catalog import load_catalog
 from zhengku.catalog.review_config import load_review
+from zhengku.cli.common import out
 from zhengku.database import store_connection
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
@@ -16,7 +16,6 @@ from zhengku.stock.collection_rate import count_collection, publish_collection, 
 from zhengku.stock.expiry import count_expiry, publish_expiry
 
 stock_app = typer.Typer(help="The stock (存量证照): collection rate, about to expire, expired.", no_args_is_help=True)
-out = Console()
 
 Publish = Annotated[
     bool,

@@ -245,6 +245,11 @@ class Collector:
         advance_watermark: bool,
         month: date | None = None,
     ) -> Batch:
+        """Land a delivery and enter it in the ledger; return its batch, which is rejected when it is wrong as a whole.
+
+        With `again`, the same file as before becomes a batch of its own. `advance_watermark` lets the feed's next run
+        begin where this delivery ends; `month` is that of a backfill. Raises what the source's `land` raises.
+        """
         collected: Collected | None = None
         rejection: DeliveryRejected | None = None
         identity = f"{run_id}\n{delivery.name}\n{delivery.modified_at.isoformat()}\n{delivery.size}"

@@ -44,6 +44,7 @@ class Pipeline(Installation):
 
     @cached_property
     def collector(self) -> Collector:
+        """Collects for this installation."""
         return Collector(self)
 
     def collect(

@@ -87,7 +87,10 @@ class Collected:
 
 @dataclass(frozen=True)
 class DaySum:
-    """How many keys have their newest row on a day of the city, and the sum of their `zhengku.operations.reconcile.checksum`."""
+    """How many keys have their newest row on a day (Asia/Shanghai), and the sum of their checksums.
+
+    The checksum is that of `zhengku.operations.reconcile.checksum`.
+    """
 
     number: int
     checksum: int

@@ -43,7 +43,7 @@ class LocalFolder:
 def open_folder(address: str, below: str, connection: str) -> Iterator[DropFolder]:
     """Open the folder `below` an address, a path or `sftp://…`, of the connection with that id.
 
-    Raises `ConfigurationError` for an address of another kind, and what `zhengku.transports.file_drop.sftp_folder` says.
+    Raises `ConfigurationError` for an address of another kind, and what `open_sftp_folder` raises.
     """
     if not _is_sftp(address, connection):
         yield LocalFolder(Path(address) / below)

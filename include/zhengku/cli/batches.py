@@ -1,0 +1,154 @@
+"""`zhengku collect` and the commands on its batches: list, release, reject, summary."""
+
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from zhengku import clock, ledger
+from zhengku.catalog import load_catalog
+from zhengku.cli.common import AsJson, Limit, err, out, print_json
+from zhengku.cli.summary import batch_table, print_summary
+from zhengku.collect.window import interval_of
+from zhengku.database import store_connection
+from zhengku.errors import CatalogError, ZhengkuError
+from zhengku.ledger import Batch
+from zhengku.pipeline.pipeline import Pipeline
+from zhengku.report.run_report import report_path
+from zhengku.review import decisions
+from zhengku.settings import Settings
+from zhengku.transports.window import Watermark
+
+
+def collect(
+    source: Annotated[str, typer.Argument(metavar="DEPARTMENT[/FEED]", help="For instance market_supervision.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Go the whole road even for a file that was loaded before.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only feeds with a watermark: rows changed since this day or time (Asia/Shanghai)."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="… and until this day (its end) or time.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Collect, stage, validate and load what a department delivered: the steps of its DAG, without Airflow.
+
+    With --since or --until the watermark stays where it is.
+    """
+    interval = interval_of(since, until)
+    settings = Settings.load()
+    department, _, only = source.partition("/")
+    catalog = load_catalog(settings.catalog_folder)
+    known = catalog.department(department).feeds
+    feeds = [catalog.feed(department, only).id] if only else list(known)
+    if interval and not only:
+        feeds = [feed for feed in feeds if isinstance(known[feed].window, Watermark)]
+    run_id = f"cli__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+    unavailable: ZhengkuError | None = None
+    road = Pipeline(settings, warm_up=True)
+    failed: ZhengkuError | None = None
+    with _progress(road, hidden=as_json):
+        try:
+            road.collect_feeds(department, feeds, run_id, again=again, interval=interval)
+        except ZhengkuError as error:
+            if len(feeds) == 1 or isinstance(error, CatalogError):
+                raise
+            # What could be collected is loaded all the same.
+            unavailable = error
+        try:
+            road.load_run(department, run_id, feeds)
+            road.conclude(department, run_id, feeds)
+        except ZhengkuError as error:
+            failed = error
+    with store_connection(settings.database_url) as connection:
+        finished = ledger.batches(connection, department=department, run_id=run_id, limit=1_000_000)
+    _show_batches(sorted(finished, key=lambda batch: batch.batch_id), as_json=as_json)
+    if unavailable:
+        print(f"zhengku: {unavailable}", file=sys.stderr)  # noqa: T201
+    if failed:
+        raise failed
+    if not as_json:
+        err.print(Text(f"Report: {report_path(settings.report_folder, department, run_id)}"), soft_wrap=True)
+
+
+@contextmanager
+def _progress(road: Pipeline, *, hidden: bool) -> Iterator[None]:
+    """Show what is being done on a terminal, and nothing elsewhere."""
+    bars: dict[tuple[str, str], TaskID] = {}
+    with Progress(
+        SpinnerColumn(),
+        # File names are delivered too: a bracket in one is no markup.
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
+        TimeElapsedColumn(),
+        console=err,
+        disable=hidden or not err.is_terminal,
+        transient=True,
+    ) as progress:
+
+        def observe(step: str, source_name: str, amount: int) -> None:
+            if (step, source_name) not in bars:
+                unit = "bytes" if step == "collect" else "rows"
+                bars[step, source_name] = progress.add_task(f"{step} {source_name}", total=None, unit=unit)
+            progress.advance(bars[step, source_name], amount)
+
+        road.observe = observe
+        yield
+
+
+def batches(
+    department: Annotated[str | None, typer.Option(help="Only this department.")] = None,
+    feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
+    status: Annotated[
+        Literal["landed", "staged", "validated", "loaded", "held", "rejected"] | None, typer.Option(help="Only these.")
+    ] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List batches, the newest first."""
+    with store_connection(Settings.load().database_url) as connection:
+        found = ledger.batches(connection, department=department, feed=feed, status=status, limit=limit)
+    _show_batches(found, as_json=as_json)
+
+
+def summary() -> None:
+    """Show the newest run: what came, what loaded, what was quarantined and why, where the report is."""
+    print_summary(Settings.load(), out)
+
+
+def release(
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    as_json: AsJson = False,
+) -> None:
+    """Load a held batch after all: a person has looked at it and says why. The department is told."""
+    batch = decisions.release(Pipeline(Settings.load()), batch_id, by, reason)
+    _show_batches([batch], as_json=as_json)
+
+
+def reject(
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger and the department.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a batch back that is held or did not come to its end: nothing is loaded, and the department is told."""
+    settings = Settings.load()
+    batch = decisions.reject(settings, load_catalog(settings.catalog_folder), batch_id, by, reason)
+    _show_batches([batch], as_json=as_json)
+
+
+def _show_batches(found: list[Batch], *, as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(batch) for batch in found])
+        return
+    out.print(batch_table(found))

@@ -1,0 +1,53 @@
+"""What all groups of commands share: the console, JSON, and options that several of them have."""
+
+import getpass
+import json
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from zhengku.catalog import Problem
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.errors import ConfigurationError
+
+out = Console()
+err = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+Reason = Annotated[str, typer.Option(help="Why, as evidence.")]
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON; days and times in ISO 8601, times in Asia/Shanghai."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(CITY_TIME_ZONE).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Problem):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def clock_text(moment: datetime) -> str:
+    """Return a moment as tables show it: to the minute, in Asia/Shanghai."""
+    return f"{moment.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}"
+
+
+def day_of(text: str) -> date:
+    """Read a day that a person typed; raises `ConfigurationError`."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"Expected a day as YYYY-MM-DD, for instance 2026-11-01; got {text!r:.40}.") from None
+
+
+def person(by: str | None) -> str:
+    """Return who acts, as evidence: the name given, else the login of this machine."""
+    return getpass.getuser() if by is None else by
