@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zhengku.errors import DeliveryRejected
 from zhengku.landed.http_answer import Answer, NoAnswer, RowsPlace, codec_of, read_row
 from zhengku.landed.manifest import Manifest, read_manifest
-from zhengku.transports.http.session import LONGEST_RETRY_AFTER, _seconds_of
+from zhengku.transports.http.client import LONGEST_RETRY_AFTER, retry_after_seconds
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
 JSON = st.recursive(
@@ -66,7 +66,7 @@ def test_answer_is_read_or_is_none(body: bytes, charset: str, place: str, also: 
 @example("9" * 400)
 @example("Mon, 01 Jan 0001 00:00:00 +2400")
 def test_retry_after_is_a_pause_or_none(text: str) -> None:
-    seconds = _seconds_of(text)
+    seconds = retry_after_seconds(text)
     assert seconds is None or seconds >= 0
 
 
@@ -74,7 +74,7 @@ def test_retry_after_is_a_pause_or_none(text: str) -> None:
     ("text", "seconds"), [("7", 7.0), (" 7 ", 7.0), ("9" * 400, LONGEST_RETRY_AFTER), ("", None), ("soon", None)]
 )
 def test_retry_after_in_seconds(text: str, seconds: float | None) -> None:
-    assert _seconds_of(text) == seconds
+    assert retry_after_seconds(text) == seconds
 
 
 @given(TEXTS)

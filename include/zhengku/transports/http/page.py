@@ -9,8 +9,9 @@ import msgspec
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.landed.http_answer import NoAnswer
+from zhengku.transports.http.client import Body
 from zhengku.transports.http.model import HttpApi
-from zhengku.transports.http.session import Body, HttpSession
+from zhengku.transports.http.session import HttpSession
 from zhengku.transports.source import Window
 
 Row = msgspec.Raw | bytes
