@@ -11,6 +11,7 @@ from tests.clearance_facts import Case, Evaluation, Store, at, day
 from zhengku.clearance import lists
 from zhengku.clearance.delivery import write_part
 from zhengku.clearance.lists import ListRow, PublishedList
+from zhengku.clearance.verification import discrepancies
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError
 
@@ -62,7 +63,7 @@ def test_midnight_belongs_to_the_day_that_it_begins(store):
     assert short(store, monday) == dict.fromkeys(
         ("finished before", "rated at midnight", "default at midnight"), ("unrated", "new")
     )
-    assert store.clearance.verify(store.connection, monday) == []
+    assert discrepancies(store.connection, monday) == []
     tuesday = publish(store, "03-03", "working")
     assert short(store, tuesday) == {
         "finished before": ("unrated", "carried_over"),
@@ -70,7 +71,7 @@ def test_midnight_belongs_to_the_day_that_it_begins(store):
         "default at midnight": ("default_rated", "carried_over"),
     }
     assert tuesday.counts.cleared == 1
-    assert store.clearance.verify(store.connection, tuesday) == []
+    assert discrepancies(store.connection, tuesday) == []
     # Nothing of it corrects Monday's.
     publish(store, "03-03", "final")
     assert len(lists.versions(store.connection, day("03-02"))) == 1
@@ -123,7 +124,7 @@ def test_only_an_own_effective_evaluation_made_by_the_cutoff_takes_a_row_off(sto
     assert (published.counts.unrated, published.counts.default_rated) == (5, 1)
     [default] = rows(store, published, section="default_rated")
     assert default.default_at == at("03-02 11:00")
-    assert store.clearance.verify(store.connection, published) == []
+    assert discrepancies(store.connection, published) == []
 
 
 def test_evaluation_that_came_before_its_case_counts(store):

@@ -23,6 +23,7 @@ from simulator.service_truth import Publisher, Version, bad_reviews, rate_counts
 from simulator.services import Collection, ServiceCity
 from zhengku.clearance import lists
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clearance.verification import discrepancies
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.pipeline.pipeline import Pipeline
 
@@ -124,7 +125,7 @@ def walk(road: Pipeline, around: Surroundings, city: ServiceCity) -> Collection:
         with store(road) as connection:
             for version in (*told.corrections, told.first):
                 assert list_differences(connection, road, version) == []
-            assert clearance.verify(connection, published) == []
+            assert discrepancies(connection, published) == []
         stale = {
             source.name: source.read_at and source.read_at.astimezone(CITY_TIME_ZONE).replace(tzinfo=None)
             for source in published.stale

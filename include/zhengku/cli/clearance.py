@@ -15,6 +15,7 @@ from zhengku.catalog.clearance_config import DUE_DAYS, ListKind
 from zhengku.clearance import lists
 from zhengku.clearance.lists import Connection, GroupRates, PublishedList, RateGroup
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clearance.verification import discrepancies
 from zhengku.cli.common import AsJson, clock_text, day_of, out, print_json
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
@@ -228,7 +229,7 @@ def verify(day: Day = None, kind: Kind = None, version: Version = None, as_json:
     settings = Settings.load()
     with store_connection(settings.database_url) as connection:
         published = _published(connection, day, kind, version)
-        found = DailyClearance(settings).verify(connection, published)
+        found = discrepancies(connection, published)
     if as_json:
         print_json([asdict(discrepancy) for discrepancy in found])
     else:

@@ -1,0 +1,42 @@
+"""What the daily clearance of one installation goes by."""
+
+from datetime import date
+from functools import cached_property
+
+from zhengku.catalog import Catalog, load_catalog
+from zhengku.catalog.clearance_config import ClearanceConfig, load_clearance
+from zhengku.catalog.working_days import WorkingCalendar
+from zhengku.settings import Settings
+
+
+class ClearanceSettings:
+    """What the daily clearance of one installation goes by: its configuration, catalogue and calendars.
+
+    What is not given is read from its catalogue folder when it is needed; a `calendar` that is given serves all days.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog | None = None,
+        config: ClearanceConfig | None = None,
+        calendar: WorkingCalendar | None = None,
+    ) -> None:
+        self.settings = settings
+        self._catalog = catalog
+        self._config = config
+        self._calendar = calendar
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalogue of this installation."""
+        return self._catalog or load_catalog(self.settings.catalog_folder)
+
+    @cached_property
+    def config(self) -> ClearanceConfig:
+        """The numbers of the daily clearance."""
+        return self._config or load_clearance(self.settings.catalog_folder)
+
+    def calendar(self, day: date) -> WorkingCalendar:
+        """Return the calendar that a list of `day` counts with."""
+        return self._calendar or WorkingCalendar.load(self.settings.catalog_folder, day)

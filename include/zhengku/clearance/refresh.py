@@ -1,0 +1,93 @@
+"""The kept state of each service: loaded batches of cases and evaluations are taken into it, a batch once."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from zhengku import clock
+from zhengku.catalog.working_days import WorkingCalendar
+from zhengku.clearance.clearance_settings import ClearanceSettings
+from zhengku.clearance.lists import Connection
+from zhengku.clearance.transaction import make_table
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.database import statement
+
+log = logging.getLogger(__name__)
+
+
+class ServiceState:
+    """The kept state of one installation's services."""
+
+    def __init__(self, settings: ClearanceSettings) -> None:
+        self._settings = settings
+
+    def refresh(self, connection: Connection, now: datetime | None = None) -> int:
+        """Take the loaded batches that are not in it yet into the kept state; return how many services changed.
+
+        Runs in the caller's transaction, alone. Services that no batch touched are not looked at.
+        """
+        changed = self.take_batches(connection, now or clock.now())
+        if changed:
+            connection.execute(statement("clearance/touch_services"))
+        return changed
+
+    def take_batches(self, connection: Connection, now: datetime) -> int:
+        """Do the same, but the caller has to remember the touched services, which are in the table `changed`."""
+        connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance', 0))")
+        # Thousands of keys are looked up among millions: by the index, which is in memory or on a fast disk.
+        connection.execute("set local random_page_cost = 1.1")
+        calendar_id, is_other_basis = self._keep_basis(connection, now)
+        found = connection.execute(statement("clearance/has_services")).fetchone()
+        is_first = found is not None and not found[0]
+        values: dict[str, Any] = {
+            "batches": [row[0] for row in connection.execute(statement("clearance/new_batches")).fetchall()],
+            "calendar_id": calendar_id,
+            "rectification_working_days": self._settings.config.rectification_working_days,
+        }
+        changed = 0
+        if values["batches"]:
+            scope = sql.SQL("true")
+            if not is_first:
+                make_table(connection, "touched_key", statement("clearance/touched_keys"), values)
+                scope = sql.SQL("c.record_key in (select t.record_key from touched_key as t)")
+            make_table(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {})
+            connection.execute(statement("clearance/add_places"))
+            connection.execute(statement("clearance/add_items"))
+            make_table(connection, "changed", statement("clearance/changed_services"), {})
+            changed = connection.execute(statement("clearance/write_services")).rowcount
+            connection.execute(statement("clearance/record_applied"), values)
+            log.info("%d batches of cases and evaluations: %d services changed", len(values["batches"]), changed)
+        if is_first or is_other_basis:
+            connection.execute(statement("clearance/touch_all_days"), values)
+        elif values["batches"]:
+            connection.execute(statement("clearance/touch_days"), values)
+        return changed
+
+    def _keep_basis(self, connection: Connection, now: datetime) -> tuple[int, bool]:
+        """Keep the calendar and the numbers; return the calendar's, and whether any is another than before."""
+        calendar_id = keep_calendar(connection, self._settings.calendar(now.astimezone(CITY_TIME_ZONE).date()))
+        numbers = self._settings.config.model_dump(mode="json", exclude={"sources"})
+        values = {"calendar_id": calendar_id, "numbers": Jsonb(numbers)}
+        return calendar_id, connection.execute(statement("clearance/keep_basis"), values).fetchone() is not None
+
+
+def keep_calendar(connection: Connection, calendar: WorkingCalendar) -> int:
+    """Keep the days of a calendar, once; return its number."""
+    row = connection.execute(statement("clearance/calendar_by_digest"), {"digest": calendar.digest}).fetchone()
+    if row is None:
+        row = connection.execute(statement("clearance/keep_calendar"), {"digest": calendar.digest}).fetchone()
+        assert row is not None
+        connection.execute(
+            statement("clearance/keep_calendar_days"),
+            {
+                "calendar_id": row[0],
+                "days": [day.day for day in calendar.days],
+                "is_working": [day.is_working for day in calendar.days],
+                "working_days": [day.working_days for day in calendar.days],
+                "is_assumed": [day.is_assumed for day in calendar.days],
+            },
+        )
+    return int(row[0])
