@@ -526,7 +526,7 @@ class Road:
                     staged = replace(staged, notes=(*staged.notes, *told))
                     find_rows_of_problems(connection, batch, feed, staged.columns)
                     connection.execute(
-                        statement("stage/record_staged"),
+                        statement("stage/staging.record_staged"),
                         {
                             "batch_id": batch_id,
                             "fetched": staged.fetched,
@@ -542,7 +542,7 @@ class Road:
                         },
                     )
                     connection.execute(
-                        statement("stage/column_shapes"),
+                        statement("stage/staging.column_shapes"),
                         {"batch_id": batch_id, "names": staged.shown_columns, "pages_end": f"({SHAPED_PAGES},0)"},
                     )
             except DeliveryRejected as error:
@@ -590,10 +590,10 @@ class Road:
             today = clock.today()
             staged = StagedBatch(self.settings.database_url, batch_schema(batch_id), batch, feed, self.catalog, today)
             rows = staged.validate(connection, load_suites(self.settings.suite_folder, feed.suites))
-            unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
+            unreadable = dict(connection.execute(statement("validate/outcome.unreadable_by_rule")).fetchall())
             # What was validated before and came again fails what it failed then.
             failed = Counter(rows.failed_rows)
-            failed.update(dict(connection.execute(statement("validate/recognised_warnings")).fetchall()))
+            failed.update(dict(connection.execute(statement("validate/outcome.recognised_warnings")).fetchall()))
             summary = staged.validate_whole(connection, load_suites(self.settings.suite_folder, [BATCH_SUITE]))
             ledger.record_rule_results(
                 connection,
@@ -617,13 +617,14 @@ class Road:
                 log.info("Batch %d is held: %s", batch_id, detail)
                 return hold(connection, batch, holding[0], reason, detail)
             use_batch_schema(connection, batch_id)
-            connection.execute(statement("validate/record_validated"), {"batch_id": batch_id})
-            connection.execute(statement("validate/keep_failed_text"))
+            connection.execute(statement("validate/outcome.record_validated"), {"batch_id": batch_id})
+            connection.execute(statement("validate/outcome.keep_failed_text"))
             connection.execute("drop table text_row")
             warned = [rule.rule_id for rule in rows.rules if rule.severity != "critical" and failed[rule.rule_id]]
             if warned:
                 connection.execute(
-                    statement("validate/keep_warned"), {"batch_id": batch_id, "rules": warned, "most": WARNED_ROWS}
+                    statement("validate/outcome.keep_warned"),
+                    {"batch_id": batch_id, "rules": warned, "most": WARNED_ROWS},
                 )
             return ledger.batch_by_id(connection, batch_id)
 
@@ -778,7 +779,7 @@ def _identity(delivery: Delivery) -> ledger.Identity:
 def _landed_of_size(connection: ledger.Connection, feed: Feed, size: int) -> dict[str, str]:
     """Return the paths of a feed's landed files of a size in bytes, by SHA-256."""
     named = {"department": feed.department, "feed": feed.id, "source_bytes": size}
-    return dict(connection.execute(statement("collect/landed_of_size"), named).fetchall())
+    return dict(connection.execute(statement("ledger/batches.landed_of_size"), named).fetchall())
 
 
 def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> None:

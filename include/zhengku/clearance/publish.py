@@ -129,18 +129,20 @@ class DailyClearance:
         with self._alone(now) as (connection, changed):
             # What a list is judged against is what was out before it: not the corrections that are made with it.
             newest_before = self._position(connection, day)["next_list"] - 1
-            newest = kept_list(connection, "newest_list", {})
+            newest = kept_list(connection, "clearance/lists.newest_list", {})
             finals = self._final_lists(connection, max(day, newest.day) if newest else day)
             if published_list(connection, day, kind) is None:
                 return self._first_version(connection, day, kind, now, newest_before, finals, changed)
             self._compare(connection, finals, now, changed)
-            existing = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": None})
+            existing = kept_list(
+                connection, "clearance/lists.list_by_version", {"day": day, "kind": kind, "version": None}
+            )
             assert existing is not None
-            connection.execute(statement("clearance/record_compared"))
+            connection.execute(statement("clearance/corrections.record_compared"))
             if (day, kind) not in {(final.day, final.kind) for final in finals}:
                 # What changed since it was last compared with the facts is not known any more.
                 values = {**existing.members, **existing.limits}
-                self._make(connection, "candidate", statement("clearance/list_candidates"), values)
+                self._make(connection, "candidate", statement("clearance/candidates.list_candidates"), values)
                 corrected = self._correct(connection, [existing], now)
                 return corrected[0] if corrected else existing.published
             return existing.published
@@ -152,7 +154,7 @@ class DailyClearance:
         """
         changed = self._refresh(connection, now or clock.now())
         if changed:
-            connection.execute(statement("clearance/touch_services"))
+            connection.execute(statement("clearance/corrections.touch_services"))
         return changed
 
     def _refresh(self, connection: Connection, now: datetime) -> int:
@@ -161,10 +163,12 @@ class DailyClearance:
         # Thousands of keys are looked up among millions: by the index, which is in memory or on a fast disk.
         connection.execute("set local random_page_cost = 1.1")
         calendar_id, is_other_basis = self._keep_basis(connection, now)
-        found = connection.execute(statement("clearance/has_services")).fetchone()
+        found = connection.execute(statement("clearance/services.has_services")).fetchone()
         is_first = found is not None and not found[0]
         values: dict[str, Any] = {
-            "batches": [row[0] for row in connection.execute(statement("clearance/new_batches")).fetchall()],
+            "batches": [
+                row[0] for row in connection.execute(statement("clearance/services.batches_to_apply")).fetchall()
+            ],
             "calendar_id": calendar_id,
             "rectification_working_days": self.config.rectification_working_days,
         }
@@ -172,19 +176,19 @@ class DailyClearance:
         if values["batches"]:
             scope = sql.SQL("true")
             if not is_first:
-                self._make(connection, "touched_key", statement("clearance/touched_keys"), values)
+                self._make(connection, "touched_key", statement("clearance/services.touched_keys"), values)
                 scope = sql.SQL("c.record_key in (select t.record_key from touched_key as t)")
-            self._make(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {})
-            connection.execute(statement("clearance/add_places"))
-            connection.execute(statement("clearance/add_items"))
-            self._make(connection, "changed", statement("clearance/changed_services"), {})
-            changed = connection.execute(statement("clearance/write_services")).rowcount
-            connection.execute(statement("clearance/record_applied"), values)
+            self._make(connection, "refreshed", statement("clearance/services.read_services").format(scope=scope), {})
+            connection.execute(statement("clearance/services.add_places"))
+            connection.execute(statement("clearance/services.add_items"))
+            self._make(connection, "changed", statement("clearance/services.changed_services"), {})
+            changed = connection.execute(statement("clearance/services.write_services")).rowcount
+            connection.execute(statement("clearance/services.record_applied"), values)
             log.info("%d batches of cases and evaluations: %d services changed", len(values["batches"]), changed)
         if is_first or is_other_basis:
-            connection.execute(statement("clearance/touch_all_days"), values)
+            connection.execute(statement("clearance/rates.touch_all_days"), values)
         elif values["batches"]:
-            connection.execute(statement("clearance/touch_days"), values)
+            connection.execute(statement("clearance/rates.touch_days"), values)
         return changed
 
     def refresh_rates(self, now: datetime | None = None) -> int:
@@ -195,9 +199,9 @@ class DailyClearance:
             # Lists may be published while the counting takes its time.
             connection.commit()
             connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance.rates', 0))")
-            touched = connection.execute(statement("clearance/take_days")).fetchall()
+            touched = connection.execute(statement("clearance/rates.take_days")).fetchall()
             days = sorted({row[0] for row in touched})
-            basis = connection.execute(statement("clearance/basis")).fetchone()
+            basis = connection.execute(statement("clearance/basis.basis")).fetchone()
             if not days or basis is None:
                 return 0
             values = {
@@ -207,8 +211,8 @@ class DailyClearance:
                 "callback_working_days": self.config.callback_working_days,
                 "rectification_working_days": self.config.rectification_working_days,
             }
-            connection.execute(statement("clearance/forget_rates"), values)
-            connection.execute(statement("clearance/count_rates"), values)
+            connection.execute(statement("clearance/rates.forget_rates"), values)
+            connection.execute(statement("clearance/count_rates.count_rates"), values)
             return len(days)
 
     def verify(self, connection: Connection, published: PublishedList) -> list[Discrepancy]:
@@ -216,11 +220,11 @@ class DailyClearance:
 
         For the newest list: whatever was loaded since it was published is a difference too.
         """
-        kept = kept_list(connection, "list_by_id", {"list_id": published.list_id})
+        kept = kept_list(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
         assert kept is not None
         values = {**kept.members, **kept.limits}
         with connection.cursor(row_factory=class_row(Discrepancy)) as cursor:
-            return cursor.execute(statement("clearance/verify_list"), values).fetchall()
+            return cursor.execute(statement("clearance/verify_list.verify_list"), values).fetchall()
 
     @contextmanager
     def _alone(self, now: datetime) -> Iterator[tuple[Connection, int]]:
@@ -234,23 +238,23 @@ class DailyClearance:
     def _final_lists(self, connection: Connection, reference: date) -> list[KeptList]:
         """Return the final lists that corrections may still change, oldest first; `reference` is the newest day."""
         first_day = date.fromordinal(reference.toordinal() - self.config.correction_days)
-        return kept_lists(connection, "final_lists", {"first_day": first_day, "last_day": reference})
+        return kept_lists(connection, "clearance/lists.final_lists", {"first_day": first_day, "last_day": reference})
 
     def _compare(self, connection: Connection, finals: Sequence[KeptList], now: datetime, changed: int) -> None:
         """Correct final lists by what changed since they were compared; remember it for the next trunk list."""
         if changed:
-            connection.execute(statement("clearance/touch_services"))
-        self._make(connection, "candidate", statement("clearance/compare_candidates"), {})
+            connection.execute(statement("clearance/corrections.touch_services"))
+        self._make(connection, "candidate", statement("clearance/candidates.compare_candidates"), {})
         self._correct(connection, finals, now)
 
     def _correct(self, connection: Connection, lists: Sequence[KeptList], now: datetime) -> list[PublishedList]:
         """Give each list that the candidates' facts contradict one more version; return these."""
         listed = {"lists": [kept.list_id for kept in lists]}
-        self._make(connection, "difference", statement("clearance/differences"), listed)
-        found = connection.execute(statement("clearance/differing_lists")).fetchall()
+        self._make(connection, "difference", statement("clearance/corrections.differences"), listed)
+        found = connection.execute(statement("clearance/corrections.differing_lists")).fetchall()
         differing = {row[0] for row in found}
         versions = [self._next_version(connection, kept, now) for kept in lists if kept.list_id in differing]
-        connection.execute(statement("clearance/touch_differences"))
+        connection.execute(statement("clearance/corrections.touch_differences"))
         return versions
 
     def _next_version(self, connection: Connection, kept: KeptList, now: datetime) -> PublishedList:
@@ -265,7 +269,7 @@ class DailyClearance:
             "is_trunk": False,
         }
         self._enter(connection, values)
-        moved = _one(connection, "clearance/correct_list", values)
+        moved = _one(connection, "clearance/corrections.correct_list", values)
         states = {name: getattr(kept, name) + moved[name] for name in _STATES}
         return self._complete(connection, {**values, **states})
 
@@ -282,8 +286,8 @@ class DailyClearance:
         """Publish a list that is not out yet; before a final list, correct those that may still change."""
         calendar = self.calendar(day)
         cutoff_at = self.config.cutoff(day, kind)
-        before = kept_list(connection, "trunk_list", {"before": cutoff_at})
-        last = kept_list(connection, "trunk_list", {"before": None})
+        before = kept_list(connection, "clearance/trunk.trunk_list", {"before": cutoff_at})
+        last = kept_list(connection, "clearance/trunk.trunk_list", {"before": None})
         is_late = last is not None and last.list_id != (before.list_id if before else None)
         oldest_finish = _oldest_finish(calendar, day, self.config.archive_after_working_days)
         services = _ALL_SERVICES
@@ -295,8 +299,10 @@ class DailyClearance:
                 "last_oldest_finish": before.oldest_finish,
                 "oldest_finish": oldest_finish,
             }
-            touched = statement("clearance/changed_keys" if changed else "clearance/no_keys")
-            self._make(connection, "candidate", statement("clearance/candidates").format(changed=touched), moments)
+            touched = statement("clearance/candidates.changed_keys" if changed else "clearance/candidates.no_keys")
+            self._make(
+                connection, "candidate", statement("clearance/candidates.candidates").format(changed=touched), moments
+            )
             services = _CANDIDATES
             if kind == "final":
                 self._correct(connection, finals, now)
@@ -304,7 +310,7 @@ class DailyClearance:
             self._compare(connection, finals, now, changed)
         if kind == "working" and changed:
             # It leaves what changed to the night's final list.
-            connection.execute(statement("clearance/touch_services"))
+            connection.execute(statement("clearance/corrections.touch_services"))
         against = self._against(connection, day, newest_before)
         values: dict[str, Any] = {
             **against,
@@ -326,17 +332,17 @@ class DailyClearance:
         self._enter(connection, values)
         if is_late:
             if kind == "final":
-                connection.execute(statement("clearance/record_compared"))
+                connection.execute(statement("clearance/corrections.record_compared"))
             # It archives nothing itself: the trunk, which is further, has done that.
-            values["archived_total"] += _one(connection, "clearance/count_too_old", values)["too_old"]
+            values["archived_total"] += _one(connection, "clearance/trunk.count_too_old", values)["too_old"]
             self._make(connection, "wanted", _made_of(_wanted_rows(_ALL_SERVICES)), values)
-            return self._complete(connection, {**values, **_one(connection, "clearance/branch_off", values)})
-        values["archived_total"] += connection.execute(_of("clearance/archive", services), values).rowcount
+            return self._complete(connection, {**values, **_one(connection, "clearance/trunk.branch_off", values)})
+        values["archived_total"] += connection.execute(_of("clearance/trunk.archive", services), values).rowcount
         if before is None:
             states = self._enter_first(connection, values)
         else:
             states = self._advance(connection, before, services, values)
-        connection.execute(statement("clearance/forget_touched"), {"all_compared": kind == "final"})
+        connection.execute(statement("clearance/corrections.forget_touched"), {"all_compared": kind == "final"})
         return self._complete(connection, {**values, **states})
 
     def _advance(
@@ -344,24 +350,28 @@ class DailyClearance:
     ) -> dict[str, int]:
         """Go on from a trunk list to the next: write who comes and who goes; return its counts by section and state."""
         self._make(connection, "wanted", _made_of(_wanted_rows(services)), values)
-        standing = "standing_all" if services is _ALL_SERVICES else "standing_candidates"
-        ending = statement("clearance/ending_rows").format(standing=statement(f"clearance/{standing}"))
+        standing = (
+            "clearance/ending_rows.standing_all"
+            if services is _ALL_SERVICES
+            else "clearance/ending_rows.standing_candidates"
+        )
+        ending = statement("clearance/ending_rows.ending_rows").format(standing=statement(standing))
         self._make(connection, "ending", ending, {})
-        moved = _one(connection, "clearance/advance_trunk", values)
+        moved = _one(connection, "clearance/trunk.advance_trunk", values)
         return {name: count + moved[name] for name, count in _counted_from(before, values["day"]).items()}
 
     @staticmethod
     def _enter_first(connection: Connection, values: Mapping[str, Any]) -> dict[str, int]:
         """Write the rows of the first list there is, and return its counts by section and state."""
-        key = connection.execute(statement("clearance/entry_key")).fetchone()
+        key = connection.execute(statement("clearance/trunk.entry_key")).fetchone()
         assert key is not None
         name, definition = sql.Identifier(key[0]), sql.SQL(key[1])
         # Without its key a million rows are written in half the time; it is made of them afterwards.
         connection.execute(sql.SQL("alter table clearance.entry drop constraint {}").format(name))
         wanted = _wanted_rows(_ALL_SERVICES)
-        connection.execute(statement("clearance/first_rows").format(wanted=wanted), values)
+        connection.execute(statement("clearance/trunk.first_list_rows").format(wanted=wanted), values)
         connection.execute(sql.SQL("alter table clearance.entry add constraint {} {}").format(name, definition))
-        return {**dict.fromkeys(_STATES, 0), **_one(connection, "clearance/count_first", {})}
+        return {**dict.fromkeys(_STATES, 0), **_one(connection, "clearance/trunk.count_first", {})}
 
     def _goes_on(self, connection: Connection, before: KeptList, day: date, newest_before: int) -> bool:
         """Whether few rows alone may stand otherwise on a list of `day` than on the trunk list before.
@@ -374,7 +384,7 @@ class DailyClearance:
 
     @staticmethod
     def _position(connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
-        return _one(connection, "clearance/trunk_position", {"day": day, "newest_before": newest_before})
+        return _one(connection, "clearance/trunk.trunk_position", {"day": day, "newest_before": newest_before})
 
     def _against(self, connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
         """Return what a list of `day` is judged against, as parameters: yesterday's list; and the number it gets.
@@ -382,7 +392,7 @@ class DailyClearance:
         All lists of a day are judged against the same; `newest_before` counts for the first of them.
         """
         position = self._position(connection, day, newest_before)
-        yesterday = kept_list(connection, "yesterday_list", {"day": day, **position})
+        yesterday = kept_list(connection, "clearance/trunk.yesterday_list", {"day": day, **position})
         return {
             "list_id": position["next_list"],
             "last_before": position["last_before"],
@@ -402,15 +412,15 @@ class DailyClearance:
             }
             for source in self._stale(connection, values["cutoff_at"])
         ]
-        connection.execute(statement("clearance/enter_list"), {**values, "stale": Jsonb(stale)})
+        connection.execute(statement("clearance/count_list.enter_list"), {**values, "stale": Jsonb(stale)})
 
     @staticmethod
     def _complete(connection: Connection, values: Mapping[str, Any]) -> PublishedList:
         """Enter the counts of a list: `values` has those by state, who left is counted here."""
         left = dict.fromkeys(_LEFT, 0)
         if values["yesterday_list"] is not None:
-            left = _one(connection, "clearance/count_left", values)
-        kept = kept_list(connection, "count_list", {**values, **left})
+            left = _one(connection, "clearance/count_list.count_left", values)
+        kept = kept_list(connection, "clearance/count_list.count_list", {**values, **left})
         assert kept is not None
         log.info("%s list of %s, version %d: %s", kept.kind, kept.day, kept.version, kept.published.counts)
         return kept.published
@@ -419,7 +429,7 @@ class DailyClearance:
         """Return the sources that were not read at or after a cut-off, in the order of the configuration."""
         names = [source.partition("/") for source in self.config.sources]
         found = connection.execute(
-            statement("clearance/sources_read"),
+            statement("clearance/services.sources_read"),
             {"departments": [name[0] for name in names], "feeds": [name[2] for name in names]},
         ).fetchall()
         read = {f"{department}/{feed}": read_at for department, feed, read_at in found}
@@ -442,7 +452,7 @@ class DailyClearance:
         calendar_id = _keep_calendar(connection, self.calendar(now.astimezone(CITY_TIME_ZONE).date()))
         numbers = self.config.model_dump(mode="json", exclude={"sources"})
         values = {"calendar_id": calendar_id, "numbers": Jsonb(numbers)}
-        return calendar_id, connection.execute(statement("clearance/keep_basis"), values).fetchone() is not None
+        return calendar_id, connection.execute(statement("clearance/basis.keep_basis"), values).fetchone() is not None
 
     @staticmethod
     def _make(
@@ -474,7 +484,7 @@ def _wanted_rows(services: sql.Composable) -> sql.Composed:
         rows = f"clearance.rows_of({yesterday})"
     else:
         rows = f"clearance.row_of(s.record_key, {yesterday})"
-    return statement("clearance/wanted_rows").format(services=services, yesterday=sql.SQL(rows))
+    return statement("clearance/trunk.wanted_rows").format(services=services, yesterday=sql.SQL(rows))
 
 
 def _one(connection: Connection, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -513,12 +523,12 @@ def _oldest_finish(calendar: WorkingCalendar, day: date, archive_after: int) -> 
 
 def _keep_calendar(connection: Connection, calendar: WorkingCalendar) -> int:
     """Keep the days of a calendar, once; return its number."""
-    row = connection.execute(statement("clearance/calendar_by_digest"), {"digest": calendar.digest}).fetchone()
+    row = connection.execute(statement("clearance/basis.calendar_by_digest"), {"digest": calendar.digest}).fetchone()
     if row is None:
-        row = connection.execute(statement("clearance/keep_calendar"), {"digest": calendar.digest}).fetchone()
+        row = connection.execute(statement("clearance/basis.keep_calendar"), {"digest": calendar.digest}).fetchone()
         assert row is not None
         connection.execute(
-            statement("clearance/keep_calendar_days"),
+            statement("clearance/basis.keep_calendar_days"),
             {
                 "calendar_id": row[0],
                 "days": [day.day for day in calendar.days],
