@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from zhengku.errors import StorageFull, StoreError, StoreUnavailable, ZhengkuError
-from zhengku.settings import project_home
+from zhengku.settings import sql_folder
 
 OLDEST_SERVER = 150000
 """`server_version_num` of PostgreSQL 15, the first with MERGE."""
@@ -164,7 +164,7 @@ def statements_of(file: str) -> dict[str, str]:
     A `-- name: …` line begins a statement, and its last semicolon ends it. Each file is read once; an entry that is
     replaced stands for every later `statement` of that name.
     """
-    path = project_home() / "sql" / f"{file}.sql"
+    path = sql_folder() / f"{file}.sql"
     if not path.is_file():
         return {}
     _, *parts = _NAME_LINE.split(path.read_text(encoding="utf-8"))
@@ -178,7 +178,7 @@ def statements_of(file: str) -> dict[str, str]:
 
 def statement_names() -> list[str]:
     """Return the names of all statements, as `statement` takes them."""
-    folder = project_home() / "sql"
+    folder = sql_folder()
     files = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/*.sql"))
     return [f"{file}.{name}" for file in files for name in statements_of(file)]
 
@@ -226,7 +226,7 @@ def upgrade(url: str) -> dict[str, int]:
         try:
             with engine.begin() as migration_connection:
                 config = Config()
-                config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
+                config.set_main_option("script_location", str(sql_folder() / "migrations"))
                 config.attributes["connection"] = migration_connection
                 command.upgrade(config, "head")
         except sqlalchemy.exc.DBAPIError as error:
@@ -239,7 +239,7 @@ def upgrade(url: str) -> dict[str, int]:
             raise _told(error.orig, _place(_target(url)), lost=lost) from None
         finally:
             engine.dispose()
-        for path in sorted((project_home() / "sql" / "functions").glob("*.sql")):
+        for path in sorted((sql_folder() / "functions").glob("*.sql")):
             connection.execute(cast(Any, path.read_bytes()))
         # The migration that brings keys along makes the table; later upgrades have told of it already.
         if known is not None and known[0] is not None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zhengku.catalog import load_catalog
-from zhengku.errors import CatalogError
+from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 from zhengku.validate.rules_page import PAGE, rules_page
@@ -34,6 +34,8 @@ def page(
     path = settings.home / PAGE
     content = rules_page(load_catalog(settings.catalog_folder), settings.suite_folder)
     if not check:
+        if not path.parent.is_dir():
+            raise ConfigurationError(f"No folder {path.parent}: run this in the checkout, or set ZHENGKU_HOME to it.")
         path.write_text(content, encoding="utf-8")
         print(path)  # noqa: T201
         return

@@ -8,9 +8,9 @@ import pytest
 
 from zhengku import database
 from zhengku.database import statement, statement_names, statements_of
-from zhengku.settings import project_home
+from zhengku.settings import project_home, sql_folder
 
-SQL = project_home() / "sql"
+SQL = sql_folder()
 FOLDERS = sorted({name.partition("/")[0] for name in statement_names()})
 FILES = sorted({name.rpartition(".")[0] for name in statement_names()})
 CALLED = re.compile(rf'"((?:{"|".join(FOLDERS)})/\w+\.\w+)"')
