@@ -124,5 +124,5 @@ constraints: $(INSTALLED)  ## find the newest versions that fit together, and wr
 .PHONY: clean
 clean:  ## stop what runs, and remove .venv, var and caches
 	@if test -x $(RUN) && test -d var; then $(RUN) -m local_stack cluster down; $(RUN) -m local_stack down; fi
-	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info
+	@rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis include/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

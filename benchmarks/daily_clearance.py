@@ -163,7 +163,7 @@ def timed(figures: dict[str, float], name: str) -> Iterator[None]:
 
 def explain(connection: psycopg.Connection[Any], kept: KeptList, catalog_values: dict[str, Any]) -> None:
     """Show how the first page of the list is read."""
-    query = statement("clearance/list_rows").format(listed=statement("clearance/rows_listed"))
+    query = statement("clearance/list_rows.list_rows").format(listed=statement("clearance/list_rows.rows_listed"))
     values = {
         **kept.members,
         "calendar_id": kept.calendar_id,
@@ -280,7 +280,7 @@ def reading(
         rows = sum(1 for _ in lists.rows(connection, catalog, first))
     print(f"    {rows:,} rows")
     if plans:
-        kept = kept_list(connection, "list_by_id", {"list_id": first.list_id})
+        kept = kept_list(connection, "clearance/lists.list_by_id", {"list_id": first.list_id})
         assert kept is not None
         filters = dict.fromkeys(("record_key", "section", "districts", "handling_department", "hall", "state"))
         explain(connection, kept, {**filters, "skipped": 0, "limit": 100})

@@ -306,8 +306,8 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
             "landed_at": batch.landed_at,
         }
         classify(connection, table, values)
-        names = {**table.names, "written_rows": statement("load/written_rows")}
-        merge = sql.SQL("explain (costs off) {}").format(statement("load/merge").format(**names))
+        names = {**table.names, "written_rows": statement("load/merge.written_rows")}
+        merge = sql.SQL("explain (costs off) {}").format(statement("load/merge.merge").format(**names))
         print("  plan of the merge of the changed rows:")
         for [line] in connection.execute(merge, values).fetchall():
             print(f"    {line}")

@@ -230,13 +230,13 @@ def explain(connection: psycopg.Connection[Any]) -> None:
         ("of a department", ProblemFilter(department="market_supervision", statuses=problems.UNSOLVED)),
         ("of a night", ProblemFilter(night=TONIGHT)),
     ):
-        for query in ("count_problems", "problems"):
+        for query in ("review/problems.count_problems", "review/problems.problems"):
             print(f"  {query} {name}:")
             values = {**one.parameters(), "limit": 100, "skipped": 0}
-            show_plan(connection, problems.about_chosen(f"review/{query}", one), values)
+            show_plan(connection, problems.about_chosen(query, one), values)
     print("  tally:")
     days = {"today": TONIGHT, "due_soon_until": TONIGHT, "return_before": moment(TONIGHT)}
-    show_plan(connection, statement("review/tally"), days)
+    show_plan(connection, statement("review/problems.tally"), days)
 
 
 def show_plan(connection: psycopg.Connection[Any], query: Any, values: dict[str, Any]) -> None:
@@ -269,7 +269,7 @@ def measure(options: argparse.Namespace, folder: Path, server_settings: dict[str
         show_made(connection)
         checkpoint(url)
         with shown("count of the store"), store_connection(url) as counting:
-            counting.execute(statement("review/count_store"))
+            counting.execute(statement("review/store_counts.count_store"))
         made = apart(environment, "--report")
         print(
             f"  report {made['publish']:.1f} s, files {made['files']:.1f} s; page {made['html_mb']:.2f} MB, workbook "

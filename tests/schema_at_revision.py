@@ -4,7 +4,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
-from zhengku.settings import project_home
+from zhengku.settings import sql_folder
 
 
 def at_revision(url: str, revision: str) -> None:
@@ -13,7 +13,7 @@ def at_revision(url: str, revision: str) -> None:
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("create schema ledger"))
         config = Config()
-        config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
+        config.set_main_option("script_location", str(sql_folder() / "migrations"))
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
     engine.dispose()

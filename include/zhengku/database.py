@@ -1,5 +1,6 @@
 """The PostgreSQL server (15 or newer): connections, the statements of `sql/`, and the schema's migrations."""
 
+import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,12 @@ import psycopg
 from psycopg import sql
 
 from zhengku.errors import StorageFull, StoreError, StoreUnavailable, ZhengkuError
-from zhengku.settings import project_home
+from zhengku.settings import sql_folder
 
 OLDEST_SERVER = 150000
 """`server_version_num` of PostgreSQL 15, the first with MERGE."""
 
+_NAME_LINE = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 SESSION_OPTIONS = " ".join(
     f"-c {setting}"
@@ -143,11 +145,50 @@ def store_connection(url: str) -> Iterator[psycopg.Connection[Any]]:
             raise _told(error, where, lost=connection.broken) from None
 
 
-@cache
 def statement(name: str) -> sql.SQL:
-    """Return the statement `sql/<name>.sql`, for instance `load/classify`; it takes named parameters (`%(name)s`)."""
-    text = (project_home() / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    """Return the statement `<folder>/<file>.<name>`: `load/merge.keep_history` is that name's in `sql/load/merge.sql`.
+
+    It takes named parameters (`%(name)s`). Raises `LookupError`, with the nearest names, when there is none.
+    """
+    file, _, wanted = name.rpartition(".")
+    text = statements_of(file).get(wanted)
+    if text is None:
+        raise LookupError(_unknown_statement(file, wanted))
     return sql.SQL(cast(Any, text))
+
+
+@cache
+def statements_of(file: str) -> dict[str, str]:
+    """Return the statements of `sql/<file>.sql` by name; none when there is no such file.
+
+    A `-- name: …` line begins a statement, and its last semicolon ends it. Each file is read once; an entry that is
+    replaced stands for every later `statement` of that name.
+    """
+    path = sql_folder() / f"{file}.sql"
+    if not path.is_file():
+        return {}
+    _, *parts = _NAME_LINE.split(path.read_text(encoding="utf-8"))
+    found = {}
+    for name, part in zip(parts[::2], parts[1::2], strict=True):
+        # A comment for the linter may stand behind the semicolon.
+        text, _, comment = part.rpartition(";")
+        found[name] = f"{text}{comment.rstrip()}\n"
+    return found
+
+
+def statement_names() -> list[str]:
+    """Return the names of all statements, as `statement` takes them."""
+    folder = sql_folder()
+    files = sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/*.sql"))
+    return [f"{file}.{name}" for file in files for name in statements_of(file)]
+
+
+def _unknown_statement(file: str, wanted: str) -> str:
+    known = statement_names()
+    elsewhere = [name for name in known if name.rpartition(".")[2] == wanted]
+    near = elsewhere or difflib.get_close_matches(f"{file}.{wanted}", known)
+    place = f"sql/{file}.sql {'has no such name' if statements_of(file) else 'is not there'}"
+    return f"There is no statement {wanted!r} in {file!r}: {place}. Nearest: {', '.join(near) or 'none'}."
 
 
 def batch_schema(batch_id: int) -> str:
@@ -185,7 +226,7 @@ def upgrade(url: str) -> dict[str, int]:
         try:
             with engine.begin() as migration_connection:
                 config = Config()
-                config.set_main_option("script_location", str(project_home() / "sql" / "migrations"))
+                config.set_main_option("script_location", str(sql_folder() / "migrations"))
                 config.attributes["connection"] = migration_connection
                 command.upgrade(config, "head")
         except sqlalchemy.exc.DBAPIError as error:
@@ -198,9 +239,9 @@ def upgrade(url: str) -> dict[str, int]:
             raise _told(error.orig, _place(_target(url)), lost=lost) from None
         finally:
             engine.dispose()
-        for path in sorted((project_home() / "sql" / "functions").glob("*.sql")):
+        for path in sorted((sql_folder() / "functions").glob("*.sql")):
             connection.execute(cast(Any, path.read_bytes()))
         # The migration that brings keys along makes the table; later upgrades have told of it already.
         if known is not None and known[0] is not None:
             return {}
-        return dict(connection.execute(statement("ledger/rekeyed")).fetchall())
+        return dict(connection.execute(statement("ledger/upgrade.rekeyed")).fetchall())

@@ -137,7 +137,7 @@ def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
     }
     row["manifest"] = Jsonb(row["manifest"]) if row.get("manifest") is not None else None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
-        batch = cursor.execute(statement("collect/record_batch"), row).fetchone()
+        batch = cursor.execute(statement("ledger/batches.record_batch"), row).fetchone()
     assert batch is not None
     return batch
 
@@ -145,7 +145,7 @@ def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
 def batch_by_id(connection: Connection, batch_id: int) -> Batch:
     """Read a batch. Raises `ConfigurationError` when there is none of that number."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
-        batch = cursor.execute(statement("ledger/batch_by_id"), {"batch_id": batch_id}).fetchone()
+        batch = cursor.execute(statement("ledger/batches.batch_by_id"), {"batch_id": batch_id}).fetchone()
     if batch is None:
         raise ConfigurationError(f"There is no batch {batch_id}. `zhengku batches` lists them.")
     return batch
@@ -163,7 +163,7 @@ def batches(
     """List batches, the newest first; each argument narrows the list."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         cursor.execute(
-            statement("ledger/batches"),
+            statement("ledger/batches.batches"),
             {"department": department, "feed": feed, "run_id": run_id, "status": status, "limit": limit},
         )
         return cursor.fetchall()
@@ -187,7 +187,7 @@ class Seen:
 def older_one_waits(connection: Connection, batch: Batch) -> bool:
     """Tell whether a delivery of the feed that is older than this one may still come to be loaded."""
     waiting = connection.execute(
-        statement("ledger/has_older_unfinished"),
+        statement("ledger/batches.has_older_unfinished"),
         {
             "department": batch.department,
             "feed": batch.feed,
@@ -200,32 +200,34 @@ def older_one_waits(connection: Connection, batch: Batch) -> bool:
 
 def unstage(connection: Connection, batch_id: int) -> None:
     """Let a batch be staged anew from its landed file."""
-    connection.execute(statement("ledger/unstage_batch"), {"batch_id": batch_id})
+    connection.execute(statement("ledger/batches.unstage_batch"), {"batch_id": batch_id})
 
 
 def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[Identity, Seen]:
     """Return the deliveries of a feed that have a batch, with the state of their newest one."""
-    rows = connection.execute(statement("collect/seen_before"), {"department": department, "feed": feed}).fetchall()
+    rows = connection.execute(
+        statement("ledger/batches.seen_before"), {"department": department, "feed": feed}
+    ).fetchall()
     return {(name, size, modified_at): Seen(*state) for name, size, modified_at, *state in rows}
 
 
 def watermark(connection: Connection, department: str, feed: str) -> Position | None:
     """Return how far a feed was read by the batches that are loaded; None when none moved its watermark yet."""
-    row = connection.execute(statement("ledger/watermark"), {"department": department, "feed": feed}).fetchone()
+    row = connection.execute(statement("ledger/batches.watermark"), {"department": department, "feed": feed}).fetchone()
     return Position(row[0], tuple(row[1])) if row else None
 
 
 def take_up_unfinished(connection: Connection, department: str, feed: str, run_id: str) -> None:
     """Count the batches that other runs of the feed left unfinished to this run as well."""
     connection.execute(
-        statement("collect/take_up_unfinished"), {"department": department, "feed": feed, "run_id": run_id}
+        statement("ledger/batches.take_up_unfinished"), {"department": department, "feed": feed, "run_id": run_id}
     )
 
 
 def first_delivered(connection: Connection, department: str, feed: str, sha256: str) -> datetime | None:
     """Return when a file of this digest first came, if it was loaded."""
     row = connection.execute(
-        statement("collect/first_delivered"), {"department": department, "feed": feed, "sha256": sha256}
+        statement("ledger/batches.first_delivered"), {"department": department, "feed": feed, "sha256": sha256}
     ).fetchone()
     return row[0] if row else None
 
@@ -260,15 +262,15 @@ def record_untaken(
         "times": [file.modified_at for file in files],
         "reasons": [file.reason for file in files],
     }
-    connection.execute(statement("collect/untaken_gone"), values)
+    connection.execute(statement("ledger/untaken_files.untaken_gone"), values)
     with connection.cursor(row_factory=class_row(Untaken)) as cursor:
-        return cursor.execute(statement("collect/record_untaken"), values).fetchall()
+        return cursor.execute(statement("ledger/untaken_files.record_untaken"), values).fetchall()
 
 
 def untaken(connection: Connection, *, department: str | None = None, run_id: str | None = None) -> list[Untaken]:
     """List the files that no feed takes: those that a run of a department saw first, or all that lie there."""
     with connection.cursor(row_factory=class_row(Untaken)) as cursor:
-        cursor.execute(statement("ledger/untaken_files"), {"department": department, "run_id": run_id})
+        cursor.execute(statement("ledger/untaken_files.untaken_files"), {"department": department, "run_id": run_id})
         return cursor.fetchall()
 
 
@@ -276,7 +278,7 @@ def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, det
     """Close a batch as rejected: its file is wrong as a whole."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batch = cursor.execute(
-            statement("ledger/reject_batch"),
+            statement("ledger/decisions.reject_batch"),
             {"batch_id": batch_id, "rule_id": rule_id, "reason": reason, "detail": detail},
         ).fetchone()
     assert batch is not None
@@ -285,7 +287,7 @@ def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, det
 
 def begin_step(connection: Connection, batch_id: int, step: str) -> int:
     """Note that a step of a batch begins; return how often it died before. The caller has the batch for itself."""
-    begun = connection.execute(statement("ledger/begin_step"), {"batch_id": batch_id, "step": step}).fetchone()
+    begun = connection.execute(statement("ledger/batches.begin_step"), {"batch_id": batch_id, "step": step}).fetchone()
     assert begun is not None
     deaths: int = begun[0]
     return deaths
@@ -293,14 +295,14 @@ def begin_step(connection: Connection, batch_id: int, step: str) -> int:
 
 def end_step(connection: Connection, batch_id: int, *, done: bool) -> None:
     """Note that the step of a batch that had begun ended: `done`, or failed with an error that says why."""
-    connection.execute(statement("ledger/end_step"), {"batch_id": batch_id, "done": done})
+    connection.execute(statement("ledger/batches.end_step"), {"batch_id": batch_id, "done": done})
 
 
 def release(connection: Connection, batch: Batch, released_by: str, reason: str) -> None:
     """Open a held batch again. Raises `NotHeld`; `ConfigurationError` without a name and a reason."""
     _expect_said(released_by, reason)
     released = connection.execute(
-        statement("ledger/release_batch"),
+        statement("ledger/decisions.release_batch"),
         {"batch_id": batch.batch_id, "released_by": released_by, "reason": reason},
     )
     if not released.rowcount:
@@ -317,14 +319,14 @@ def reject_unfinished(connection: Connection, batch: Batch, rejected_by: str, re
     _expect_said(rejected_by, reason)
     if batch.status in ("loaded", "rejected"):
         raise _not_held(batch)
-    connection.execute(statement("ledger/end_worker"), {"batch_id": batch.batch_id})
+    connection.execute(statement("ledger/batches.end_worker"), {"batch_id": batch.batch_id})
     # Another one may have waited for it.
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch.batch_id}
     )
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         rejected = cursor.execute(
-            statement("ledger/reject_unfinished_batch"),
+            statement("ledger/decisions.reject_unfinished_batch"),
             {
                 "batch_id": batch.batch_id,
                 "rule_id": GIVEN_BACK,
@@ -351,12 +353,12 @@ class Decision:
 def decisions(connection: Connection, batch_id: int) -> list[Decision]:
     """Return what was decided about a batch, the oldest first."""
     with connection.cursor(row_factory=class_row(Decision)) as cursor:
-        return cursor.execute(statement("ledger/decisions"), {"batch_id": batch_id}).fetchall()
+        return cursor.execute(statement("ledger/decisions.decisions"), {"batch_id": batch_id}).fetchall()
 
 
 def _record_decision(connection: Connection, batch_id: int, decision: str, decided_by: str, reason: str) -> None:
     values = {"batch_id": batch_id, "decision": decision, "decided_by": decided_by, "reason": reason}
-    connection.execute(statement("ledger/record_decision"), values)
+    connection.execute(statement("ledger/decisions.record_decision"), values)
 
 
 class NotHeld(ConfigurationError):
@@ -380,10 +382,10 @@ def _expect_said(decided_by: str, reason: str) -> None:
 
 def record_rule_results(connection: Connection, batch_id: int, results: Sequence[RuleResult]) -> None:
     """Replace the rule results of a batch."""
-    connection.execute(statement("ledger/forget_rule_results"), {"batch_id": batch_id})
+    connection.execute(statement("ledger/rule_results.forget_rule_results"), {"batch_id": batch_id})
     with connection.cursor() as cursor:
         cursor.executemany(
-            statement("ledger/record_rule_result"),
+            statement("ledger/rule_results.record_rule_result"),
             [
                 {
                     "batch_id": batch_id,
@@ -400,12 +402,12 @@ def record_rule_results(connection: Connection, batch_id: int, results: Sequence
 def rule_results(connection: Connection, batch_id: int) -> list[RuleResult]:
     """Read the rule results of a batch, those that failed most rows first."""
     with connection.cursor(row_factory=class_row(RuleResult)) as cursor:
-        cursor.execute(statement("ledger/rule_results"), {"batch_id": batch_id})
+        cursor.execute(statement("ledger/rule_results.rule_results"), {"batch_id": batch_id})
         return cursor.fetchall()
 
 
 def problem_rows(connection: Connection, batch_id: int, limit: int) -> list[dict[str, Any]]:
     """List the quarantined rows of a batch, with their unmasked payload: mask it before anybody sees it."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(statement("ledger/problem_rows"), {"batch_id": batch_id, "limit": limit})
+        cursor.execute(statement("ledger/rule_results.problem_rows"), {"batch_id": batch_id, "limit": limit})
         return cursor.fetchall()

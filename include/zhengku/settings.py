@@ -10,10 +10,28 @@ from pathlib import Path
 
 from zhengku.errors import ConfigurationError
 
+CARRIED_FOLDER = Path(__file__).resolve().parent / "carried"
+"""What a wheel carries of the checkout: `sql/`, `expectations/`, `include/catalog/`; a checkout has no such folder."""
+
+
+def release_folder() -> Path:
+    """Return the folder with the release's own `sql/`, `expectations/` and `include/catalog/`."""
+    return CARRIED_FOLDER if CARRIED_FOLDER.is_dir() else Path(__file__).resolve().parents[2]
+
+
+def sql_folder() -> Path:
+    """Return the folder of statements, functions and migrations: they are code, and come with it."""
+    return release_folder() / "sql"
+
 
 def project_home() -> Path:
-    """Return the folder of `sql/`, `expectations/` and `include/catalog/` (`ZHENGKU_HOME`, else the checkout)."""
-    return Path(os.environ.get("ZHENGKU_HOME") or Path(__file__).resolve().parents[2])
+    """Return the folder of `expectations/` and `include/catalog/` (`ZHENGKU_HOME`, else the release's own)."""
+    return Path(os.environ.get("ZHENGKU_HOME") or release_folder())
+
+
+def _written_folder(home: Path) -> Path:
+    """Return the folder for what an installation writes; what a wheel carries is read only."""
+    return (Path.cwd() if home == CARRIED_FOLDER else home) / "var"
 
 
 @dataclass(frozen=True)
@@ -28,7 +46,7 @@ class Settings:
         """Read the environment over `var/local.env` (lines of NAME=value)."""
         home = project_home()
         values: dict[str, str] = {}
-        local = home / "var" / "local.env"
+        local = _written_folder(home) / "local.env"
         if local.is_file():
             for line in local.read_text(encoding="utf-8").splitlines():
                 name, separator, value = line.partition("=")
@@ -58,12 +76,12 @@ class Settings:
     @cached_property
     def landing_url(self) -> str:
         """Where raw deliveries are kept: a folder or any fsspec address (`ZHENGKU_LANDING_URL`)."""
-        return self.environment.get("ZHENGKU_LANDING_URL") or str(self.home / "var" / "landing")
+        return self.environment.get("ZHENGKU_LANDING_URL") or str(_written_folder(self.home) / "landing")
 
     @cached_property
     def report_folder(self) -> Path:
         """Folder of reports (`ZHENGKU_REPORT_DIR`)."""
-        return Path(self.environment.get("ZHENGKU_REPORT_DIR") or self.home / "var" / "reports")
+        return Path(self.environment.get("ZHENGKU_REPORT_DIR") or _written_folder(self.home) / "reports")
 
     @cached_property
     def return_folder(self) -> Path:

@@ -1,3 +1,4 @@
+-- name: candidates
 -- The services that may stand otherwise on the next trunk list than on the last one: their facts changed, or a moment
 -- or the limit of age lies between the two; which list a moment at a cut-off belongs to is judged afterwards.
 -- `changed` are those of this transaction.
@@ -36,4 +37,48 @@ cross join
         where s.record_key = m.record_key
         order by s.record_key
         limit 1
+    ) as c;
+
+-- name: changed_keys
+-- For candidates.sql: the services that batches of this transaction changed.
+select record_key
+from changed;
+
+-- name: no_keys
+-- For candidates.sql: no batch changed any.
+select null::text as record_key
+where false;
+
+-- name: compare_candidates
+-- The services that changed since the final lists were last compared with the facts.
+create temp table candidate on commit drop as
+select c.*
+from clearance.touched as t
+-- By key, however many there are: the planner would rather read all services.
+cross join
+    lateral (
+        select s.*
+        from clearance.service as s
+        where s.record_key = t.record_key
+        order by s.record_key
+        limit 1
     ) as c
+where not t.is_compared;
+
+-- name: list_candidates
+-- Every service that a list held, or would hold now.
+create temp table candidate on commit drop as
+with named as (
+    select r.record_key
+    from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r
+    union
+    select s.record_key
+    from clearance.service as s
+    where
+        s.finished_at >= %(oldest_finish)s and s.finished_at <= %(cutoff_at)s
+        and clearance.is_by(s.rated_at, %(cutoff_at)s, %(kind)s) is not true
+)
+
+select s.*
+from named as n
+inner join clearance.service as s on n.record_key = s.record_key;

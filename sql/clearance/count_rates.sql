@@ -1,3 +1,4 @@
+-- name: count_rates
 -- What the rates are made of, for the days given, each with the working cut-off of that day: by district, handling
 -- department and service item of the service, blank where the service is not known. sum_rates.sql divides.
 with day as (
@@ -189,4 +190,4 @@ select
     bad_due,
     bad_rectified,
     bad_called_and_rectified
-from bad_count
+from bad_count;

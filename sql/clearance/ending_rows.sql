@@ -1,3 +1,4 @@
+-- name: ending_rows
 -- Stays on the trunk that end with the next list, or go on with another content.
 create temp table ending on commit drop as
 select
@@ -13,4 +14,24 @@ where
         where
             w.record_key = o.record_key and w.version_no = o.version_no and w.since_day = o.since_day
             and w.is_reopened = o.is_reopened and w.default_at is not distinct from o.default_at
-    )
+    );
+
+-- name: standing_all
+-- For ending_rows.sql: what stands on the last trunk list.
+select e.*
+from clearance.entry as e
+where e.until_list is null;
+
+-- name: standing_candidates
+-- For ending_rows.sql: what candidates stand on the last trunk list. By key, however many there are: the planner would
+-- rather read all entries.
+select e.*
+from candidate as c
+cross join
+    lateral (
+        select s.*
+        from clearance.entry as s
+        where s.record_key = c.record_key and s.until_list is null
+        order by s.first_list
+        limit 1
+    ) as e;

@@ -1,3 +1,4 @@
+-- name: sum_rates
 -- The rates of a span of days, each as two sums with its definition; `by` groups them: city, day or month (of the city;
 -- a month is its first day), district, department (in its district) or item (service item).
 with chosen as (
@@ -160,4 +161,4 @@ cross join
             '无差评'
         )
     ) as r (place, name_zh, definition_zh, numerator, denominator, without_zh)
-order by s.day, s.district nulls last, s.handling_department nulls last, s.service_item_code nulls last, r.place
+order by s.day, s.district nulls last, s.handling_department nulls last, s.service_item_code nulls last, r.place;

@@ -1,3 +1,4 @@
+-- name: verify_list
 -- The membership of a list as the store has it now, found without the kept state, beside what the list holds: where the
 -- two differ.
 with listed as (
@@ -55,4 +56,4 @@ select
 from listed as l
 full join unrated as u on l.record_key = u.record_key
 where l.section is distinct from u.section
-order by 3
+order by 3;

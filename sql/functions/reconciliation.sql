@@ -1,6 +1,6 @@
 -- One summand of the order-free checksum: the first 60 bits of md5 over key and version time in one canonical text.
--- sql/reconcile/source_sums_*.sql and zhengku.operations.reconcile.checksum say the same for a source. What is before 1900 stands
--- for no time there, and is of that day here.
+-- sql/reconcile/source_*.sql and zhengku.operations.reconcile.checksum say the same for a source. What is before
+-- 1900 stands for no time there, and is of that day here.
 create or replace function reconciliation.hash(record_key text, version_at timestamptz) returns bigint
 language sql stable parallel safe
 return (

@@ -1,3 +1,4 @@
+-- name: classify
 -- What becomes of each staged row, and whether the store knew its record. A row that is not named here is inserted: of
 -- a first load that is nearly every one. Only keys that come more than once are sorted: most batches have few.
 create unlogged table outcome with (autovacuum_enabled = off) as
@@ -99,4 +100,4 @@ classified as (
 
 select *
 from classified
-where outcome <> 'inserted'
+where outcome <> 'inserted';

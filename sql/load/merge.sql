@@ -1,3 +1,60 @@
+-- name: kept_versions
+-- Versions of the store, into the history; which ones, the statement around it says behind.
+insert into {history} ({kept}, replaced_by_batch_id, replaced_at)
+select
+    {kept_of_store},
+    %(batch_id)s,
+    now()
+from {store} as s; -- noqa: AL05
+
+-- name: keep_history
+-- The versions that this batch is about to replace.
+{kept_versions}
+inner join staged_row as c on s.record_key = c.record_key
+inner join outcome as o on c.row_no = o.row_no
+where {scope} and o.is_known and o.outcome in ('updated', 'deleted');
+
+-- name: written_rows
+-- The staged rows that the store gets, each with the set of its warnings.
+select
+    staged.*,
+    w.warning_set
+from staged_row as staged
+left join mark as m on staged.row_no = m.row_no
+left join ledger.warning_set as w on m.warning = w.rules
+where not exists (
+        select from outcome as o
+        where o.row_no = staged.row_no and o.outcome not in ('updated', 'deleted')
+    );
+
+-- name: first_rows
+-- The type's first rows, as a table of their own. A row costs it less than an insert does, and far less than a merge.
+-- The branch without rows gives the columns the types and the collations of the store's.
+create table {target} as
+select {columns}
+from store.certificate
+where false
+union all
+select {values_of_new}
+from ({written_rows}) as c; -- noqa: AL05
+
+-- name: constraints
+-- What a partition must promise, as the store's table of certificates does: the actions of one `alter table`.
+select string_agg(action, ', ') as actions
+from (
+    select format('alter %%I set not null', a.attname) as action
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = 'store.certificate'::regclass and a.attnum > 0 and not a.attisdropped and a.attnotnull
+    union all
+    select format('add constraint %%I %%s', c.conname, pg_get_constraintdef(c.oid)) as action
+    from pg_catalog.pg_constraint as c
+    where c.conrelid = 'store.certificate'::regclass and c.contype = 'c'
+    union all
+    -- The check spares the look at every row when the table becomes the type's part.
+    select format('add constraint one_type check (license_type = %%L)', %(license_type)s::text) as action
+) as promised;
+
+-- name: merge
 -- Staged rows into the store, new, newer and deleting ones alike, in one statement. The target is the data set's table,
 -- of certificates the type's partition; the fields are those of the data set in the catalogue.
 merge into {target} as s
@@ -41,4 +98,40 @@ when not matched then insert (
     {columns}
 ) values (
     {values_of_new}
-)
+);
+
+-- name: remember_warnings
+-- A number for every set of warnings that a row of this batch has.
+insert into ledger.warning_set (rules)
+select distinct warning
+from mark_count
+where critical = '{}' and warning <> '{}'
+on conflict (rules) do nothing;
+
+-- name: confirm
+-- Unchanged rows are not written. But while an older delivery waits, what this one confirmed must outlive it.
+update {store} as s
+set version_at = c.version_at
+from staged_row as c
+inner join outcome as o on c.row_no = o.row_no
+where
+    {scope} and s.record_key = c.record_key
+    and o.outcome = 'unchanged' and s.version_at < c.version_at;
+
+-- name: remember_received
+-- A row that was read in full and is what the store has: it was written otherwise, or under another configuration. From
+-- now on it is recognised as it came today. What was stored before something was kept apart is known from now on, too.
+update {store} as s
+set
+    received_hash = c.received_hash,
+    warning_set = w.warning_set{set_of_certificates}
+from staged_row as c
+inner join outcome as o on c.row_no = o.row_no
+left join mark as m on c.row_no = m.row_no
+left join ledger.warning_set as w on m.warning = w.rules
+where
+    {scope} and s.record_key = c.record_key and o.outcome = 'unchanged' and not c.removes
+    -- As in stage/recognise: not for the planner to guess at.
+    and coalesce(
+        s.department = %(department)s and s.feed = %(feed)s and s.received_hash is distinct from c.received_hash, false
+    );

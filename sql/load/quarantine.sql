@@ -1,3 +1,4 @@
+-- name: quarantine
 -- Rows that cannot be used, kept as they came. A row that is wrong in the same way again is the same problem;
 -- the place counts identical wrong rows of one batch apart. A replay opens no problem that was settled since.
 with problem as (
@@ -103,4 +104,4 @@ do update set
     end,
     version_at = greatest(q.version_at, excluded.version_at),
     times_seen = q.times_seen + %(is_delivery)s::boolean::integer,
-    updated_at = now()
+    updated_at = now();

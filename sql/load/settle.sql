@@ -1,3 +1,4 @@
+-- name: settle
 -- What a batch says of the unsolved problems of its feed. A record that came right later, or further down in the same
 -- delivery, is corrected, and deleted by a row that deletes it. One that came wrong in another way is replaced by that
 -- problem, which is as old as the first.
@@ -148,4 +149,4 @@ from (
     where replaced_by_problem_id is not null
     group by replaced_by_problem_id
 ) as s
-where n.problem_id = s.replaced_by_problem_id
+where n.problem_id = s.replaced_by_problem_id;

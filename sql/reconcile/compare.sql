@@ -1,3 +1,4 @@
+-- name: compare
 -- Key by key: where source and store do not agree, and what explains it. `days` were read in whole, where it is given;
 -- elsewhere the checksums were equal, so what the store has there the source has too.
 create temporary table found as
@@ -99,4 +100,4 @@ select
             )
             then 'waiting_batch'
     end as explanation
-from scoped as p
+from scoped as p;

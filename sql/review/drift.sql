@@ -1,3 +1,4 @@
+-- name: drift
 -- How the columns of each feed's last delivery of a night differ from those of the delivery before it.
 with now_delivered as (
     select distinct on (department, feed) *
@@ -120,4 +121,4 @@ where
             )
         )
     )
-order by department asc, feed asc, change asc, column_name asc
+order by department asc, feed asc, change asc, column_name asc;

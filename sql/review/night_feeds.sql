@@ -1,3 +1,4 @@
+-- name: night_feeds
 -- What each feed brought on a night, and in the 7 and 30 nights before. A night is a day of Asia/Shanghai.
 with delivered as (
     select
@@ -98,4 +99,4 @@ select
 from known as k
 left join tonight as t on k.department = t.department and k.feed = t.feed
 left join usual as u on k.department = u.department and k.feed = u.feed
-order by k.department asc, k.feed asc
+order by k.department asc, k.feed asc;

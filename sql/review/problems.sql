@@ -1,3 +1,32 @@
+-- name: chosen_problems
+-- Which problem records are meant, of all or of those of a night; a parameter that is null leaves all.
+select q.*
+from {problems} as q
+where
+    (%(problem_id)s::bigint is null or q.problem_id = %(problem_id)s)
+    and (%(batch_id)s::bigint is null or %(batch_id)s in (q.first_batch_id, q.last_batch_id))
+    and (%(department)s::text is null or q.department = %(department)s)
+    and (%(feed)s::text is null or q.feed = %(feed)s)
+    and (%(license_type)s::text is null or q.license_type = %(license_type)s)
+    and (%(statuses)s::text[] is null or q.status = any(%(statuses)s::text[]))
+    and (%(rule_id)s::text is null or q.rules @> array[%(rule_id)s::text])
+    and (%(return_id)s::bigint is null or q.return_id = %(return_id)s)
+    and (%(overdue_on)s::date is null or (q.status = 'returned' and q.due_on < %(overdue_on)s::date));
+
+-- name: stood_in_night
+-- The problem records that stood in what was collected on a night.
+select p.*
+from quarantine.problem_row as p
+where exists (
+        select
+        from ledger.batch as b
+        where
+            b.department = p.department and b.feed = p.feed and b.origin = 'delivery'
+            and b.recorded_at >= %(night_begin)s::timestamptz and b.recorded_at < %(night_end)s::timestamptz
+            and coalesce(b.repeats_batch_id, b.batch_id) between p.first_batch_id and p.last_batch_id
+    );
+
+-- name: problems
 -- Problem records that a filter lets through, the newest first; the columns are those that a page shows.
 -- The numbers of all are found first, mostly in an index alone, so that no page of theirs is far away.
 with chosen as materialized (
@@ -44,4 +73,135 @@ select
     q.closed_at
 from page as p
 inner join quarantine.problem_row as q on p.problem_id = q.problem_id
-order by q.problem_id desc
+order by q.problem_id desc;
+
+-- name: count_problems
+select count(q.problem_id)
+from ({chosen}) as q;
+
+-- name: tally
+-- How many problem records there are, by department, feed and state; how many are past their term or near it, and how
+-- many wait too long to be returned.
+select
+    q.department,
+    q.feed,
+    q.status,
+    count(*) as number,
+    count(*) filter (where q.status = 'returned' and q.due_on < %(today)s::date) as overdue,
+    count(*) filter (
+        where q.status = 'returned' and q.due_on between %(today)s::date and %(due_soon_until)s::date
+    ) as due_soon,
+    count(*) filter (where q.status = 'open' and q.opened_at < %(return_before)s) as unreturned,
+    min(q.first_opened_at) filter (where q.status in ('open', 'returned')) as oldest
+from quarantine.problem_row as q
+group by q.department, q.feed, q.status
+order by q.department asc, q.feed asc, q.status asc;
+
+-- name: rules_of
+-- The rules by which unsolved problems stand, most first.
+select
+    r.rule_id,
+    count(*) as number
+from quarantine.problem_row as q
+cross join lateral unnest(q.rules) as r (rule_id)
+where
+    (%(department)s::text is null or q.department = %(department)s)
+    and (%(feed)s::text is null or q.feed = %(feed)s)
+    and q.status in ('open', 'returned', 'waived')
+group by r.rule_id
+order by number desc, r.rule_id asc;
+
+-- name: events
+select
+    event,
+    happened_at,
+    done_by,
+    reason,
+    batch_id,
+    return_id,
+    until_on
+from quarantine.problem_event
+where problem_id = %(problem_id)s
+order by event_id;
+
+-- name: waive
+with waived as (
+    update quarantine.problem_row
+    set
+        status = 'waived',
+        waived_until = %(until_on)s,
+        updated_at = now()
+    where problem_id = any(%(problem_ids)s::bigint[]) and status in ('open', 'returned')
+    returning problem_id
+)
+
+insert into quarantine.problem_event (problem_id, event, done_by, reason, until_on)
+select
+    problem_id,
+    'waived',
+    %(done_by)s,
+    %(reason)s,
+    %(until_on)s
+from waived;
+
+-- name: end_waivers
+-- A waiver that ran out without the record having come right: the problem stands open again.
+with ended as (
+    update quarantine.problem_row
+    set
+        status = 'open',
+        waived_until = null,
+        return_id = null,
+        due_on = null,
+        updated_at = now()
+    where status = 'waived' and waived_until < %(today)s::date
+    returning problem_id
+)
+
+insert into quarantine.problem_event (problem_id, event)
+select
+    problem_id,
+    'waiver_ended'
+from ended;
+
+-- name: close
+-- Written off by a person: what came right, and what is waived for good.
+with closed as (
+    update quarantine.problem_row
+    set
+        status = 'closed',
+        solution = coalesce(solution, 'waived'),
+        solved_at = coalesce(solved_at, now()),
+        closed_at = now(),
+        updated_at = now()
+    where
+        problem_id = any(%(problem_ids)s::bigint[])
+        and (status = 'corrected' or (status = 'waived' and waived_until is null))
+    returning problem_id
+)
+
+insert into quarantine.problem_event (problem_id, event, done_by, reason)
+select
+    problem_id,
+    'closed',
+    %(done_by)s,
+    %(reason)s
+from closed;
+
+-- name: close_corrected
+-- Written off by the pipeline: what came right before a moment.
+with closed as (
+    update quarantine.problem_row
+    set
+        status = 'closed',
+        closed_at = now(),
+        updated_at = now()
+    where status = 'corrected' and solved_at < %(solved_before)s
+    returning problem_id
+)
+
+insert into quarantine.problem_event (problem_id, event)
+select
+    problem_id,
+    'closed'
+from closed;

@@ -3,15 +3,14 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from psycopg import sql
 from tests.conftest import Installation, license_row, temporary_database
 from tests.integration import test_road_operations as operations
 from tests.integration.test_road_operations import row, written
 
-from zhengku import database
+from zhengku.database import statement, statements_of
 from zhengku.settings import Settings
 
 pytestmark = pytest.mark.slow_except(
@@ -242,15 +241,10 @@ def without_recognition(monkeypatch) -> Callable[[], None]:
     """Switch the recognition off: every row goes the whole road."""
 
     def off() -> None:
-        text = (database.project_home() / "sql" / "stage" / "recognise.sql").read_text(encoding="utf-8")
+        text = statement("load/recognise.recognise").as_string(None)
         assert "s.removal is null" in text
-        blind = sql.SQL(cast(Any, text.replace("s.removal is null", "false")))
-        real = database.statement
-
-        def statement(name: str) -> sql.SQL:
-            return blind if name == "stage/recognise" else real(name)
-
-        monkeypatch.setattr("zhengku.load.recognise.statement", statement)
+        blind = text.replace("s.removal is null", "false")
+        monkeypatch.setitem(statements_of("load/recognise"), "recognise", blind)
 
     return off
 

@@ -262,7 +262,7 @@ def marking_plan(register, batch_id: int) -> str:
         values = {
             name: getattr(batch, name) for name in ("department", "feed", "license_type", "batch_id", "landed_at")
         }
-        marking = sql.SQL("explain {}").format(statement("load/mark_disappeared").format(**table.names))
+        marking = sql.SQL("explain {}").format(statement("load/disappeared.mark_disappeared").format(**table.names))
         return "\n".join(line for [line] in connection.execute(marking, values).fetchall())
 
 

@@ -433,8 +433,8 @@ def test_size_is_compared_with_the_last_loaded_snapshot_of_the_feed(
     connection.execute("create table text_row (row_no bigint, c1 text)")
     connection.execute("create table delivered_column (place integer, name text)")
     connection.execute("insert into mark values (1, 'K1', '{a.b}', '{}'), (2, 'K2', '{}', '{a.c}')")
-    connection.execute(statement("validate/count_marks"))
-    connection.execute(statement("validate/batch_summary"), {"batch_id": batch_id, "snapshots": snapshots})
+    connection.execute(statement("validate/staged_batch.count_marks"))
+    connection.execute(statement("validate/staged_batch.batch_summary"), {"batch_id": batch_id, "snapshots": snapshots})
     row = connection.execute(
         "select fetched, unreadable, quarantined, quarantined_share, previous_fetched, share_of_previous "
         "from batch_summary"
@@ -458,7 +458,7 @@ def test_first_rows_with_each_warning_are_kept_wherever_they_stand(connection: p
         """
     )
     connection.execute("insert into recognised_row values (201, 'K201', %s), (5, 'K5', null)", [known])
-    keep = statement("validate/keep_warned")
+    keep = statement("validate/outcome.keep_warned")
     for _ in range(2):
         # The second time finds what the first one kept.
         connection.execute(keep, {"batch_id": batch_id, "rules": ["a", "b", "c", "d"], "most": 2})

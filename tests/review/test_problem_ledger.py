@@ -115,7 +115,7 @@ def test_overview_tells_the_one_stale_type_from_those_that_are_missing(reviewed,
     reviewed.deliver_rows("a.csv", make_row(1), make_row(2))
     reviewed.run_one()
     with store_connection(reviewed.settings.database_url) as connection:
-        connection.execute(statement("review/count_store"))
+        connection.execute(statement("review/store_counts.count_store"))
         figures = NightReports(reviewed.settings, catalog).figures(connection, TODAY)
         report = NightReport(TODAY, 1, datetime.now(tz=CITY_TIME_ZONE), figures)
         [good] = overview(connection, catalog, report).in_state("good")

@@ -31,11 +31,11 @@ class ListWriter:
     def correct(self, connection: Connection, lists: Sequence[KeptList], now: datetime) -> list[PublishedList]:
         """Give each list that the candidates' facts contradict one more version; return these."""
         listed = {"lists": [kept.list_id for kept in lists]}
-        make_table(connection, "difference", statement("clearance/differences"), listed)
-        found = connection.execute(statement("clearance/differing_lists")).fetchall()
+        make_table(connection, "difference", statement("clearance/corrections.differences"), listed)
+        found = connection.execute(statement("clearance/corrections.differing_lists")).fetchall()
         differing = {row[0] for row in found}
         versions = [self._next_version(connection, kept, now) for kept in lists if kept.list_id in differing]
-        connection.execute(statement("clearance/touch_differences"))
+        connection.execute(statement("clearance/corrections.touch_differences"))
         return versions
 
     def _next_version(self, connection: Connection, kept: KeptList, now: datetime) -> PublishedList:
@@ -50,14 +50,16 @@ class ListWriter:
             "is_trunk": False,
         }
         self.enter(connection, values)
-        moved = one_row(connection, statement("clearance/correct_list"), values)
+        moved = one_row(connection, statement("clearance/corrections.correct_list"), values)
         states = {name: getattr(kept, name) + moved[name] for name in LIST_STATES}
         return self.complete(connection, {**values, **states})
 
     @staticmethod
     def position(connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
         """Return the number that the next list gets, and which lists it follows."""
-        return one_row(connection, statement("clearance/trunk_position"), {"day": day, "newest_before": newest_before})
+        return one_row(
+            connection, statement("clearance/trunk.trunk_position"), {"day": day, "newest_before": newest_before}
+        )
 
     def against(self, connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
         """Return what a list of `day` is judged against, as parameters: yesterday's list; and the number it gets.
@@ -65,7 +67,7 @@ class ListWriter:
         All lists of a day are judged against the same; `newest_before` counts for the first of them.
         """
         position = self.position(connection, day, newest_before)
-        yesterday = kept_list(connection, "yesterday_list", {"day": day, **position})
+        yesterday = kept_list(connection, "clearance/trunk.yesterday_list", {"day": day, **position})
         return {
             "list_id": position["next_list"],
             "last_before": position["last_before"],
@@ -86,15 +88,15 @@ class ListWriter:
             }
             for source in self.stale_sources(connection, values["cutoff_at"])
         ]
-        connection.execute(statement("clearance/enter_list"), {**values, "stale": Jsonb(stale)})
+        connection.execute(statement("clearance/count_list.enter_list"), {**values, "stale": Jsonb(stale)})
 
     @staticmethod
     def complete(connection: Connection, values: Mapping[str, Any]) -> PublishedList:
         """Enter the counts of a list: `values` has those by state, who left is counted here."""
         left = dict.fromkeys(_LEFT, 0)
         if values["yesterday_list"] is not None:
-            left = one_row(connection, statement("clearance/count_left"), values)
-        kept = kept_list(connection, "count_list", {**values, **left})
+            left = one_row(connection, statement("clearance/count_list.count_left"), values)
+        kept = kept_list(connection, "clearance/count_list.count_list", {**values, **left})
         assert kept is not None
         log.info("%s list of %s, version %d: %s", kept.kind, kept.day, kept.version, kept.published.counts)
         return kept.published
@@ -103,7 +105,7 @@ class ListWriter:
         """Return the sources that were not read at or after a cut-off, in the order of the configuration."""
         names = [source.partition("/") for source in self._settings.config.sources]
         found = connection.execute(
-            statement("clearance/sources_read"),
+            statement("clearance/services.sources_read"),
             {"departments": [name[0] for name in names], "feeds": [name[2] for name in names]},
         ).fetchall()
         read = {f"{department}/{feed}": read_at for department, feed, read_at in found}

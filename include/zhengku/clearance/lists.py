@@ -315,30 +315,30 @@ class KeptList(ListCounts):
 def kept_list(connection: Connection, name: str, values: Mapping[str, Any]) -> KeptList | None:
     """Run a statement of `sql/clearance/` that finds one version of a list at most."""
     with connection.cursor(row_factory=class_row(KeptList)) as cursor:
-        return cursor.execute(statement(f"clearance/{name}"), values).fetchone()
+        return cursor.execute(statement(name), values).fetchone()
 
 
 def kept_lists(connection: Connection, name: str, values: Mapping[str, Any]) -> list[KeptList]:
     """Run a statement of `sql/clearance/` that finds versions of lists."""
     with connection.cursor(row_factory=class_row(KeptList)) as cursor:
-        return cursor.execute(statement(f"clearance/{name}"), values).fetchall()
+        return cursor.execute(statement(name), values).fetchall()
 
 
 def published(connection: Connection, day: date, kind: ListKind, version: int | None = None) -> PublishedList | None:
     """Return a version of a list, the newest when none is asked for; None when there is none."""
-    found = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": version})
+    found = kept_list(connection, "clearance/lists.list_by_version", {"day": day, "kind": kind, "version": version})
     return None if found is None else found.published
 
 
 def newest(connection: Connection) -> PublishedList | None:
     """Return the list of the latest cut-off in its newest version; None before the first list."""
-    found = kept_list(connection, "newest_list", {})
+    found = kept_list(connection, "clearance/lists.newest_list", {})
     return None if found is None else found.published
 
 
 def versions(connection: Connection, day: date) -> list[PublishedList]:
     """Return all versions of the lists of a day: the working list's, then the final list's, oldest first."""
-    return [found.published for found in kept_lists(connection, "list_versions", {"day": day})]
+    return [found.published for found in kept_lists(connection, "clearance/lists.list_versions", {"day": day})]
 
 
 def rows(
@@ -366,7 +366,7 @@ def rows(
     page = {**filters, "skipped": offset, "limit": limit}
     if archived_within is not None:
         page["finished_before"] = _archived_before(connection, kept, archived_within)
-    for row in _found(connection, "rows_listed", kept, page, streamed=limit is None):
+    for row in _found(connection, "clearance/list_rows.rows_listed", kept, page, streamed=limit is None):
         yield _list_row(row, kept.day, catalog)
 
 
@@ -377,7 +377,7 @@ def _archived_before(connection: Connection, kept: KeptList, within: int) -> dat
         "archive_after_working_days": kept.archive_after_working_days,
         "within": within,
     }
-    row = connection.execute(statement("clearance/archived_soon"), values).fetchone()
+    row = connection.execute(statement("clearance/list_rows.archived_soon"), values).fetchone()
     assert row is not None
     found: datetime = row[0]
     return found
@@ -390,7 +390,7 @@ def cleared_since(
 
     As of the batches that the last publishing or counting of rates took in.
     """
-    found = _found(connection, "rows_cleared", _kept(connection, published), _filters(districts))
+    found = _found(connection, "clearance/list_rows.rows_cleared", _kept(connection, published), _filters(districts))
     return [ClearedService(**_service(row), rated_at=row["rated_at"]) for row in found]
 
 
@@ -408,11 +408,13 @@ def difference(
         return []
     kept = _kept(connection, published)
     named = {"day": kept.day, "kind": kept.kind, "version": since or kept.version - 1}
-    earlier = kept_list(connection, "list_by_version", named)
+    earlier = kept_list(connection, "clearance/lists.list_by_version", named)
     assert earlier is not None
     assert earlier.version < kept.version
     changed_lists = kept.corrections[len(earlier.corrections) :]
-    found = _found(connection, "rows_changed", kept, {**_filters(districts), "changed_lists": changed_lists})
+    found = _found(
+        connection, "clearance/list_rows.rows_changed", kept, {**_filters(districts), "changed_lists": changed_lists}
+    )
     return [ChangedService(**_service(row), change=row["change"], section=row["section"]) for row in found]
 
 
@@ -421,11 +423,11 @@ def opened(connection: Connection, published: PublishedList, login: str) -> Open
 
     Commits.
     """
-    connection.execute(statement("clearance/record_opened"), {"list_id": published.list_id, "login": login})
+    connection.execute(statement("clearance/lists.record_opened"), {"list_id": published.list_id, "login": login})
     connection.commit()
     asked = {"login": login, "day": published.day, "kind": published.kind, "version": published.version}
     with connection.cursor(row_factory=class_row(OpenedVersion)) as cursor:
-        return cursor.execute(statement("clearance/opened_before"), asked).fetchone()
+        return cursor.execute(statement("clearance/lists.opened_before"), asked).fetchone()
 
 
 def left(
@@ -436,11 +438,11 @@ def left(
     As it was told when the version came out. Versions from before this was kept have counts alone: nothing is returned.
     """
     kept = _kept(connection, published)
-    yesterday = kept_list(connection, "list_by_id", {"list_id": kept.yesterday_list})
+    yesterday = kept_list(connection, "clearance/lists.list_by_id", {"list_id": kept.yesterday_list})
     if yesterday is None:
         return []
     against = {"yesterday_base": yesterday.base_list, "yesterday_corrections": yesterday.corrections}
-    found = _found(connection, "rows_left", kept, {**_filters(districts), **against})
+    found = _found(connection, "clearance/list_rows.rows_left", kept, {**_filters(districts), **against})
     return [LeftService(**_service(row), section=row["section"], reason=row["change"]) for row in found]
 
 
@@ -461,7 +463,7 @@ def count_rows(
     values = {**kept.members, **filters, "finished_before": None}
     if archived_within is not None:
         values["finished_before"] = _archived_before(connection, kept, archived_within)
-    row = connection.execute(statement("clearance/count_rows"), values).fetchone()
+    row = connection.execute(statement("clearance/list_rows.count_rows"), values).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -472,7 +474,7 @@ def group_counts(
     """Return the rows of a list by district, department and hall, in the list's order."""
     values = {**_kept(connection, published).members, "districts": _array(districts)}
     with connection.cursor(row_factory=class_row(GroupCount)) as cursor:
-        return cursor.execute(statement("clearance/group_counts"), values).fetchall()
+        return cursor.execute(statement("clearance/list_rows.group_counts"), values).fetchall()
 
 
 def district_counts(connection: Connection, catalog: Catalog, published: PublishedList) -> dict[str, Counter[str]]:
@@ -518,7 +520,7 @@ def bad_reviews(
         "districts": _array(districts),
     }
     with connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(statement("clearance/bad_reviews"), values).fetchall()
+        found = cursor.execute(statement("clearance/evaluations.bad_reviews"), values).fetchall()
     return [
         BadReview(
             **{
@@ -548,7 +550,7 @@ def suspicious(connection: Connection, first_day: date, last_day: date) -> list[
         "burst_ratings": numbers["burst_ratings"],
     }
     with connection.cursor(row_factory=class_row(SuspiciousRating)) as cursor:
-        return cursor.execute(statement("clearance/suspicious_ratings"), values).fetchall()
+        return cursor.execute(statement("clearance/evaluations.suspicious_ratings"), values).fetchall()
 
 
 def rates(
@@ -565,7 +567,7 @@ def rates(
     """
     values = {"first_day": first_day, "last_day": last_day, "by": by, "districts": _array(districts)}
     with connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(statement("clearance/sum_rates"), values).fetchall()
+        found = cursor.execute(statement("clearance/sum_rates.sum_rates"), values).fetchall()
     groups: dict[tuple[Any, ...], list[Rate]] = {}
     for row in found:
         groups.setdefault(tuple(row[name] for name in _GROUPED_BY), []).append(_rate(row))
@@ -616,14 +618,14 @@ def reveal_phone(
         raise RevealRefused("Expected who asks for the telephone number and why, got a blank. Say both.")
     kept = _kept(connection, published)
     values = {**_filters(districts), "record_key": record_key, "limit": 1}
-    row = next(_found(connection, "rows_listed", kept, values), None)
+    row = next(_found(connection, "clearance/list_rows.rows_listed", kept, values), None)
     place = f"{published.kind} list of {published.day}, version {published.version}"
     if row is None:
         raise RevealRefused(f"Expected a row of the {place}, within the reader's districts; there is none of that key.")
     if row["phone"] is None:
         raise RevealRefused(f"Expected a telephone number in a row of the {place}; the case has none.")
     connection.execute(
-        statement("clearance/record_reveal"),
+        statement("clearance/lists.record_reveal"),
         {
             "list_id": kept.list_id,
             "record_key": record_key,
@@ -636,13 +638,13 @@ def reveal_phone(
 
 
 def _kept(connection: Connection, published: PublishedList) -> KeptList:
-    kept = kept_list(connection, "list_by_id", {"list_id": published.list_id})
+    kept = kept_list(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
     assert kept is not None
     return kept
 
 
 def _basis(connection: Connection) -> tuple[int, dict[str, Any]] | None:
-    return connection.execute(statement("clearance/basis")).fetchone()
+    return connection.execute(statement("clearance/basis.basis")).fetchone()
 
 
 def _array(districts: Collection[str] | None) -> list[str] | None:
@@ -684,7 +686,7 @@ def _found(
         "limit": None,
         **filters,
     }
-    query = statement("clearance/list_rows").format(listed=statement(f"clearance/{listed}"))
+    query = statement("clearance/list_rows.list_rows").format(listed=statement(listed))
     if not streamed:
         with connection.cursor(row_factory=dict_row) as cursor:
             yield from cursor.execute(query, values)

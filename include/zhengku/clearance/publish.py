@@ -103,18 +103,20 @@ class DailyClearance(ClearanceSettings):
         with self._lock(now) as (connection, changed):
             # What a list is judged against is what was out before it: not the corrections that are made with it.
             newest_before = self._writer.position(connection, day)["next_list"] - 1
-            newest = kept_list(connection, "newest_list", {})
+            newest = kept_list(connection, "clearance/lists.newest_list", {})
             finals = self._final_lists(connection, max(day, newest.day) if newest else day)
             if published_list(connection, day, kind) is None:
                 return self._first_version(connection, day, kind, now, newest_before, finals, changed)
             self._compare(connection, finals, now, changed)
-            existing = kept_list(connection, "list_by_version", {"day": day, "kind": kind, "version": None})
+            existing = kept_list(
+                connection, "clearance/lists.list_by_version", {"day": day, "kind": kind, "version": None}
+            )
             assert existing is not None
-            connection.execute(statement("clearance/record_compared"))
+            connection.execute(statement("clearance/corrections.record_compared"))
             if (day, kind) not in {(final.day, final.kind) for final in finals}:
                 # What changed since it was last compared with the facts is not known any more.
                 values = {**existing.members, **existing.limits}
-                make_table(connection, "candidate", statement("clearance/list_candidates"), values)
+                make_table(connection, "candidate", statement("clearance/candidates.list_candidates"), values)
                 corrected = self._writer.correct(connection, [existing], now)
                 return corrected[0] if corrected else existing.published
             return existing.published
@@ -131,13 +133,13 @@ class DailyClearance(ClearanceSettings):
     def _final_lists(self, connection: Connection, reference: date) -> list[KeptList]:
         """Return the final lists that corrections may still change, oldest first; `reference` is the newest day."""
         first_day = date.fromordinal(reference.toordinal() - self.config.correction_days)
-        return kept_lists(connection, "final_lists", {"first_day": first_day, "last_day": reference})
+        return kept_lists(connection, "clearance/lists.final_lists", {"first_day": first_day, "last_day": reference})
 
     def _compare(self, connection: Connection, finals: Sequence[KeptList], now: datetime, changed: int) -> None:
         """Correct final lists by what changed since they were compared; remember it for the next trunk list."""
         if changed:
-            connection.execute(statement("clearance/touch_services"))
-        make_table(connection, "candidate", statement("clearance/compare_candidates"), {})
+            connection.execute(statement("clearance/corrections.touch_services"))
+        make_table(connection, "candidate", statement("clearance/candidates.compare_candidates"), {})
         self._writer.correct(connection, finals, now)
 
     def _first_version(
@@ -153,8 +155,8 @@ class DailyClearance(ClearanceSettings):
         """Publish a list that is not out yet; before a final list, correct those that may still change."""
         calendar = self.calendar(day)
         cutoff_at = self.config.cutoff(day, kind)
-        before = kept_list(connection, "trunk_list", {"before": cutoff_at})
-        last = kept_list(connection, "trunk_list", {"before": None})
+        before = kept_list(connection, "clearance/trunk.trunk_list", {"before": cutoff_at})
+        last = kept_list(connection, "clearance/trunk.trunk_list", {"before": None})
         is_late = last is not None and last.list_id != (before.list_id if before else None)
         oldest_finish = _oldest_finish(calendar, day, self.config.archive_after_working_days)
         services = _ALL_SERVICES
@@ -166,8 +168,10 @@ class DailyClearance(ClearanceSettings):
                 "last_oldest_finish": before.oldest_finish,
                 "oldest_finish": oldest_finish,
             }
-            touched = statement("clearance/changed_keys" if changed else "clearance/no_keys")
-            make_table(connection, "candidate", statement("clearance/candidates").format(changed=touched), moments)
+            touched = statement("clearance/candidates.changed_keys" if changed else "clearance/candidates.no_keys")
+            make_table(
+                connection, "candidate", statement("clearance/candidates.candidates").format(changed=touched), moments
+            )
             services = _CANDIDATES
             if kind == "final":
                 self._writer.correct(connection, finals, now)
@@ -175,7 +179,7 @@ class DailyClearance(ClearanceSettings):
             self._compare(connection, finals, now, changed)
         if kind == "working" and changed:
             # It leaves what changed to the night's final list.
-            connection.execute(statement("clearance/touch_services"))
+            connection.execute(statement("clearance/corrections.touch_services"))
         against = self._writer.against(connection, day, newest_before)
         values: dict[str, Any] = {
             **against,
@@ -197,19 +201,21 @@ class DailyClearance(ClearanceSettings):
         self._writer.enter(connection, values)
         if is_late:
             if kind == "final":
-                connection.execute(statement("clearance/record_compared"))
+                connection.execute(statement("clearance/corrections.record_compared"))
             # It archives nothing itself: the trunk, which is further, has done that.
-            values["archived_total"] += one_row(connection, statement("clearance/count_too_old"), values)["too_old"]
+            values["archived_total"] += one_row(connection, statement("clearance/trunk.count_too_old"), values)[
+                "too_old"
+            ]
             make_table(connection, "wanted", _made_of(_wanted_rows(_ALL_SERVICES)), values)
             return self._writer.complete(
-                connection, {**values, **one_row(connection, statement("clearance/branch_off"), values)}
+                connection, {**values, **one_row(connection, statement("clearance/trunk.branch_off"), values)}
             )
-        values["archived_total"] += connection.execute(_of("clearance/archive", services), values).rowcount
+        values["archived_total"] += connection.execute(_of("clearance/trunk.archive", services), values).rowcount
         if before is None:
             states = self._enter_first(connection, values)
         else:
             states = self._advance(connection, before, services, values)
-        connection.execute(statement("clearance/forget_touched"), {"all_compared": kind == "final"})
+        connection.execute(statement("clearance/corrections.forget_touched"), {"all_compared": kind == "final"})
         return self._writer.complete(connection, {**values, **states})
 
     def _advance(
@@ -217,24 +223,28 @@ class DailyClearance(ClearanceSettings):
     ) -> dict[str, int]:
         """Go on from a trunk list to the next: write who comes and who goes; return its counts by section and state."""
         make_table(connection, "wanted", _made_of(_wanted_rows(services)), values)
-        standing = "standing_all" if services is _ALL_SERVICES else "standing_candidates"
-        ending = statement("clearance/ending_rows").format(standing=statement(f"clearance/{standing}"))
+        standing = (
+            "clearance/ending_rows.standing_all"
+            if services is _ALL_SERVICES
+            else "clearance/ending_rows.standing_candidates"
+        )
+        ending = statement("clearance/ending_rows.ending_rows").format(standing=statement(standing))
         make_table(connection, "ending", ending, {})
-        moved = one_row(connection, statement("clearance/advance_trunk"), values)
+        moved = one_row(connection, statement("clearance/trunk.advance_trunk"), values)
         return {name: count + moved[name] for name, count in _counted_from(before, values["day"]).items()}
 
     @staticmethod
     def _enter_first(connection: Connection, values: Mapping[str, Any]) -> dict[str, int]:
         """Write the rows of the first list there is, and return its counts by section and state."""
-        key = connection.execute(statement("clearance/entry_key")).fetchone()
+        key = connection.execute(statement("clearance/trunk.entry_key")).fetchone()
         assert key is not None
         name, definition = sql.Identifier(key[0]), sql.SQL(key[1])
         # Without its key a million rows are written in half the time; it is made of them afterwards.
         connection.execute(sql.SQL("alter table clearance.entry drop constraint {}").format(name))
         wanted = _wanted_rows(_ALL_SERVICES)
-        connection.execute(statement("clearance/first_rows").format(wanted=wanted), values)
+        connection.execute(statement("clearance/trunk.first_list_rows").format(wanted=wanted), values)
         connection.execute(sql.SQL("alter table clearance.entry add constraint {} {}").format(name, definition))
-        return {**dict.fromkeys(LIST_STATES, 0), **one_row(connection, statement("clearance/count_first"), {})}
+        return {**dict.fromkeys(LIST_STATES, 0), **one_row(connection, statement("clearance/trunk.count_first"), {})}
 
     def _goes_on(self, connection: Connection, before: KeptList, day: date, newest_before: int) -> bool:
         """Whether few rows alone may stand otherwise on a list of `day` than on the trunk list before.
@@ -262,7 +272,7 @@ def _wanted_rows(services: sql.Composable) -> sql.Composed:
         rows = f"clearance.rows_of({yesterday})"
     else:
         rows = f"clearance.row_of(s.record_key, {yesterday})"
-    return statement("clearance/wanted_rows").format(services=services, yesterday=sql.SQL(rows))
+    return statement("clearance/trunk.wanted_rows").format(services=services, yesterday=sql.SQL(rows))
 
 
 def _counted_from(before: KeptList, day: date) -> dict[str, int]:

@@ -16,9 +16,9 @@ def refresh_rates(settings: ClearanceSettings, now: datetime | None = None) -> i
         # Lists may be published while the counting takes its time.
         connection.commit()
         connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance.rates', 0))")
-        touched = connection.execute(statement("clearance/take_days")).fetchall()
+        touched = connection.execute(statement("clearance/rates.take_days")).fetchall()
         days = sorted({row[0] for row in touched})
-        basis = connection.execute(statement("clearance/basis")).fetchone()
+        basis = connection.execute(statement("clearance/basis.basis")).fetchone()
         if not days or basis is None:
             return 0
         values = {
@@ -28,6 +28,6 @@ def refresh_rates(settings: ClearanceSettings, now: datetime | None = None) -> i
             "callback_working_days": settings.config.callback_working_days,
             "rectification_working_days": settings.config.rectification_working_days,
         }
-        connection.execute(statement("clearance/forget_rates"), values)
-        connection.execute(statement("clearance/count_rates"), values)
+        connection.execute(statement("clearance/rates.forget_rates"), values)
+        connection.execute(statement("clearance/count_rates.count_rates"), values)
         return len(days)

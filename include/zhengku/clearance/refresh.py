@@ -31,7 +31,7 @@ class ServiceState:
         """
         changed = self.take_batches(connection, now or clock.now())
         if changed:
-            connection.execute(statement("clearance/touch_services"))
+            connection.execute(statement("clearance/corrections.touch_services"))
         return changed
 
     def take_batches(self, connection: Connection, now: datetime) -> int:
@@ -40,10 +40,12 @@ class ServiceState:
         # Thousands of keys are looked up among millions: by the index, which is in memory or on a fast disk.
         connection.execute("set local random_page_cost = 1.1")
         calendar_id, is_other_basis = self._keep_basis(connection, now)
-        found = connection.execute(statement("clearance/has_services")).fetchone()
+        found = connection.execute(statement("clearance/services.has_services")).fetchone()
         is_first = found is not None and not found[0]
         values: dict[str, Any] = {
-            "batches": [row[0] for row in connection.execute(statement("clearance/new_batches")).fetchall()],
+            "batches": [
+                row[0] for row in connection.execute(statement("clearance/services.batches_to_apply")).fetchall()
+            ],
             "calendar_id": calendar_id,
             "rectification_working_days": self._settings.config.rectification_working_days,
         }
@@ -51,19 +53,19 @@ class ServiceState:
         if values["batches"]:
             scope = sql.SQL("true")
             if not is_first:
-                make_table(connection, "touched_key", statement("clearance/touched_keys"), values)
+                make_table(connection, "touched_key", statement("clearance/services.touched_keys"), values)
                 scope = sql.SQL("c.record_key in (select t.record_key from touched_key as t)")
-            make_table(connection, "refreshed", statement("clearance/read_services").format(scope=scope), {})
-            connection.execute(statement("clearance/add_places"))
-            connection.execute(statement("clearance/add_items"))
-            make_table(connection, "changed", statement("clearance/changed_services"), {})
-            changed = connection.execute(statement("clearance/write_services")).rowcount
-            connection.execute(statement("clearance/record_applied"), values)
+            make_table(connection, "refreshed", statement("clearance/services.read_services").format(scope=scope), {})
+            connection.execute(statement("clearance/services.add_places"))
+            connection.execute(statement("clearance/services.add_items"))
+            make_table(connection, "changed", statement("clearance/services.changed_services"), {})
+            changed = connection.execute(statement("clearance/services.write_services")).rowcount
+            connection.execute(statement("clearance/services.record_applied"), values)
             log.info("%d batches of cases and evaluations: %d services changed", len(values["batches"]), changed)
         if is_first or is_other_basis:
-            connection.execute(statement("clearance/touch_all_days"), values)
+            connection.execute(statement("clearance/rates.touch_all_days"), values)
         elif values["batches"]:
-            connection.execute(statement("clearance/touch_days"), values)
+            connection.execute(statement("clearance/rates.touch_days"), values)
         return changed
 
     def _keep_basis(self, connection: Connection, now: datetime) -> tuple[int, bool]:
@@ -71,17 +73,17 @@ class ServiceState:
         calendar_id = keep_calendar(connection, self._settings.calendar(now.astimezone(CITY_TIME_ZONE).date()))
         numbers = self._settings.config.model_dump(mode="json", exclude={"sources"})
         values = {"calendar_id": calendar_id, "numbers": Jsonb(numbers)}
-        return calendar_id, connection.execute(statement("clearance/keep_basis"), values).fetchone() is not None
+        return calendar_id, connection.execute(statement("clearance/basis.keep_basis"), values).fetchone() is not None
 
 
 def keep_calendar(connection: Connection, calendar: WorkingCalendar) -> int:
     """Keep the days of a calendar, once; return its number."""
-    row = connection.execute(statement("clearance/calendar_by_digest"), {"digest": calendar.digest}).fetchone()
+    row = connection.execute(statement("clearance/basis.calendar_by_digest"), {"digest": calendar.digest}).fetchone()
     if row is None:
-        row = connection.execute(statement("clearance/keep_calendar"), {"digest": calendar.digest}).fetchone()
+        row = connection.execute(statement("clearance/basis.keep_calendar"), {"digest": calendar.digest}).fetchone()
         assert row is not None
         connection.execute(
-            statement("clearance/keep_calendar_days"),
+            statement("clearance/basis.keep_calendar_days"),
             {
                 "calendar_id": row[0],
                 "days": [day.day for day in calendar.days],

@@ -22,8 +22,8 @@ def discrepancies(connection: Connection, published: PublishedList) -> list[Disc
 
     For the newest list: whatever was loaded since it was published is a difference too.
     """
-    kept = kept_list(connection, "list_by_id", {"list_id": published.list_id})
+    kept = kept_list(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
     assert kept is not None
     values = {**kept.members, **kept.limits}
     with connection.cursor(row_factory=class_row(Discrepancy)) as cursor:
-        return cursor.execute(statement("clearance/verify_list"), values).fetchall()
+        return cursor.execute(statement("clearance/verify_list.verify_list"), values).fetchall()

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from zhengku.catalog import load_catalog
 from zhengku.cli.common import err, out, print_json
-from zhengku.errors import CatalogError
+from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.operations.trial import FeedComparison, RuleComparison, Trial, try_suite
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
@@ -30,6 +30,8 @@ def page(
     path = settings.home / PAGE
     content = rules_page(load_catalog(settings.catalog_folder), settings.suite_folder)
     if not check:
+        if not path.parent.is_dir():
+            raise ConfigurationError(f"No folder {path.parent}: run this in the checkout, or set ZHENGKU_HOME to it.")
         path.write_text(content, encoding="utf-8")
         print(path)  # noqa: T201
         return

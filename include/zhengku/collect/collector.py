@@ -340,4 +340,4 @@ class Collector:
 def _landed_of_size(connection: ledger.Connection, feed: Feed, size: int) -> dict[str, str]:
     """Return the paths of a feed's landed files of a size in bytes, by SHA-256."""
     named = {"department": feed.department, "feed": feed.id, "source_bytes": size}
-    return dict(connection.execute(statement("collect/landed_of_size"), named).fetchall())
+    return dict(connection.execute(statement("ledger/batches.landed_of_size"), named).fetchall())

@@ -83,7 +83,7 @@ def load(
         "is_first": table.license_type is not None and not _exists(connection, table.names["target"]),
     }
     classify(connection, table, values)
-    outcomes = connection.execute(statement("load/count_outcomes")).fetchall()
+    outcomes = connection.execute(statement("load/batch.count_outcomes")).fetchall()
     counts = {outcome: number for outcome, number, _ in outcomes}
     replaced = sum(known for outcome, _, known in outcomes if outcome in ("updated", "deleted"))
     unreadable = batch.fetched - batch.staged
@@ -98,38 +98,38 @@ def load(
     )
     balance.check(batch.batch_id, batch.fetched)
     if replaced:
-        kept = connection.execute(statement("load/keep_history").format(**table.names), values)
+        kept = connection.execute(statement("load/merge.keep_history").format(**table.names), values)
         _expect(batch, "versions kept", kept, replaced)
-    connection.execute(statement("load/remember_warnings"))
+    connection.execute(statement("load/merge.remember_warnings"))
     written = balance.inserted + balance.updated + balance.deleted
     if written:
         _expect(batch, "rows merged", _merge(connection, table, values), written)
     if counts.get("unchanged"):
         if ledger.older_one_waits(connection, batch):
-            connection.execute(statement("load/confirm").format(**table.names), values)
+            connection.execute(statement("load/merge.confirm").format(**table.names), values)
             # It moves times without a new version, which the roll-up by day cannot see.
-            connection.execute(statement("reconcile/forget_store_batches"))
-        connection.execute(statement("load/remember_received").format(**table.names), values)
+            connection.execute(statement("reconcile/roll_up.forget_store_batches"))
+        connection.execute(statement("load/merge.remember_received").format(**table.names), values)
     if balance.quarantined:
-        quarantined = connection.execute(statement("load/quarantine"), values)
+        quarantined = connection.execute(statement("load/quarantine.quarantine"), values)
         if batch.origin != "replay":
             _expect(batch, "rows quarantined", quarantined, balance.quarantined)
-    open_problems = connection.execute(statement("load/has_open_problems"), values).fetchone()
+    open_problems = connection.execute(statement("load/batch.has_open_problems"), values).fetchone()
     if open_problems is not None and open_problems[0]:
-        connection.execute(statement("load/settle"), values)
+        connection.execute(statement("load/settle.settle"), values)
     compared, disappeared = None, 0
     if feed.deliveries == "snapshots":
         values["unreadable"] = unreadable
         # Of replayed ones, only the newest is compared with the store.
         compared, disappeared = _compare_keys(connection, table, values, is_whole=values["is_register"])
         if compared != "overtaken" and batch.origin == "delivery":
-            connection.execute(statement("load/gone"), values)
+            connection.execute(statement("load/disappeared.gone"), values)
     if disappeared and compared != "compared":
         log.info(
             "Batch %d: %d certificates are marked as gone, as newer registers had it.", batch.batch_id, disappeared
         )
     discard(connection, batch.batch_id)
-    connection.execute(statement("load/move_watermark"), values)
+    connection.execute(statement("load/batch.move_watermark"), values)
     return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
 
 
@@ -148,7 +148,7 @@ def classify(connection: psycopg.Connection[Any], table: StoreTable, values: dic
     """Write the staging table `outcome`: what becomes of each staged row that is not simply inserted."""
     find_repeated_of_batch(connection)
     connection.execute("drop table if exists outcome")
-    connection.execute(statement("load/classify").format(**table.names), values)
+    connection.execute(statement("load/classify.classify").format(**table.names), values)
     connection.execute("analyze outcome")
 
 
@@ -166,19 +166,23 @@ def _compare_keys(
     them. Where the next one showed the same disappearance, it has been so since this one. Rows of a snapshot that is
     not there in whole mark nothing else.
     """
-    row = connection.execute(statement("load/comparable"), values).fetchone()
+    row = connection.execute(statement("load/disappeared.comparable"), values).fetchone()
     assert row is not None
     compared, overtaken_at, compared_at = row
     marked = 0
     if compared_at is not None:
-        marked += connection.execute(statement("load/mark_overtaken").format(**table.names), values).rowcount
+        marked += connection.execute(
+            statement("load/disappeared.mark_overtaken").format(**table.names), values
+        ).rowcount
     if not is_whole:
         return None, marked
     if compared == "overtaken" and compared_at == overtaken_at:
         values = {**values, "overtaken_at": overtaken_at}
-        marked += connection.execute(statement("load/gone_since").format(**table.names), values).rowcount
+        marked += connection.execute(statement("load/disappeared.gone_since").format(**table.names), values).rowcount
     if compared == "compared":
-        marked += connection.execute(statement("load/mark_disappeared").format(**table.names), values).rowcount
+        marked += connection.execute(
+            statement("load/disappeared.mark_disappeared").format(**table.names), values
+        ).rowcount
     return compared, marked
 
 
@@ -188,12 +192,12 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
     A type that has none yet (`is_first`) gets it now: made of its rows and attached then, which builds its key and
     indexes from the whole in less than half the time of building them row by row.
     """
-    names = {**table.names, "written_rows": statement("load/written_rows")}
+    names = {**table.names, "written_rows": statement("load/merge.written_rows")}
     if not values["is_first"]:
-        return connection.execute(statement("load/merge").format(**names), values)
+        return connection.execute(statement("load/merge.merge").format(**names), values)
     partition = names["target"]
-    written = connection.execute(statement("load/first_rows").format(**names), values)
-    constraints = connection.execute(statement("load/constraints"), values).fetchone()
+    written = connection.execute(statement("load/merge.first_rows").format(**names), values)
+    constraints = connection.execute(statement("load/merge.constraints"), values).fetchone()
     assert constraints is not None
     connection.execute(sql.SQL("alter table {} {}").format(partition, sql.SQL(constraints[0])))
     connection.execute(
@@ -229,7 +233,7 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         earlier = cursor.execute(
-            statement("collect/loaded_before"),
+            statement("load/batch.loaded_before"),
             {**_feed(batch), "sha256": batch.sha256, "config_digest": batch.config_digest},
         ).fetchone()
     if earlier is None:
@@ -242,9 +246,9 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     )
     balance.check(batch.batch_id, earlier.fetched)
     connection.execute(
-        statement("load/copy_rule_results"), {"from_batch_id": earlier.batch_id, "batch_id": batch.batch_id}
+        statement("load/batch.copy_rule_results"), {"from_batch_id": earlier.batch_id, "batch_id": batch.batch_id}
     )
-    connection.execute(statement("load/move_watermark"), {"batch_id": batch.batch_id})
+    connection.execute(statement("load/batch.move_watermark"), {"batch_id": batch.batch_id})
     return _finish(
         connection,
         batch,
@@ -293,7 +297,7 @@ def _finish(
 ) -> Batch:
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         finished = cursor.execute(
-            statement("load/finish_batch"),
+            statement("load/batch.finish_batch"),
             {
                 "batch_id": batch.batch_id,
                 "status": status,

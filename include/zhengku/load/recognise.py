@@ -46,7 +46,7 @@ def recognise(
     # While an older delivery waits, what this one confirms must outlive it; what goes the road again is all read anew.
     is_new = batch.origin in ("delivery", "backfill")
     if not (has_written and is_new) or ledger.older_one_waits(connection, batch):
-        connection.execute(statement("stage/no_row_recognised"))
+        connection.execute(statement("load/recognise.no_row_recognised"))
         return Recognised(0, None)
     cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)
     # Of the whole cleaning, PostgreSQL computes what these need.
@@ -58,7 +58,7 @@ def recognise(
     find_repeated(connection, sql.SQL("select key_hash from keyed_row"))
     table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
     values = {"license_type": batch.license_type, "department": batch.department, "feed": batch.feed}
-    found = connection.execute(statement("stage/recognise").format(**table.names), values)
+    found = connection.execute(statement("load/recognise.recognise").format(**table.names), values)
     connection.execute("drop table keyed_row")
     connection.execute("analyze recognised_row")
     return Recognised(found.rowcount, after)
@@ -67,7 +67,7 @@ def recognise(
 def writings(connection: psycopg.Connection[Any], batch: Batch) -> tuple[int, bool]:
     """Count the batches that wrote to a batch's license type or data set; tell whether its own feed was among them."""
     row = connection.execute(
-        statement("stage/writing_batches"),
+        statement("load/recognise.writing_batches"),
         {
             "dataset": batch.dataset,
             "license_type": batch.license_type,

@@ -17,7 +17,7 @@ def find_repeated(connection: psycopg.Connection[Any], keyed: sql.Composable) ->
     connection.execute("drop table if exists repeated_hash")
     # Parallel workers sort hashes in half the time that one process takes to count them in a table of all.
     connection.execute("set local enable_hashagg = off")
-    connection.execute(statement("load/repeated_hash").format(keyed=keyed))
+    connection.execute(statement("load/recognise.repeated_hash").format(keyed=keyed))
     connection.execute("reset enable_hashagg")
     connection.execute("analyze repeated_hash")
 

@@ -77,7 +77,7 @@ class StoreTable:
         }
         return {
             **to_history,
-            "kept_versions": statement("load/kept_versions").format(**to_history),
+            "kept_versions": statement("load/merge.kept_versions").format(**to_history),
             "target": sql.Identifier("certificate_of", self.license_type) if self.license_type else store,
             "set_fields": _listed([sql.SQL("{0} = c.{0}").format(field) for field in fields]),
             "set_of_certificates": sql.Composed(

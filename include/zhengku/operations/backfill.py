@@ -162,7 +162,7 @@ def _one(road: Pipeline, department: str, feed: str, month: date, run_id: str, *
         if known is not None and known.state == "done" and not again:
             return known
         run_id = _held_in(connection, place, known) or run_id
-        cursor.execute(statement("backfill/begin_month"), {**place, "run_id": run_id})
+        cursor.execute(statement("operations/backfill.begin_month"), {**place, "run_id": run_id})
     state: State = "done"
     details: list[str] = []
     batches: list[Batch] = []
@@ -174,7 +174,9 @@ def _one(road: Pipeline, department: str, feed: str, month: date, run_id: str, *
             connection.cursor(row_factory=class_row(Batch)) as rows,
         ):
             # Also what a try that was killed had landed.
-            waiting = rows.execute(statement("backfill/batches_of_month"), {**place, "run_id": run_id}).fetchall()
+            waiting = rows.execute(
+                statement("operations/backfill.batches_of_month"), {**place, "run_id": run_id}
+            ).fetchall()
         batches = [batch if batch.finished else road.load(batch.batch_id) for batch in waiting]
     except ZhengkuError as error:
         log.warning("%s/%s %s: %s", department, feed, f"{month:%Y-%m}", error)
@@ -197,7 +199,7 @@ def _one(road: Pipeline, department: str, feed: str, month: date, run_id: str, *
         connection.cursor(row_factory=class_row(MonthProgress)) as cursor_of_progress,
     ):
         ended = cursor_of_progress.execute(
-            statement("backfill/end_month"),
+            statement("operations/backfill.end_month"),
             {
                 **place,
                 "state": state,
@@ -217,7 +219,9 @@ def _held_in(connection: Connection, place: Mapping[str, object], known: MonthPr
     if known is None:
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
-        batches = cursor.execute(statement("backfill/batches_of_month"), {**place, "run_id": known.run_id}).fetchall()
+        batches = cursor.execute(
+            statement("operations/backfill.batches_of_month"), {**place, "run_id": known.run_id}
+        ).fetchall()
     held = [batch.run_id for batch in batches if batch.status == "held"]
     if held:
         return held[-1]
@@ -228,13 +232,13 @@ def _held_in(connection: Connection, place: Mapping[str, object], known: MonthPr
 def _progress_of(connection: Connection, department: str, feed: str, month: date) -> MonthProgress | None:
     with connection.cursor(row_factory=class_row(MonthProgress)) as cursor:
         values = {"department": department, "feed": feed, "month": month}
-        return cursor.execute(statement("backfill/month"), values).fetchone()
+        return cursor.execute(statement("operations/backfill.month"), values).fetchone()
 
 
 def progress(connection: Connection, department: str | None = None) -> list[MonthProgress]:
     """Return how far every month of every feed is that was begun, by department, feed and month."""
     with connection.cursor(row_factory=class_row(MonthProgress)) as cursor:
-        return cursor.execute(statement("backfill/months"), {"department": department}).fetchall()
+        return cursor.execute(statement("operations/backfill.months"), {"department": department}).fetchall()
 
 
 @dataclass(frozen=True)

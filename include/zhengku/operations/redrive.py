@@ -45,7 +45,7 @@ def redrive(
         "problem_ids": None if problem_ids is None else list(problem_ids),
     }
     with store_connection(road.settings.database_url) as connection:
-        sources = connection.execute(statement("review/unsolved_batches"), values).fetchall()
+        sources = connection.execute(statement("operations/redrive.unsolved_batches"), values).fetchall()
     if not sources:
         raise ConfigurationError(
             f"{feed.name} has no unsolved problem records to redrive. `zhengku problems list` shows what there is."
@@ -78,7 +78,7 @@ def _tell_replaced(road: Pipeline, values: dict[str, Any]) -> None:
     Their problems are closed: a newer row of the record came, and was wrong too. Only what came last is redriven.
     """
     with store_connection(road.settings.database_url) as connection:
-        row = connection.execute(statement("review/replaced_batches"), values).fetchone()
+        row = connection.execute(statement("operations/redrive.replaced_batches"), values).fetchone()
     assert row is not None
     number, batches = row
     if number:
@@ -103,7 +103,9 @@ def _redrive(
     values: dict[str, Any],
 ) -> Batch:
     """Lay the kept rows of a batch into the landing area, and enter them as a batch."""
-    kept = connection.execute(statement("review/unsolved_payloads"), {**values, "batch_id": source.batch_id}).fetchall()
+    kept = connection.execute(
+        statement("operations/redrive.unsolved_payloads"), {**values, "batch_id": source.batch_id}
+    ).fetchall()
     columns = list(dict.fromkeys(name for _, payload in kept for name in payload))
     rows = [[payload.get(name) for name in columns] for _, payload in kept]
     content = first_line(source.source_name, columns) + row_lines(rows, columns) + last_line(len(rows))
@@ -138,7 +140,7 @@ def _reread(
     form: Literal["redrive", "reread"] = "redrive" if origin == "redrive" else "reread"
     batch = record_again(road, connection, source, landed, run_id, form, done_by, reason)
     connection.execute(
-        statement("review/reread_rows"),
+        statement("operations/replay.reread_rows"),
         {**values, "batch_id": batch.batch_id, "redrives_batch_id": source.batch_id},
     )
     _tell(connection, batch, done_by, reason)
@@ -147,4 +149,4 @@ def _reread(
 
 def _tell(connection: Connection, batch: Batch, done_by: str, reason: str) -> None:
     values = {"batch_id": batch.batch_id, "done_by": done_by, "reason": reason}
-    connection.execute(statement("review/redriven_events"), values)
+    connection.execute(statement("operations/redrive.redriven_events"), values)

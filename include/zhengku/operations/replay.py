@@ -39,7 +39,7 @@ def replayable(
     """
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batches = cursor.execute(
-            statement("ledger/replayable"),
+            statement("operations/replay.replayable"),
             {
                 "batch_ids": None if batch_ids is None else list(batch_ids),
                 "department": department,
@@ -76,7 +76,7 @@ def replay(
                 batch = record_again(road, connection, source, landed, run_id, "replay", done_by, reason)
                 # Of a row that was quarantined it is known which problem it was.
                 connection.execute(
-                    statement("review/reread_rows"),
+                    statement("operations/replay.reread_rows"),
                     {
                         "department": source.department,
                         "feed": source.feed,

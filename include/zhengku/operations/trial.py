@@ -171,7 +171,7 @@ def try_suite(
 
 def _loaded_since(connection: Connection, since: datetime) -> list[Batch]:
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
-        batches = cursor.execute(statement("validate/loaded_since"), {"since": since}).fetchall()
+        batches = cursor.execute(statement("operations/trial.loaded_since"), {"since": since}).fetchall()
     connection.commit()
     return batches
 
@@ -222,7 +222,7 @@ def _compare(
     connection.execute("alter table mark rename to mark_now")
     failing_changed, held_changed = ask({suite: changed})
     use_schema(connection, SCHEMA)
-    counted = connection.execute(statement("validate/compare_marks")).fetchone()
+    counted = connection.execute(statement("operations/trial.compare_marks")).fetchone()
     assert counted is not None
     newly_quarantined, newly_passing, newly_warned = counted
     severities_now = _severities(load_suites(folder, [suite]), suite)

@@ -106,7 +106,7 @@ def _check_count(batch: Batch, staged: Staged) -> None:
 def _record(connection: ledger.Connection, batch: Batch, staged: Staged, recognised: Recognised) -> None:
     """Enter in the ledger what was staged, and the shapes of its columns."""
     connection.execute(
-        statement("stage/record_staged"),
+        statement("stage/staging.record_staged"),
         {
             "batch_id": batch.batch_id,
             "fetched": staged.fetched,
@@ -122,7 +122,7 @@ def _record(connection: ledger.Connection, batch: Batch, staged: Staged, recogni
         },
     )
     connection.execute(
-        statement("stage/column_shapes"),
+        statement("stage/staging.column_shapes"),
         {"batch_id": batch.batch_id, "names": staged.shown_columns, "pages_end": f"({SHAPED_PAGES},0)"},
     )
 

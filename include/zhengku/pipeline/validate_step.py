@@ -25,10 +25,10 @@ def validate_batch(connection: ledger.Connection, batch: Batch, feed: Feed, inst
     schema = batch_schema(batch.batch_id)
     staged = StagedBatch(settings.database_url, schema, batch, feed, installation.catalog, clock.today())
     rows = staged.validate(connection, load_suites(settings.suite_folder, feed.suites))
-    unreadable = dict(connection.execute(statement("validate/unreadable_by_rule")).fetchall())
+    unreadable = dict(connection.execute(statement("validate/outcome.unreadable_by_rule")).fetchall())
     # What was validated before and came again fails what it failed then.
     failed = Counter(rows.failed_rows)
-    failed.update(dict(connection.execute(statement("validate/recognised_warnings")).fetchall()))
+    failed.update(dict(connection.execute(statement("validate/outcome.recognised_warnings")).fetchall()))
     summary = staged.validate_whole(connection, load_suites(settings.suite_folder, [BATCH_SUITE]))
     ledger.record_rule_results(connection, batch.batch_id, _results(unreadable, rows, failed, summary))
     holding = [rule.rule_id for rule in summary.failed if rule.severity == "critical"]
@@ -38,13 +38,14 @@ def validate_batch(connection: ledger.Connection, batch: Batch, feed: Feed, inst
         log.info("Batch %d is held: %s", batch.batch_id, detail)
         return hold(connection, batch, holding[0], reason, detail)
     use_batch_schema(connection, batch.batch_id)
-    connection.execute(statement("validate/record_validated"), {"batch_id": batch.batch_id})
-    connection.execute(statement("validate/keep_failed_text"))
+    connection.execute(statement("validate/outcome.record_validated"), {"batch_id": batch.batch_id})
+    connection.execute(statement("validate/outcome.keep_failed_text"))
     connection.execute("drop table text_row")
     warned = [rule.rule_id for rule in rows.rules if rule.severity != "critical" and failed[rule.rule_id]]
     if warned:
         connection.execute(
-            statement("validate/keep_warned"), {"batch_id": batch.batch_id, "rules": warned, "most": WARNED_ROWS}
+            statement("validate/outcome.keep_warned"),
+            {"batch_id": batch.batch_id, "rules": warned, "most": WARNED_ROWS},
         )
     return ledger.batch_by_id(connection, batch.batch_id)
 

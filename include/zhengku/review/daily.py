@@ -58,7 +58,7 @@ def publish_nights(settings: Settings, now: datetime) -> list[NightReport]:
     today = now.astimezone(CITY_TIME_ZONE).date()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
-        connection.execute(statement("review/count_store"))
+        connection.execute(statement("review/store_counts.count_store"))
     reports = NightReports(settings, catalog)
     nights = (today - timedelta(days=1), today)
     with store_connection(settings.database_url) as connection:

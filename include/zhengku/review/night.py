@@ -254,7 +254,7 @@ class NightReports:
                 "figures": Jsonb(asdict(figures)),
             }
             with connection.cursor(row_factory=dict_row) as cursor:
-                row = cursor.execute(statement("review/enter_night"), values).fetchone()
+                row = cursor.execute(statement("review/night.enter_night"), values).fetchone()
             assert row is not None
             made = _report(row)
         log.info(
@@ -274,12 +274,12 @@ class NightReports:
         with connection.cursor(row_factory=dict_row) as cursor:
             counted = {
                 (row["department"], row["feed"]): row
-                for row in cursor.execute(statement("review/night_feeds"), values).fetchall()
+                for row in cursor.execute(statement("review/night_feeds.night_feeds"), values).fetchall()
             }
-            failed = cursor.execute(statement("review/night_rules"), values).fetchall()
-            waiting = cursor.execute(statement("review/waiting_batches"), values).fetchall()
+            failed = cursor.execute(statement("review/night.night_rules"), values).fetchall()
+            waiting = cursor.execute(statement("review/night.waiting_batches"), values).fetchall()
         with connection.cursor(row_factory=class_row(Drift)) as drifting:
-            drift = drifting.execute(statement("review/drift"), {**values, "rows": SHAPE_ROWS}).fetchall()
+            drift = drifting.execute(statement("review/drift.drift"), {**values, "rows": SHAPE_ROWS}).fetchall()
         calendar = self.calendar(night)
         told = self._reasons()
         return NightFigures(
@@ -382,7 +382,7 @@ class NightReports:
         values = {"since": begin - timedelta(days=self.config.never_fired_days), "night_end": end}
         known = {
             rule_id: (fired, skipped)
-            for rule_id, fired, skipped in connection.execute(statement("review/fired_rules"), values).fetchall()
+            for rule_id, fired, skipped in connection.execute(statement("review/night.fired_rules"), values).fetchall()
         }
         return [
             QuietRule(rule_id, reason, was_asked=rule_id in known and not known[rule_id][1])
@@ -419,7 +419,7 @@ def report_of(connection: Connection, night: date | None = None, version: int | 
     """Read the report of a night (None: the newest) in a version (None: the last); None when there is none."""
     values = {"night": night, "version": version}
     with connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(statement("review/newest_night"), values).fetchone()
+        row = cursor.execute(statement("review/night.newest_night"), values).fetchone()
     return None if row is None else _report(row)
 
 
@@ -456,7 +456,7 @@ def warned_rows(
         "limit": limit,
     }
     with connection.cursor(row_factory=class_row(WarnedRow)) as cursor:
-        found = cursor.execute(statement("review/warned_rows"), values).fetchall()
+        found = cursor.execute(statement("review/night.warned_rows"), values).fetchall()
     return [
         replace(row, record_key=None if row.record_key is None else mask_text(mask_identity(row.record_key)))
         for row in found
@@ -465,7 +465,7 @@ def warned_rows(
 
 def nights(connection: Connection, limit: int = 60) -> list[tuple[date, int]]:
     """Return the nights that have a report, the newest first, each with its last version."""
-    return connection.execute(statement("review/nights"), {"limit": limit}).fetchall()
+    return connection.execute(statement("review/night.nights"), {"limit": limit}).fetchall()
 
 
 def _report(row: Mapping[str, Any]) -> NightReport:

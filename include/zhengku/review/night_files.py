@@ -143,7 +143,7 @@ def night_problems(connection: Connection, settings: Settings, catalog: Catalog,
     # In pieces: there may be a hundred thousand.
     with connection.cursor("night_problems", row_factory=dict_row) as cursor:
         cursor.itersize = 5_000
-        cursor.execute(about_chosen("review/night_problems", chosen), chosen.parameters())
+        cursor.execute(about_chosen("review/night.night_problems", chosen), chosen.parameters())
         for row in cursor:
             columns, values = shown(row["department"], row["feed"]).told(row)
             yield NightProblem(

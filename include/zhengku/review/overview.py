@@ -69,7 +69,7 @@ class Overview:
 
 def overview(connection: Connection, catalog: Catalog, report: NightReport | None) -> Overview:
     """Return the overview by the figures of a report; without one, every type that has a feed was never collected."""
-    counts = {row[0]: row[1:] for row in connection.execute(statement("review/store_counts")).fetchall()}
+    counts = {row[0]: row[1:] for row in connection.execute(statement("review/store_counts.store_counts")).fetchall()}
     feeds = report.figures.feeds if report else []
     types = []
     for license_type in sorted(catalog.license_types.values(), key=lambda one: (one.seq is None, one.seq or 0)):

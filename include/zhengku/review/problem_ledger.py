@@ -68,7 +68,7 @@ def entries(connection: Connection, *, standing: bool = False) -> list[LedgerEnt
     """List the entries, those that stand first, the newest first."""
     values = {"standing": standing, "entry_no": None}
     with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
-        return cursor.execute(statement("review/entries"), values).fetchall()
+        return cursor.execute(statement("review/problem_ledger.entries"), values).fetchall()
 
 
 def notify(connection: Connection, entry_no: str, notified_by: str, day: date) -> None:
@@ -79,7 +79,7 @@ def notify(connection: Connection, entry_no: str, notified_by: str, day: date) -
     if not notified_by.strip():
         raise ConfigurationError("Expected who notified the department, got a blank. It is kept as evidence.")
     values = {"entry_no": entry_no, "notified_by": notified_by.strip(), "day": day}
-    if not connection.execute(statement("review/notify_entry"), values).rowcount:
+    if not connection.execute(statement("review/problem_ledger.notify_entry"), values).rowcount:
         raise ConfigurationError(f"No entry {entry_no!r} stands in the ledger. `zhengku problems ledger` lists them.")
 
 
@@ -92,7 +92,7 @@ def update(settings: Settings, catalog: Catalog, figures: NightFigures, day: dat
         connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.problem_ledger', 0))")
         found = _conditions(connection, settings, catalog, figures, day)
         with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
-            known = cursor.execute(statement("review/standing_entries")).fetchall()
+            known = cursor.execute(statement("review/problem_ledger.standing_entries")).fetchall()
         standing = {(entry.kind, entry.department, entry.feed): entry for entry in known}
         for condition, description in found.items():
             entry = standing.get(condition)
@@ -106,19 +106,19 @@ def update(settings: Settings, catalog: Catalog, figures: NightFigures, day: dat
                     "day": day,
                     "year": f"{day.year}",
                 }
-                row = connection.execute(statement("review/open_entry"), values).fetchone()
+                row = connection.execute(statement("review/problem_ledger.open_entry"), values).fetchone()
                 assert row is not None
                 log.info("Entry %s of the problem ledger: %s of %s %s", row[0], *condition)
             elif entry.description != description:
                 connection.execute(
-                    statement("review/describe_entry"),
+                    statement("review/problem_ledger.describe_entry"),
                     {"entry_id": entry.entry_id, "description": description, "day": day},
                 )
         for condition, entry in standing.items():
             if condition not in found:
                 evidence = _evidence(connection, entry, figures)
                 connection.execute(
-                    statement("review/write_off_entry"),
+                    statement("review/problem_ledger.write_off_entry"),
                     {"entry_id": entry.entry_id, "day": day, "evidence": evidence},
                 )
                 log.info("Entry %s of the problem ledger is written off", entry.entry_no)
@@ -144,7 +144,9 @@ def _conditions(
         "rows": config.ledger_from_rows,
         "share": config.ledger_problem_share,
     }
-    for department, fetched, quarantined in connection.execute(statement("review/problem_shares"), values).fetchall():
+    for department, fetched, quarantined in connection.execute(
+        statement("review/problem_ledger.problem_shares"), values
+    ).fetchall():
         share = percent(float(quarantined) / float(fetched))
         found["problem_share", department, ""] = (
             f"近{_NIGHTS}夜提供数据{int(fetched):,}条，其中问题数据{int(quarantined):,}条，占{share}，"

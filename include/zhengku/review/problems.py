@@ -76,7 +76,7 @@ class ProblemFilter:
     overdue_on: date | None = None
 
     def parameters(self) -> dict[str, Any]:
-        """Return the parameters of `sql/review/chosen_problems.sql`."""
+        """Return the parameters of the statement `chosen_problems`."""
         values = asdict(self)
         night = values.pop("night")
         begin, end = night_bounds(night) if night else (None, None)
@@ -89,9 +89,9 @@ def about_chosen(name: str, chosen: ProblemFilter) -> sql.Composed:
 
     Only when a night is asked for the batches are looked at: as one condition among others they would be for each row.
     """
-    stood = sql.SQL("({})").format(statement("review/stood_in_night"))
+    stood = sql.SQL("({})").format(statement("review/problems.stood_in_night"))
     everything = sql.Identifier("quarantine", "problem_row")
-    rows = statement("review/chosen_problems").format(problems=stood if chosen.night else everything)
+    rows = statement("review/problems.chosen_problems").format(problems=stood if chosen.night else everything)
     return statement(name).format(chosen=rows)
 
 
@@ -174,7 +174,7 @@ def problems(
     limit: int | None = 100,
 ) -> Iterator[ProblemRecord]:
     """Read the records that a filter lets through, the newest first, masked."""
-    query = about_chosen("review/problems", chosen)
+    query = about_chosen("review/problems.problems", chosen)
     values = {**chosen.parameters(), "skipped": offset, "limit": limit}
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(query, values)
@@ -184,7 +184,7 @@ def problems(
 
 def count_problems(connection: Connection, chosen: ProblemFilter) -> int:
     """Count the records that a filter lets through."""
-    query = about_chosen("review/count_problems", chosen)
+    query = about_chosen("review/problems.count_problems", chosen)
     row = connection.execute(query, chosen.parameters()).fetchone()
     assert row is not None
     return int(row[0])
@@ -199,7 +199,7 @@ def tally(connection: Connection, today: date, config: ReviewConfig, calendar: W
         "return_before": last_in_time,
     }
     with connection.cursor(row_factory=class_row(Tally)) as cursor:
-        return cursor.execute(statement("review/tally"), values).fetchall()
+        return cursor.execute(statement("review/problems.tally"), values).fetchall()
 
 
 def day_before(calendar: WorkingCalendar, today: date, working_days: int) -> date:
@@ -213,13 +213,13 @@ def day_before(calendar: WorkingCalendar, today: date, working_days: int) -> dat
 def unsolved_rules(connection: Connection, department: str | None, feed: str | None) -> dict[str, int]:
     """Return the rules by which unsolved records stand, with how many each, most first."""
     values = {"department": department, "feed": feed}
-    return dict(connection.execute(statement("review/rules_of"), values).fetchall())
+    return dict(connection.execute(statement("review/problems.rules_of"), values).fetchall())
 
 
 def events(connection: Connection, problem_id: int) -> list[ProblemEvent]:
     """Return what happened to a record, the oldest first."""
     with connection.cursor(row_factory=class_row(ProblemEvent)) as cursor:
-        return cursor.execute(statement("review/events"), {"problem_id": problem_id}).fetchall()
+        return cursor.execute(statement("review/problems.events"), {"problem_id": problem_id}).fetchall()
 
 
 def waive(
@@ -235,7 +235,7 @@ def waive(
             f"Expected a waiver that ends today ({today}) or later, got {until_on}. Name a later day, or none."
         )
     values = {"problem_ids": list(problem_ids), "done_by": done_by, "reason": reason, "until_on": until_on}
-    return connection.execute(statement("review/waive"), values).rowcount
+    return connection.execute(statement("review/problems.waive"), values).rowcount
 
 
 def close(connection: Connection, problem_ids: Sequence[int], done_by: str, reason: str) -> int:
@@ -245,17 +245,17 @@ def close(connection: Connection, problem_ids: Sequence[int], done_by: str, reas
     """
     _expect_said(done_by, reason)
     values = {"problem_ids": list(problem_ids), "done_by": done_by, "reason": reason}
-    return connection.execute(statement("review/close"), values).rowcount
+    return connection.execute(statement("review/problems.close"), values).rowcount
 
 
 def end_waivers(connection: Connection, today: date) -> int:
     """Open the records anew whose waiver ended before `today`; return how many were."""
-    return connection.execute(statement("review/end_waivers"), {"today": today}).rowcount
+    return connection.execute(statement("review/problems.end_waivers"), {"today": today}).rowcount
 
 
 def close_corrected(connection: Connection, solved_before: datetime) -> int:
     """Write off what came right before a moment; return how many were."""
-    return connection.execute(statement("review/close_corrected"), {"solved_before": solved_before}).rowcount
+    return connection.execute(statement("review/problems.close_corrected"), {"solved_before": solved_before}).rowcount
 
 
 def _expect_said(done_by: str, reason: str) -> None:

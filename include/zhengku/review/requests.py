@@ -73,7 +73,7 @@ def ask(
         "asked_by": asked_by.strip(),
         "reason": reason.strip(),
     }
-    row = connection.execute(statement("review/ask"), values).fetchone()
+    row = connection.execute(statement("review/requests.ask"), values).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -81,7 +81,7 @@ def ask(
 def requests(connection: Connection, *, waiting: bool = False, limit: int = 50) -> list[Request]:
     """List requests, the newest first; `waiting` those alone that nobody has done yet."""
     with connection.cursor(row_factory=class_row(Request)) as cursor:
-        return cursor.execute(statement("review/requests"), {"waiting": waiting, "limit": limit}).fetchall()
+        return cursor.execute(statement("review/requests.requests"), {"waiting": waiting, "limit": limit}).fetchall()
 
 
 def work(road: Pipeline) -> list[Request]:
@@ -107,7 +107,7 @@ def work(road: Pipeline) -> list[Request]:
                     continue
                 outcome, failed = f"未能执行：{error}", True
             values = {"request_id": request.request_id, "failed": failed, "outcome": outcome}
-            lock.execute(statement("review/finish_request"), values)
+            lock.execute(statement("review/requests.finish_request"), values)
             lock.commit()
             done.append(request.request_id)
         if passing is not None:
@@ -146,7 +146,9 @@ def _mend(road: Pipeline, request: Request) -> str:
 def _return(road: Pipeline, request: Request) -> str:
     returns = Returns(road.settings, road.catalog)
     with store_connection(road.settings.database_url) as connection:
-        earlier = connection.execute(statement("review/return_made_for"), {"request_id": request.request_id}).fetchone()
+        earlier = connection.execute(
+            statement("review/requests.return_made_for"), {"request_id": request.request_id}
+        ).fetchone()
     made = (
         returns.write(earlier[0])
         if earlier is not None

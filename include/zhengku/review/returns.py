@@ -148,17 +148,17 @@ class Returns:
             "problem_ids": None if problem_ids is None else list(problem_ids),
         }
         with store_connection(self.settings.database_url) as connection:
-            row = connection.execute(statement("review/begin_return"), values).fetchone()
+            row = connection.execute(statement("review/returns.begin_return"), values).fetchone()
             assert row is not None
             values["return_id"] = row[0]
-            number = connection.execute(statement("review/return_open"), values).rowcount
+            number = connection.execute(statement("review/returns.return_open"), values).rowcount
             if not number:
                 raise ConfigurationError(
                     f"{department} has no open problem records"
                     f"{' among those that are named' if problem_ids is not None else ''}: nothing is returned. "
                     "`zhengku problems list` shows what there is."
                 )
-            connection.execute(statement("review/count_return"), {**values, "problems": number})
+            connection.execute(statement("review/returns.count_return"), {**values, "problems": number})
         return self.write(int(values["return_id"]))
 
     def finish(self) -> list[ProblemReturn]:
@@ -189,7 +189,7 @@ class Returns:
         """
         with store_connection(self.settings.database_url) as connection:
             made = one_return(connection, return_id)
-            feeds = connection.execute(statement("review/returned_feeds"), {"return_id": return_id}).fetchall()
+            feeds = connection.execute(statement("review/returns.returned_feeds"), {"return_id": return_id}).fetchall()
             counts = {feed: int(number) for feed, number in feeds}
             folder = self.folder(made.department) / f"{return_id:06d}"
             workbook = folder / f"问题数据退回_{self.catalog.department(made.department).name}_第{return_id}号.xlsx"
@@ -209,7 +209,7 @@ class Returns:
                     self._write_at_source(connection, made, feed)
                     _hand_over(connection, return_id, "exchange_table", place, "zhengku")
             connection.execute(
-                statement("review/finish_return"),
+                statement("review/returns.finish_return"),
                 {"return_id": return_id, "files": Jsonb([vars(_file(path)) for path in files])},
             )
             return one_return(connection, return_id)
@@ -272,7 +272,9 @@ class Returns:
             )
         # In pieces: a department may have a hundred thousand at once.
         with connection.cursor("returned_problems", row_factory=dict_row) as cursor:
-            cursor.execute(statement("review/returned_problems"), {"return_id": made.return_id, "feed": feed.id})
+            cursor.execute(
+                statement("review/returns.returned_problems"), {"return_id": made.return_id, "feed": feed.id}
+            )
             for row in cursor:
                 yield _line(row, told)
 
@@ -387,7 +389,7 @@ def returns(
     """List returns, the newest first; `unwritten` are those whose files are not there yet."""
     values = {"return_id": return_id, "department": department, "unwritten": unwritten, "limit": limit}
     with connection.cursor(row_factory=class_row(ProblemReturn)) as cursor:
-        return cursor.execute(statement("review/returns"), values).fetchall()
+        return cursor.execute(statement("review/returns.returns"), values).fetchall()
 
 
 def one_return(connection: Connection, return_id: int) -> ProblemReturn:
@@ -401,17 +403,17 @@ def one_return(connection: Connection, return_id: int) -> ProblemReturn:
 def hand_overs(connection: Connection, return_id: int) -> list[HandOver]:
     """Return when, by whom and how the parts of a return were handed over, the oldest first."""
     with connection.cursor(row_factory=class_row(HandOver)) as cursor:
-        return cursor.execute(statement("review/hand_overs"), {"return_id": return_id}).fetchall()
+        return cursor.execute(statement("review/returns.hand_overs"), {"return_id": return_id}).fetchall()
 
 
 def _hand_over(connection: Connection, return_id: int, channel: str, item: str, handed_over_by: str) -> None:
     values = {"return_id": return_id, "channel": channel, "item": item, "handed_over_by": handed_over_by}
-    connection.execute(statement("review/record_hand_over"), values)
+    connection.execute(statement("review/returns.record_hand_over"), values)
 
 
 def _columns_of(connection: Connection, made: ProblemReturn, feed_id: str) -> list[str]:
     values = {"return_id": made.return_id, "feed": feed_id}
-    return [row[0] for row in connection.execute(statement("review/returned_columns"), values).fetchall()]
+    return [row[0] for row in connection.execute(statement("review/returns.returned_columns"), values).fetchall()]
 
 
 def _rules_of(settings: Settings, feed: Feed) -> dict[str, Rule]:

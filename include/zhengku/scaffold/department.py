@@ -17,7 +17,7 @@ from zhengku.catalog.yaml_file import read_yaml
 from zhengku.configuration_model import IDENTIFIER_PATTERN
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.profile.proposal import scalar
-from zhengku.settings import Settings
+from zhengku.settings import CARRIED_FOLDER, Settings
 from zhengku.transports.registry import TransportKind, connector_class
 
 ANY_TYPE: Final = "other_certificate"
@@ -99,8 +99,8 @@ def new_feed(
 
     The feed may come by another transport than the department's others: it gets a connection of its own. Nothing that
     stands in the file is changed. Without a license type it is that of the feed's name, where there is one.
-    Raises `ConfigurationError` for a name that is none or is there already, `CatalogError` for an unknown department or
-    license type, or a file that cannot be read.
+    Raises `ConfigurationError` for a name that is none or is there already and without a checkout, `CatalogError` for
+    an unknown department or license type, or a file that cannot be read.
     """
     if not re.fullmatch(IDENTIFIER_PATTERN, feed_id):
         raise ConfigurationError(f"Expected a feed of small letters, digits and _ like permit, got {feed_id!r:.80}.")
@@ -109,6 +109,11 @@ def new_feed(
     if department not in files:
         raise CatalogError(f"No {DEPARTMENTS_FOLDER}/{department}.yaml. {did_you_mean(department, files)}")
     path = files[department]
+    if path.is_relative_to(CARRIED_FOLDER):
+        raise ConfigurationError(
+            f"{path} belongs to the installed release, and the next one replaces it: run this in the checkout, or set "
+            "ZHENGKU_HOME to it."
+        )
     source = read_yaml(path)
     if errors := [problem for problem in source.problems if problem.severity == "error"]:
         raise CatalogError(str(errors[0]))

@@ -126,7 +126,7 @@ class Footers:
         """Delete the footers from the staging table `text_row` of `width` columns; return their words by row number."""
         names = [sql.Identifier(f"c{place}") for place in range(1, width + 1)]
         keys = [names[place] for place in self.keys]
-        query = statement("stage/may_be_footer").format(
+        query = statement("stage/footers.may_be_footer").format(
             cells=sql.SQL(", ").join(names),
             first=sql.SQL("coalesce({})").format(
                 sql.SQL(", ").join(sql.SQL("nullif({}, '')").format(name) for name in names)
@@ -148,7 +148,7 @@ class Footers:
                 if word := self.word_of([cell or "" for cell in cells]):
                     found[row_no] = word
         if found:
-            connection.execute(statement("stage/forget_text_rows"), {"rows": list(found)})
+            connection.execute(statement("stage/footers.forget_text_rows"), {"rows": list(found)})
         return found
 
     def among(self, rows: Iterable[BadRow]) -> dict[int, str]:

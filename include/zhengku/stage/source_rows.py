@@ -31,16 +31,16 @@ def find_rows_of_problems(
     ]
     values: dict[str, Any] = {"department": feed.department, "feed": feed.id}
     condition = sql.SQL(" and ").join(same) if is_told else sql.SQL("false")
-    connection.execute(statement("stage/problem_source_row").format(same=condition), values)
+    connection.execute(statement("stage/source_rows.problem_source_row").format(same=condition), values)
     if not is_told:
         return
     # What was no record is kept as the bytes that came.
-    kept = connection.execute(statement("stage/torn_problems"), values).fetchall()
+    kept = connection.execute(statement("stage/source_rows.torn_problems"), values).fetchall()
     found = {problem_id: _ids(content, row_id, columns) for problem_id, content in kept}
     told = {problem_id: json.dumps(ids) for problem_id, ids in found.items() if ids is not None}
     if told:
         connection.execute(
-            statement("stage/source_rows_of_torn").format(
+            statement("stage/source_rows.source_rows_of_torn").format(
                 ids=sql.SQL("jsonb_build_array({})").format(sql.SQL(", ").join(cells))
             ),
             {"problems": list(told), "ids": list(told.values())},

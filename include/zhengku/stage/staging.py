@@ -73,8 +73,8 @@ def copy_rows(
     connection.execute(
         sql.SQL("create unlogged table text_row (row_no bigint, {}) with (autovacuum_enabled = off)").format(columns)
     )
-    connection.execute(statement("stage/delivered_column"), {"names": list(reader.columns)})
-    connection.execute(statement("stage/bad_row"))
+    connection.execute(statement("stage/staging.delivered_column"), {"names": list(reader.columns)})
+    connection.execute(statement("stage/staging.bad_row"))
     known_footers = Footers.of(feed, reader.columns)
     footers: dict[int, str] = {}
     bad_rows: list[BadRow] = []
@@ -102,7 +102,7 @@ def copy_rows(
         footers.update(known_footers.taken_out(connection, len(reader.columns)))
     fetched, staged = reader.fetched - len(footers), reader.good - (len(footers) - of_other_width)
     if batch.origin == "reread":
-        kept = connection.execute(statement("stage/keep_redriven"), {"batch_id": batch.batch_id}).fetchone()
+        kept = connection.execute(statement("stage/staging.keep_redriven"), {"batch_id": batch.batch_id}).fetchone()
         assert kept is not None
         fetched, staged = sum(kept), kept[0]
     return Staged(
@@ -127,7 +127,9 @@ def _filled(connection: psycopg.Connection[Any], columns: Sequence[str]) -> tupl
     """Return the delivered columns without those that have neither a name nor a value."""
     empty = []
     for place in nameless_places(columns):
-        row = connection.execute(statement("stage/holds_value").format(name=sql.Identifier(f"c{place}"))).fetchone()
+        row = connection.execute(
+            statement("stage/staging.holds_value").format(name=sql.Identifier(f"c{place}"))
+        ).fetchone()
         assert row is not None
         if not row[0]:
             empty.append(place)
@@ -169,13 +171,13 @@ def type_rows(
     source: sql.Composable = sql.Identifier("text_row")
     if recognised:
         # Where none is new, that need not be found out row by row.
-        new = statement("stage/new_text_row" if recognised < staged.staged else "stage/no_text_row")
+        new = statement("stage/staging.new_text_row" if recognised < staged.staged else "stage/staging.no_text_row")
         source = sql.SQL("({}) as text_row").format(new)
     query = cleaning_query(feed, catalog, staged.columns, batch.landed_at, source, seed)
     connection.execute(sql.SQL("create unlogged table staged_row with (autovacuum_enabled = off) as {}").format(query))
     if feed.operation is not None:
-        connection.execute(statement("stage/upserting_row"))
-        connection.execute(statement("stage/deleting_row"))
+        connection.execute(statement("stage/staging.upserting_row"))
+        connection.execute(statement("stage/staging.deleting_row"))
     connection.execute("analyze staged_row (row_no, record_key)")
     return _days_alone(connection, feed, catalog)
 
@@ -195,7 +197,9 @@ def _days_alone(connection: psycopg.Connection[Any], feed: Feed, catalog: Catalo
             continue
         if mapping.date_only:
             continue
-        found = connection.execute(statement("stage/times_of_day").format(field=sql.Identifier(name))).fetchone()
+        found = connection.execute(
+            statement("stage/staging.times_of_day").format(field=sql.Identifier(name))
+        ).fetchone()
         assert found is not None
         at_midnight, timed = found
         if at_midnight >= _TELLING_ROWS and not timed:
@@ -230,12 +234,14 @@ def is_staged(connection: psycopg.Connection[Any], batch: Batch) -> bool:
     # Once the rows are checked, only the text of those that fail is still there.
     text = "failed_text" if batch.status == "validated" else "text_row"
     tables = [text, "staged_row", "bad_row", "recognised_row"]
-    there = connection.execute(statement("stage/staged_tables"), {"schema": schema, "tables": tables}).fetchone()
+    there = connection.execute(
+        statement("stage/staging.staged_tables"), {"schema": schema, "tables": tables}
+    ).fetchone()
     assert there is not None
     if there[0] != len(tables) or batch.fetched is None or batch.staged is None:
         return False
     use_batch_schema(connection, batch.batch_id)
-    held = connection.execute(statement("stage/holds_rows")).fetchone()
+    held = connection.execute(statement("stage/staging.holds_rows")).fetchone()
     assert held is not None
     return tuple(held) == (batch.recognised > 0, batch.staged > batch.recognised, batch.fetched > batch.staged)
 

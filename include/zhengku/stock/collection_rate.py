@@ -94,7 +94,7 @@ def count_collection(connection: Connection, catalog: Catalog, day: date) -> lis
     }
     named = [row for key, row in types.items() if key != any_type]
     connection.execute(
-        statement("stock/produced_certificates"),
+        statement("stock/collection_rate.produced_certificates"),
         {
             "any_type": any_type,
             "names": [row.name_zh for row in named],
@@ -104,10 +104,10 @@ def count_collection(connection: Connection, catalog: Catalog, day: date) -> lis
     )
     # The tables were made just now: without statistics the planner expects next to nothing in them.
     connection.execute("analyze pg_temp.produced")
-    connection.execute(statement("stock/found_produced"))
+    connection.execute(statement("stock/collection_rate.found_produced"))
     connection.execute("analyze pg_temp.produced_in_store")
     connection.execute(
-        statement("stock/lacking_certificates"),
+        statement("stock/collection_rate.lacking_certificates"),
         {
             "comparison_rules": OWN_RULES,
             "collected_types": list(departments),
@@ -115,13 +115,15 @@ def count_collection(connection: Connection, catalog: Catalog, day: date) -> lis
         },
     )
     with connection.cursor(row_factory=class_row(CollectionRate)) as cursor:
-        return cursor.execute(statement("stock/count_collection"), {"day": day, "since_day": FIRST_MONTH}).fetchall()
+        return cursor.execute(
+            statement("stock/collection_rate.count_collection"), {"day": day, "since_day": FIRST_MONTH}
+        ).fetchall()
 
 
 def newest_collection(connection: Connection) -> list[KeptCollectionRate]:
     """Return what was counted last, by department, license type and year."""
     with connection.cursor(row_factory=class_row(KeptCollectionRate)) as cursor:
-        return cursor.execute(statement("stock/newest_collection_rate")).fetchall()
+        return cursor.execute(statement("stock/collection_rate.newest_collection_rate")).fetchall()
 
 
 def lacking_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
@@ -144,9 +146,10 @@ def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[
             _write_list(path, catalog, department, counts, rows, day)
 
         with connection.cursor(name="lacking", row_factory=class_row(LackingCertificate)) as cursor:
-            cursor.execute(statement("stock/lacking_by_department"))
+            cursor.execute(statement("stock/collection_rate.lacking_by_department"))
             lists = write_lists(cursor, lambda department: lacking_file(settings, catalog, department, day), write)
-        keep_counts(connection, "collection_rate", day, found)
+        forget, keep = "stock/collection_rate.forget_collection_rate", "stock/collection_rate.keep_collection_rate"
+        keep_counts(connection, forget, keep, day, found)
     due, collected = sum(each.due for each in found), sum(each.collected for each in found)
     log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, lists)
     return found

@@ -91,13 +91,13 @@ def count_expiry(connection: Connection, day: date, expiring_days: int) -> list[
     """Count the store as it is now by validity on a day; reads all of it."""
     values = {"day": day, "last_day": day + timedelta(days=expiring_days)}
     with connection.cursor(row_factory=class_row(Expiry)) as cursor:
-        return cursor.execute(_of_standing("stock/count_expiry"), values).fetchall()
+        return cursor.execute(_of_standing("stock/expiry.count_expiry"), values).fetchall()
 
 
 def newest_expiry(connection: Connection) -> list[KeptExpiry]:
     """Return what was counted last, by department and license type."""
     with connection.cursor(row_factory=class_row(KeptExpiry)) as cursor:
-        return cursor.execute(statement("stock/newest_expiry")).fetchall()
+        return cursor.execute(statement("stock/expiry.newest_expiry")).fetchall()
 
 
 def expiry_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
@@ -126,9 +126,10 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
             "expired_since": day - timedelta(days=config.expired_days),
         }
         with connection.cursor(name="expiring", row_factory=class_row(ExpiringCertificate)) as cursor:
-            cursor.execute(_of_standing("stock/expiring_certificates"), values)
+            cursor.execute(_of_standing("stock/expiry.expiring_certificates"), values)
             lists = write_lists(cursor, lambda department: expiry_file(settings, catalog, department, day), write)
-        keep_counts(connection, "expiry", day, found, expiring_days=config.expiring_days)
+        forget, keep = "stock/expiry.forget_expiry", "stock/expiry.keep_expiry"
+        keep_counts(connection, forget, keep, day, found, expiring_days=config.expiring_days)
     log.info(
         "%s: %d certificates run out within %d days, %d have run out; %d lists",
         day,
@@ -142,7 +143,7 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
 
 def _of_standing(name: str) -> sql.Composed:
     """Return a statement that reads the certificates that stand, of a day."""
-    return statement(name).format(standing=statement("stock/standing_certificates"))
+    return statement(name).format(standing=statement("stock/expiry.standing_certificates"))
 
 
 def _write_list(

@@ -47,9 +47,14 @@ def write_lists(
 
 
 def keep_counts(
-    connection: Connection, name: str, day: date, counts: "Sequence[DataclassInstance]", **more: object
+    connection: Connection,
+    forget: str,
+    keep: str,
+    day: date,
+    counts: "Sequence[DataclassInstance]",
+    **more: object,
 ) -> None:
-    """Keep counts in `stock.<name>` in place of those of the day; `more` is the same for all of them."""
-    connection.execute(statement(f"stock/forget_{name}"), {"day": day})
+    """Replace the counts of a day, by the statements `forget` and `keep`; `more` is the same for all of them."""
+    connection.execute(statement(forget), {"day": day})
     values: list[dict[str, Any]] = [{**asdict(each), "day": day, **more} for each in counts]
-    connection.cursor().executemany(statement(f"stock/keep_{name}"), values)
+    connection.cursor().executemany(statement(keep), values)

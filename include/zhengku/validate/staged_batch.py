@@ -75,7 +75,7 @@ class StagedBatch:
             if is_shared:
                 mark_rows(connection, self.schema, found)
         connection.execute("drop table if exists mark_count")
-        connection.execute(statement("validate/count_marks"))
+        connection.execute(statement("validate/staged_batch.count_marks"))
         failed_rows: Counter[str] = Counter()
         for outcome in found.values():
             failed_rows.update({rule.rule_id: rule.failed_rows for rule in outcome.failed})
@@ -103,7 +103,7 @@ class StagedBatch:
         connection.execute("drop table if exists batch_summary")
         snapshots = self.feed.deliveries == "snapshots" and self.batch.origin == "delivery"
         connection.execute(
-            statement("validate/batch_summary"), {"batch_id": self.batch.batch_id, "snapshots": snapshots}
+            statement("validate/staged_batch.batch_summary"), {"batch_id": self.batch.batch_id, "snapshots": snapshots}
         )
         connection.commit()
         return validate_rows(self.url, self.schema, "batch_summary", suites, self.parameters)
@@ -133,7 +133,7 @@ def _find_shared(connection: psycopg.Connection[Any]) -> bool:
     schema = connection.execute("select current_schema()").fetchone()
     find_repeated_of_batch(connection)
     connection.execute("drop table if exists shared_row")
-    connection.execute(statement("validate/shared_row"))
+    connection.execute(statement("validate/staged_batch.shared_row"))
     is_shared = _has_rows(connection, "shared_row")
     if is_shared:
         assert schema is not None
@@ -143,5 +143,5 @@ def _find_shared(connection: psycopg.Connection[Any]) -> bool:
 
 
 def _has_rows(connection: psycopg.Connection[Any], table: str) -> bool:
-    row = connection.execute(statement("validate/has_rows").format(table=sql.Identifier(table))).fetchone()
+    row = connection.execute(statement("validate/staged_batch.has_rows").format(table=sql.Identifier(table))).fetchone()
     return row is not None and bool(row[0])

@@ -1,4 +1,4 @@
-"""The order-free checksum, as `sql/functions/reconciliation.sql` and `sql/reconcile/source_sums_*.sql` compute it."""
+"""The order-free checksum, as `sql/functions/reconciliation.sql` and `sql/reconcile/source_*.sql` compute it."""
 
 import hashlib
 from collections.abc import Iterable

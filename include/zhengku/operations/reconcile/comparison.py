@@ -108,7 +108,7 @@ class Reconciliation:
         with store_connection(self._url) as connection:
             values = {"department": department, "feed": feed_id}
             with connection.cursor(row_factory=class_row(Batch)) as cursor:
-                newest = cursor.execute(statement("reconcile/newest_loaded"), values).fetchone()
+                newest = cursor.execute(statement("reconcile/comparison.newest_loaded"), values).fetchone()
             reached = ledger.watermark(connection, department, feed_id)
         if newest is None:
             result.note = "该来源尚无入库批次，无可比对"
@@ -178,7 +178,7 @@ class Reconciliation:
             days = [
                 day
                 for (day,) in connection.execute(
-                    statement("reconcile/lacking_days"), {"department": department, "feed": feed_id}
+                    statement("reconcile/comparison.lacking_days"), {"department": department, "feed": feed_id}
                 )
             ]
         batches: list[Batch] = []
@@ -221,7 +221,9 @@ class Reconciliation:
         }
         with store_connection(self._url) as connection:
             alone(connection, feed.license_type or feed.dataset)
-            counted = connection.execute(statement("reconcile/count_withdrawable").format(**table.names), values)
+            counted = connection.execute(
+                statement("reconcile/withdrawal.count_withdrawable").format(**table.names), values
+            )
             withdrawable, standing = counted.fetchone() or (0, 0)
             if problem_ids is None and withdrawable >= _MANY and 2 * withdrawable > standing:
                 raise ConfigurationError(
@@ -231,10 +233,10 @@ class Reconciliation:
                 )
             if not withdrawable:
                 return 0
-            batch = connection.execute(statement("reconcile/record_withdrawal"), values).fetchone()
+            batch = connection.execute(statement("reconcile/withdrawal.record_withdrawal"), values).fetchone()
             assert batch is not None
             done = connection.execute(
-                statement("reconcile/withdraw").format(**table.names), {**values, "batch_id": batch[0]}
+                statement("reconcile/withdrawal.withdraw").format(**table.names), {**values, "batch_id": batch[0]}
             ).fetchone()
             assert done is not None
             return int(done[0])
@@ -249,7 +251,7 @@ class Reconciliation:
         """
         values = {"department": department, "feed": feed_id, "problem_ids": list(problem_ids)}
         with store_connection(self._url) as connection:
-            found = connection.execute(statement("reconcile/period_of_problems"), values).fetchone()
+            found = connection.execute(statement("reconcile/withdrawal.period_of_problems"), values).fetchone()
         assert found is not None
         if not found[0]:
             raise ConfigurationError(
@@ -343,7 +345,10 @@ class Reconciliation:
         values = self._period(feed, result, days)
         table = StoreTable(feed.dataset, feed.license_type, ())
         unseen = [
-            key for (key,) in connection.execute(statement("reconcile/unseen_keys").format(**table.names), values)
+            key
+            for (key,) in connection.execute(
+                statement("reconcile/comparison.unseen_keys").format(**table.names), values
+            )
         ]
         connection.commit()
         if not unseen:
@@ -383,7 +388,7 @@ class Reconciliation:
     def _comparing(self) -> Iterator[psycopg.Connection[Any]]:
         """Open the store with a table for the source's keys; no transaction stays open while the source is read."""
         with store_connection(self._url) as connection:
-            connection.execute(statement("reconcile/source_row"))
+            connection.execute(statement("reconcile/comparison.source_row"))
             connection.commit()
             yield connection
 
@@ -392,7 +397,7 @@ class Reconciliation:
         with self._road.landing.open(path) as content:
             staged = copy_rows(connection, replace(batch, origin="delivery"), feed, content, schema=schema)
         type_rows(connection, batch, feed, self._road.catalog, staged, schema=schema)
-        connection.execute(statement("reconcile/take_staged"))
+        connection.execute(statement("reconcile/comparison.take_staged"))
         discard_schema(connection, schema)
         connection.commit()
 
@@ -410,27 +415,31 @@ class Reconciliation:
             "config_digest": self._road.config_digest(feed),
         }
         table = StoreTable(feed.dataset, feed.license_type, ())
-        connection.execute(statement("reconcile/source_key"))
+        connection.execute(statement("reconcile/comparison.source_key"))
         connection.execute("analyze pg_temp.source_key")
-        connection.execute(statement("reconcile/compare").format(**table.names), values)
-        for kind, explanation, number in connection.execute(statement("reconcile/count_found")).fetchall():
+        connection.execute(statement("reconcile/compare.compare").format(**table.names), values)
+        for kind, explanation, number in connection.execute(statement("reconcile/comparison.count_found")).fetchall():
             if explanation is None:
                 setattr(result, kind, number)
             else:
                 result.explained[explanation] = result.explained.get(explanation, 0) + number
-        counted = connection.execute(statement("reconcile/count_keys").format(**table.names), values).fetchone()
+        counted = connection.execute(
+            statement("reconcile/comparison.count_keys").format(**table.names), values
+        ).fetchone()
         assert counted is not None
         result.source_count, result.store_count = counted
-        connection.execute(statement("reconcile/settle"), values)
-        batch = connection.execute(statement("reconcile/record_batch"), values).fetchone()
+        connection.execute(statement("reconcile/comparison.settle_differences"), values)
+        batch = connection.execute(statement("reconcile/comparison.record_comparison_batch"), values).fetchone()
         if batch is not None:
-            connection.execute(statement("reconcile/enter_problems"), {**values, "batch_id": batch[0]})
-            connection.execute(statement("reconcile/enter_differences"), values)
+            connection.execute(statement("reconcile/comparison.enter_problems"), {**values, "batch_id": batch[0]})
+            connection.execute(statement("reconcile/comparison.enter_differences"), values)
 
     def _record(self, result: Result) -> None:
         with store_connection(self._url) as connection:
             values = {name: getattr(result, name) for name in result.__dataclass_fields__}
-            connection.execute(statement("reconcile/record_run"), {**values, "explained": Jsonb(result.explained)})
+            connection.execute(
+                statement("reconcile/comparison.record_run"), {**values, "explained": Jsonb(result.explained)}
+            )
 
 
 def _ranges(days: Sequence[date]) -> list[Window]:

@@ -25,4 +25,4 @@ EXPLANATION_NAMES: Final = {
 def newest_runs(connection: Connection) -> list[dict[str, Any]]:
     """Return the newest row of `reconciliation.run` of each feed, those with differences first."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement("reconcile/newest_runs")).fetchall()
+        return cursor.execute(statement("reconcile/comparison.newest_runs")).fetchall()

@@ -21,7 +21,7 @@ def refresh(url: str, catalog: Catalog, *, whole: bool = False) -> None:
     One process at a time; all is seen at one instant. Raises what `store_connection` raises.
     """
     with _alone(url) as connection:
-        row = connection.execute(statement("reconcile/has_store_days")).fetchone()
+        row = connection.execute(statement("reconcile/roll_up.has_store_days")).fetchone()
         assert row is not None
         if whole or not row[0]:
             _count_whole(connection, catalog)
@@ -51,17 +51,17 @@ def recount(url: str, catalog: Catalog) -> list[RecountedDay]:
     process at a time; all is seen at one instant. Reads the whole store. Raises what `store_connection` raises.
     """
     with _alone(url) as connection:
-        row = connection.execute(statement("reconcile/has_store_days")).fetchone()
+        row = connection.execute(statement("reconcile/roll_up.has_store_days")).fetchone()
         assert row is not None
         if not row[0]:
             # Nothing was kept that could be proved.
             _count_whole(connection, catalog)
             return []
         _add_new(connection)
-        connection.execute(statement("reconcile/kept_day"))
+        connection.execute(statement("reconcile/roll_up.kept_day"))
         _count_whole(connection, catalog)
         with connection.cursor(row_factory=class_row(RecountedDay)) as cursor:
-            return cursor.execute(statement("reconcile/recounted_days")).fetchall()
+            return cursor.execute(statement("reconcile/roll_up.recounted_days")).fetchall()
 
 
 @contextmanager
@@ -75,21 +75,21 @@ def _alone(url: str) -> Iterator[Connection]:
 
 
 def _count_whole(connection: Connection, catalog: Catalog) -> None:
-    connection.execute(statement("reconcile/forget_store_batches"))
-    connection.execute(statement("reconcile/forget_store_days"))
+    connection.execute(statement("reconcile/roll_up.forget_store_batches"))
+    connection.execute(statement("reconcile/roll_up.forget_store_days"))
     for dataset in catalog.reference.standard_fields:
-        connection.execute(statement("reconcile/whole_store_days").format(**_names(dataset)))
-        connection.execute(statement("reconcile/keep_store_sums"), {"dataset": dataset})
+        connection.execute(statement("reconcile/roll_up.whole_store_days").format(**_names(dataset)))
+        connection.execute(statement("reconcile/roll_up.keep_store_sums"), {"dataset": dataset})
         connection.execute("drop table pg_temp.store_sum")
-    connection.execute(statement("reconcile/loaded_batches"))
+    connection.execute(statement("reconcile/roll_up.loaded_batches"))
 
 
 def _add_new(connection: Connection) -> None:
-    for dataset, batches in connection.execute(statement("reconcile/new_batches")).fetchall():
+    for dataset, batches in connection.execute(statement("reconcile/roll_up.uncounted_batches")).fetchall():
         values = {"dataset": dataset, "batches": batches}
-        connection.execute(statement("reconcile/add_store_days").format(**_names(dataset)), values)
-        connection.execute(statement("reconcile/keep_batches"), values)
-    connection.execute(statement("reconcile/forget_empty_days"))
+        connection.execute(statement("reconcile/roll_up.add_store_days").format(**_names(dataset)), values)
+        connection.execute(statement("reconcile/roll_up.keep_batches"), values)
+    connection.execute(statement("reconcile/roll_up.forget_empty_days"))
 
 
 def store_days(
@@ -97,7 +97,7 @@ def store_days(
 ) -> dict[date, DaySum]:
     """Return count and checksum of what the store has of a feed, by day of Asia/Shanghai, both ends inclusive."""
     values = {"department": department, "feed": feed, "since": since, "until": until}
-    rows = connection.execute(statement("reconcile/store_days"), values).fetchall()
+    rows = connection.execute(statement("reconcile/roll_up.store_days"), values).fetchall()
     return {day: DaySum(int(number), int(total)) for day, number, total in rows}  # type: ignore[misc, call-overload]
 
 

@@ -82,12 +82,17 @@ _DRIVERS: Final = {
 }
 # Dialects whose checksum was proven equal to the store's; the others list their keys.
 _SUMS: Final = {
-    "mysql": "reconcile/source_sums_mysql",
-    "mariadb": "reconcile/source_sums_mysql",
-    "postgresql": "reconcile/source_sums_postgresql",
-    "kingbase": "reconcile/source_sums_postgresql",
+    "mysql": "reconcile/source_mysql.source_sums_mysql",
+    "mariadb": "reconcile/source_mysql.source_sums_mysql",
+    "postgresql": "reconcile/source_postgresql.source_sums_postgresql",
+    "kingbase": "reconcile/source_postgresql.source_sums_postgresql",
 }
-_TIMES: Final = {dialect: name.replace("source_sums", "source_times") for dialect, name in _SUMS.items()}
+_TIMES: Final = {
+    "mysql": "reconcile/source_mysql.source_times_mysql",
+    "mariadb": "reconcile/source_mysql.source_times_mysql",
+    "postgresql": "reconcile/source_postgresql.source_times_postgresql",
+    "kingbase": "reconcile/source_postgresql.source_times_postgresql",
+}
 _EXTRAS: Final = {
     "mysql": "mysql",
     "mariadb": "mysql",
@@ -280,7 +285,7 @@ class ExchangeDatabaseSource(Source):
             return connection.dialect.identifier_preparer.quote(str(columns[column]["name"])).replace("%", "%%")
 
         at = quoted(feed.window.column)
-        if name.endswith("mysql"):
+        if connection.dialect.name in ("mysql", "mariadb"):
             parts = [compared("mysql", f"convert({quoted(part)} using utf8mb4)") for part in wanted]
             whole = "concat(" + ", '|', ".join(parts) + ")"
         else:

@@ -1,3 +1,0 @@
-select calendar_id
-from clearance.calendar
-where digest = %(digest)s

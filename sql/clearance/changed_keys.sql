@@ -1,3 +1,0 @@
--- For candidates.sql: the services that batches of this transaction changed.
-select record_key
-from changed

@@ -1,2 +1,0 @@
-select distinct list_id
-from difference

@@ -1,2 +1,0 @@
-delete from clearance.rate_count
-where day = any(%(days)s::date[])

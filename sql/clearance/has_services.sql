@@ -1,3 +1,0 @@
-select exists(
-    select from clearance.service
-)

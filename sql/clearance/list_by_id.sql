@@ -1,3 +1,0 @@
-select *
-from clearance.list
-where list_id = %(list_id)s

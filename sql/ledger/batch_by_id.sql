@@ -1,2 +1,0 @@
-select * from ledger.batch
-where batch_id = %(batch_id)s

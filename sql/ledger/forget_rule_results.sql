@@ -1,2 +1,0 @@
-delete from ledger.rule_result
-where batch_id = %(batch_id)s

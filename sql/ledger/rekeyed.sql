@@ -1,6 +1,0 @@
-select
-    outcome,
-    count(*)
-from ledger.rekeyed_record
-group by outcome
-order by outcome

@@ -1,0 +1,7 @@
+-- name: rekeyed
+select
+    outcome,
+    count(*)
+from ledger.rekeyed_record
+group by outcome
+order by outcome;

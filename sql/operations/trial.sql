@@ -1,0 +1,32 @@
+-- name: loaded_since
+-- The deliveries that were loaded since a moment. What only repeats another batch, or walked its road again, is not
+-- looked at twice.
+select *
+from ledger.batch
+where
+    status = 'loaded'
+    and origin = 'delivery'
+    and repeats_batch_id is null
+    and landing_path is not null
+    and recorded_at >= %(since)s
+order by batch_id;
+
+-- name: compare_marks
+-- What other rules would make of the same rows: mark by them, mark_now by the rules in force.
+with compared as (
+    select
+        coalesce(n.critical <> '{}', false) as quarantined_now,
+        coalesce(n.warning <> '{}', false) as warned_now,
+        coalesce(c.critical <> '{}', false) as quarantined_then,
+        coalesce(c.warning <> '{}', false) as warned_then
+    from mark_now as n
+    full join mark as c on n.row_no = c.row_no
+)
+
+select
+    count(*) filter (where quarantined_then and not quarantined_now) as newly_quarantined,
+    count(*) filter (where quarantined_now and not quarantined_then) as newly_passing,
+    count(*) filter (
+        where warned_then and not warned_now and not quarantined_then and not quarantined_now
+    ) as newly_warned
+from compared;

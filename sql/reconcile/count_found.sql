@@ -1,6 +1,0 @@
-select
-    kind,
-    explanation,
-    count(*) as number
-from pg_temp.found
-group by kind, explanation

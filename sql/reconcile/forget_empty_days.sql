@@ -1,2 +1,0 @@
-delete from reconciliation.store_day
-where number = 0

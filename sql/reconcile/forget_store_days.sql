@@ -1,1 +1,0 @@
-delete from reconciliation.store_day

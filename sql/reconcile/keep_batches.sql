@@ -1,2 +1,0 @@
-insert into reconciliation.store_batch (batch_id)
-select unnest(%(batches)s::bigint[])

@@ -1,2 +1,0 @@
-select count(q.problem_id)
-from ({chosen}) as q

@@ -1,3 +1,0 @@
-select *
-from text_row
-where false

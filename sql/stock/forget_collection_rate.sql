@@ -1,2 +1,0 @@
-delete from stock.collection_rate
-where day = %(day)s

@@ -1,2 +1,0 @@
-delete from stock.expiry
-where day = %(day)s
