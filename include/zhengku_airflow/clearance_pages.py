@@ -1,40 +1,28 @@
-"""The page 日清清单 in Airflow's interface: behind its login, in its menu."""
+"""The page 日清清单 behind Airflow's login."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.plugins_manager import AirflowPlugin
-from airflow_pages import LatePages, airflow_host, role_names
+from zhengku_airflow.pages_host import airflow_host, role_names
 
-PATH = "/zhengku/clearance"
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from zhengku.clearance.roles import Access
+
+CLEARANCE_PATH = "/zhengku/clearance"
+"""Where the page is mounted, below the address of the API server."""
 
 
-def make_app() -> Any:
+def clearance_app() -> "FastAPI":
     """Return the application, with Airflow's login and roles."""
     from zhengku.catalog import load_catalog
-    from zhengku.clearance.roles import Access, access_of
+    from zhengku.clearance.roles import access_of
     from zhengku.pages.app import create_app
     from zhengku.settings import Settings
 
     districts = load_catalog(Settings.load().catalog_folder).districts
 
-    def access(user: Any) -> Access | None:
+    def access(user: Any) -> "Access | None":
         return access_of(str(user.get_name()), role_names(user), districts)
 
     return create_app(airflow_host(access))
-
-
-class ClearancePlugin(AirflowPlugin):
-    """Shows the pages below `PATH`, and in a frame behind an entry of the menu."""
-
-    name = "zhengku_clearance"
-    fastapi_apps = [{"app": LatePages(make_app), "url_prefix": PATH, "name": "日清清单"}]  # noqa: RUF012
-    external_views = [  # noqa: RUF012
-        {
-            "name": "日清清单",
-            # Below the path at which Airflow itself is served.
-            "href": f"{PATH.removeprefix('/')}/",
-            "destination": "nav",
-            "url_route": "clearance",
-            "nav_top_level": True,
-        }
-    ]

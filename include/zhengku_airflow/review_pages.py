@@ -1,31 +1,26 @@
-"""The pages 归集总览, 验证报告 and 问题数据 in Airflow's interface: behind its login, in its menu.
+"""The pages 归集总览, 验证报告 and 问题数据 behind Airflow's login, and who may answer questions about held batches.
 
-Beside them, who may decide about held batches may alone answer what the DAG `held_batches` asks: of Airflow, everybody
-may who may change the DAG.
+Airflow lets everybody answer the questions of the DAG `held_batches` who may change the DAG; only those may who may
+decide about held batches on the pages.
 """
 
 import re
-from typing import Any
-
-from airflow.plugins_manager import AirflowPlugin
-from airflow_pages import LatePages, airflow_host, current_user, role_names
+from typing import TYPE_CHECKING, Any
 
 from zhengku.review.roles import ReviewAccess, review_access_of
+from zhengku_airflow.pages_host import airflow_host, current_user, role_names
 
-PATH = "/zhengku/review"
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-# The menu shows the entries of a category together.
-_MENU = "归集校验"
-_ENTRIES = (
-    ("归集总览", "", "review"),
-    ("验证报告", "report", "review-report"),
-    ("问题数据", "problems", "review-problems"),
-)
+REVIEW_PATH = "/zhengku/review"
+"""Where the pages are mounted, below the address of the API server."""
 
 _ANSWER = re.compile(r"/dags/held_batches/.*/hitlDetails/?$")
 
 
-def make_app() -> Any:
+def review_app() -> "FastAPI":
     """Return the application, with Airflow's login and roles."""
     from zhengku.pages.review_app import create_review_app
 
@@ -36,14 +31,14 @@ def _access(user: Any) -> ReviewAccess | None:
     return review_access_of(str(user.get_name()), role_names(user))
 
 
-class DecidersAlone:
-    """Refuses an answer about a held batch to who may not decide about it, before Airflow takes it."""
+class HeldBatchAnswers:
+    """Middleware of Airflow's API: refuses an answer about a held batch from a login that may not decide about it."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: "ASGIApp") -> None:
         self._app = app
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass a request on, unless it is such an answer."""
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Refuse a forbidden answer with 403; pass every other request on."""
         is_answer = scope["type"] == "http" and scope["method"] == "PATCH" and _ANSWER.search(scope["path"])
         if is_answer and not await _may_answer(scope):
             from fastapi.responses import JSONResponse
@@ -54,31 +49,12 @@ class DecidersAlone:
         await self._app(scope, receive, send)
 
 
-async def _may_answer(scope: Any) -> bool:
+async def _may_answer(scope: "Scope") -> bool:
     from fastapi import HTTPException, Request
 
     try:
         access = _access(await current_user(Request(scope)))
     except HTTPException:
-        # Nobody is logged in: Airflow itself refuses it.
+        # Nobody is logged in: Airflow itself refuses the request.
         return True
     return access is not None and access.may_act
-
-
-class ReviewPlugin(AirflowPlugin):
-    """Shows the pages below `PATH`, and in frames behind the entries of a menu."""
-
-    name = "zhengku_review"
-    fastapi_apps = [{"app": LatePages(make_app), "url_prefix": PATH, "name": _MENU}]  # noqa: RUF012
-    fastapi_root_middlewares = [{"middleware": DecidersAlone, "name": "暂扣批次的答复"}]  # noqa: RUF012
-    external_views = [  # noqa: RUF012
-        {
-            "name": name,
-            # Below the path at which Airflow itself is served.
-            "href": f"{PATH.removeprefix('/')}/{page}",
-            "destination": "nav",
-            "url_route": route,
-            "category": _MENU,
-        }
-        for name, page, route in _ENTRIES
-    ]

@@ -260,6 +260,16 @@ class FileDrop(Model):
     )
     format: Annotated[CsvFormat | XlsxFormat, Field(discriminator="kind")] = CsvFormat()
 
+    @property
+    def origin_zh(self) -> str:
+        """Where the rows come from, in Chinese."""
+        return f"文件投递目录（{self.format.kind.upper()}{'，须附清单' if self.manifest == 'required' else ''}）"
+
+    @property
+    def reading_zh(self) -> str:
+        """How they are read, in Chinese."""
+        return "原样落地投递文件，附有清单的核对行数与摘要；同一文件再次送达会被认出。"
+
 
 class HmacSignature(Model):
     """HMAC-SHA256, keyed with the connection's secret, over its id followed by the time."""
@@ -402,6 +412,16 @@ class HttpApi(Model):
     read_timeout_seconds: WholeNumber = Field(default=60, ge=1, le=3600, description="Without a byte of the answer.")
     whole_timeout_seconds: WholeNumber = Field(default=300, ge=1, le=7200, description="For one answer as a whole.")
 
+    @property
+    def origin_zh(self) -> str:
+        """Where the rows come from, in Chinese."""
+        return "接口"
+
+    @property
+    def reading_zh(self) -> str:
+        """How they are read, in Chinese."""
+        return "按页取回接口数据并原样落地，逐页核对总数与记录号；限流、超时与“200里的业务错误”自动重试。"
+
 
 class ExchangeDatabase(Model):
     """A table of an exchange database (前置库), read by SQLAlchemy."""
@@ -428,6 +448,16 @@ class ExchangeDatabase(Model):
         description="How the window's column writes times (Asia/Shanghai) where it is text, in strftime's terms.",
     )
 
+    @property
+    def origin_zh(self) -> str:
+        """Where the rows come from, in Chinese."""
+        return "前置库"
+
+    @property
+    def reading_zh(self) -> str:
+        """How they are read, in Chinese."""
+        return "只读读取前置库各表并原样落地。"
+
 
 Transport = Annotated[HttpApi | ExchangeDatabase | FileDrop, Field(discriminator="kind")]
 
@@ -436,6 +466,11 @@ class NewFiles(Model):
     """Each run collects the files that have no batch yet."""
 
     kind: Literal["new_files"] = "new_files"
+
+    @property
+    def extent_zh(self) -> str:
+        """What one run collects, in Chinese."""
+        return "新送达的文件"
 
 
 class Watermark(Model):
@@ -456,11 +491,21 @@ class Watermark(Model):
         description="Where the very first run begins: stock that is still valid may not have changed for decades.",
     )
 
+    @property
+    def extent_zh(self) -> str:
+        """What one run collects, in Chinese."""
+        return f"上次水位（{self.column}）以来变动的记录，并回看{self.overlap_minutes}分钟"
+
 
 class Whole(Model):
     """Each run collects the whole register; deliveries must be snapshots."""
 
     kind: Literal["whole"]
+
+    @property
+    def extent_zh(self) -> str:
+        """What one run collects, in Chinese."""
+        return "全部登记"
 
 
 FOOTER_WORDS = (
