@@ -23,9 +23,9 @@ from zhengku import clock
 from zhengku.clearance.config import SOURCE_DATASETS, ListKind, load_clearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
+from zhengku_airflow.assets import loaded_asset
 from zhengku_airflow.clearance_notices import list_is_late, publication
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
-from zhengku_airflow.department_dag import loaded_asset
 from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from airflow.sdk import (
     DAG,
-    Asset,
     AssetAlias,
     CronTriggerTimetable,
     Param,
@@ -23,18 +22,11 @@ from zhengku.catalog.department import Watermark
 from zhengku.collect.window import interval_of
 from zhengku.road import Road
 from zhengku.settings import Settings
+from zhengku_airflow.assets import loaded_asset
 from zhengku_airflow.defaults import FINAL_ERRORS, FIRST_NIGHT
 from zhengku_airflow.department_doc import department_doc, department_work
 
 _INTERVAL_HELP = "只在补采某一时段时填写，如 2024-01-31 或 2024-01-31T18:00；水位不动。"
-
-
-def loaded_asset(subject: str) -> Asset:
-    """Return the asset that stands for a license type, or for another data set, in the store.
-
-    Other DAGs are scheduled by it.
-    """
-    return Asset(name=f"store.{subject}", uri=f"zhengku://store/{subject}")
 
 
 def department_dag(department_id: str) -> DAG:
