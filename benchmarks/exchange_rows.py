@@ -110,7 +110,7 @@ def ours() -> None:
 
 def theirs() -> None:
     """Read and write with pandas in this process."""
-    import pandas
+    import pandas  # type: ignore[import-untyped]
 
     begin, cpu = time.perf_counter(), time.process_time()
     source = sa.create_engine(os.environ["ZHENGKU_CONN_BENCH_FRONT"])

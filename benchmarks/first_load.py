@@ -17,14 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 from benchmarks.peak_memory import backends_watched, peak_mb
 from psycopg import sql
@@ -34,10 +34,11 @@ from simulator.business_licenses import write_register
 from zhengku.catalog import load_catalog
 from zhengku.database import statement, store_connection, upgrade, use_batch_schema
 from zhengku.ledger import batch_by_id
-from zhengku.load.merge import EARLIEST, classify
+from zhengku.load.merge import classify
 from zhengku.load.store_table import StoreTable
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
+from zhengku.transports.source import EARLIEST
 
 SHOWN_SETTINGS = (
     "server_version",
@@ -61,6 +62,11 @@ LIMIT = 2.0
 CHANGED = 20_000
 BLOCK = 1024 * 1024
 
+T = TypeVar("T")
+
+# What a measured process prints: seconds (of each step, or of the whole), peak memory, counts.
+Figures = dict[str, Any]
+
 
 def plain(url: str) -> str:
     return url.replace("+psycopg", "")
@@ -77,7 +83,7 @@ def ours(*, warm: bool) -> None:
     road = Pipeline(Settings.load(), warm_up=True)
     seconds: dict[str, float] = {}
 
-    def timed(name, step, *arguments):
+    def timed(name: str, step: Callable[..., T], *arguments: object) -> T:
         begin = time.perf_counter()
         result = step(*arguments)
         seconds[name] = time.perf_counter() - begin
@@ -91,7 +97,7 @@ def ours(*, warm: bool) -> None:
     print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "counts": loaded.counts()}))
 
 
-def run_ours(server: EmbeddedPostgres, folder: Path, register: Path, database: str, mode: str = "--warm") -> dict:
+def run_ours(server: EmbeddedPostgres, folder: Path, register: Path, database: str, mode: str = "--warm") -> Figures:
     """Load the register into a fresh database, in a process of its own."""
     url = fresh_database(server, database)
     shutil.rmtree(folder / "drop", ignore_errors=True)
@@ -108,7 +114,7 @@ def deliver(
     mode: str = "--warm",
     *,
     is_whole: bool = False,
-) -> dict:
+) -> Figures:
     """Lay a file into the drop and take it into the store, in a process of its own."""
     drop = folder / "drop" / "business_license"
     drop.mkdir(parents=True, exist_ok=True)
@@ -133,7 +139,7 @@ def deliver(
         stdout=subprocess.PIPE,
         text=True,
     )
-    figures = json.loads(result.stdout.strip().splitlines()[-1])
+    figures: Figures = json.loads(result.stdout.strip().splitlines()[-1])
     figures["process"] = time.perf_counter() - begin
     return figures
 
@@ -156,7 +162,7 @@ def write_changed(register: Path, path: Path, rows: int, word: str) -> None:
         writer.writerows([f"{holder}（{word}）", *rest] for holder, *rest in spread)
 
 
-def run_other(server: EmbeddedPostgres, tool: str, register: Path, database: str) -> dict:
+def run_other(server: EmbeddedPostgres, tool: str, register: Path, database: str) -> Figures:
     """Load the register with another tool into a fresh database with the type's table, key and indexes."""
     url = fresh_database(server, database)
     make_partition(url)
@@ -169,7 +175,8 @@ def run_other(server: EmbeddedPostgres, tool: str, register: Path, database: str
         text=True,
     )
     drop_database(server, database)
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    figures: Figures = json.loads(result.stdout.strip().splitlines()[-1])
+    return figures
 
 
 def export_clean_rows(server: EmbeddedPostgres, database: str, path: Path) -> None:
@@ -261,19 +268,19 @@ def vacuum(url: str) -> float:
 def show_settings(server: EmbeddedPostgres) -> None:
     with psycopg.connect(plain(server.url("postgres"))) as connection:
         for name in SHOWN_SETTINGS:
-            [value] = connection.execute(sql.SQL("show {}").format(sql.Identifier(name))).fetchone()
-            print(f"  {name} = {value}")
+            for [value] in connection.execute(sql.SQL("show {}").format(sql.Identifier(name))).fetchall():
+                print(f"  {name} = {value}")
 
 
 def rows_read(url: str) -> int:
     """Return how many rows of the type's table were read so far, by whatever way (a bitmap may read all)."""
     with psycopg.connect(plain(url)) as connection:
         connection.execute("select pg_stat_force_next_flush()")
-        [rows] = connection.execute(
+        [[rows]] = connection.execute(
             "select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint from pg_stat_user_tables"
             " where schemaname = 'certificate_of'"
-        ).fetchone()
-    return rows
+        ).fetchall()
+    return int(rows)
 
 
 def show_plan(url: str, folder: Path, content: Path) -> None:
@@ -337,7 +344,7 @@ def measure(options: argparse.Namespace, rows: int, rounds: int, folder: Path, t
     clean = folder / "clean.copy"
     server = EmbeddedPostgres(folder / "postgres", dict(pair.split("=", 1) for pair in options.set))
     server.start()
-    loads: list[dict] = []
+    loads: list[Figures] = []
     found: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> float:

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 from benchmarks.peak_memory import server_process
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from local_stack.postgres import EmbeddedPostgres
 

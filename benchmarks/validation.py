@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from benchmarks.first_load import fresh_database, plain, show_settings
@@ -31,7 +32,7 @@ from zhengku.settings import Settings
 CREDIT_CODE = "^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$"
 DAYS = ("1949-10-01", "2026-11-26")
 
-RULES: tuple[tuple[str, dict, str], ...] = (
+RULES: tuple[tuple[str, dict[str, Any], str], ...] = (
     *(
         ("expect_column_values_to_not_be_null", {"column": name}, f"{name} is null")
         for name in ("record_key", "certificate_number", "holder", "holder_code", "issue_date", "district", "validity")
@@ -150,11 +151,11 @@ def on_dataframe(url: str) -> None:
     report({"read": read, "seconds": time.perf_counter() - begin, "counts": told})
 
 
-def report(figures: dict) -> None:
+def report(figures: dict[str, Any]) -> None:
     print(json.dumps({**figures, "peak_mb": peak_mb()}))
 
 
-def by_hand(url: str) -> dict:
+def by_hand(url: str) -> dict[str, Any]:
     """Count with one statement, as somebody would write it."""
     counted = ", ".join(f"sum(case when {failing} then 1 else 0 end)" for _, _, failing in RULES)
     with psycopg.connect(plain(url)) as connection:
@@ -164,10 +165,11 @@ def by_hand(url: str) -> dict:
         return {"seconds": time.perf_counter() - begin, "counts": list(counts or ())}
 
 
-def in_process(mode: str, *arguments: str) -> dict:
+def in_process(mode: str, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.validation", mode, *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
 
 
 def staged(server: EmbeddedPostgres, folder: Path, rows: int, template: Path | None) -> Iterator[str]:

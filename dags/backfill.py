@@ -13,7 +13,6 @@
 见 `docs/runbooks/backfill.md`。
 """
 
-from airflow.sdk import DAG
-from backfill_dag import backfill
+from zhengku_airflow.backfill_dag import backfill
 
-dag: DAG = backfill(__doc__)
+dag = backfill(__doc__)

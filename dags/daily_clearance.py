@@ -13,7 +13,6 @@
 参数见 `include/catalog/clearance.yaml`，处理办法见 `docs/runbooks/daily-clearance.md`。
 """
 
-from airflow.sdk import DAG
-from clearance_dag import by_loaded_data
+from zhengku_airflow.clearance_dag import by_loaded_data
 
-dag: DAG = by_loaded_data(__doc__)
+dag = by_loaded_data(__doc__)

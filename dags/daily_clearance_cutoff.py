@@ -15,7 +15,6 @@
 参数见 `include/catalog/clearance.yaml`，处理办法见 `docs/runbooks/daily-clearance.md`。
 """
 
-from airflow.sdk import DAG
-from clearance_dag import by_the_clock
+from zhengku_airflow.clearance_dag import by_the_clock
 
-dag: DAG = by_the_clock(__doc__)
+dag = by_the_clock(__doc__)

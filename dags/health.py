@@ -1,18 +1,3 @@
-"""# 市卫生健康委员会 · 证照归集
+from zhengku_airflow.department_dag import department_dag
 
-每晚归集：出生医学证明、生育登记证明、医师执业证书、护士执业证书、公共场所卫生许可证、医疗机构执业许可证。来源：卫健系统经市共享交换平台接口提供。
-
-- **collect**（每个来源系统一个）：按页取回接口数据并原样落地，逐页核对总数与记录号；
-  限流、超时与“200里的业务错误”自动重试；窗口自上次水位起，并回看重叠时段。
-- **load**：逐批暂存、清洗，按 `expectations/` 的规则逐行校验，合并入库、保留旧版本、写入台账；
-  取得 = 新增 + 更新 + 未变 + 删除 + 过期 + 重复 + 隔离 + 暂扣，不平则整批不提交。
-- **conclude**：写出本次运行的校验报告；有整批退回或暂扣时变红，提请人工处理。
-
-变红时：日志最后一行说明应为何、实为何、在何处、如何处理。数据来源、字段映射与运行时刻见
-`include/catalog/departments/health.yaml`。
-"""
-
-from airflow.sdk import DAG
-from department_dag import department_dag
-
-dag: DAG = department_dag("health", __doc__)
+dag = department_dag("health")

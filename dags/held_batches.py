@@ -14,7 +14,6 @@
 参数见 `include/catalog/review.yaml`，处理办法见 `docs/runbooks/validation-review.md`。
 """
 
-from airflow.sdk import DAG
-from review_dag import held_batches
+from zhengku_airflow.review_dag import held_batches
 
-dag: DAG = held_batches(__doc__)
+dag = held_batches(__doc__)

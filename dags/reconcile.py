@@ -11,7 +11,6 @@
 口径见 `docs/reconciliation.md`，时间见 `include/catalog/review.yaml`。
 """
 
-from airflow.sdk import DAG
-from reconcile_dag import reconcile
+from zhengku_airflow.reconcile_dag import reconcile
 
-dag: DAG = reconcile(__doc__)
+dag = reconcile(__doc__)

@@ -9,7 +9,6 @@
 见 `docs/runbooks/replay-and-time-travel.md`。
 """
 
-from airflow.sdk import DAG
-from replay_dag import replay
+from zhengku_airflow.replay_dag import replay
 
-dag: DAG = replay(__doc__)
+dag = replay(__doc__)

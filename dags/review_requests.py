@@ -9,7 +9,6 @@
 处理办法见 `docs/runbooks/validation-review.md`。
 """
 
-from airflow.sdk import DAG
-from review_dag import review_requests
+from zhengku_airflow.review_dag import review_requests
 
-dag: DAG = review_requests(__doc__)
+dag = review_requests(__doc__)

@@ -1,20 +1,3 @@
-"""# 市政务服务“好差评”系统 · 数据归集
+from zhengku_airflow.department_dag import department_dag
 
-每日两次（0:35、16:35）归集评价：“好差评”系统评价来自系统接口，大厅评价终端评价来自前置库。随后发布的未评办件清单以此为据。
-
-- **collect**（每个来源系统一个）：接口以令牌按游标取回、前置库只读读取，均原样落地；令牌过期、限流、超时与
-  “200里的业务错误”自动重试；窗口自上次水位起，并回看重叠时段，迟提交的记录不会漏。
-- **load**：逐批暂存、清洗，按 `expectations/` 的规则逐行校验，合并入库、保留旧版本、写入台账；
-  取得 = 新增 + 更新 + 未变 + 删除 + 过期 + 重复 + 隔离 + 暂扣，不平则整批不提交。
-- **conclude**：写出本次运行的校验报告；有整批退回或暂扣时变红，提请人工处理。
-
-评价等级在系统中 1 为非常满意，在终端中 5 为非常满意；渠道 7 在系统中是系统默认评价，在终端中是短信；
-系统的办件编号前另加省级代码 42。均逐来源映射。
-变红时：日志最后一行说明应为何、实为何、在何处、如何处理。数据来源、字段映射与运行时刻见
-`include/catalog/departments/service_evaluation.yaml`。
-"""
-
-from airflow.sdk import DAG
-from department_dag import department_dag
-
-dag: DAG = department_dag("service_evaluation", __doc__)
+dag = department_dag("service_evaluation")

@@ -13,7 +13,6 @@
 变红时：日志最后一行说明应为何、实为何、在何处、如何处理。重跑无害：同一日的统计和清单整体替换。
 """
 
-from airflow.sdk import DAG
-from stock_dag import stock
+from zhengku_airflow.stock_dag import stock
 
-dag: DAG = stock(__doc__)
+dag = stock(__doc__)

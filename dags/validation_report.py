@@ -13,7 +13,6 @@
 参数见 `include/catalog/review.yaml`，处理办法见 `docs/runbooks/validation-review.md`。
 """
 
-from airflow.sdk import DAG
-from review_dag import validation_report
+from zhengku_airflow.review_dag import validation_report
 
-dag: DAG = validation_report(__doc__)
+dag = validation_report(__doc__)

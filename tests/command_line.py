@@ -7,8 +7,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
 from unittest import mock
 
-from zhengku.cli import common
-from zhengku.cli.main import main
+from zhengku.cli import common, main
 
 WIDTH = 400
 """Columns of the terminal: wide enough that no cell is cut."""

@@ -183,7 +183,7 @@ class Installation:
             result = connection.execute(query, parameters or None)
             return result.fetchall() if result.description else []
 
-    def store(self) -> dict[str, tuple[Any, ...]]:
+    def store(self) -> dict[str, list[Any]]:
         """Key → holder, version, batch and the hidden row version, which changes whenever a row is written."""
         rows = self.query("select record_key, holder, version_no, batch_id, xmin::text from store.certificate")
         return {key: values for key, *values in rows}

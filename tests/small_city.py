@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import pytest
@@ -85,7 +85,7 @@ class SmallCity(LocalStack):
             assert not api.import_errors(), api.import_errors()
             assert sorted(api.dags()) == sorted([*self.departments, *self.others])
 
-    def query(self, database: str, statement: str, *parameters: object) -> list[tuple]:
+    def query(self, database: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Carry out a statement in a database of the stack; return its rows, if it has any."""
         with psycopg.connect(self.postgres.url(database).replace("+psycopg", "")) as connection:
             result = connection.execute(statement.encode(), parameters or None)

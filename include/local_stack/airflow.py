@@ -27,7 +27,7 @@ COMPONENTS = {
 """Name of each component and the arguments of `airflow` that start it."""
 
 USERS = {"admin": "admin", "viewer": "viewer", "section": "op", "data_section": "user", "hall_echeng": "viewer"}
-"""Login and role of the simple auth manager; plugins/airflow_pages.py tells what they are for our pages."""
+"""Login and role of the simple auth manager; zhengku_airflow/pages_host.py has the roles of our pages behind them."""
 
 
 def command(*arguments: str) -> list[str]:

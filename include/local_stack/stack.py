@@ -17,11 +17,11 @@ import psycopg
 
 from local_stack.airflow import COMPONENTS, AirflowApi, AirflowHome, command
 from local_stack.city import MadeUpCity
-from local_stack.pools import department_pools
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.private_file import write_private
 from local_stack.processes import BackgroundProgram, stop_programs
 from zhengku.errors import StoreUnavailable, ZhengkuError
+from zhengku_airflow.pools import department_pools
 
 STORE_DATABASE = "zhengku"
 AIRFLOW_DATABASE = "airflow"

@@ -1,6 +1,5 @@
 """The DAG of the backfill as Airflow sees it: a partition a month, a task and a pool for each department."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,22 +8,20 @@ from typing import Any
 import pytest
 from tests.dags.test_review_dags import call, skipped
 
-from local_stack.pools import department_pools
 from zhengku.catalog import load_catalog
 from zhengku.operations.backfill import backfilled_feeds
+from zhengku_airflow.pools import department_pools
 
 HOME = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def dags():
-    sys.path.append(str(HOME / "plugins"))  # as Airflow does at start
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(HOME / "dags"))
     assert bag.import_errors == {}
-    yield bag.dags
-    sys.path.remove(str(HOME / "plugins"))
+    return bag.dags
 
 
 def test_every_department_with_months_has_a_task_in_a_pool_of_its_own(dags):

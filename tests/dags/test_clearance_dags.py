@@ -18,13 +18,11 @@ DAGS = ("daily_clearance", "daily_clearance_cutoff")
 
 @pytest.fixture(scope="module")
 def dags():
-    sys.path.append(str(HOME / "plugins"))  # as Airflow does at start
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(HOME / "dags"))
     assert bag.import_errors == {}
-    yield bag.dags
-    sys.path.remove(str(HOME / "plugins"))
+    return bag.dags
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
@@ -70,14 +68,14 @@ def test_one_runs_when_cases_and_evaluations_were_loaded(dags):
 
 
 def test_the_other_runs_at_the_hours_of_the_catalogue_and_tells_when_a_list_is_late(dags):
-    from clearance_notices import list_is_late
+    from zhengku_airflow.clearance_notices import list_is_late
 
     dag = dags["daily_clearance_cutoff"]
     crons = {cron.expression: str(cron.timezone) for cron in dag.timetable.timetables}
     assert crons == {"50 16 * * *": "Asia/Shanghai", "0 6 * * *": "Asia/Shanghai"}
     [alert] = dag.deadline
     assert alert.interval == timedelta(minutes=20)
-    assert alert.callback.path == f"clearance_notices.{list_is_late.__name__}"
+    assert alert.callback.path == f"zhengku_airflow.clearance_notices.{list_is_late.__name__}"
     assert dags["daily_clearance"].deadline is None
 
 
@@ -91,7 +89,7 @@ def test_the_other_runs_at_the_hours_of_the_catalogue_and_tells_when_a_list_is_l
     ],
 )
 def test_list_that_is_due_at_a_moment(dags, moment, expected):
-    from clearance_notices import expected_list
+    from zhengku_airflow.clearance_notices import expected_list
 
     assert expected_list(datetime.fromisoformat(moment).replace(tzinfo=CITY_TIME_ZONE)) == expected
 

@@ -56,11 +56,9 @@ def dag_bag(tmp_path_factory):
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(HOME / "plugins")
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(HOME / "dags")
-    sys.path.append(str(HOME / "plugins"))  # as Airflow does at start
     from airflow.dag_processing.dagbag import DagBag
 
-    yield DagBag(str(HOME / "dags"))
-    sys.path.remove(str(HOME / "plugins"))
+    return DagBag(str(HOME / "dags"))
 
 
 def test_every_file_parses_and_the_list_is_the_expected_one(dag_bag):
@@ -154,7 +152,6 @@ Connection.get = classmethod(refuse)
 BaseHook.get_connection = classmethod(refuse)
 import sqlalchemy.engine
 sqlalchemy.engine.Engine.connect = refuse
-sys.path.append("plugins")
 import psycopg
 psycopg.connect = refuse
 psycopg.Connection.connect = classmethod(refuse)
@@ -178,7 +175,7 @@ def test_each_department_is_compared_weekly_in_its_own_pool(dag_bag):
 
 
 def test_department_whose_file_is_wrong_fails_its_own_comparison_only(dag_bag, tmp_path, monkeypatch):
-    from reconcile_dag import reconcile
+    from zhengku_airflow.reconcile_dag import reconcile
 
     folder = tmp_path / "catalog"
     shutil.copytree(HOME / "include" / "catalog", folder)

@@ -1,6 +1,5 @@
 """The DAG of a replay: what its parameters name goes the road again."""
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +14,11 @@ HOME = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def dags():
-    sys.path.append(str(HOME / "plugins"))  # as Airflow does at start
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(HOME / "dags"))
     assert bag.import_errors == {}
-    yield bag.dags
-    sys.path.remove(str(HOME / "plugins"))
+    return bag.dags
 
 
 def asked(**values: Any) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,11 @@ PERSONAL = ("张某某", "虚构路")
 
 @pytest.fixture(scope="module")
 def dags():
-    sys.path.append(str(HOME / "plugins"))  # as Airflow does at start
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(HOME / "dags"))
     assert bag.import_errors == {}
-    yield bag.dags
-    sys.path.remove(str(HOME / "plugins"))
+    return bag.dags
 
 
 @pytest.fixture
@@ -168,7 +165,7 @@ def test_time_passes_before_the_report(dags, reviewed, monkeypatch):
 
 
 def test_message_has_the_figures_of_the_night_and_nothing_of_a_person(dags, reviewed, make_row):
-    from review_notices import report_notice
+    from zhengku_airflow.review_notices import report_notice
 
     reviewed.deliver_rows("a.csv", make_row(1), make_row(2, 企业名称=""))
     reviewed.run_one()
@@ -306,8 +303,8 @@ def test_question_that_was_marked_as_done_decides_nothing(dags, held):
 
 @pytest.mark.parametrize("option", ["放行入库", "整批退回"])
 def test_decision_without_a_reason_is_none_and_is_asked_for_again(dags, held, option):
-    from department_dag import FINAL_ERRORS
-    from review_dag import ReasonMissing
+    from zhengku_airflow.defaults import FINAL_ERRORS
+    from zhengku_airflow.review_dag import ReasonMissing
 
     with pytest.raises(ReasonMissing) as caught:
         decided(dags, answer(option, "  "))

@@ -18,15 +18,13 @@ import pytest
 from tests.clearance_facts import CASES, Case, Store, at, day
 
 from zhengku.errors import ConfigurationError
-from zhengku.settings import project_home
 
 PERSONAL = ("张某某", "13800001234", "李某", "N-0001")
 
 
 @pytest.fixture(autouse=True)
-def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the plugins be found, as Airflow does at start, and no connection be set up."""
-    monkeypatch.syspath_prepend(str(project_home() / "plugins"))
+def no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no connection be set up."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://zhengku.example")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     for name in ("SMTP", "WEBHOOK"):
@@ -159,7 +157,7 @@ NAMES = [("2026-03-02", "final", 1)]
 
 
 def test_message_has_counts_by_district_stale_sources_and_link_and_nothing_of_a_person(store):
-    from clearance_notices import publication
+    from zhengku_airflow.clearance_notices import publication
 
     notice = publication(NAMES)
     assert notice.title == "日清清单已发布：2026-03-02 终清单（第1版）"
@@ -174,7 +172,8 @@ def test_message_has_counts_by_district_stale_sources_and_link_and_nothing_of_a_
 
 
 def test_mail_reaches_everybody_of_the_connection(store, mail_server, monkeypatch):
-    from clearance_notices import find_connection, publication, send_mail
+    from zhengku_airflow.clearance_notices import publication
+    from zhengku_airflow.notices import find_connection, send_mail
 
     set_up_mail(monkeypatch, mail_server, to="a@example.cn, b@example.cn")
     assert send_mail(publication(NAMES), find_connection("zhengku_smtp")) == 2
@@ -189,7 +188,8 @@ def test_mail_reaches_everybody_of_the_connection(store, mail_server, monkeypatc
 
 
 def test_mail_to_nobody_and_mail_that_is_refused_are_errors(store, mail_server, monkeypatch):
-    from clearance_notices import find_connection, publication, send_mail
+    from zhengku_airflow.clearance_notices import publication
+    from zhengku_airflow.notices import find_connection, send_mail
 
     set_up_mail(monkeypatch, mail_server)
     with pytest.raises(ConfigurationError, match='"to" in its extra'):
@@ -201,7 +201,8 @@ def test_mail_to_nobody_and_mail_that_is_refused_are_errors(store, mail_server, 
 
 
 def test_robot_of_wecom_gets_markdown_and_the_key(store, robot, monkeypatch):
-    from clearance_notices import find_connection, publication, send_to_robot
+    from zhengku_airflow.clearance_notices import publication
+    from zhengku_airflow.notices import find_connection, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="wecom")
     send_to_robot(publication(NAMES), find_connection("zhengku_webhook"))
@@ -214,7 +215,8 @@ def test_robot_of_wecom_gets_markdown_and_the_key(store, robot, monkeypatch):
 
 
 def test_robot_of_dingtalk_gets_a_signed_message(store, robot, monkeypatch):
-    from clearance_notices import find_connection, publication, send_to_robot
+    from zhengku_airflow.clearance_notices import publication
+    from zhengku_airflow.notices import find_connection, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="dingtalk", secret="SEC0123")
     send_to_robot(publication(NAMES), find_connection("zhengku_webhook"), now=1_770_000_000.5)
@@ -239,7 +241,8 @@ def test_robot_of_dingtalk_gets_a_signed_message(store, robot, monkeypatch):
     ],
 )
 def test_robot_that_refuses_is_an_error_without_its_key(store, robot, monkeypatch, status, answer, told):
-    from clearance_notices import NoticeFailed, find_connection, publication, send_to_robot
+    from zhengku_airflow.clearance_notices import publication
+    from zhengku_airflow.notices import NoticeFailed, find_connection, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="wecom")
     robot.status, robot.answer = status, answer
@@ -250,7 +253,8 @@ def test_robot_that_refuses_is_an_error_without_its_key(store, robot, monkeypatc
 
 
 def test_robot_that_is_away_is_an_error_without_its_key(store, robot, monkeypatch):
-    from clearance_notices import NoticeFailed, find_connection, publication, send_to_robot
+    from zhengku_airflow.clearance_notices import publication
+    from zhengku_airflow.notices import NoticeFailed, find_connection, send_to_robot
 
     connection = {
         "conn_type": "http",
@@ -266,7 +270,8 @@ def test_robot_that_is_away_is_an_error_without_its_key(store, robot, monkeypatc
 
 
 def test_robot_of_an_unknown_form_is_told(store, robot, monkeypatch):
-    from clearance_notices import find_connection, publication, send_to_robot
+    from zhengku_airflow.clearance_notices import publication
+    from zhengku_airflow.notices import find_connection, send_to_robot
 
     set_up_robot(monkeypatch, robot, form="feishu")
     with pytest.raises(ConfigurationError, match="wecom or dingtalk"):
@@ -274,7 +279,7 @@ def test_robot_of_an_unknown_form_is_told(store, robot, monkeypatch):
 
 
 def test_long_message_is_cut_between_lines_and_keeps_its_link():
-    from clearance_notices import ROBOT_BYTES, Notice
+    from zhengku_airflow.notices import ROBOT_BYTES, Notice
 
     notice = Notice(
         "标题", tuple(f"- 第{number}区：未评 {number}" for number in range(500)), "https://zhengku.example/"
@@ -293,7 +298,8 @@ class Run(dict):
 
 
 def test_late_list_is_told_of_by_both_ways_even_when_one_fails(store, mail_server, robot, monkeypatch):
-    from clearance_notices import NoticeFailed, list_is_late
+    from zhengku_airflow.clearance_notices import list_is_late
+    from zhengku_airflow.notices import NoticeFailed
 
     set_up_mail(monkeypatch, mail_server, to="a@example.cn")
     set_up_robot(monkeypatch, robot, form="wecom")
@@ -309,7 +315,7 @@ def test_late_list_is_told_of_by_both_ways_even_when_one_fails(store, mail_serve
 
 
 def test_late_list_is_told_of_when_the_store_cannot_be_asked(store, robot, monkeypatch):
-    from clearance_notices import list_is_late
+    from zhengku_airflow.clearance_notices import list_is_late
 
     set_up_robot(monkeypatch, robot, form="wecom")
     monkeypatch.setenv("ZHENGKU_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
@@ -318,7 +324,8 @@ def test_late_list_is_told_of_when_the_store_cannot_be_asked(store, robot, monke
 
 
 def test_nothing_is_sent_where_nothing_is_set_up(store):
-    from clearance_notices import find_connection, list_is_late
+    from zhengku_airflow.clearance_notices import list_is_late
+    from zhengku_airflow.notices import find_connection
 
     assert find_connection("zhengku_smtp") is None
     asyncio.run(list_is_late(Run("03-03 16:50")))

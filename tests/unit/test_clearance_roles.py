@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from local_stack import roles
 from local_stack.airflow import USERS
 from local_stack.cluster import ROLES
 from zhengku.catalog import load_catalog
 from zhengku.clearance.roles import Access, access_of, hall_role
 from zhengku.settings import project_home
+from zhengku_airflow import roles
 
 DISTRICTS = load_catalog(project_home() / "include" / "catalog").districts
 
@@ -89,11 +89,10 @@ def test_logins_for_trying_out_have_roles_that_there_are(capsys):
 
 
 @pytest.fixture
-def access(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(project_home() / "plugins"))
-    import airflow_pages
+def access() -> Any:
+    from zhengku_airflow import pages_host
 
-    return airflow_pages
+    return pages_host
 
 
 def simple_user(login: str, role: str | None) -> Any:

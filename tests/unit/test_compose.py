@@ -25,11 +25,11 @@ from local_stack.cluster import (
     Cluster,
     read_services,
 )
-from local_stack.health import PARTS
-from local_stack.pools import department_pools
 from zhengku.catalog.catalog import department_files
 from zhengku.errors import ConfigurationError
 from zhengku.settings import project_home
+from zhengku_airflow.health import PARTS
+from zhengku_airflow.pools import department_pools
 
 FILE = project_home() / "docker-compose.yml"
 # From https://github.com/compose-spec/compose-spec (schema/compose-spec.json, Apache-2.0), as the package
@@ -86,7 +86,15 @@ def test_every_service_that_stays_has_a_health_check_and_restarts(services):
 
 def test_health_checks_ask_for_their_own_service(services):
     for part in PARTS:
-        assert services[part]["healthcheck"]["test"] == ["CMD", "python", "-m", "local_stack.health", part]
+        assert services[part]["healthcheck"]["test"] == ["CMD", "python", "-m", "zhengku_airflow.health", part]
+    assert services["simulator"]["healthcheck"]["test"] == ["CMD", "python", "-m", "simulator.health"]
+
+
+def test_services_of_production_run_nothing_of_the_local_stack_and_the_simulator(services):
+    for name, service in services.items():
+        if "simulator" not in service.get("profiles", []):
+            words = json.dumps([service.get("command"), service.get("healthcheck")])
+            assert not re.search("local_stack|simulator", words), name
 
 
 def test_services_wait_until_what_they_need_is_there(services):

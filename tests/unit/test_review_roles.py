@@ -30,11 +30,9 @@ def test_roles_say_what_may_be_seen_and_done(names, expected):
 
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(project_home() / "plugins"))
-    import airflow_pages
-    import review_pages
+    from zhengku_airflow import pages_host, review_pages
 
-    monkeypatch.setattr(airflow_pages, "is_for_demos", lambda: False)
+    monkeypatch.setattr(pages_host, "is_for_demos", lambda: False)
     return review_pages
 
 
@@ -49,7 +47,7 @@ def status(pages: Any, method: str, path: str) -> int:
         sent.append(message)
 
     scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
-    asyncio.run(pages.DecidersAlone(airflow)(scope, None, send))
+    asyncio.run(pages.HeldBatchAnswers(airflow)(scope, None, send))
     return int(sent[0]["status"])
 
 
@@ -92,8 +90,11 @@ def test_who_is_not_logged_in_is_left_to_airflow(pages, monkeypatch):
     assert status(pages, "PATCH", ANSWER) == 200
 
 
-def test_pages_have_entries_of_one_menu(pages):
-    entries = pages.ReviewPlugin.external_views
+def test_pages_have_entries_of_one_menu(monkeypatch):
+    monkeypatch.syspath_prepend(str(project_home() / "plugins"))  # as Airflow does at start
+    from zhengku_pages import ReviewPlugin
+
+    entries = ReviewPlugin.external_views
     assert [(entry["name"], entry["href"], entry["category"]) for entry in entries] == [
         ("归集总览", "zhengku/review/", "归集校验"),
         ("验证报告", "zhengku/review/report", "归集校验"),

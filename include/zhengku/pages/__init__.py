@@ -1,1 +1,1 @@
-"""The pages for halls and section, an application of FastAPI; plugins/clearance_pages.py shows it inside Airflow."""
+"""The pages for halls and section, an application of FastAPI; zhengku_airflow.pages_host shows it inside Airflow."""

@@ -40,7 +40,10 @@ class Pipeline(Installation):
     def __init__(self, settings: Settings, observe: Observer = ignore_progress, *, warm_up: bool = False) -> None:
         super().__init__(settings, observe)
         self._warm_up = warm_up
-        self._lock = BatchLock(settings.database_url)
+
+    @cached_property
+    def _lock(self) -> BatchLock:
+        return BatchLock(self.settings.database_url)
 
     @cached_property
     def collector(self) -> Collector:

@@ -1,9 +1,11 @@
 """What the settings of every transport have in common, whatever its kind."""
 
+from abc import ABC, abstractmethod
+
 from zhengku.configuration_model import Identifier, Model
 
 
-class Transport(Model):
+class Transport(Model, ABC):
     """The settings of one transport: each has a `kind`, which is its name in a department's file, and a `connection`.
 
     The properties answer what other steps ask, so that none of them asks for the kind.
@@ -31,3 +33,13 @@ class Transport(Model):
     def returns_to(self) -> str | None:
         """Name of the place at the source that returned problem records are written to; None where there is none."""
         return None
+
+    @property
+    @abstractmethod
+    def origin_zh(self) -> str:
+        """Where the rows come from, in Chinese."""
+
+    @property
+    @abstractmethod
+    def reading_zh(self) -> str:
+        """How they are read, in Chinese."""

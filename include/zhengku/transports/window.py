@@ -13,6 +13,11 @@ class NewFiles(Model):
 
     kind: Literal["new_files"] = "new_files"
 
+    @property
+    def extent_zh(self) -> str:
+        """What one run collects, in Chinese."""
+        return "新送达的文件"
+
 
 class Watermark(Model):
     """Each run collects what changed since the newest row that was loaded, and a little before it."""
@@ -32,8 +37,18 @@ class Watermark(Model):
         description="Where the very first run begins: stock that is still valid may not have changed for decades.",
     )
 
+    @property
+    def extent_zh(self) -> str:
+        """What one run collects, in Chinese."""
+        return f"上次水位（{self.column}）以来变动的记录，并回看{self.overlap_minutes}分钟"
+
 
 class Whole(Model):
     """Each run collects the whole register; deliveries must be snapshots."""
 
     kind: Literal["whole"]
+
+    @property
+    def extent_zh(self) -> str:
+        """What one run collects, in Chinese."""
+        return "全部登记"

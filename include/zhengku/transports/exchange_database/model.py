@@ -42,3 +42,13 @@ class ExchangeDatabase(Transport):
     def returns_to(self) -> str | None:
         """The table `return_table`."""
         return self.return_table
+
+    @property
+    def origin_zh(self) -> str:
+        """Where the rows come from, in Chinese."""
+        return "前置库"
+
+    @property
+    def reading_zh(self) -> str:
+        """How they are read, in Chinese."""
+        return "只读读取前置库各表并原样落地。"

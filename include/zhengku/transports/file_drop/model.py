@@ -132,3 +132,13 @@ class FileDrop(Transport):
     def is_spreadsheet(self) -> bool:
         """Whether the files are spreadsheets."""
         return self.format.kind == "xlsx"
+
+    @property
+    def origin_zh(self) -> str:
+        """Where the rows come from, in Chinese."""
+        return f"文件投递目录（{self.format.kind.upper()}{'，须附清单' if self.manifest == 'required' else ''}）"
+
+    @property
+    def reading_zh(self) -> str:
+        """How they are read, in Chinese."""
+        return "原样落地投递文件，附有清单的核对行数与摘要；同一文件再次送达会被认出。"

@@ -158,3 +158,13 @@ class HttpApi(Transport):
     def row_columns(self) -> tuple[str, ...]:
         """The columns `row_id`."""
         return self.row_id
+
+    @property
+    def origin_zh(self) -> str:
+        """Where the rows come from, in Chinese."""
+        return "接口"
+
+    @property
+    def reading_zh(self) -> str:
+        """How they are read, in Chinese."""
+        return "按页取回接口数据并原样落地，逐页核对总数与记录号；限流、超时与“200里的业务错误”自动重试。"

@@ -3,13 +3,12 @@
 from datetime import date, timedelta
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, get_current_context, task
-from clearance_dag import TASK_ARGS
-from department_dag import FIRST_NIGHT
 
 from zhengku import clock
 from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
+from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
 
 COLLECTION = Asset(name="stock.collection_rate", uri="zhengku://stock/collection_rate")
 EXPIRY = Asset(name="stock.expiry", uri="zhengku://stock/expiry")
@@ -52,7 +51,7 @@ def stock(doc: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["存量"],
-        default_args=TASK_ARGS,
+        default_args=SECTION_TASK_ARGS,
     ) as dag:
         collection_rate()
         expiry()
@@ -61,6 +60,5 @@ def stock(doc: str | None) -> DAG:
 
 def _day() -> date:
     """Return the day on which the run is due; today for a run without one."""
-
     due = get_current_context()["dag_run"].logical_date or clock.now()
     return due.astimezone(CITY_TIME_ZONE).date()

@@ -1,20 +1,16 @@
-"""The DAGs of the validation review: the report of the night, what was asked for on the pages, and the held batches.
+"""The DAGs of the validation review: the report of the night, the requests made on the pages, and the held batches.
 
-About a held batch Airflow asks a person (human in the loop). Each batch is a group of its own, so that a decision takes
-effect at once and does not wait for those about the others.
+Airflow asks a person about each held batch (human in the loop). Each batch is a task group of its own, so that a
+decision takes effect at once and does not wait for those about the others.
 """
 
 import logging
 from datetime import time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
-from clearance_dag import TASK_ARGS
-from clearance_notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot
-from department_dag import FIRST_NIGHT
-from review_notices import page_address, report_notice
 
 from zhengku import clock
 from zhengku.catalog.review_config import load_review
@@ -22,6 +18,13 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ZhengkuError
 from zhengku.review.roles import DATA_SECTION
 from zhengku.settings import Settings
+from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
+from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot
+from zhengku_airflow.review_notices import report_notice, review_address
+
+if TYPE_CHECKING:
+    from zhengku.catalog import Catalog
+    from zhengku.ledger import Batch
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ LONGEST_LOAD = timedelta(hours=2)
 
 RELEASE, REJECT, LATER = "放行入库", "整批退回", "暂不处理"
 
-# The next day it is asked anew, with what was held since.
+# The question is repeated the next day, with the batches held since.
 ASKED_FOR = timedelta(hours=23)
 MOST_QUESTIONS = 1_000
 LONGEST_REASON = 500
@@ -42,14 +45,14 @@ ReportName = tuple[str, int]
 
 
 class ReasonMissing(ZhengkuError):
-    """A decision came without its reason; Airflow's form cannot ask for one with some options alone."""
+    """A decision came without its reason; Airflow's form cannot require one for some options only."""
 
 
 class Question(HITLOperator):
-    """Asks what becomes of a held batch; a decision without a reason is none, and it is asked again."""
+    """Asks a person to release or reject a held batch; without a reason the question is repeated."""
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Return the answer, with the login of who gave it. Raises `ReasonMissing`."""
+        """Return the answer with the login of the person who gave it. Raises `ReasonMissing`."""
         answer = super().execute_complete(context, event)
         if answer["chosen_options"] != [LATER] and not _reason(answer):
             raise ReasonMissing(
@@ -59,19 +62,19 @@ class Question(HITLOperator):
 
 
 def validation_report(doc: str | None) -> DAG:
-    """Build the DAG that publishes the report of the night every morning, and tells people."""
+    """Build the DAG that publishes the report of the night every morning, and notifies people."""
 
     @task
     def let_time_pass() -> None:
-        """End waivers, write off what was corrected, remind departments."""
+        """End waivers, write off corrected problems, remind departments."""
         from zhengku.review import daily
 
         daily.let_time_pass(Settings.load(), clock.now())
 
-    # It may have to wait for a department's exchange database: the report does not.
+    # A task of its own: it may wait for a department's exchange database, and the report must not.
     @task
     def finish_returns() -> int:
-        """Write the files of returns that have none, because what made them died; return how many."""
+        """Write the files that an interrupted return left unwritten; return how many."""
         from zhengku.review import daily
 
         return daily.finish_returns(Settings.load())
@@ -88,7 +91,7 @@ def validation_report(doc: str | None) -> DAG:
         with store_connection(settings.database_url) as connection:
             known = dict(nights(connection))
         published = daily.publish_nights(settings, clock.now())
-        # What an earlier try of this run published before it died is told of too.
+        # The notices also name what an earlier try of this run published before it died.
         first_try = context["dag_run"].start_date if context["ti"].try_number > 1 else None
         return [
             (f"{report.night}", report.version)
@@ -123,11 +126,11 @@ def validation_report(doc: str | None) -> DAG:
 
 
 def review_requests(doc: str | None) -> DAG:
-    """Build the DAG that does what was asked for on the pages."""
+    """Build the DAG that carries out the requests made on the pages."""
 
     @task(execution_timeout=LONGEST_LOAD)
     def work() -> int:
-        """Do the requests that wait; return how many were done, also in vain."""
+        """Carry out the waiting requests; return how many, failed ones included."""
         from zhengku.database import store_connection
         from zhengku.review import requests
 
@@ -155,11 +158,11 @@ def review_requests(doc: str | None) -> DAG:
 
 
 def held_batches(doc: str | None) -> DAG:
-    """Build the DAG that asks a person about each held batch, and does what he decides."""
+    """Build the DAG that asks a person about each held batch, and carries out the decision."""
 
     @task
     def find() -> list[dict[str, Any]]:
-        """Return what is asked about each held batch, except those that somebody asked to release on the page."""
+        """Return the question about each held batch, except those whose release was requested on the page."""
         from zhengku import ledger
         from zhengku.catalog import load_catalog
         from zhengku.database import store_connection
@@ -175,7 +178,7 @@ def held_batches(doc: str | None) -> DAG:
 
     @task(map_index_template="{{ batch_name }}", execution_timeout=LONGEST_LOAD)
     def decide(batch_id: int, answer: Any) -> str:
-        """Release or reject the batch as it was answered; return its state."""
+        """Release or reject the batch as the answer says; return its status."""
         get_current_context()["batch_name"] = f"批次 {batch_id}"  # type: ignore[typeddict-unknown-key]
         return _decide(batch_id, answer)
 
@@ -227,7 +230,7 @@ def _review_dag(
         catchup=False,
         max_active_runs=1,
         tags=["归集校验"],
-        default_args=TASK_ARGS,
+        default_args=SECTION_TASK_ARGS,
         **settings,
     )
 
@@ -242,11 +245,11 @@ def _or_skip(names: list[ReportName]) -> list[ReportName]:
     return names
 
 
-def _question(catalog: Any, batch: Any) -> dict[str, Any]:
-    """Return batch, subject and text of a question; nothing of a person is in it."""
+def _question(catalog: "Catalog", batch: "Batch") -> dict[str, Any]:
+    """Return batch, subject and text of a question, without personal data."""
     department = catalog.departments.get(batch.department)
     feed = department.feeds.get(batch.feed) if department else None
-    # Of a department or a feed that is no longer there the id alone is known.
+    # A department or feed that was removed from the catalogue has only its id.
     title = f"{department.name if department else batch.department} {feed.title if feed else batch.feed}"
     file_name = batch.source_name.replace("`", "'")
     lines = (
@@ -260,7 +263,7 @@ def _question(catalog: Any, batch: Any) -> dict[str, Any]:
         f"**{RELEASE}**：逐行校验后入库，有问题的行照常隔离。**{REJECT}**：整批不入库，请部门重新提供。",
         f"两者均须填写处理意见，否则本问题会再次提出；选择{LATER}或未答复的，次日再次询问。",
         "",
-        f"[待审批次]({page_address('batches')})",
+        f"[待审批次]({review_address('batches')})",
     )
     return {
         "batch_id": batch.batch_id,
@@ -274,7 +277,7 @@ def _decide(batch_id: int, answer: Any) -> str:
     from zhengku.pipeline.pipeline import Pipeline
     from zhengku.review import decisions
 
-    # There is no answer where somebody marked the question as done.
+    # A question that was marked as done by hand has no answer.
     option = answer["chosen_options"][0] if answer else LATER
     if option == LATER:
         raise AirflowSkipException(f"batch {batch_id} is left for later")

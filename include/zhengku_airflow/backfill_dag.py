@@ -1,14 +1,13 @@
 """The DAG of the backfill: a run for each month, a task for each department, in a pool of the department's own.
 
-Airflow's backfill makes the runs, from its interface or by `zhengku backfill run`. By itself it reads the month before
-once more on the first of every month: what was committed late is found then.
+Airflow's backfill makes the runs, from its interface or by `zhengku backfill run`. On the first of every month
+the DAG reads the month before once more, to find what was committed late.
 """
 
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
-from department_dag import FINAL_ERRORS
 
 from zhengku.catalog import load_department
 from zhengku.catalog.catalog import department_files
@@ -17,10 +16,11 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
 from zhengku.operations.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.settings import Settings
+from zhengku_airflow.defaults import FINAL_ERRORS
 
 
 def backfill(doc: str | None) -> DAG:
-    """Build the DAG. A department whose file is wrong has no task: its own DAG is the one to tell of it."""
+    """Build the DAG. A department whose file is wrong has no task: its own DAG shows the error."""
     with DAG(
         dag_id="backfill",
         dag_display_name="证照回溯·按月",
@@ -64,7 +64,7 @@ def _month_of(department: Department) -> None:
         outlets=[Asset(name=f"backfill.{department_id}", uri=f"zhengku://backfill/{department_id}")],
     )
     def month() -> dict[str, int]:
-        """Take the month of the run's partition through the road; rows fetched, by feed."""
+        """Collect and load the month of the run's partition; return the rows fetched of each feed."""
         from zhengku.operations.backfill import backfill_month, month_of
         from zhengku.pipeline.pipeline import Pipeline
 
@@ -80,7 +80,7 @@ def _month_of(department: Department) -> None:
             department_id,
             month_of(run.partition_key),
             run.run_id,
-            # A second try goes on where the first was stopped.
+            # A second try continues where the first was stopped.
             again=context["params"]["again"] and context["ti"].try_number == 1,
         )
         return {each.feed: each.fetched for each in progress}

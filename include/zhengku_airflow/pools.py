@@ -1,4 +1,4 @@
-"""The pools that the departments' files name: `python -m local_stack.pools` writes them for `airflow pools import`."""
+"""The pools of the departments: `python -m zhengku_airflow.pools` writes them for `airflow pools import`."""
 
 import json
 import sys
@@ -11,10 +11,7 @@ from zhengku.settings import Settings
 
 
 def department_pools(catalog_folder: Path, complain: Callable[[str], None]) -> dict[str, int]:
-    """Return the slots of each pool; a department whose file is wrong is complained of and has none.
-
-    The other departments' DAGs run all the same.
-    """
+    """Return the slots of each pool. A department whose file is wrong gets none, and `complain` gets the reason."""
     pools: dict[str, int] = {}
     for file in department_files(catalog_folder):
         try:
@@ -23,7 +20,7 @@ def department_pools(catalog_folder: Path, complain: Callable[[str], None]) -> d
             complain(f"no pool for {file.stem}: {error}")
         else:
             pools[department.pool.name] = department.pool.slots
-            # One month at a time: the systems have their day's work to do.
+            # One month at a time, so that the systems keep up with their daily work.
             pools[department.backfill_pool] = 1
     return pools
 

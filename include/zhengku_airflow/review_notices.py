@@ -1,16 +1,12 @@
-"""Telling people that the report of a night is out; how it is sent is told in clearance_notices.py.
-
-No message holds anything of a person. Every process of Airflow imports this file.
-"""
+"""The notice that the report of a night is out."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
-
-from clearance_notices import Notice, NoticeFailed
 
 from zhengku.settings import Settings
+from zhengku_airflow.notices import Notice, NoticeFailed, page_address
+from zhengku_airflow.review_pages import REVIEW_PATH
 
 if TYPE_CHECKING:
     from zhengku.review.night import NightFigures
@@ -29,7 +25,7 @@ def report_notice(published: Sequence[tuple[str, int]]) -> Notice:
     lines = list(_figures(report.figures))
     lines += [f"另有更新：{other}（第{other_version}版）" for other, other_version in earlier]
     title = f"归集校验日报已发布：{night}（第{version}版）"
-    return Notice(title, tuple(lines), page_address(f"report?night={night}"), "报告")
+    return Notice(title, tuple(lines), review_address(f"report?night={night}"), "报告")
 
 
 def _figures(figures: "NightFigures") -> Iterator[str]:
@@ -51,8 +47,6 @@ def _figures(figures: "NightFigures") -> Iterator[str]:
     )
 
 
-def page_address(page: str) -> str:
+def review_address(page: str) -> str:
     """Return the address of a page of the review."""
-    from airflow.sdk.configuration import conf
-
-    return urljoin(str(conf.get("api", "base_url")), f"/zhengku/review/{page}")
+    return page_address(f"{REVIEW_PATH}/{page}")

@@ -1,12 +1,13 @@
-"""The DAGs of the daily clearance: publish → rates → workbooks, and tell people; one by loaded data, one by the clock.
+"""The DAGs of the daily clearance: publish → rates → workbooks, and notices; one by loaded data, one by the clock.
 
-Both publish by the same steps and never the same list twice; docs/daily-clearance.md.
+Both have the same steps, and no list is published twice; docs/daily-clearance.md.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import (
+# The type stub of Airflow 3.3.2 lacks what deadlines need.
+from airflow.sdk import (  # type: ignore[attr-defined]
     DAG,
     Asset,
     AsyncCallback,
@@ -17,38 +18,24 @@ from airflow.sdk import (
     task,
 )
 from airflow.sdk.exceptions import AirflowSkipException
-from clearance_notices import (
-    MAIL_CONNECTION,
-    ROBOT_CONNECTION,
-    connection_or_skip,
-    list_is_late,
-    publication,
-    send_mail,
-    send_to_robot,
-)
-from department_dag import FINAL_ERRORS, FIRST_NIGHT, loaded_asset
 
 from zhengku import clock
-from zhengku.catalog.clearance_config import SOURCE_DATASETS, load_clearance
+from zhengku.catalog.clearance_config import SOURCE_DATASETS, ListKind, load_clearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
+from zhengku_airflow.assets import loaded_asset
+from zhengku_airflow.clearance_notices import list_is_late, publication
+from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
+from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot
 
-TASK_ARGS: dict[str, Any] = {
-    "owner": "big-data-section",
-    "retries": 2,
-    "retry_delay": timedelta(minutes=1),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=5),
-    "retry_policy": FINAL_ERRORS,
-    "execution_timeout": timedelta(minutes=30),
-}
-"""How a step is repeated and stopped."""
+if TYPE_CHECKING:
+    from zhengku.clearance.publish import DailyClearance
 
-# A list that is not out by then is told of: the halls are waiting for it.
+# People are notified of a list that is not out by then: the halls are waiting for it.
 LATE_AFTER = timedelta(minutes=20)
 
 # Day, kind and version of a list, as one task hands it to the next.
-ListName = tuple[str, str, int]
+ListName = tuple[str, ListKind, int]
 
 
 def by_loaded_data(doc: str | None) -> DAG:
@@ -63,7 +50,7 @@ def by_loaded_data(doc: str | None) -> DAG:
 
 
 def by_the_clock(doc: str | None) -> DAG:
-    """Build the DAG that publishes at fixed hours whatever is due, with what there is."""
+    """Build the DAG that publishes at fixed hours every list that is due, from the data that was loaded so far."""
     config = load_clearance(Settings.load().catalog_folder)
     hours = (config.working_latest, config.final_latest)
     return _clearance_dag(
@@ -101,22 +88,22 @@ def _clearance_dag(
         clearance = DailyClearance(Settings.load())
         now = clock.now()
         clearance.publish_due(now, only_if_fresh=only_if_fresh)
-        # What an earlier try of this run published before it died is told of too.
+        # The notices also name what an earlier try of this run published before it died.
         first_try = context["dag_run"].start_date
         since = now if context["ti"].try_number == 1 or first_try is None else first_try
         return _published_since(clearance, since, now)
 
-    # Also without a new list: evaluations that were loaded change the rates of days past.
+    # Runs also without a new list: evaluations that were loaded change the rates of past days.
     @task
     def rates() -> int:
-        """Count the rates of the days anew that loaded data touched; return how many days."""
+        """Count the rates again for the days whose data changed; return the number of days."""
         from zhengku.clearance.publish import DailyClearance
 
         return DailyClearance(Settings.load()).refresh_rates()
 
     @task
     def workbooks(names: list[ListName]) -> list[str]:
-        """Write the workbooks of the city and of each district; return their places."""
+        """Write the workbooks of the city and of each district; return their paths."""
         from zhengku.catalog import load_catalog
         from zhengku.clearance import lists
         from zhengku.clearance.delivery import write_workbooks
@@ -155,17 +142,17 @@ def _clearance_dag(
         max_active_runs=1,
         deadline=deadline,
         tags=["日清日结"],
-        default_args=TASK_ARGS,
+        default_args=SECTION_TASK_ARGS,
     ) as dag:
         names: Any = publish()
         names >> rates() >> workbooks(names)
-        # A list that is out is told of, whatever becomes of the other steps.
+        # People are notified of a list that is out even when another step fails.
         notify_by_mail(names)
         notify_by_robot(names)
     return dag
 
 
-def _published_since(clearance: Any, since: datetime, now: datetime) -> list[ListName]:
+def _published_since(clearance: "DailyClearance", since: datetime, now: datetime) -> list[ListName]:
     """Return the versions of lists of the last days that were published at or after a moment, oldest first."""
     from zhengku.catalog.clearance_config import DUE_DAYS
     from zhengku.clearance import lists

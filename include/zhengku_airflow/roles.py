@@ -1,6 +1,6 @@
-"""The roles of our pages: `python -m local_stack.roles` writes them for `airflow roles import`.
+"""The roles of our pages: `python -m zhengku_airflow.roles` writes them for `airflow roles import`.
 
-A role that exists already is left as it is.
+The import leaves roles that exist as they are.
 """
 
 import json
@@ -10,8 +10,8 @@ from zhengku.clearance.roles import SECTION, hall_role
 from zhengku.review.roles import DATA_SECTION
 from zhengku.settings import Settings
 
-# What a login needs of Airflow to be led to the page, and to choose a password of its own. Whoever shall see DAGs too
-# is given one of Airflow's roles beside.
+# What a login needs of Airflow to reach the pages, and to choose a password of its own. A person who shall see DAGs is
+# given one of Airflow's roles in addition.
 _PERMISSIONS = {
     "Website": ("can_read",),
     "Plugins": ("can_read",),
@@ -19,7 +19,7 @@ _PERMISSIONS = {
     "My Password": ("can_read", "can_edit"),
 }
 
-# Who decides about held batches answers what Airflow asks; the DAG itself says that he may (plugins/review_dag.py).
+# Whoever decides about held batches answers Airflow's questions; the DAG `held_batches` itself grants access to them.
 _ANSWERING = {
     "HITL Detail": ("can_read", "can_edit", "menu_access"),
     "DAG Runs": ("can_read",),
@@ -28,7 +28,7 @@ _ANSWERING = {
 
 
 def role_permissions() -> dict[str, dict[str, tuple[str, ...]]]:
-    """Return the roles, the sections' and one for the halls of each district, with what each needs of Airflow."""
+    """Return role → resource of Airflow → actions, for the sections and for the halls of each district."""
     districts = load_catalog(Settings.load().catalog_folder).districts
     roles = dict.fromkeys((SECTION, *(hall_role(district) for district in districts)), _PERMISSIONS)
     return {**roles, DATA_SECTION: {**_PERMISSIONS, **_ANSWERING}}

@@ -1,19 +1,16 @@
 """The DAG of a department: collect, a task for each of its systems, then stage → validate → load of all that came.
 
-Made from the department's file. Why two steps and not four, by system and not by feed: docs/decisions/0010.
+It is built, and documented, from the department's file. Why two steps and not four, by system and not by feed:
+docs/decisions/0010.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import (
     DAG,
-    Asset,
     AssetAlias,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     TriggerRule,
     get_current_context,
     task,
@@ -21,60 +18,32 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku.catalog import load_department
-from zhengku.catalog.department import Department
-from zhengku.clock import CITY_TIME_ZONE
 from zhengku.collect.window import interval_of
-from zhengku.errors import ZhengkuError
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 from zhengku.transports.window import Watermark
-
-FIRST_NIGHT = datetime(2026, 1, 1, tzinfo=CITY_TIME_ZONE)
+from zhengku_airflow.assets import loaded_asset
+from zhengku_airflow.defaults import FINAL_ERRORS, FIRST_NIGHT
+from zhengku_airflow.department_doc import department_doc, department_work
 
 _INTERVAL_HELP = "只在补采某一时段时填写，如 2024-01-31 或 2024-01-31T18:00；水位不动。"
 
-# What another try cannot mend: somebody has to look.
-FINAL_ERRORS = ExceptionRetryPolicy(
-    rules=[
-        RetryRule(
-            exception=[
-                f"{error.__module__}.{error.__name__}" for error in ZhengkuError.__subclasses__() if error.final
-            ],
-            action=RetryAction.FAIL,
-            reason="another try would end the same; the message says what to mend",
-        )
-    ]
-)
 
-
-def loaded_asset(subject: str) -> Asset:
-    """Return the asset that stands for a license type, or for another data set, in the store.
-
-    Other DAGs are scheduled by it.
-    """
-    return Asset(name=f"store.{subject}", uri=f"zhengku://store/{subject}")
-
-
-def _work_of(department: Department) -> str:
-    """Return what a department's DAG is for, in a word."""
-    certificates_alone = all(feed.dataset == "certificate" for feed in department.feeds.values())
-    return "证照归集" if certificates_alone else "数据归集"
-
-
-def department_dag(department_id: str, doc: str | None) -> DAG:
+def department_dag(department_id: str) -> DAG:
     """Build the DAG of one department from its file in the catalogue; reads nothing else.
 
-    Its file's docstring becomes the DAG's documentation. Raises `CatalogError` when the file is wrong: the DAG is then
-    an import error in the interface, and the other departments' DAGs are not touched.
+    Raises `CatalogError` when the file is wrong: the DAG is then an import error in the interface, and the other
+    departments' DAGs are not touched.
     """
     department = load_department(Settings.load().catalog_folder, department_id)
+    work = department_work(department)
     loaded = AssetAlias(name=f"loaded.{department_id}")
     with_watermark = {feed_id for feed_id, feed in department.feeds.items() if isinstance(feed.window, Watermark)}
     titles = {feed_id: feed.title for feed_id, feed in department.feeds.items()}
 
     @task(map_index_template="{{ feed_titles }}")
     def collect(feeds: list[str]) -> list[int]:
-        """Lay what the feeds of one system delivered into the landing area."""
+        """Write what the feeds of one system delivered to the landing area; return the numbers of the batches."""
         context = get_current_context()
         context["feed_titles"] = "、".join(titles[feed] for feed in feeds)  # type: ignore[typeddict-unknown-key]
         interval = interval_of(context["params"]["since"], context["params"]["until"])
@@ -84,10 +53,10 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
         batches = Pipeline(Settings.load()).collect_feeds(department_id, asked, context["run_id"], interval=interval)
         return [batch.batch_id for batch in batches]
 
-    # Also when a system could not be read: what came from the others, and of it, is loaded.
+    # Runs also when a system could not be read: what came from the other systems is loaded.
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[loaded])
     def load() -> dict[str, dict[str, int]]:
-        """Take what was collected through stage, validate and load, batch by batch; the counts by what was loaded."""
+        """Stage, validate and load what was collected, batch by batch; return the counts of each loaded data set."""
         context = get_current_context()
         instance = context["ti"]
         batches = Pipeline(Settings.load()).load_run(
@@ -113,14 +82,14 @@ def department_dag(department_id: str, doc: str | None) -> DAG:
 
     with DAG(
         dag_id=department_id,
-        dag_display_name=f"{department.name}·{_work_of(department)}",
+        dag_display_name=f"{department.name}·{work}",
         description=f"{department.name}：{'、'.join(titles.values())}",
-        doc_md=doc,
+        doc_md=department_doc(department),
         schedule=CronTriggerTimetable(department.schedule, timezone="Asia/Shanghai"),
         start_date=FIRST_NIGHT,
         catchup=False,
         max_active_runs=1,
-        tags=[_work_of(department), department.name],
+        tags=[work, department.name],
         params={
             "since": Param(None, type=["null", "string"], title="起", description=_INTERVAL_HELP),
             "until": Param(None, type=["null", "string"], title="止", description=_INTERVAL_HELP),

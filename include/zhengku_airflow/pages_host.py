@@ -1,38 +1,44 @@
-"""What our pages in Airflow's interface have in common: its login and its roles, asked for every request.
+"""The host of our pages in Airflow's interface: Airflow's login and roles, asked for every request.
 
 With FAB a login has the roles that were given to it. The simple auth manager of `make up` and `make demo` has none
 of ours: its ADMIN stands for the administrator, its OP for the e-government section, and a login named like a hall's
 role (`hall_echeng`) or like the big-data section's (`data_section`) for that role.
 
-Every Airflow process imports this file; what is needed of Airflow is imported where it is used.
+Every Airflow process imports this module by `plugins/`: Airflow's API and the pages are imported where they are used.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from zhengku.clearance.roles import ADMINISTRATOR, HALL_PREFIX, SECTION
 from zhengku.review.roles import DATA_SECTION
 
+if TYPE_CHECKING:
+    from fastapi import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from zhengku.pages.host import Access, Host
+
 _SIMPLE_ROLES = {"ADMIN": ADMINISTRATOR, "OP": SECTION}
 
 
 class LatePages:
-    """An application, made when it is first asked for: most processes of Airflow never serve a page."""
+    """An application that is made at its first request: most processes of Airflow never serve a page."""
 
-    def __init__(self, make_app: Callable[[], Any]) -> None:
+    def __init__(self, make_app: "Callable[[], ASGIApp]") -> None:
         self._make_app = make_app
-        self._app: Any = None
+        self._app: ASGIApp | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer a request."""
         if self._app is None:
             self._app = self._make_app()
         await self._app(scope, receive, send)
 
 
-def airflow_host(access: Callable[[Any], Any]) -> Any:
-    """Return the host of an application: Airflow's login; `access` tells what one of its users may see."""
+def airflow_host(access: "Callable[[Any], Access | None]") -> "Host":
+    """Return the host of an application: Airflow's login; `access` returns what one of Airflow's users may see."""
     from airflow.api_fastapi.auth.tokens import get_signing_key
 
     from zhengku.pages.host import Host
@@ -46,8 +52,11 @@ def airflow_host(access: Callable[[Any], Any]) -> Any:
     )
 
 
-async def current_user(request: Any) -> Any:
-    """Return the user of Airflow who makes a request; raises `HTTPException` 401 or 403 when nobody is logged in."""
+async def current_user(request: "Request") -> Any:
+    """Return Airflow's user who makes a request; raises `HTTPException` 401 or 403 when nobody is logged in.
+
+    His class is that of the auth manager.
+    """
     from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 
     return await get_user(request, None, await bearer_scheme(request))
@@ -61,7 +70,7 @@ def _login_address(back: str) -> str:
 
 
 def is_for_demos() -> bool:
-    """Tell whether the logins are those of the simple auth manager, made for trying out."""
+    """Return whether the logins are those of the simple auth manager, made for trying out."""
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
@@ -69,7 +78,7 @@ def is_for_demos() -> bool:
 
 
 def role_names(user: Any) -> frozenset[str]:
-    """Return the names of the roles of one of Airflow's users; of a user of another auth manager none is known."""
+    """Return the names of the roles of one of Airflow's users; none for a user of an unknown auth manager."""
     if is_for_demos():
         named = _SIMPLE_ROLES.get(str(user.role).upper())
         login = str(user.get_name())

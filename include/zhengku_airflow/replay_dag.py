@@ -1,20 +1,19 @@
-"""The DAG of a replay, started by hand: landed deliveries go the whole road again."""
+"""The DAG of a replay, started by hand: landed deliveries are staged, validated and loaded again."""
 
 from datetime import timedelta
 
 from airflow.sdk import DAG, Param, get_current_context, task
-from department_dag import FINAL_ERRORS
 
 from zhengku.settings import Settings
+from zhengku_airflow.defaults import FINAL_ERRORS
 
 LONGEST_REPLAY = timedelta(hours=6)
-_DAY = {"type": ["null", "string"], "format": "date"}
 
 
 def replay(doc: str | None) -> DAG:
     """Build the DAG that replays what its parameters name."""
 
-    # A second try goes on with the batches of the first.
+    # A second try continues with the batches of the first.
     @task(retries=2, retry_delay=timedelta(minutes=5), execution_timeout=LONGEST_REPLAY)
     def take_again() -> list[int]:
         """Replay the chosen deliveries, the oldest first; return the numbers of their new batches."""
@@ -60,8 +59,8 @@ def replay(doc: str | None) -> DAG:
             "batches": Param([], type="array", items={"type": "integer"}, title="批次号"),
             "department": Param(None, type=["null", "string"], title="部门", description="与批次号二者选一。"),
             "feed": Param(None, type=["null", "string"], title="来源", description="留空为该部门全部来源。"),
-            "since": Param(None, title="起（含）", **_DAY),
-            "until": Param(None, title="止（含）", **_DAY),
+            "since": Param(None, type=["null", "string"], format="date", title="起（含）"),
+            "until": Param(None, type=["null", "string"], format="date", title="止（含）"),
             "by": Param(type="string", minLength=1, title="何人"),
             "reason": Param(type="string", minLength=1, title="何故"),
         },

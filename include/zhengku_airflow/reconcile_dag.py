@@ -1,12 +1,10 @@
-"""The DAG of the weekly reconciliation: a task for each department in its own pool: one that is down hurts itself."""
+"""The DAG of the weekly reconciliation: a task for each department, in the department's own pool."""
 
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
-from clearance_dag import TASK_ARGS
-from department_dag import FIRST_NIGHT
 
 from zhengku.catalog import load_catalog
 from zhengku.catalog.review_config import load_review
@@ -14,6 +12,7 @@ from zhengku.errors import CatalogError
 from zhengku.operations.reconcile.comparison import Reconciliation, since_of
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
+from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
 
 # Ten million keys may have to be listed at a limited pace.
 LONGEST_COMPARISON = timedelta(hours=6)
@@ -45,11 +44,11 @@ def reconcile(doc: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["比对"],
-        default_args=TASK_ARGS,
+        default_args=SECTION_TASK_ARGS,
     ) as dag:
         for name in catalog.department_ids:
             placed: dict[str, Any] = {"task_id": name, "task_display_name": catalog.department_name(name)}
-            # A wrong file is that department's failure, with its line, and keeps no other from being compared.
+            # With a wrong file the department's own task fails and names the line; the others are compared.
             with suppress(CatalogError):
                 placed["pool"] = catalog.department(name).pool.name
             compare.override(**placed)(name)

@@ -1,0 +1,28 @@
+"""The page 日清清单 behind Airflow's login."""
+
+from typing import TYPE_CHECKING, Any
+
+from zhengku_airflow.pages_host import airflow_host, role_names
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from zhengku.clearance.roles import Access
+
+CLEARANCE_PATH = "/zhengku/clearance"
+"""Where the page is mounted, below the address of the API server."""
+
+
+def clearance_app() -> "FastAPI":
+    """Return the application, with Airflow's login and roles."""
+    from zhengku.catalog import load_catalog
+    from zhengku.clearance.roles import access_of
+    from zhengku.pages.app import create_app
+    from zhengku.settings import Settings
+
+    districts = load_catalog(Settings.load().catalog_folder).districts
+
+    def access(user: Any) -> "Access | None":
+        return access_of(str(user.get_name()), role_names(user), districts)
+
+    return create_app(airflow_host(access))

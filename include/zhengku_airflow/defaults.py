@@ -1,0 +1,35 @@
+"""Settings that several DAGs share: when they begin, who owns their tasks, how a task is repeated and stopped."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from zhengku.clock import CITY_TIME_ZONE
+from zhengku.errors import ZhengkuError
+
+FIRST_NIGHT = datetime(2026, 1, 1, tzinfo=CITY_TIME_ZONE)
+
+FINAL_ERRORS = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception=[
+                f"{error.__module__}.{error.__name__}" for error in ZhengkuError.__subclasses__() if error.final
+            ],
+            action=RetryAction.FAIL,
+            reason="another try would end the same; the message says what to mend",
+        )
+    ]
+)
+"""Fails a task at once after an error that another try cannot correct."""
+
+SECTION_TASK_ARGS: dict[str, Any] = {
+    "owner": "big-data-section",
+    "retries": 2,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=5),
+    "retry_policy": FINAL_ERRORS,
+    "execution_timeout": timedelta(minutes=30),
+}
+"""Default arguments of the tasks that the big-data section owns, those of the departments apart."""

@@ -1,0 +1,220 @@
+"""Sending a notice by mail and by a robot of 企业微信 or 钉钉; `clearance_notices` and `review_notices` write the text.
+
+Each of the two is set up by a connection of Airflow; without it nothing is sent. No notice holds personal data.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from zhengku import clock
+from zhengku.errors import ConfigurationError, ZhengkuError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+MAIL_CONNECTION = "zhengku_smtp"
+ROBOT_CONNECTION = "zhengku_webhook"
+
+ROBOT_BYTES = {"wecom": 4096, "dingtalk": 18_000}
+"""Bytes of UTF-8 that a robot takes in one message, by its form."""
+
+ROBOT_SECONDS = 15
+
+log = logging.getLogger(__name__)
+
+
+class NoticeFailed(ZhengkuError):
+    """A notice was not sent; the list or report that it announces is out all the same."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message: its title, its lines as Markdown, and the address of the page `what` with the rest."""
+
+    title: str
+    lines: tuple[str, ...]
+    link: str
+    what: str = "清单"
+
+    def markdown(self, most_bytes: int) -> str:
+        """Return the message in at most `most_bytes` bytes of UTF-8; lines that do not fit are left out."""
+        head, foot, rest = f"### {self.title}", f"[查看{self.what}]({self.link})", f"……其余请见{self.what}页面。"
+        kept: list[str] = []
+        for line in self.lines:
+            if _length(head, *kept, line, rest, foot) > most_bytes:
+                kept.append(rest)
+                break
+            kept.append(line)
+        return "\n\n".join([head, *kept, foot])
+
+    def html(self) -> str:
+        """Return the message as a mail."""
+        lines = "".join(_as_html(line) for line in self.lines)
+        return f'<h3>{escape(self.title)}</h3>{lines}<p><a href="{escape(self.link)}">查看{self.what}</a></p>'
+
+
+def _as_html(line: str) -> str:
+    text = escape(line)
+    if text.startswith("**"):
+        return f"<h4>{text.strip('*')}</h4>"
+    return f"<li>{text[2:]}</li>" if text.startswith("- ") else f"<p>{text}</p>"
+
+
+def _length(*parts: str) -> int:
+    return len("\n\n".join(parts).encode())
+
+
+def page_address(path: str) -> str:
+    """Return the address of a page, by its path below the address of the API server."""
+    from airflow.sdk.configuration import conf
+
+    return urljoin(str(conf.get("api", "base_url")), path)
+
+
+# ---- connections
+
+
+def find_connection(name: str) -> "Connection | None":
+    """Return a connection of Airflow; None when it is not set up."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        return None
+
+
+def connection_or_skip(name: str) -> "Connection":
+    """Return a connection of Airflow; when it is not set up, the task that asks is skipped."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    connection = find_connection(name)
+    if connection is None:
+        raise AirflowSkipException(f"{name} is not set up: docs/runbooks/daily-clearance.md says how")
+    return connection
+
+
+# ---- mail and robot
+
+
+def send_mail(notice: Notice, connection: "Connection") -> int:
+    """Send a message to the addresses that the extra of `zhengku_smtp` names as `to`; return how many they are.
+
+    Raises `ConfigurationError` when it names none, and what the server says.
+    """
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    mail = _mail(notice, connection)
+    with SmtpHook(smtp_conn_id=MAIL_CONNECTION) as hook:
+        hook.send_email_smtp(**mail)
+    return len(mail["to"])
+
+
+def _mail(notice: Notice, connection: "Connection") -> dict[str, Any]:
+    to = connection.extra_dejson.get("to") or ()
+    receivers = [part.strip() for part in (to.split(",") if isinstance(to, str) else to) if part.strip()]
+    if not receivers:
+        raise ConfigurationError(
+            f'The connection {MAIL_CONNECTION} names nobody to write to: expected "to" in its extra, as one text with '
+            "commas or as a list."
+        )
+    return {"to": receivers, "subject": notice.title, "html_content": notice.html()}
+
+
+def send_to_robot(notice: Notice, connection: "Connection", now: float | None = None) -> None:
+    """Send a message to the robot that `zhengku_webhook` names.
+
+    Host is the robot's address without its key, password the key (`key` of 企业微信, `access_token` of 钉钉); extra
+    says `form`, `wecom` or `dingtalk`, and for 钉钉 the `secret` that it signs with, if it was given one. Raises
+    `NoticeFailed` when the robot does not take it, `ConfigurationError` when the connection is incomplete; no text of
+    these holds the key.
+    """
+    import requests
+
+    address = connection.host or ""
+    form = connection.extra_dejson.get("form")
+    if not connection.password or form not in ROBOT_BYTES or not address.startswith("http"):
+        raise ConfigurationError(
+            f"The connection {ROBOT_CONNECTION} is incomplete: expected the robot's address (https://…) as host, its "
+            'key as password, and "form" in its extra, wecom or dingtalk.'
+        )
+    text = notice.markdown(ROBOT_BYTES[form])
+    body: dict[str, object]
+    if form == "wecom":
+        query = {"key": connection.password}
+        body = {"msgtype": "markdown", "markdown": {"content": text}}
+    else:
+        query = {"access_token": connection.password}
+        secret = connection.extra_dejson.get("secret")
+        if secret:
+            query |= _signature(secret, now or clock.now().timestamp())
+        body = {"msgtype": "markdown", "markdown": {"title": notice.title, "text": text}}
+    name = urlsplit(address).hostname
+    try:
+        # A redirection would carry the key to another address.
+        answer = requests.post(address, params=query, json=body, timeout=ROBOT_SECONDS, allow_redirects=False)
+        said = answer.json() if answer.status_code == requests.codes.ok else None
+    except requests.RequestException as error:
+        # Its text holds the whole address.
+        raise NoticeFailed(f"The robot at {name} cannot be reached: {type(error).__name__}.") from None
+    if not isinstance(said, dict) or said.get("errcode") != 0:
+        code = f"errcode {said.get('errcode')}" if isinstance(said, dict) else f"HTTP {answer.status_code}"
+        raise NoticeFailed(f"The robot at {name} did not take the message: {code}. See the robot's own documentation.")
+
+
+def _signature(secret: str, now: float) -> dict[str, str]:
+    """Return what 钉钉 wants of a robot with 加签: the time in milliseconds, signed."""
+    stamp = str(round(now * 1000))
+    signed = hmac.new(secret.encode(), f"{stamp}\n{secret}".encode(), hashlib.sha256).digest()
+    return {"timestamp": stamp, "sign": base64.b64encode(signed).decode()}
+
+
+# ---- in the triggerer
+
+
+async def send_to_all(notice: Notice) -> None:
+    """Send a notice by mail and by the robot, as far as they are set up; for the triggerer, which must not be blocked.
+
+    Raises `NoticeFailed` when one of them failed, after the other was tried.
+    """
+    failed = []
+    for name, send in ((MAIL_CONNECTION, _send_mail_async), (ROBOT_CONNECTION, _send_to_robot_async)):
+        try:
+            connection = await _find_connection_async(name)
+            if connection is None:
+                log.warning("%s is not set up: nobody is notified by it", name)
+            else:
+                await send(notice, connection)
+        except Exception as error:  # noqa: BLE001  # The other may work.
+            failed.append(f"{name}: {error}")
+    if failed:
+        raise NoticeFailed("; ".join(failed))
+
+
+async def _find_connection_async(name: str) -> "Connection | None":
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return await BaseHook.aget_connection(name)
+    except AirflowNotFoundException:
+        return None
+
+
+async def _send_mail_async(notice: Notice, connection: "Connection") -> None:
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    async with SmtpHook(smtp_conn_id=MAIL_CONNECTION) as hook:
+        await hook.asend_email_smtp(**_mail(notice, connection))
+
+
+async def _send_to_robot_async(notice: Notice, connection: "Connection") -> None:
+    await asyncio.to_thread(send_to_robot, notice, connection)
