@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urljoin
 
-from zhengku.clearance.roles import ADMINISTRATOR, HALL_PREFIX, SECTION
-from zhengku.review.roles import DATA_SECTION
+from zhengku.pages.access import ADMINISTRATOR, DATA_SECTION, HALL_PREFIX, SECTION
 
 _SIMPLE_ROLES = {"ADMIN": ADMINISTRATOR, "OP": SECTION}
 

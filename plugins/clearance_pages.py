@@ -11,16 +11,16 @@ PATH = "/zhengku/clearance"
 def make_app() -> Any:
     """Return the application, with Airflow's login and roles."""
     from zhengku.catalog import load_catalog
-    from zhengku.clearance.roles import Access, access_of
-    from zhengku.pages.app import create_app
+    from zhengku.pages.access import ClearanceAccess, clearance_access_of
+    from zhengku.pages.applications import create_clearance_app
     from zhengku.settings import Settings
 
     districts = load_catalog(Settings.load().catalog_folder).districts
 
-    def access(user: Any) -> Access | None:
-        return access_of(str(user.get_name()), role_names(user), districts)
+    def access(user: Any) -> ClearanceAccess | None:
+        return clearance_access_of(str(user.get_name()), role_names(user), districts)
 
-    return create_app(airflow_host(access))
+    return create_clearance_app(airflow_host(access))
 
 
 class ClearancePlugin(AirflowPlugin):

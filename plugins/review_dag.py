@@ -19,8 +19,8 @@ from review_notices import page_address, report_notice
 from zhengku import clock
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ZhengkuError
+from zhengku.pages.access import DATA_SECTION
 from zhengku.review.config import load_review
-from zhengku.review.roles import DATA_SECTION
 from zhengku.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.plugins_manager import AirflowPlugin
 from airflow_pages import LatePages, airflow_host, current_user, role_names
 
-from zhengku.review.roles import ReviewAccess, review_access_of
+from zhengku.pages.access import ReviewAccess, review_access_of
 
 PATH = "/zhengku/review"
 
@@ -27,7 +27,7 @@ _ANSWER = re.compile(r"/dags/held_batches/.*/hitlDetails/?$")
 
 def make_app() -> Any:
     """Return the application, with Airflow's login and roles."""
-    from zhengku.pages.review_app import create_review_app
+    from zhengku.pages.applications import create_review_app
 
     return create_review_app(airflow_host(_access))
 

@@ -6,8 +6,7 @@ A role that exists already is left as it is.
 import json
 
 from zhengku.catalog import load_catalog
-from zhengku.clearance.roles import SECTION, hall_role
-from zhengku.review.roles import DATA_SECTION
+from zhengku.pages.access import DATA_SECTION, SECTION, hall_role
 from zhengku.settings import Settings
 
 # What a login needs of Airflow to be led to the page, and to choose a password of its own. Whoever shall see DAGs too
