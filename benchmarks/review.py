@@ -33,15 +33,15 @@ from fastapi.testclient import TestClient
 from local_stack.postgres import EmbeddedPostgres
 from zhengku.catalog import load_catalog
 from zhengku.database import statement, store_connection
+from zhengku.pages.access import review_access_of
+from zhengku.pages.applications import create_review_app
 from zhengku.pages.host import Host
-from zhengku.pages.review_app import create_review_app
 from zhengku.review import night as nights
 from zhengku.review import problem_ledger, problems
 from zhengku.review.night import NightReports
 from zhengku.review.night_files import write_night
 from zhengku.review.problems import ProblemFilter
 from zhengku.review.returns import Returns
-from zhengku.review.roles import review_access_of
 from zhengku.settings import Settings, project_home
 
 REPORT_LIMIT = 20.0

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from zhengku.clearance.roles import ADMINISTRATOR, HALL_PREFIX, SECTION
-from zhengku.review.roles import DATA_SECTION
+from zhengku.pages.access import ADMINISTRATOR, DATA_SECTION, HALL_PREFIX, SECTION
 
 if TYPE_CHECKING:
     from fastapi import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from zhengku.pages.host import Access, Host
+    from zhengku.pages.access import Access
+    from zhengku.pages.host import Host
 
 _SIMPLE_ROLES = {"ADMIN": ADMINISTRATOR, "OP": SECTION}
 

@@ -16,7 +16,7 @@ from zhengku import clock
 from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ZhengkuError
-from zhengku.review.roles import DATA_SECTION
+from zhengku.pages.access import DATA_SECTION
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
 from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot

@@ -7,7 +7,7 @@ decide about held batches on the pages.
 import re
 from typing import TYPE_CHECKING, Any
 
-from zhengku.review.roles import ReviewAccess, review_access_of
+from zhengku.pages.access import ReviewAccess, review_access_of
 from zhengku_airflow.pages_host import airflow_host, current_user, role_names
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _ANSWER = re.compile(r"/dags/held_batches/.*/hitlDetails/?$")
 
 def review_app() -> "FastAPI":
     """Return the application, with Airflow's login and roles."""
-    from zhengku.pages.review_app import create_review_app
+    from zhengku.pages.applications import create_review_app
 
     return create_review_app(airflow_host(_access))
 

@@ -6,8 +6,7 @@ The import leaves roles that exist as they are.
 import json
 
 from zhengku.catalog import load_catalog
-from zhengku.clearance.roles import SECTION, hall_role
-from zhengku.review.roles import DATA_SECTION
+from zhengku.pages.access import DATA_SECTION, SECTION, hall_role
 from zhengku.settings import Settings
 
 # What a login needs of Airflow to reach the pages, and to choose a password of its own. A person who shall see DAGs is

@@ -7,6 +7,7 @@ from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -20,9 +21,8 @@ from zhengku import clock
 from zhengku.catalog.clearance_config import KINDS
 from zhengku.clearance.delivery import write_workbooks
 from zhengku.clearance.lists import PublishedList
-from zhengku.clearance.roles import access_of
-from zhengku.pages import app as pages_app
-from zhengku.pages.app import TABS, create_app
+from zhengku.pages.access import clearance_access_of
+from zhengku.pages.applications import CLEARANCE, create_clearance_app
 from zhengku.pages.host import Host
 from zhengku.settings import Settings
 
@@ -36,7 +36,7 @@ ROLES = {
     "viewer": {"Viewer", "Op"},
     "stranger": {"hall_", "hall_nowhere", "Section"},
 }
-GETS = [*(tab.path for tab in TABS), "download", "reveal"]
+GETS = [*(tab.path for tab in CLEARANCE.tabs), "download", "reveal"]
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -91,12 +91,12 @@ def app(store: Store, reports: Path) -> FastAPI:
 
     host = Host(
         current_user=current_user,
-        access=lambda user: access_of(user, ROLES[user], store.catalog.districts),
+        access=lambda user: clearance_access_of(user, ROLES[user], store.catalog.districts),
         login_address=lambda back: f"https://zhengku.example/auth/login?next={back}",
         signing_key=lambda: "a key",
         is_for_demos=lambda: False,
     )
-    app = create_app(host)
+    app = create_clearance_app(host)
     environment = {**store.settings.environment, "ZHENGKU_REPORT_DIR": str(reports)}
     app.state.settings = lambda: Settings(home=store.settings.home, environment=environment)
     return app
@@ -553,7 +553,7 @@ def cells(content: bytes) -> list[str]:
 def test_workbook_has_the_rows_that_its_reader_may_see(client, who, query, name, there, not_there):
     answer = get(client, who, f"download?day=2026-03-03&kind=final{query}")
     expected = f"日清清单_2026-03-03_终清单_第1版_{name}.xlsx"
-    assert answer.headers["content-disposition"].endswith(f"filename*=utf-8''{pages_app.quote(expected)}")
+    assert answer.headers["content-disposition"].endswith(f"filename*=utf-8''{quote(expected)}")
     assert answer.headers["cache-control"] == "no-store"
     found = set(cells(answer.content))
     assert there <= found

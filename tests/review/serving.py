@@ -9,9 +9,9 @@ import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
+from zhengku.pages.access import review_access_of
+from zhengku.pages.applications import create_review_app
 from zhengku.pages.host import Host
-from zhengku.pages.review_app import create_review_app
-from zhengku.review.roles import review_access_of
 from zhengku.settings import Settings
 
 ROOT = "/airflow/zhengku/review"

@@ -13,7 +13,7 @@ from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.operations.reconcile import Reconciliation
-from zhengku.pages.review_app import TABS
+from zhengku.pages.applications import REVIEW
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.review import requests
 from zhengku.review.daily import publish_nights
@@ -23,7 +23,7 @@ from zhengku.stock.expiry import expiry_file, publish_expiry
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 OPEN_TO_ALL = ["", "report"]
 PROBLEMS_ONLY = [
-    *(tab.path for tab in TABS if tab.path not in OPEN_TO_ALL),
+    *(tab.path for tab in REVIEW.tabs if tab.path not in OPEN_TO_ALL),
     "warned",
     "problem?problem=1",
     "return?return=1",

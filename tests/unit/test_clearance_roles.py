@@ -9,7 +9,7 @@ import pytest
 from local_stack.airflow import USERS
 from local_stack.cluster import ROLES
 from zhengku.catalog import load_catalog
-from zhengku.clearance.roles import Access, access_of, hall_role
+from zhengku.pages.access import ClearanceAccess, clearance_access_of, hall_role
 from zhengku.settings import project_home
 from zhengku_airflow import roles
 
@@ -22,26 +22,26 @@ DISTRICTS = load_catalog(project_home() / "include" / "catalog").districts
         (set(), None),
         ({"Viewer", "Op", "User", "Public"}, None),
         ({"Section", "admin", "hall", "hall_", "hall_nowhere"}, None),
-        ({"section"}, Access("li", None, may_see_suspicious=True, may_reveal=True)),
-        ({"Admin"}, Access("li", None, may_see_suspicious=True, may_reveal=False)),
-        ({"Admin", "section"}, Access("li", None, may_see_suspicious=True, may_reveal=True)),
-        ({"hall_echeng"}, Access("li", frozenset({"echeng"}), may_see_suspicious=False, may_reveal=True)),
-        ({"hall_ezhou"}, Access("li", frozenset({"ezhou"}), may_see_suspicious=False, may_reveal=True)),
+        ({"section"}, ClearanceAccess("li", None, may_see_suspicious=True, may_reveal=True)),
+        ({"Admin"}, ClearanceAccess("li", None, may_see_suspicious=True, may_reveal=False)),
+        ({"Admin", "section"}, ClearanceAccess("li", None, may_see_suspicious=True, may_reveal=True)),
+        ({"hall_echeng"}, ClearanceAccess("li", frozenset({"echeng"}), may_see_suspicious=False, may_reveal=True)),
+        ({"hall_ezhou"}, ClearanceAccess("li", frozenset({"ezhou"}), may_see_suspicious=False, may_reveal=True)),
         (
             {"hall_echeng", "hall_gedian", "Viewer"},
-            Access("li", frozenset({"echeng", "gedian"}), may_see_suspicious=False, may_reveal=True),
+            ClearanceAccess("li", frozenset({"echeng", "gedian"}), may_see_suspicious=False, may_reveal=True),
         ),
     ],
 )
 def test_roles_say_what_may_be_seen(names, expected):
-    assert access_of("li", names, DISTRICTS) == expected
+    assert clearance_access_of("li", names, DISTRICTS) == expected
 
 
 def test_hall_covers_its_district_and_no_row_without_one():
-    access = access_of("li", {"hall_echeng"}, DISTRICTS)
+    access = clearance_access_of("li", {"hall_echeng"}, DISTRICTS)
     assert access is not None
     assert [access.covers(district) for district in ("echeng", "huarong", "", None)] == [True, False, False, False]
-    whole = access_of("li", {"section"}, DISTRICTS)
+    whole = clearance_access_of("li", {"section"}, DISTRICTS)
     assert whole is not None
     assert whole.covers(None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zhengku.review.roles import ReviewAccess, review_access_of
+from zhengku.pages.access import ReviewAccess, review_access_of
 from zhengku.settings import project_home
 
 ANSWER = "/api/v2/dags/held_batches/dagRuns/manual__1/taskInstances/ask/0/hitlDetails"

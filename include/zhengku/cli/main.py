@@ -7,13 +7,13 @@ import typer
 from rich.logging import RichHandler
 
 from zhengku import __version__
+from zhengku.cli import batches
 from zhengku.cli.backfill import backfill_app
 from zhengku.cli.catalog import catalog_app, db_app
 from zhengku.cli.clearance import clearance_app
 from zhengku.cli.common import err, out
 from zhengku.cli.feeds import departments_app, feeds_app
 from zhengku.cli.history import as_of, replay
-from zhengku.cli import batches
 from zhengku.cli.reconcile import reconcile
 from zhengku.cli.review import problems_app, report_app
 from zhengku.cli.rules import rules_app

@@ -1,4 +1,4 @@
-"""What a visitor chose to see, from the address of the page; a district that is not his is refused here."""
+"""What a visitor of the daily lists chose to see, from the address of the page; the districts of others are refused."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -9,22 +9,16 @@ from fastapi import Depends, HTTPException, Request, status
 
 from zhengku.catalog.clearance_config import KINDS, ListKind
 from zhengku.clearance.lists import RateGroup, Section, State
-from zhengku.clearance.roles import Access
-from zhengku.pages.host import visitor
-
-Visitor = Annotated[Access, Depends(visitor)]
+from zhengku.pages.access import ClearanceAccess
+from zhengku.pages.host import ClearanceVisitor
+from zhengku.pages.query import read_day, read_number, read_one_of, read_text
 
 SECTIONS = get_args(Section)
 STATES = get_args(State)
 RATE_GROUPS = get_args(RateGroup)
 
-NOWHERE = "none"
-"""In an address: rows without a district of the city, or without a department or hall."""
-
-LONGEST_TEXT = 200
-
 SOON_WORKING_DAYS = 5
-"""Who leaves a list by age within so many working days is to be asked now."""
+"""Who leaves a list by age within so many working days should be asked for a rating now."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class Choice:
     `since` is the version that another is compared with; `archive` is for rows that leave by age soon.
     """
 
-    access: Access
+    access: ClearanceAccess
     day: date | None = None
     kind: ListKind | None = None
     version: int | None = None
@@ -66,14 +60,14 @@ class Choice:
         }
 
 
-def _choice(request: Request, access: Visitor) -> Choice:
+def _choice(request: Request, access: ClearanceVisitor) -> Choice:
     return read_choice(request.query_params, access, request.app.state.catalog().districts)
 
 
 Chosen = Annotated[Choice, Depends(_choice)]
 
 
-def read_choice(query: Mapping[str, str], access: Access, districts: Collection[str]) -> Choice:
+def read_choice(query: Mapping[str, str], access: ClearanceAccess, districts: Collection[str]) -> Choice:
     """Read an address's parts; raises `HTTPException` 400 for what cannot be read, 403 for another's district."""
     district = read_text(query, "district")
     if district not in (None, "", *districts):
@@ -95,44 +89,3 @@ def read_choice(query: Mapping[str, str], access: Access, districts: Collection[
         archive=read_one_of(query, "archive", ("soon",)),
         page=read_number(query, "page") or 1,
     )
-
-
-def _wrong(name: str) -> HTTPException:
-    return HTTPException(status.HTTP_400_BAD_REQUEST, f"网址中的“{name}”无法识别。")
-
-
-def read_text(query: Mapping[str, str], name: str) -> str | None:
-    """Return a part of an address as text ("" where it is `NOWHERE`), None without it; raises `HTTPException` 400."""
-    value = query.get(name, "")
-    if len(value) > LONGEST_TEXT or "\0" in value:
-        raise _wrong(name)
-    return "" if value == NOWHERE else value or None
-
-
-def read_number(query: Mapping[str, str], name: str) -> int | None:
-    """Return a part of an address as a number above 0, None without it; raises `HTTPException` 400."""
-    value = query.get(name, "")
-    if not value:
-        return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 7 and int(value) > 0):
-        raise _wrong(name)
-    return int(value)
-
-
-def read_day(query: Mapping[str, str], name: str) -> date | None:
-    """Return a part of an address as a day, None without it; raises `HTTPException` 400."""
-    value = query.get(name, "")
-    if not value:
-        return None
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise _wrong(name) from None
-
-
-def read_one_of(query: Mapping[str, str], name: str, known: Collection[Any]) -> Any:
-    """Return a part of an address that must be one of `known`, None without it; raises `HTTPException` 400."""
-    value = query.get(name, "")
-    if value and value not in known:
-        raise _wrong(name)
-    return value or None

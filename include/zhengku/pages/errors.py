@@ -1,49 +1,27 @@
-"""What the applications of pages have in common: nobody sees a page without being logged in, and what goes wrong."""
+"""What is answered when something goes wrong: a page for a person, JSON for a script; no details of the error."""
 
 import logging
-from functools import cache
 
-from fastapi import Depends, FastAPI, Request, Response, status
+from fastapi import FastAPI, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.middleware.base import RequestResponseEndpoint
 
-from zhengku.catalog import load_catalog
 from zhengku.errors import ZhengkuError
-from zhengku.pages.host import Host, visitor
+from zhengku.pages.host import Host
 from zhengku.pages.rendering import HEADERS, page
-from zhengku.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-def new_app(title: str, host: Host, refusal: str) -> FastAPI:
-    """Return an application without pages; nobody sees one, or that it has one, without being logged in.
-
-    `refusal` tells in Chinese what is missing to who may see nothing of it.
-    """
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(visitor)])
-    app.state.host = host
-    app.state.refusal = refusal
-    app.state.settings = cache(Settings.load)
-    app.state.catalog = cache(lambda: load_catalog(app.state.settings().catalog_folder))
-    app.add_exception_handler(StarletteHTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _wrong_form)
-    app.add_exception_handler(ZhengkuError, _store_error)
-    app.add_exception_handler(Exception, _fault)
-    app.middleware("http")(_with_headers)
-    return app
-
 
 _HEADINGS = {400: "网址或表单有误", 401: "尚未登录或登录已失效", 403: "没有权限", 404: "没有找到", 405: "没有找到"}
 
 
-async def _with_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+def add_error_answers(app: FastAPI) -> None:
+    """Let an application answer errors with pages of its own; who is not logged in is led to the login."""
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _wrong_form)
+    app.add_exception_handler(ZhengkuError, _store_error)
+    app.add_exception_handler(Exception, _fault)
 
 
 def wants_json(request: Request) -> bool:

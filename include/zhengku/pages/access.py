@@ -1,0 +1,110 @@
+"""Who may see and do what on the pages, by the names of the roles that a login has.
+
+The roles are described in docs/runbooks/daily-clearance.md and docs/runbooks/validation-review.md. Every process of
+Airflow imports this module: it needs neither FastAPI nor anything else that takes long to load.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from zhengku.catalog.reference import District
+
+ADMINISTRATOR = "Admin"
+"""The role that Airflow brings along for those who run it."""
+
+SECTION = "section"
+"""The e-government section (电子政务科)."""
+
+DATA_SECTION = "data_section"
+"""The big-data section (大数据科): it reviews, returns, waives, redrives, and decides about held batches."""
+
+HALL_PREFIX = "hall_"
+"""Before the key of a district: the halls of that district."""
+
+
+def hall_role(district: str) -> str:
+    """Return the role of the halls of a district."""
+    return f"{HALL_PREFIX}{district}"
+
+
+class Access(Protocol):
+    """What a login may see and do; each application has its own kind."""
+
+    @property
+    def login(self) -> str:
+        """Name of the login."""
+
+
+@dataclass(frozen=True)
+class ClearanceAccess:
+    """What a login may see of the daily lists: rows of `districts` only, all rows where it is None."""
+
+    login: str
+    districts: frozenset[str] | None
+    may_see_suspicious: bool
+    may_reveal: bool
+
+    @property
+    def is_whole_city(self) -> bool:
+        """Whether no district is hidden."""
+        return self.districts is None
+
+    def covers(self, district: str | None) -> bool:
+        """Tell whether rows of a district may be seen; None stands for a row without one."""
+        return self.districts is None or district in self.districts
+
+
+def clearance_access_of(
+    login: str, roles: Collection[str], districts: Mapping[str, District]
+) -> ClearanceAccess | None:
+    """Return what the roles of a login allow; None when that is nothing.
+
+    Who runs Airflow sees the city's lists and needs nobody's telephone number; those who call people do.
+    """
+    is_section = SECTION in roles
+    if is_section or ADMINISTRATOR in roles:
+        return ClearanceAccess(login, None, may_see_suspicious=True, may_reveal=is_section)
+    halls = frozenset(district for district in districts if hall_role(district) in roles)
+    return ClearanceAccess(login, halls, may_see_suspicious=False, may_reveal=True) if halls else None
+
+
+@dataclass(frozen=True)
+class ReviewAccess:
+    """What a login may see of the review: all of them overview and report, only some the problem records."""
+
+    login: str
+    may_see_problems: bool
+    may_act: bool
+
+
+def review_access_of(login: str, roles: Collection[str]) -> ReviewAccess | None:
+    """Return what the roles of a login allow; None when that is nothing.
+
+    Who runs Airflow sees what is out of order, masked, and decides nothing; the e-government section sees how complete
+    and how good the data is.
+    """
+    if DATA_SECTION in roles:
+        return ReviewAccess(login, may_see_problems=True, may_act=True)
+    if ADMINISTRATOR in roles:
+        return ReviewAccess(login, may_see_problems=True, may_act=False)
+    if SECTION in roles:
+        return ReviewAccess(login, may_see_problems=False, may_act=False)
+    return None
+
+
+A = TypeVar("A", ClearanceAccess, ReviewAccess)
+
+
+@dataclass(frozen=True)
+class Right(Generic[A]):
+    """Something that not every login with access may see or do; `refusal` tells the others so, in Chinese."""
+
+    is_held: Callable[[A], bool]
+    refusal: str
+
+
+SEE_SUSPICIOUS: Right[ClearanceAccess] = Right(lambda access: access.may_see_suspicious, "可疑评价仅供电子政务科查看。")
+REVEAL: Right[ClearanceAccess] = Right(lambda access: access.may_reveal, "您的角色不能查看完整联系电话。")
+SEE_PROBLEMS: Right[ReviewAccess] = Right(lambda access: access.may_see_problems, "问题数据仅供大数据科查看。")
+ACT: Right[ReviewAccess] = Right(lambda access: access.may_act, "只有大数据科可以办理。")

@@ -1,0 +1,31 @@
+"""How a version of a list differs from an earlier one."""
+
+from collections import Counter
+
+from fastapi import APIRouter, Request, Response
+
+from zhengku.clearance import lists
+from zhengku.pages.choice import Chosen
+from zhengku.pages.frame import Tab, store
+from zhengku.pages.list_view import ListView
+from zhengku.pages.paging import Paging
+
+TAB = Tab("difference", "版次变动", place=50)
+router = APIRouter()
+
+
+@router.get("/difference")
+def show_difference(request: Request, choice: Chosen) -> Response:
+    """Show the changes from an earlier version, the one before it unless another is chosen."""
+    with store(request) as connection:
+        view = ListView(request, connection, choice, TAB)
+        changed: list[lists.ChangedService] = []
+        since = 0
+        if view.published is not None:
+            since = view.published.version - 1
+            if choice.since is not None and choice.since < since:
+                since = choice.since
+            changed = lists.difference(connection, view.published, choice.districts, since or None)
+        paging = Paging(len(changed), choice.page)
+        tally = Counter(row.change for row in changed)
+        return view.page("difference.html.j2", paging=paging, rows=paging.shown(changed), tally=tally, since=since)

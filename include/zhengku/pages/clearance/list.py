@@ -1,0 +1,64 @@
+"""The rows of a list."""
+
+from collections import Counter
+
+from fastapi import APIRouter, Request, Response
+
+from zhengku.clearance import lists
+from zhengku.clearance.lists import Connection, PublishedList
+from zhengku.pages.choice import Choice, Chosen
+from zhengku.pages.forms import form_token
+from zhengku.pages.frame import Tab, catalog, store
+from zhengku.pages.list_view import Group, ListView, by_name
+from zhengku.pages.paging import PAGE_ROWS, Paging
+
+TAB = Tab("", "清单", place=10)
+router = APIRouter()
+
+
+@router.get("/")
+def show_list(request: Request, choice: Chosen) -> Response:
+    """Show the rows of a list, a hundred at a time."""
+    with store(request) as connection:
+        view = ListView(request, connection, choice, TAB)
+        if view.published is None:
+            return view.page("list.html.j2", is_filtered=False, departments=[], halls=[])
+        sums, departments, halls = _counted(connection, view.published, choice)
+        paging = Paging(lists.count_rows(connection, view.published, **choice.filters), choice.page)
+        rows = lists.rows(
+            connection,
+            catalog(request),
+            view.published,
+            **choice.filters,
+            offset=paging.offset,
+            limit=PAGE_ROWS,
+        )
+        parts = (choice.district, choice.department, choice.hall, choice.section, choice.state, choice.archive)
+        before = lists.opened(connection, view.published, choice.access.login)
+        changed = lists.difference(connection, view.published, choice.districts, before.version) if before else []
+        return view.page(
+            "list.html.j2",
+            paging=paging,
+            rows=list(rows),
+            sums=sums,
+            departments=departments,
+            halls=halls,
+            is_filtered=any(part is not None for part in parts),
+            opened_before=before,
+            tally=Counter(row.change for row in changed),
+            token=form_token(request, choice.access) if choice.access.may_reveal else "",
+        )
+
+
+def _counted(connection: Connection, published: PublishedList, choice: Choice) -> tuple[Group, list[str], list[str]]:
+    """Return the counts of what is chosen, and the departments and halls to choose from."""
+    sums = Group("", "")
+    departments: set[str] = set()
+    halls: set[str] = set()
+    for group in lists.group_counts(connection, published, choice.districts):
+        departments.add(group.handling_department or "")
+        if choice.department in (None, group.handling_department or ""):
+            halls.add(group.hall or "")
+            if choice.hall in (None, group.hall or ""):
+                sums.add(group)
+    return sums, by_name(departments), by_name(halls)

@@ -1,0 +1,149 @@
+"""What the pages of the daily lists show beside the frame: the list that is meant, and what to be warned of."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from fastapi import Request, Response
+
+from zhengku.catalog import CODES, Catalog
+from zhengku.catalog.clearance_config import KINDS
+from zhengku.clearance import lists
+from zhengku.clearance.lists import Connection, GroupCount, PublishedList
+from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
+from zhengku.pages.access import ClearanceAccess
+from zhengku.pages.choice import SOON_WORKING_DAYS, Choice
+from zhengku.pages.frame import Tab, View
+from zhengku.pages.query import NOWHERE
+
+SPANS = (7, 30, 90, 366)
+"""Days that rates and suspicious ratings may be asked for."""
+
+
+@dataclass
+class Group:
+    """A district, department or hall with the rows in it; `key` is "" where rows have none."""
+
+    key: str
+    name: str
+    unrated: int = 0
+    default_rated: int = 0
+    new: int = 0
+    carried_over: int = 0
+    reopened: int = 0
+    parts: list["Group"] = field(default_factory=list)
+
+    def add(self, counted: GroupCount) -> None:
+        """Add the rows of a hall."""
+        for name in ("unrated", "default_rated", "new", "carried_over", "reopened"):
+            setattr(self, name, getattr(self, name) + getattr(counted, name))
+
+
+class ListView(View):
+    """A page of the daily lists; the addresses of other pages keep what is chosen on this one."""
+
+    def __init__(self, request: Request, connection: Connection, choice: Choice, tab: Tab) -> None:
+        super().__init__(request, choice.access, tab)
+        self.choice = choice
+        self.published = wanted_list(connection, choice)
+        shown = self.published
+        there = lists.versions(connection, shown.day) if shown else []
+        self.kinds_there = [kind for kind in KIND_NAMES if any(known.kind == kind for known in there)]
+        self.versions_there = sorted((k.version for k in there if shown and k.kind == shown.kind), reverse=True)
+        self.districts = visible_districts(choice.access, self.catalog)
+        if choice.access.is_whole_city:
+            self.districts[""] = lists.NO_DISTRICT_ZH
+
+    def district_name(self, key: str | None) -> str:
+        """Return the name of a district."""
+        return lists.district_name(self.catalog, key)
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The parts of this page's address, with day and kind of the list that is shown."""
+        parts: dict[str, str] = {}
+        if self.published is not None:
+            parts.update(day=f"{self.published.day}", kind=self.published.kind)
+        for part in fields(Choice):
+            value = getattr(self.choice, part.name)
+            if part.name in ("access", "page") or value is None or part.name in parts:
+                continue
+            parts[part.name] = NOWHERE if value == "" else f"{value}"
+        days = self.request.query_params.get("days", "")
+        if days in map(str, SPANS):
+            parts["days"] = days
+        if self.choice.page > 1:
+            parts["page"] = f"{self.choice.page}"
+        return parts
+
+    def keeping(self, path: str, **changes: object) -> str:
+        """Return the address of another page for what is chosen now, but for `changes` (None takes a part out)."""
+        return self.address(path, **{**self.chosen, "page": None, **changes})
+
+    def tab_address(self, tab: Tab) -> str:
+        """Return the address to which a tab leads: for what is chosen now; the tab of this page keeps its number."""
+        return self.changed() if tab == self.tab else self.keeping(tab.path)
+
+    def page(self, template: str, **values: Any) -> Response:
+        """Return the page."""
+        shared = {
+            "changes": CHANGE_NAMES,
+            "channels": CODES["evaluation"]["evaluation_channel"],
+            "choice": self.choice,
+            "chosen": self.chosen,
+            "district_name": self.district_name,
+            "districts": self.districts,
+            "keeping": self.keeping,
+            "kinds": KIND_NAMES,
+            "kinds_there": self.kinds_there or list(KIND_NAMES),
+            "levels": CODES["evaluation"]["level"],
+            "newest_version": max(self.versions_there, default=None),
+            "published": self.published,
+            "review_states": REVIEW_STATE_NAMES,
+            "sections": SECTION_NAMES,
+            "soon_working_days": SOON_WORKING_DAYS,
+            "states": STATE_NAMES,
+            "versions_there": self.versions_there,
+        }
+        return super().page(template, **{**shared, **values})
+
+
+def visible_districts(access: ClearanceAccess, catalog: Catalog) -> dict[str, str]:
+    """Return the names of the districts whose rows a login may see, by key."""
+    return {key: district.name for key, district in catalog.districts.items() if access.covers(key)}
+
+
+def scope_name(access: ClearanceAccess, catalog: Catalog) -> str:
+    """Return whose rows a login may see, in Chinese."""
+    return "全市" if access.is_whole_city else "、".join(visible_districts(access, catalog).values())
+
+
+def wanted_list(connection: Connection, choice: Choice) -> PublishedList | None:
+    """Return the list that is chosen; of a day the last one, of all days the newest."""
+    if choice.day is None:
+        if choice.kind is None and choice.version is None:
+            return lists.newest(connection)
+        newest = lists.newest(connection)
+        if newest is None:
+            return None
+        choice = Choice(choice.access, newest.day, choice.kind or newest.kind, choice.version)
+    day = choice.day
+    assert day is not None
+    if choice.kind is not None:
+        return lists.published(connection, day, choice.kind, choice.version)
+    for kind in reversed(KINDS):
+        found = lists.published(connection, day, kind, choice.version)
+        if found is not None:
+            return found
+    return None
+
+
+def chosen_span(request: Request) -> int:
+    """Return the number of days that an address asks for: one of `SPANS`, else 30."""
+    days = request.query_params.get("days", "")
+    return int(days) if days in map(str, SPANS) else 30
+
+
+def by_name(names: Collection[str]) -> list[str]:
+    """Return names in their order, the blank one last."""
+    return sorted(names, key=lambda name: (name == "", name))

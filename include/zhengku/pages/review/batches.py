@@ -1,0 +1,52 @@
+"""Batches that are held or were rejected, and files that no feed takes."""
+
+import logging
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from zhengku import ledger
+from zhengku.pages.access import SEE_PROBLEMS
+from zhengku.pages.forms import Reason, Token, attempt, check_form, form_token, redirect
+from zhengku.pages.frame import Tab, View, catalog, settings, store
+from zhengku.pages.host import Decider, Reviewer
+from zhengku.review import decisions
+from zhengku.review import requests as review_requests
+
+log = logging.getLogger(__name__)
+
+TAB = Tab("batches", "待审批次", place=40, right=SEE_PROBLEMS)
+router = APIRouter()
+
+_BATCHES_SHOWN = 100
+
+
+@router.get("/batches")
+def show_batches(request: Request, access: Reviewer) -> Response:
+    """Show the batches that are held, those that were rejected last, and the files that no feed takes."""
+    with store(request) as connection:
+        view = View(request, access, TAB)
+        held = ledger.batches(connection, status="held", limit=_BATCHES_SHOWN)
+        rejected = ledger.batches(connection, status="rejected", limit=_BATCHES_SHOWN)
+        waiting = {
+            one.batch_id: one for one in review_requests.requests(connection, waiting=True) if one.kind == "release"
+        }
+        return view.page(
+            "batches.html.j2",
+            held=held,
+            rejected=rejected,
+            untaken=ledger.untaken(connection),
+            waiting=waiting,
+            decided={batch.batch_id: ledger.decisions(connection, batch.batch_id) for batch in (*held, *rejected)},
+            decision_names=decisions.DECISION_NAMES,
+            token=form_token(request, access) if access.may_act else "",
+        )
+
+
+@router.post("/reject")
+def reject(request: Request, access: Decider, batch: Annotated[int, Form()], reason: Reason, token: Token) -> Response:
+    """Reject a held batch: its department is to deliver it again."""
+    check_form(request, access, token)
+    attempt(lambda: decisions.reject(settings(request), catalog(request), batch, access.login, reason))
+    log.info("%s rejected batch %d", access.login, batch)
+    return redirect(request, "batches")

@@ -1,0 +1,31 @@
+"""How long the stock is still valid, as it was counted last."""
+
+from fastapi import APIRouter, Request, Response
+
+from zhengku.pages.access import SEE_PROBLEMS
+from zhengku.pages.frame import Tab, View, store
+from zhengku.pages.host import Reviewer
+from zhengku.pages.stock_lists import hand_over_list, stock_lists
+from zhengku.stock.expiry import expiry_file, newest_expiry
+
+TAB = Tab("expiry", "临期与过期", place=110, right=SEE_PROBLEMS)
+router = APIRouter()
+
+
+@router.get("/expiry")
+def show_expiry(request: Request, access: Reviewer) -> Response:
+    """Show what expires and is expired, by department and type."""
+    with store(request) as connection:
+        counted = newest_expiry(connection)
+    return View(request, access, TAB).page(
+        "expiry.html.j2", counted=counted, listed=stock_lists(request, counted, expiry_file)
+    )
+
+
+@router.get("/expiry/file")
+def download_expiry(request: Request, access: Reviewer) -> Response:
+    """Hand over the newest list of a department's certificates about to expire and expired."""
+    with store(request) as connection:
+        counted = newest_expiry(connection)
+        found = stock_lists(request, counted, expiry_file)
+    return hand_over_list(request, found, "没有这个部门的临期与过期证照清单。")

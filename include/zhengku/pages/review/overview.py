@@ -1,0 +1,33 @@
+"""Every license type: collected, fresh, good."""
+
+from fastapi import APIRouter, Request, Response
+
+from zhengku.pages.frame import Tab, View, store
+from zhengku.pages.host import ReviewVisitor
+from zhengku.pages.query import read_one_of
+from zhengku.review import night as nights
+from zhengku.review.night import FEED_STATE_NAMES
+from zhengku.review.overview import TYPE_STATE_NAMES, overview
+
+TAB = Tab("", "归集总览", place=10)
+router = APIRouter()
+
+
+@router.get("/")
+def show_overview(request: Request, access: ReviewVisitor) -> Response:
+    """Show the license types, all or those of one state."""
+    with store(request) as connection:
+        view = View(request, access, TAB)
+        report = nights.report_of(connection)
+        found = overview(connection, view.catalog, report)
+        chosen = read_one_of(request.query_params, "state", TYPE_STATE_NAMES)
+        types = [one for one in found.types if chosen in (None, one.state)]
+        return view.page(
+            "overview.html.j2",
+            overview=found,
+            types=types,
+            report=report,
+            chosen_state=chosen,
+            type_states=TYPE_STATE_NAMES,
+            feed_states=FEED_STATE_NAMES,
+        )

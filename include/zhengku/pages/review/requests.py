@@ -1,0 +1,97 @@
+"""What a worker is asked to do: entering a request, and the table of them."""
+
+import logging
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, HTTPException, Request, Response, status
+
+from zhengku import ledger
+from zhengku.catalog import Catalog
+from zhengku.ledger import Connection
+from zhengku.pages.access import SEE_PROBLEMS, ReviewAccess
+from zhengku.pages.forms import Reason, Token, attempt, check_form, redirect
+from zhengku.pages.frame import Tab, View, catalog, store
+from zhengku.pages.host import Decider, Reviewer
+from zhengku.pages.paging import PAGE_ROWS
+from zhengku.review import problems
+from zhengku.review import requests as review_requests
+from zhengku.review.problems import ProblemFilter
+from zhengku.review.requests import REQUEST_NAMES, RequestKind
+
+log = logging.getLogger(__name__)
+
+TAB = Tab("requests", "处理请求", place=60, right=SEE_PROBLEMS)
+router = APIRouter()
+
+_REQUESTS_SHOWN = 50
+
+_Name = Annotated[str, Form(max_length=100)]
+
+
+@router.get("/requests")
+def show_requests(request: Request, access: Reviewer) -> Response:
+    """Show what was asked for, and what came of it."""
+    with store(request) as connection:
+        view = View(request, access, TAB)
+        found = review_requests.requests(connection, limit=_REQUESTS_SHOWN)
+        return view.page("requests.html.j2", requests=found, request_names=REQUEST_NAMES)
+
+
+@router.post("/ask")
+def ask(
+    request: Request,
+    access: Decider,
+    kind: Annotated[RequestKind, Form()],
+    reason: Reason,
+    token: Token,
+    department: _Name = "",
+    feed: _Name = "",
+    batch: Annotated[int | None, Form()] = None,
+    problem: Annotated[list[int] | None, Form(max_length=PAGE_ROWS)] = None,
+) -> Response:
+    """Enter a request: return records, redrive them, fix what a comparison found, or release a batch."""
+    check_form(request, access, token)
+    known = catalog(request)
+    with store(request) as connection:
+        if problem and not department and kind != "release":
+            _ask_for_each(connection, known, kind, access, reason, problem)
+            return redirect(request, "requests")
+        if kind == "release":
+            held = attempt(lambda: ledger.batch_by_id(connection, batch or 0))
+            department, feed = held.department, held.feed
+        elif kind == "redrive":
+            attempt(lambda: known.feed(department, feed))
+        else:
+            attempt(lambda: known.department(department))
+        _ask(connection, kind, department, access, reason, feed=feed or None, batch_id=batch, problem_ids=problem)
+    return redirect(request, "requests")
+
+
+def _ask_for_each(
+    connection: Connection,
+    catalog: Catalog,
+    kind: RequestKind,
+    access: ReviewAccess,
+    reason: str,
+    problem_ids: list[int],
+) -> None:
+    """Enter a request for each department whose records were chosen; by feed where a worker goes by feed."""
+    chosen = [_record(connection, catalog, one) for one in problem_ids]
+    by_feed = kind in ("redrive", "mend")
+    for department, feed in dict.fromkeys((one.department, one.feed if by_feed else None) for one in chosen):
+        mine = [one.problem_id for one in chosen if one.department == department and feed in (None, one.feed)]
+        _ask(connection, kind, department, access, reason, feed=feed, problem_ids=mine)
+
+
+def _ask(
+    connection: Connection, kind: RequestKind, department: str, access: ReviewAccess, reason: str, **values: Any
+) -> None:
+    number = attempt(lambda: review_requests.ask(connection, kind, department, access.login, reason, **values))
+    log.info("%s asked for a %s of %s: request %d", access.login, kind, department, number)
+
+
+def _record(connection: Connection, catalog: Catalog, problem_id: int) -> problems.ProblemRecord:
+    found = list(problems.problems(connection, catalog, ProblemFilter(problem_id=problem_id)))
+    if not found:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这条问题数据。")
+    return found[0]

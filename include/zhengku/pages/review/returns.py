@@ -1,0 +1,59 @@
+"""What was returned to departments: a table, one return with its files, and a file of it."""
+
+from fastapi import APIRouter, HTTPException, Request, Response, status
+
+from zhengku import clock
+from zhengku.errors import ConfigurationError
+from zhengku.pages.access import SEE_PROBLEMS
+from zhengku.pages.files import hand_over
+from zhengku.pages.frame import Tab, View, catalog, settings, store
+from zhengku.pages.host import Decider, Reviewer
+from zhengku.pages.query import read_number, read_text
+from zhengku.review import returns
+from zhengku.review.returns import CHANNEL_NAMES, Returns
+
+TAB = Tab("returns", "退回", place=50, right=SEE_PROBLEMS)
+router = APIRouter()
+
+_RETURNS_SHOWN = 100
+
+
+@router.get("/returns")
+def show_returns(request: Request, access: Reviewer) -> Response:
+    """Show the returns, the newest first."""
+    with store(request) as connection:
+        view = View(request, access, TAB)
+        department = read_text(request.query_params, "department")
+        found = returns.returns(connection, department=department, limit=_RETURNS_SHOWN)
+        return view.page("returns.html.j2", returns=found, department=department, today=clock.today())
+
+
+@router.get("/return")
+def show_return(request: Request, access: Reviewer) -> Response:
+    """Show one return: its files, and each time that something of it was handed over."""
+    return_id = read_number(request.query_params, "return")
+    with store(request) as connection:
+        view = View(request, access, TAB)
+        try:
+            made = returns.one_return(connection, return_id or 0)
+        except ConfigurationError:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这份退回单。") from None
+        return view.page(
+            "return.html.j2",
+            made=made,
+            hand_overs=returns.hand_overs(connection, made.return_id),
+            channels=CHANNEL_NAMES,
+            today=clock.today(),
+        )
+
+
+@router.get("/return/file")
+def download_return(request: Request, access: Decider) -> Response:
+    """Hand over a file of a return, unmasked, to be passed on to its department; that is recorded."""
+    return_id = read_number(request.query_params, "return")
+    name = read_text(request.query_params, "file") or ""
+    try:
+        path = Returns(settings(request), catalog(request)).hand_over(return_id or 0, name, access.login)
+    except ConfigurationError:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这个文件。") from None
+    return hand_over(path, name)
