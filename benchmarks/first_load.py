@@ -73,14 +73,14 @@ def plain(url: str) -> str:
 
 
 def ours(*, warm: bool) -> None:
-    """Walk the road in this process and print the seconds of each step and the peak memory, as JSON.
+    """Run the pipeline in this process and print the seconds of each step and the peak memory, as JSON.
 
     A warm process has Great Expectations imported, as Airflow's workers have; a cold one imports it on the way.
     """
     if warm:
         import_module("zhengku.validate.run")
     started = time.perf_counter()
-    road = Pipeline(Settings.load(), warm_up=True)
+    pipeline = Pipeline(Settings.load(), warm_up=True)
     seconds: dict[str, float] = {}
 
     def timed(name: str, step: Callable[..., T], *arguments: object) -> T:
@@ -89,10 +89,10 @@ def ours(*, warm: bool) -> None:
         seconds[name] = time.perf_counter() - begin
         return result
 
-    [batch] = timed("collect", road.collect, "market_supervision", "business_license", f"bench-{time.time_ns()}")
-    timed("stage", road.stage, batch.batch_id)
-    timed("validate", road.validate, batch.batch_id)
-    loaded = timed("load", road.load, batch.batch_id)
+    [batch] = timed("collect", pipeline.collect, "market_supervision", "business_license", f"bench-{time.time_ns()}")
+    timed("stage", pipeline.stage, batch.batch_id)
+    timed("validate", pipeline.validate, batch.batch_id)
+    loaded = timed("load", pipeline.load, batch.batch_id)
     seconds["all"] = time.perf_counter() - started
     print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "counts": loaded.counts()}))
 
@@ -294,12 +294,12 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
         "ZHENGKU_LANDING_URL": str(folder / "landing"),
         "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(folder / "drop"),
     }
-    road = Pipeline(Settings(home=Settings.load().home, environment=environment))
-    [batch] = road.collect("market_supervision", "business_license", "plan")
-    road.validate(batch.batch_id)
+    pipeline = Pipeline(Settings(home=Settings.load().home, environment=environment))
+    [batch] = pipeline.collect("market_supervision", "business_license", "plan")
+    pipeline.validate(batch.batch_id)
     with store_connection(url) as connection:
         batch = batch_by_id(connection, batch.batch_id)
-        table = StoreTable.of(batch, load_catalog(road.settings.catalog_folder).standard_fields("certificate"))
+        table = StoreTable.of(batch, load_catalog(pipeline.settings.catalog_folder).standard_fields("certificate"))
         use_batch_schema(connection, batch.batch_id)
         values = {
             "license_type": batch.license_type,
@@ -319,7 +319,7 @@ def show_plan(url: str, folder: Path, content: Path) -> None:
         for [line] in connection.execute(merge, values).fetchall():
             print(f"    {line}")
         connection.rollback()
-    road.load(batch.batch_id)
+    pipeline.load(batch.batch_id)
 
 
 def show(name: str, values: Sequence[float], unit: str = "s") -> None:

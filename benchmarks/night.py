@@ -77,12 +77,12 @@ def by_steps(folder: Path, rows: int) -> tuple[float, float]:
         used = cpu_seconds([psutil.Process(), *server_processes(postgres)])
         begin = time.monotonic()
         for department in dict.fromkeys(system.department for system in ALL_SYSTEMS):
-            road = Pipeline(Settings(home=project_home(), environment=environment))
+            pipeline = Pipeline(Settings(home=project_home(), environment=environment))
             for system in ALL_SYSTEMS:
                 if system.department == department:
-                    road.collect(department, system.feed, "steps")
-            road.load_run(department, "steps", last_try=False)
-            road.conclude(department, "steps")
+                    pipeline.collect(department, system.feed, "steps")
+            pipeline.load_run(department, "steps", last_try=False)
+            pipeline.conclude(department, "steps")
         wall = time.monotonic() - begin
         used = cpu_seconds([psutil.Process(), *server_processes(postgres)]) - used
         print(f"steps alone: wall {wall:.1f} s, processor {used:.1f} s; {counted(url)}", flush=True)

@@ -29,22 +29,22 @@ def backend_cpu(connection: psycopg.Connection[Any]) -> float:
 
 def collect_and_copy(department: str, feed_id: str) -> tuple[dict[str, float], int, float, float]:
     """Collect, copy, then type; return seconds (`all` without typing), rows, and CPU of both sides without typing."""
-    road = Pipeline(Settings.load())
+    pipeline = Pipeline(Settings.load())
     # The other side has no catalogue to read; the nightly process reads it once, whatever comes.
-    feed = road.catalog.feed(department, feed_id)
+    feed = pipeline.catalog.feed(department, feed_id)
     begin, cpu = time.perf_counter(), time.process_time()
-    [batch] = road.collect(department, feed_id, "bench")
+    [batch] = pipeline.collect(department, feed_id, "bench")
     collected = time.perf_counter()
     if batch.status != "landed" or batch.landing_path is None:
         sys.exit(f"The batch is {batch.status}: {batch.detail}")
-    with store_connection(road.settings.database_url) as connection:
-        with connection.transaction(), road.landing.open(batch.landing_path) as content:
+    with store_connection(pipeline.settings.database_url) as connection:
+        with connection.transaction(), pipeline.landing.open(batch.landing_path) as content:
             staged = copy_rows(connection, batch, feed, content)
         copied, spent = time.perf_counter(), time.process_time() - cpu
         server_cpu = backend_cpu(connection)
         typing = time.perf_counter()
         with connection.transaction():
-            type_rows(connection, batch, feed, road.catalog, staged)
+            type_rows(connection, batch, feed, pipeline.catalog, staged)
         typed = time.perf_counter() - typing
     seconds = {"collect": collected - begin, "copy": copied - collected, "all": copied - begin, "typing apart": typed}
     return seconds, staged.staged, spent, server_cpu

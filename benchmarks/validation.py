@@ -185,9 +185,9 @@ def staged(server: EmbeddedPostgres, folder: Path, rows: int, template: Path | N
         "ZHENGKU_LANDING_URL": str(folder / "landing"),
         "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(folder / "drop"),
     }
-    road = Pipeline(Settings(home=Settings.load().home, environment=environment))
-    [batch] = road.collect("market_supervision", "business_license", "bench")
-    road.stage(batch.batch_id)
+    pipeline = Pipeline(Settings(home=Settings.load().home, environment=environment))
+    [batch] = pipeline.collect("market_supervision", "business_license", "bench")
+    pipeline.stage(batch.batch_id)
     with psycopg.connect(plain(url), autocommit=True) as connection:
         connection.execute(sql.SQL("vacuum analyze {}").format(sql.Identifier(batch_schema(1), "staged_row")))
     yield url

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
-from tests.small_city import write_small_catalog
+from tests.support.small_city import write_small_catalog
 
 from local_stack.postgres import EmbeddedPostgres
 from simulator.business_licenses import credit_code
@@ -151,7 +151,7 @@ class Installation:
     drop: Path
 
     @property
-    def road(self) -> Pipeline:
+    def pipeline(self) -> Pipeline:
         return Pipeline(self.settings)
 
     def deliver(self, name: str, content: str | bytes, *, minutes_ago: float = 60) -> Path:
@@ -168,8 +168,8 @@ class Installation:
     def run(self, run_id: str | None = None, *, again: bool = False) -> list[Batch]:
         """Collect and load everything that lies in the drop, as one run."""
         run_id = run_id or secrets.token_hex(4)
-        batches = self.road.collect("market_supervision", "business_license", run_id, again=again)
-        return [self.road.load(batch.batch_id) for batch in batches]
+        batches = self.pipeline.collect("market_supervision", "business_license", run_id, again=again)
+        return [self.pipeline.load(batch.batch_id) for batch in batches]
 
     def run_one(self, *, again: bool = False) -> Batch:
         [batch] = self.run(again=again)

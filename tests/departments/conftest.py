@@ -3,6 +3,6 @@
 import pytest
 
 # Its checks say what differs, like those of a test.
-pytest.register_assert_rewrite("tests.departments.harness")
+pytest.register_assert_rewrite("tests.support.department_pipeline")
 
-from tests.departments.harness import department_road  # noqa: E402, F401
+from tests.support.department_pipeline import department_pipeline

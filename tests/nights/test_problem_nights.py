@@ -6,8 +6,8 @@ The truth is computed by plain Python in the simulator, from what the department
 from datetime import date, datetime, time
 
 import pytest
-from tests.nights.problem_comparison import differences, problem_ids
-from tests.review import conftest as review
+from tests.support.problem_comparison import differences, problem_ids
+from tests.support import review_installation as review
 
 from simulator.problem_lives import EARLIEST_SINCE_CHANGE, KINDS, Act, Deliveries, ProblemNight, ProblemNights, kinds
 from simulator.problem_truth import PERSON, TOO_EARLY
@@ -56,7 +56,7 @@ def decide(installation: review.ReviewedInstallation, act: Act, ids: dict[int, i
         case "redrive":
             earliest = EARLIEST_SINCE_CHANGE.isoformat()
             installation.change_rule(TOO_EARLY, lambda rule: rule["kwargs"].update(earliest=earliest))
-            redrive(installation.road, *FEED, PERSON, "旧证照颁发日期放宽")
+            redrive(installation.pipeline, *FEED, PERSON, "旧证照颁发日期放宽")
 
 
 def pass_by(installation: review.ReviewedInstallation, night: ProblemNight) -> None:
