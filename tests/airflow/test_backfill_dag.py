@@ -6,22 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.airflow.test_review_dags import call, skipped
+from tests.support.airflow_tasks import call, skipped
 
 from zhengku.catalog import load_catalog
 from zhengku.operations.backfill import backfilled_feeds
 from zhengku_airflow.pools import department_pools
 
 HOME = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def dags():
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(str(HOME / "dags"))
-    assert bag.import_errors == {}
-    return bag.dags
 
 
 def test_every_department_with_months_has_a_task_in_a_pool_of_its_own(dags):

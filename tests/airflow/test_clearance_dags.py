@@ -16,15 +16,6 @@ HOME = Path(__file__).resolve().parents[2]
 DAGS = ("daily_clearance", "daily_clearance_cutoff")
 
 
-@pytest.fixture(scope="module")
-def dags():
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(str(HOME / "dags"))
-    assert bag.import_errors == {}
-    return bag.dags
-
-
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_dag_tells_what_it_does_and_who_is_called(dags, dag_id):
     dag = dags[dag_id]
@@ -108,7 +99,7 @@ plugins, errors = plugins_manager._get_plugins()
 print(json.dumps([[plugin.name for plugin in plugins], errors, sorted(set(sys.modules) - before)]))
 """
     environment = {**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": str(HOME / "plugins"), "ZHENGKU_HOME": str(HOME)}
-    command = [sys.executable, "-c", program, str(HOME / "tests" / "data")]
+    command = [sys.executable, "-c", program, str(HOME / "tests" / "support" / "data")]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=120)
     names, errors, modules = json.loads(done.stdout.splitlines()[-1])
     assert {"zhengku_clearance", "zhengku_review"} <= set(names)

@@ -5,20 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.airflow.test_review_dags import call
+from tests.support.airflow_tasks import call
 
 from zhengku.errors import ConfigurationError
 
 HOME = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def dags():
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(str(HOME / "dags"))
-    assert bag.import_errors == {}
-    return bag.dags
 
 
 def asked(**values: Any) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.clearance.test_notices import Robot, serving
+from tests.support.airflow_tasks import call, skipped
+from tests.support.notice_servers import Robot, serving
 from tests.support.review_installation import ReviewedInstallation
 
 from zhengku.clock import CITY_TIME_ZONE
@@ -20,15 +21,6 @@ DAGS = ("validation_report", "review_requests", "held_batches")
 PERSONAL = ("张某某", "虚构路")
 
 
-@pytest.fixture(scope="module")
-def dags():
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(str(HOME / "dags"))
-    assert bag.import_errors == {}
-    return bag.dags
-
-
 @pytest.fixture
 def reviewed(installation, monkeypatch: pytest.MonkeyPatch) -> ReviewedInstallation:
     """An installation that the tasks find in their environment; no connection is set up."""
@@ -39,23 +31,6 @@ def reviewed(installation, monkeypatch: pytest.MonkeyPatch) -> ReviewedInstallat
     for name in ("SMTP", "WEBHOOK"):
         monkeypatch.delenv(f"AIRFLOW_CONN_ZHENGKU_{name}", raising=False)
     return ReviewedInstallation(installation.settings, installation.drop)
-
-
-def call(dags: Any, dag_id: str, task_id: str, *arguments: Any, **context: Any) -> Any:
-    """Call what a task does, as Airflow does, with as much of its context as it asks for."""
-    from airflow.sdk.definitions._internal.contextmanager import _CURRENT_CONTEXT
-
-    _CURRENT_CONTEXT.append(context)
-    try:
-        return dags[dag_id].get_task(task_id).python_callable(*arguments)
-    finally:
-        _CURRENT_CONTEXT.pop()
-
-
-def skipped() -> Any:
-    from airflow.sdk.exceptions import AirflowSkipException
-
-    return AirflowSkipException
 
 
 # ---- as Airflow sees them

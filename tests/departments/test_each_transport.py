@@ -1,19 +1,15 @@
 """One department of each transport: sample rows in its own words, in the whole pipeline with the shipped catalogue."""
 
 import pytest
-from tests.support.department_pipeline import DepartmentPipeline, Sample, samples
+from tests.support.department_pipeline import DEPARTMENTS, DepartmentPipeline, Sample, samples
 
-DEPARTMENTS = {
-    "tobacco": "file_drop csv",
-    "disabled_persons": "file_drop xlsx",
-    "transport": "http",
-    "housing": "exchange_database",
-}
 SAMPLES = [sample for department in DEPARTMENTS for sample in samples(department)]
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=Sample.title)
-def test_sample_rows_reach_the_store_as_their_file_says(sample: Sample, department_pipeline: DepartmentPipeline) -> None:
+def test_sample_rows_reach_the_store_as_their_file_says(
+    sample: Sample, department_pipeline: DepartmentPipeline
+) -> None:
     department_pipeline.check(sample)
 
 

@@ -6,8 +6,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.department_pipeline import DepartmentPipeline, samples
-from tests.departments.test_each_transport import DEPARTMENTS
+from tests.support.department_pipeline import DEPARTMENTS, DepartmentPipeline, samples
 
 ODD = ["", " ", "NULL", "长期", "2024/2/30", "9" * 40, '"', ",", "a\nb", "\\N", "\t", "１２", "x" * 2000, "{}", "[1"]
 
@@ -35,7 +34,9 @@ def keyed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("department", DEPARTMENTS)
-def test_fuzzed_rows_end_as_loaded_or_quarantined_and_counted(department: str, department_pipeline: DepartmentPipeline) -> None:
+def test_fuzzed_rows_end_as_loaded_or_quarantined_and_counted(
+    department: str, department_pipeline: DepartmentPipeline
+) -> None:
     [sample] = samples(department)
     good = sample.rows[0]
     changes = st.dictionaries(st.sampled_from(sorted(good)), values_of(DEPARTMENTS[department]), max_size=4)

@@ -12,7 +12,7 @@ import pytest
 from tests.support.browser import CHROMIUM, Browser, browsing
 from tests.support.clearance_facts import Store
 from tests.support.clearance_sample import fill
-from tests.integration.clearance.test_notices import Robot, serving
+from tests.support.notice_servers import Robot, serving
 
 from local_stack.airflow import AirflowApi
 from local_stack.cluster import Cluster

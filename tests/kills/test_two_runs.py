@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.support.night_comparison import differences, newest_batch
 from tests.support.city_servers import settings_of, surroundings
+from tests.support.night_comparison import differences, newest_batch
 
 from simulator.city import City
 from simulator.model import Night

@@ -12,20 +12,15 @@ import pytest
 from psycopg import sql
 from tests.integration.load import test_recognised_rows as recognised
 from tests.integration.operations import test_replay as replayed
-from tests.integration.pipeline import test_fields as fields
 from tests.integration.pipeline import test_row_operations as operations
 from tests.integration.pipeline import test_versions as versions
+from tests.support.every_field import walk
 
 from zhengku.catalog import load_catalog
 from zhengku.database import statement, statements_of
 from zhengku.load import store_table
 from zhengku.load.store_table import StoreTable
 from zhengku.settings import project_home
-
-whole = fields.whole
-exchange = operations.exchange
-register = operations.register
-timed_register = replayed.timed_register
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +65,7 @@ def merged_columns() -> list[tuple[str, str]]:
 def test_column_of_the_merge_that_is_switched_off_is_noticed(whole, change, old, new):
     change("load/merge.merge", old, new)
     with pytest.raises(Exception):  # noqa: B017, PT011 - a wrong value, or the database refuses
-        fields.walk(whole)
+        walk(whole)
 
 
 def without(field: str, names: tuple[str, ...]) -> property:
@@ -98,13 +93,13 @@ FIELDS = [
 def test_field_that_the_merge_leaves_out_is_noticed(whole, monkeypatch, field, names):
     monkeypatch.setattr(StoreTable, "names", without(field, names))
     with pytest.raises(Exception):  # noqa: B017, PT011 - a wrong value, or the database refuses
-        fields.walk(whole)
+        walk(whole)
 
 
 def test_whether_a_certificate_is_valid_for_good_is_noticed(whole, monkeypatch):
     monkeypatch.setitem(store_table.OF_CERTIFICATES, "valid_without_end", sql.NULL)
     with pytest.raises(AssertionError):
-        fields.walk(whole)
+        walk(whole)
 
 
 def arguments_of(request, test: Callable[..., None]) -> dict[str, Any]:
@@ -114,7 +109,7 @@ def arguments_of(request, test: Callable[..., None]) -> dict[str, Any]:
 
 
 NEW: list[tuple[str, Callable[..., None]]] = [
-    ("district_delivered", fields.walk),
+    ("district_delivered", walk),
     ("removed_at", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("removal", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("received_hash", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.temporary_database import temporary_database
-from tests.support.night_comparison import differences
 from tests.support.city_servers import settings_of, surroundings
+from tests.support.night_comparison import differences
+from tests.support.temporary_database import temporary_database
 
 from local_stack.city import ALL_SYSTEMS
 from simulator.city import City

@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from tests.support.night_comparison import newest_batch
 from tests.support.city_servers import Surroundings, settings_of, surroundings
+from tests.support.collected_nights import collect_and_load_services
+from tests.support.night_comparison import newest_batch
 from tests.support.service_comparison import differences
-from tests.nights.test_service_nights import collect_and_load
 
 from simulator.faults import Faults
 from simulator.model import HttpPlace
@@ -60,7 +60,7 @@ def collect(collection: Collection, around: Surroundings, pipeline: Pipeline) ->
         if delivery.system.name in collection.down and isinstance(delivery.system.place, HttpPlace)
     }
     around.servers.http.down |= down
-    collect_and_load(collection, pipeline)
+    collect_and_load_services(collection, pipeline)
     around.servers.http.down -= down
     with store(pipeline) as connection:
         # The made-up days lie in the past: the ledger must say that the systems were read then.

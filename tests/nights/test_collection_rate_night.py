@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.city_servers import settings_of, surroundings
-from tests.nights.test_nights import collect_and_load
+from tests.support.collected_nights import collect_and_load
 
 from simulator.certificates import FIRST_ISSUE
 from simulator.city import City

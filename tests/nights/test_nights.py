@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.city_servers import Surroundings, settings_of, surroundings
+from tests.support.collected_nights import collect_and_load
 from tests.support.exchange_servers import mariadb_server
 from tests.support.night_comparison import differences, newest_batch
-from tests.support.city_servers import Surroundings, settings_of, surroundings
 
 from simulator.city import City
 from simulator.faults import KINDS, Faults
@@ -32,14 +33,6 @@ FAULT_RATE = 0.1
 def exchange_servers(server_url: str) -> Iterator[list[str]]:
     with mariadb_server() as mariadb:
         yield [mariadb, server_url]
-
-
-def collect_and_load(pipeline: Pipeline, systems: list[SourceSystem], run_id: str) -> None:
-    for department in dict.fromkeys(system.department for system in systems):
-        for system in systems:
-            if system.department == department:
-                pipeline.collect(department, system.feed, run_id)
-        pipeline.load_run(department, run_id, last_try=False)
 
 
 def walk(night: Night, around: Surroundings, pipeline: Pipeline, systems: list[SourceSystem]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the tests of files' forms share."""
+"""An installation whose department is described otherwise than the shipped catalogue says."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from zhengku.settings import Settings
 
 
-def written(installation: Any, tmp_path: Path, change: Callable[[str], str]) -> None:
-    """Give the installation a catalogue of its own, whose department's file `change` has rewritten."""
+def change_department(installation: Any, tmp_path: Path, change: Callable[[str], str]) -> None:
+    """Give the installation a catalogue of its own in `tmp_path`, its department's file rewritten by `change`."""
     folder = tmp_path / "catalog"
     shutil.copytree(installation.settings.catalog_folder, folder)
     path = folder / "departments" / "market_supervision.yaml"

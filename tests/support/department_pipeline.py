@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pytest
 from openpyxl import Workbook
 from psycopg.rows import dict_row
 
@@ -39,6 +38,14 @@ if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
 Row = Mapping[str, Any]
+
+DEPARTMENTS = {
+    "tobacco": "file_drop csv",
+    "disabled_persons": "file_drop xlsx",
+    "transport": "http",
+    "housing": "exchange_database",
+}
+"""One department of each transport, with the form of its files."""
 
 
 @dataclass(frozen=True)
@@ -194,16 +201,3 @@ class DepartmentPipeline:
 
 def _sorted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: json.dumps(row, ensure_ascii=False, sort_keys=True))
-
-
-@pytest.fixture
-def department_pipeline(tmp_path: Path, database_url: str) -> DepartmentPipeline:
-    """The pipeline with the catalogue of this checkout, or the one that ZHENGKU_CATALOG_DIR names."""
-    catalog = Settings.load().catalog_folder
-    environment = {
-        "ZHENGKU_DATABASE_URL": database_url,
-        "ZHENGKU_LANDING_URL": str(tmp_path / "landing"),
-        "ZHENGKU_REPORT_DIR": str(tmp_path / "reports"),
-        "ZHENGKU_CATALOG_DIR": str(catalog),
-    }
-    return DepartmentPipeline(Settings(home=project_home(), environment=environment))

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import exc
-from tests.support.temporary_database import temporary_database
 
 DEFAULT_MARIADB = "mysql+pymysql://root@127.0.0.1:3306"
 
@@ -144,29 +143,3 @@ def mariadb_database(server: str) -> Iterator[ExchangeServer]:
         yield ExchangeServer(root.url.set(database=name))
     finally:
         root.run(f"drop database {name}")
-
-
-@pytest.fixture(scope="session")
-def mariadb_url() -> Iterator[str]:
-    with mariadb_server() as url:
-        yield url
-
-
-@pytest.fixture
-def mariadb(mariadb_url: str) -> Iterator[ExchangeServer]:
-    with mariadb_database(mariadb_url) as server:
-        yield server
-
-
-@pytest.fixture
-def postgres(server_url: str) -> Iterator[ExchangeServer]:
-    with temporary_database(server_url) as url:
-        yield ExchangeServer(sa.make_url(url))
-
-
-@pytest.fixture(params=["mariadb", "postgres"])
-def exchange_server(request: pytest.FixtureRequest) -> ExchangeServer:
-    """Each of the two in turn."""
-    server = request.getfixturevalue(request.param)
-    assert isinstance(server, ExchangeServer)
-    return server

@@ -1,13 +1,11 @@
-"""An installation whose department sends the whole register each time, or only what is new."""
+"""An installation with what tests of the review ask of it."""
 
 import json
 import shutil
 from collections.abc import Callable
-from datetime import date, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
-import pytest
 from tests.support.installation import Installation
 
 from zhengku.catalog import load_catalog
@@ -53,27 +51,3 @@ class ReviewedInstallation(Installation):
                     path.write_text(json.dumps(suite, ensure_ascii=False), encoding="utf-8")
                     return
         raise AssertionError(f"no rule {rule_id}")
-
-
-@pytest.fixture
-def reviewed(installation: Installation) -> ReviewedInstallation:
-    """An installation whose department sends only what is new."""
-    return ReviewedInstallation(installation.settings, installation.drop)
-
-
-@pytest.fixture
-def register(installation: Installation, tmp_path: Path) -> ReviewedInstallation:
-    """An installation whose department sends the whole register each time."""
-    folder = tmp_path / "catalog"
-    shutil.copytree(installation.settings.catalog_folder, folder)
-    path = folder / "departments" / "market_supervision.yaml"
-    text = path.read_text(encoding="utf-8")
-    whole = text.replace("deliveries: increments", "deliveries: snapshots")
-    assert whole != text
-    path.write_text(whole, encoding="utf-8")
-    environment = {**installation.settings.environment, "ZHENGKU_CATALOG_DIR": str(folder)}
-    return ReviewedInstallation(Settings(home=installation.settings.home, environment=environment), installation.drop)
-
-
-def moment(day: date, hour: int = 10) -> datetime:
-    return datetime(day.year, day.month, day.day, hour, tzinfo=CITY_TIME_ZONE)

@@ -71,3 +71,6 @@ def on_a_port(app: FastAPI) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+SECRETS = ("三丰", "四喜", "199001010")

@@ -1,9 +1,9 @@
 """Lists published in any order, late, again and corrected, against an account of another shape.
 
-`tests.support.clearance_facts.Lists` keeps lists as the product does, one set of rows after the other, and both once had the
-same blind spots: no sequence of its few made a row that a correction or a late list alone had shown. Here nothing is
-kept but a diary, one line for each service on each version that came out; what a row must be is read back out of the
-diary and of the facts, service by service.
+`tests.support.clearance_facts.Lists` keeps lists as the product does, one set of rows after the other, and both once
+had the same blind spots: no sequence of its few made a row that a correction or a late list alone had shown. Here
+nothing is kept but a diary, one line for each service on each version that came out; what a row must be is read back
+out of the diary and of the facts, service by service.
 """
 
 import os

@@ -6,20 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.installation import Installation, license_row
+from tests.support.changed_department import change_department
+from tests.support.changes_feed import row
+from tests.support.installation import Installation
+from tests.support.random_deliveries import delivery
 from tests.support.temporary_database import temporary_database
-from tests.integration.pipeline import test_row_operations as operations
-from tests.integration.pipeline.test_row_operations import row, written
 
 from zhengku.database import statement, statements_of
 from zhengku.settings import Settings
 
 pytestmark = pytest.mark.slow_except(
-    "test_only_what_is_new_or_otherwise_goes_through_the_whole_pipeline", "test_columns_in_another_order_are_the_same_row"
+    "test_only_what_is_new_or_otherwise_goes_through_the_whole_pipeline",
+    "test_columns_in_another_order_are_the_same_row",
 )
 
-exchange = operations.exchange
-register = operations.register
 
 LANDED = ("unchanged", "inserted", "updated", "quarantined", "superseded", "duplicate", "disappeared")
 
@@ -124,7 +124,7 @@ def test_problem_of_a_record_is_settled_by_the_row_that_is_in_the_store(installa
 def test_what_another_configuration_made_of_a_row_says_nothing_and_is_said_anew(installation, tmp_path, make_row):
     installation.deliver_rows("a.csv", make_row(1), make_row(2))
     installation.run_one()
-    written(installation, tmp_path, lambda text: text.replace("title: ", "title: 改名的", 1))
+    change_department(installation, tmp_path, lambda text: text.replace("title: ", "title: 改名的", 1))
     installation.deliver_rows("b.csv", make_row(2), make_row(1), minutes_ago=5)
     batch = installation.run_one()
     assert (batch.recognised, batch.unchanged) == (0, 2)
@@ -215,28 +215,6 @@ def test_older_delivery_that_came_to_wait_meanwhile_sends_the_batch_through_the_
     assert pipeline.load(older).superseded == 1
 
 
-def delivery(rng: random.Random, number: int) -> list[str]:
-    """Rows of a made-up night: most as ever, some changed, wrong, written otherwise, twice, or left out."""
-    rows = []
-    for n in range(12):
-        if rng.random() < 0.15:
-            continue
-        for _ in range(2 if rng.random() < 0.1 else 1):
-            values = {}
-            kind = rng.random()
-            if kind < 0.12:
-                values["企业名称"] = f"鄂州市虚构改名{rng.randrange(3)}有限公司"
-            elif kind < 0.2:
-                values["企业名称"] = ""
-            elif kind < 0.3:
-                values["企业类型"] = "有限责任公司　 "
-            elif kind < 0.4:
-                values["地区"] = "武汉"
-            rows.append(license_row(n, **values))
-    rng.shuffle(rows)
-    return [*rows, license_row(100 + number)]
-
-
 @pytest.fixture
 def without_recognition(monkeypatch) -> Callable[[], None]:
     """Switch the recognition off: every row goes through the whole pipeline."""
@@ -288,7 +266,9 @@ def test_recognition_changes_nothing_but_the_work(
     installation, tmp_path, server_url, template_database, without_recognition, form, seed
 ):
     if form == "snapshots":
-        written(installation, tmp_path, lambda text: text.replace("deliveries: increments", "deliveries: snapshots"))
+        change_department(
+            installation, tmp_path, lambda text: text.replace("deliveries: increments", "deliveries: snapshots")
+        )
     with_it = life(installation, seed)
     assert installation.recognised >= 10
     for path in installation.drop.iterdir():

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.command_line import zhengku
-from tests.integration.pipeline import test_exchange_database as exchange
 
 from simulator.business_licenses import credit_code
 from zhengku.catalog import load_catalog
@@ -21,33 +20,31 @@ from zhengku.review.decisions import reject
 from zhengku.review.night import NightReports
 
 if TYPE_CHECKING:
-    from tests.integration.pipeline.test_exchange_database import ExchangePipeline
+    from tests.support.exchange_pipeline import ExchangePipeline
 
-pytest_plugins = ["tests.support.exchange_servers"]
 pytestmark = pytest.mark.slow_except(
     "test_rows_at_the_border_of_two_months_are_there_once",
     "test_older_month_undoes_nothing_of_a_newer_one",
     "test_months_and_windows",
 )
 
-pipeline = exchange.pipeline
 
 DEPARTMENT = "market_supervision"
 MARCH, APRIL, MAY = date(2024, 3, 1), date(2024, 4, 1), date(2024, 5, 1)
 
 
-def backfill(pipeline: "ExchangePipeline", month: date, run_id: str = "back", *, again: bool = False):
-    [done] = backfill_month(pipeline.installation.pipeline, DEPARTMENT, month, run_id, again=again)
+def backfill(exchange_pipeline: "ExchangePipeline", month: date, run_id: str = "back", *, again: bool = False):
+    [done] = backfill_month(exchange_pipeline.installation.pipeline, DEPARTMENT, month, run_id, again=again)
     return done
 
 
-def contents(pipeline: "ExchangePipeline") -> list[tuple[Any, ...]]:
-    return pipeline.installation.query(
+def contents(exchange_pipeline: "ExchangePipeline") -> list[tuple[Any, ...]]:
+    return exchange_pipeline.installation.query(
         "select record_key, holder, version_at, removal, removed_at from store.certificate order by record_key"
     )
 
 
-def test_rows_at_the_border_of_two_months_are_there_once(pipeline):
+def test_rows_at_the_border_of_two_months_are_there_once(exchange_pipeline):
     moments = [
         datetime(2024, 3, 31, 23, 59, 59),
         datetime(2024, 4, 1),
@@ -56,32 +53,32 @@ def test_rows_at_the_border_of_two_months_are_there_once(pipeline):
         datetime(2024, 5, 1),
     ]
     for number, moment in enumerate(moments):
-        pipeline.write("I", number, moment)
-    april = backfill(pipeline, APRIL)
+        exchange_pipeline.write("I", number, moment)
+    april = backfill(exchange_pipeline, APRIL)
     assert (april.state, april.batches, april.quarantined) == ("done", 1, 0)
     # The instant at which the next month begins is read for both.
     assert (april.fetched, april.written) == (4, 4)
-    assert (backfill(pipeline, MARCH).written, backfill(pipeline, MAY).written) == (1, 0)
-    assert len(contents(pipeline)) == 5
-    assert pipeline.watermark() == []
-    assert pipeline.installation.query("select count(*) from store.certificate_history") == [(0,)]
+    assert (backfill(exchange_pipeline, MARCH).written, backfill(exchange_pipeline, MAY).written) == (1, 0)
+    assert len(contents(exchange_pipeline)) == 5
+    assert exchange_pipeline.watermark() == []
+    assert exchange_pipeline.installation.query("select count(*) from store.certificate_history") == [(0,)]
 
 
-def test_older_month_undoes_nothing_of_a_newer_one(pipeline):
-    pipeline.write("I", 1, datetime(2024, 3, 5))
-    pipeline.write("U", 1, datetime(2024, 4, 5), "鄂州市虚构改名有限公司")
-    pipeline.write("I", 2, datetime(2024, 3, 6))
-    pipeline.write("D", 2, datetime(2024, 4, 6))
-    backfill(pipeline, APRIL)
-    before = contents(pipeline)
-    march = backfill(pipeline, MARCH)
+def test_older_month_undoes_nothing_of_a_newer_one(exchange_pipeline):
+    exchange_pipeline.write("I", 1, datetime(2024, 3, 5))
+    exchange_pipeline.write("U", 1, datetime(2024, 4, 5), "鄂州市虚构改名有限公司")
+    exchange_pipeline.write("I", 2, datetime(2024, 3, 6))
+    exchange_pipeline.write("D", 2, datetime(2024, 4, 6))
+    backfill(exchange_pipeline, APRIL)
+    before = contents(exchange_pipeline)
+    march = backfill(exchange_pipeline, MARCH)
     assert (march.fetched, march.written) == (2, 0)
-    assert contents(pipeline) == before
+    assert contents(exchange_pipeline) == before
     assert [row[3] for row in before] == [None, "deleted"]
 
 
 @pytest.mark.parametrize("order", ["before", "after", "between"])
-def test_nights_and_months_in_any_order_make_the_same_store(pipeline, order):
+def test_nights_and_months_in_any_order_make_the_same_store(exchange_pipeline, order):
     rng = random.Random(order)
     alive: set[int] = set()
     truth: dict[str, str | None] = {}
@@ -90,14 +87,14 @@ def test_nights_and_months_in_any_order_make_the_same_store(pipeline, order):
         if alive and rng.random() < 0.5:
             which = rng.choice(sorted(alive))
             if rng.random() < 0.3:
-                pipeline.write("D", which, moment)
+                exchange_pipeline.write("D", which, moment)
                 alive.discard(which)
                 truth[credit_code(which)] = None
             else:
-                pipeline.write("U", which, moment, f"鄂州市虚构改名{number}有限公司")
+                exchange_pipeline.write("U", which, moment, f"鄂州市虚构改名{number}有限公司")
                 truth[credit_code(which)] = f"鄂州市虚构改名{number}有限公司"
         else:
-            pipeline.write("I", number, moment)
+            exchange_pipeline.write("I", number, moment)
             alive.add(number)
             truth[credit_code(number)] = f"鄂州市虚构第{number}号商贸有限公司"
     steps: list[Any] = [MARCH, APRIL, MAY]
@@ -105,26 +102,26 @@ def test_nights_and_months_in_any_order_make_the_same_store(pipeline, order):
     steps.insert({"before": 0, "after": 3, "between": 1}[order], "night")
     for step in steps:
         if step == "night":
-            pipeline.run()
+            exchange_pipeline.run()
         else:
-            backfill(pipeline, step)
+            backfill(exchange_pipeline, step)
     # What a deleted record was called depends on whether it was known before its delete came.
-    assert {key: None if removal else holder for key, holder, _, removal, _ in contents(pipeline)} == truth
+    assert {key: None if removal else holder for key, holder, _, removal, _ in contents(exchange_pipeline)} == truth
     newest = max(moments)
-    assert [row[0] for row in pipeline.watermark()] == [f"{newest:%Y-%m-%d %H:%M}"]
+    assert [row[0] for row in exchange_pipeline.watermark()] == [f"{newest:%Y-%m-%d %H:%M}"]
     # A night after all of it finds nothing new.
-    assert pipeline.run().written == 0
+    assert exchange_pipeline.run().written == 0
 
 
-def test_month_that_is_done_is_not_read_again_unless_asked(pipeline):
-    pipeline.write("I", 1, datetime(2024, 3, 5))
-    first = backfill(pipeline, MARCH)
-    pipeline.write("I", 2, datetime(2024, 3, 6))
-    assert backfill(pipeline, MARCH, "other") == first
-    again = backfill(pipeline, MARCH, "third", again=True)
+def test_month_that_is_done_is_not_read_again_unless_asked(exchange_pipeline):
+    exchange_pipeline.write("I", 1, datetime(2024, 3, 5))
+    first = backfill(exchange_pipeline, MARCH)
+    exchange_pipeline.write("I", 2, datetime(2024, 3, 6))
+    assert backfill(exchange_pipeline, MARCH, "other") == first
+    again = backfill(exchange_pipeline, MARCH, "third", again=True)
     assert (again.run_id, again.fetched, again.written) == ("third", 2, 1)
     # What was read before is recognised.
-    [recognised] = pipeline.installation.query("select recognised from ledger.batch where run_id = 'third'")
+    [recognised] = exchange_pipeline.installation.query("select recognised from ledger.batch where run_id = 'third'")
     assert recognised == (1,)
 
 
@@ -137,9 +134,9 @@ def test_month_that_is_done_is_not_read_again_unless_asked(pipeline):
     ],
 )
 @pytest.mark.parametrize("run_id", ["back", "other"])
-def test_month_that_was_killed_goes_on_without_hole_or_double(pipeline, monkeypatch, step, run_id):
+def test_month_that_was_killed_goes_on_without_hole_or_double(exchange_pipeline, monkeypatch, step, run_id):
     for number in range(5):
-        pipeline.write("I", number, datetime(2024, 3, 5 + number))
+        exchange_pipeline.write("I", number, datetime(2024, 3, 5 + number))
     calls = {"stage": 1, "load": 1, "statement": 4}[step.rpartition(".")[2]]
 
     def killed(*arguments: Any, **named: Any) -> Any:
@@ -155,84 +152,90 @@ def test_month_that_was_killed_goes_on_without_hole_or_double(pipeline, monkeypa
         real = getattr(holder, name)
         patch.setattr(step, killed)
         with pytest.raises(KeyboardInterrupt):
-            backfill(pipeline, MARCH)
-    with store_connection(pipeline.installation.settings.database_url) as connection:
+            backfill(exchange_pipeline, MARCH)
+    with store_connection(exchange_pipeline.installation.settings.database_url) as connection:
         [left] = progress(connection)
     assert (left.state, left.finished_at) == ("running", None)
-    done = backfill(pipeline, MARCH, run_id)
+    done = backfill(exchange_pipeline, MARCH, run_id)
     assert done.state == "done"
-    assert len(contents(pipeline)) == 5
-    assert pipeline.installation.query("select max(version_no) from store.certificate") == [(1,)]
-    assert pipeline.installation.query("select count(*) from ledger.batch where status <> 'loaded'") == [(0,)]
+    assert len(contents(exchange_pipeline)) == 5
+    assert exchange_pipeline.installation.query("select max(version_no) from store.certificate") == [(1,)]
+    assert exchange_pipeline.installation.query("select count(*) from ledger.batch where status <> 'loaded'") == [(0,)]
 
 
-def test_night_does_not_take_up_what_a_backfill_left(pipeline, monkeypatch):
-    pipeline.write("I", 1, datetime(2024, 3, 5))
+def test_night_does_not_take_up_what_a_backfill_left(exchange_pipeline, monkeypatch):
+    exchange_pipeline.write("I", 1, datetime(2024, 3, 5))
     with monkeypatch.context() as patch:
         patch.setattr("zhengku.pipeline.pipeline.Pipeline.stage", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            backfill(pipeline, MARCH)
-    pipeline.write("I", 2, datetime(2024, 5, 5))
-    night = pipeline.run()
+            backfill(exchange_pipeline, MARCH)
+    exchange_pipeline.write("I", 2, datetime(2024, 5, 5))
+    night = exchange_pipeline.run()
     assert (night.origin, night.backfill_month, night.inserted) == ("delivery", None, 2)
-    assert pipeline.installation.query("select origin, status from ledger.batch order by batch_id") == [
+    assert exchange_pipeline.installation.query("select origin, status from ledger.batch order by batch_id") == [
         ("backfill", "landed"),
         ("delivery", "loaded"),
     ]
 
 
-def test_source_that_is_down_is_a_month_that_failed_and_then_goes_on(pipeline):
-    pipeline.write("I", 1, datetime(2024, 3, 5))
-    pipeline.server.run("rename table license to moved")
+def test_source_that_is_down_is_a_month_that_failed_and_then_goes_on(exchange_pipeline):
+    exchange_pipeline.write("I", 1, datetime(2024, 3, 5))
+    exchange_pipeline.server.run("rename table license to moved")
     with pytest.raises(BackfillIncomplete, match="2024-03: 1 of 1 feeds are not done: business_license: failed"):
-        backfill(pipeline, MARCH)
-    with store_connection(pipeline.installation.settings.database_url) as connection:
+        backfill(exchange_pipeline, MARCH)
+    with store_connection(exchange_pipeline.installation.settings.database_url) as connection:
         [failed] = progress(connection, DEPARTMENT)
     assert (failed.state, failed.fetched) == ("failed", 0)
     assert failed.detail
-    pipeline.server.run("rename table moved to license")
-    assert backfill(pipeline, MARCH).state == "done"
+    exchange_pipeline.server.run("rename table moved to license")
+    assert backfill(exchange_pipeline, MARCH).state == "done"
 
 
 @pytest.mark.slow
-def test_month_whose_batch_is_held_says_so_until_it_is_released(pipeline):
+def test_month_whose_batch_is_held_says_so_until_it_is_released(exchange_pipeline):
     for number in range(400):
-        pipeline.write("I", number, datetime(2024, 3, 5), name=" " if number % 2 else "")
+        exchange_pipeline.write("I", number, datetime(2024, 3, 5), name=" " if number % 2 else "")
     with pytest.raises(BackfillIncomplete, match="held: batch 1 is held"):
-        backfill(pipeline, MARCH)
-    assert contents(pipeline) == []
+        backfill(exchange_pipeline, MARCH)
+    assert contents(exchange_pipeline) == []
     # Started again it is not read once more: one batch waits for one decision.
     with pytest.raises(BackfillIncomplete, match=r"held: batch 1 is held.*zhengku release"):
-        backfill(pipeline, MARCH, "second", again=True)
-    pipeline.installation.pipeline.release(1, "虚构甲", "核实无误")
-    done = backfill(pipeline, MARCH, "third")
+        backfill(exchange_pipeline, MARCH, "second", again=True)
+    exchange_pipeline.installation.pipeline.release(1, "虚构甲", "核实无误")
+    done = backfill(exchange_pipeline, MARCH, "third")
     assert (done.state, done.run_id, done.written) == ("done", "back", 200)
-    assert len(contents(pipeline)) == 200
-    assert pipeline.installation.query("select batch_id, status from ledger.batch") == [(1, "loaded")]
+    assert len(contents(exchange_pipeline)) == 200
+    assert exchange_pipeline.installation.query("select batch_id, status from ledger.batch") == [(1, "loaded")]
 
 
 @pytest.mark.slow
-def test_month_whose_held_batch_was_given_back_is_read_anew(pipeline):
+def test_month_whose_held_batch_was_given_back_is_read_anew(exchange_pipeline):
     for number in range(400):
-        pipeline.write("I", number, datetime(2024, 3, 5), name=" " if number % 2 else "")
+        exchange_pipeline.write("I", number, datetime(2024, 3, 5), name=" " if number % 2 else "")
     with pytest.raises(BackfillIncomplete, match="held: batch 1 is held"):
-        backfill(pipeline, MARCH)
-    reject(pipeline.installation.settings, pipeline.installation.pipeline.catalog, 1, "虚构甲", "名称为空")
+        backfill(exchange_pipeline, MARCH)
+    reject(
+        exchange_pipeline.installation.settings,
+        exchange_pipeline.installation.pipeline.catalog,
+        1,
+        "虚构甲",
+        "名称为空",
+    )
     with pytest.raises(BackfillIncomplete, match="held: batch 2 is held"):
-        backfill(pipeline, MARCH, "second")
-    assert pipeline.installation.query("select status, run_id from ledger.batch order by batch_id") == [
+        backfill(exchange_pipeline, MARCH, "second")
+    assert exchange_pipeline.installation.query("select status, run_id from ledger.batch order by batch_id") == [
         ("rejected", "back"),
         ("held", "second"),
     ]
 
 
-def test_backfill_is_no_nights_delivery(pipeline):
-    pipeline.write("I", 1, datetime(2024, 3, 5))
-    backfill(pipeline, MARCH)
-    with store_connection(pipeline.installation.settings.database_url) as connection:
-        night = NightReports(pipeline.installation.settings, pipeline.installation.pipeline.catalog).figures(
-            connection, datetime.now(tz=CITY_TIME_ZONE).date()
-        )
+def test_backfill_is_no_nights_delivery(exchange_pipeline):
+    exchange_pipeline.write("I", 1, datetime(2024, 3, 5))
+    backfill(exchange_pipeline, MARCH)
+    with store_connection(exchange_pipeline.installation.settings.database_url) as connection:
+        night = NightReports(
+            exchange_pipeline.installation.settings, exchange_pipeline.installation.pipeline.catalog
+        ).figures(connection, datetime.now(tz=CITY_TIME_ZONE).date())
     assert night.total("fetched") == 0
 
 
@@ -259,10 +262,10 @@ def test_months_and_windows():
             month_of(wrong)
 
 
-def test_by_the_command_line_without_airflow(pipeline):
-    pipeline.write("I", 1, datetime(2024, 3, 5))
-    pipeline.write("I", 2, datetime(2024, 4, 5))
-    environment = dict(pipeline.installation.settings.environment)
+def test_by_the_command_line_without_airflow(exchange_pipeline):
+    exchange_pipeline.write("I", 1, datetime(2024, 3, 5))
+    exchange_pipeline.write("I", 2, datetime(2024, 4, 5))
+    environment = dict(exchange_pipeline.installation.settings.environment)
     months = ("--from", "2024-03", "--to", "2024-04")
     done = zhengku(environment, "backfill", "run", *months, "--here")
     assert (done.returncode, done.stderr) == (0, "")

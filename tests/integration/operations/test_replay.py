@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 from psycopg import sql
+from tests.support.changed_department import change_department
+from tests.support.changes_feed import row
 from tests.support.command_line import zhengku
-from tests.integration.pipeline import test_row_operations as operations
-from tests.integration.pipeline.test_row_operations import row, written
 
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingDamaged
@@ -15,9 +15,6 @@ from zhengku.operations.replay import replay, replayable
 pytestmark = pytest.mark.slow_except(
     "test_all_that_was_landed_makes_the_same_store_again", "test_what_a_person_gave_back_is_not_replayed"
 )
-
-exchange = operations.exchange
-register = operations.register
 
 
 def replayed(installation, *batch_ids: int, run_id: str | None = None):
@@ -55,13 +52,13 @@ def test_replay_over_what_is_loaded_changes_nothing(installation, make_row):
 
 def test_mended_mapping_reaches_what_is_still_the_newest_and_nothing_else(installation, tmp_path, make_row):
     narrow = ("issue_date: {column: 注册日期}", "issue_date: {column: 注册日期, date_forms: [iso]}")
-    written(installation, tmp_path / "narrow", lambda text: text.replace(*narrow))
+    change_department(installation, tmp_path / "narrow", lambda text: text.replace(*narrow))
     installation.deliver_rows("a.csv", make_row(1), make_row(2), make_row(3, 注册日期="20200501"))
     first = installation.run_one()
     assert first.quarantined == 1
     installation.deliver_rows("b.csv", make_row(1, 企业名称="鄂州市虚构改名有限公司"), minutes_ago=5)
     second = installation.run_one()
-    written(
+    change_department(
         installation,
         tmp_path,
         lambda text: text.replace(", date_forms: [iso]", "").replace(
@@ -131,13 +128,6 @@ def gone_since(installation) -> dict[str, int | None]:
 
 def name(number: int) -> str:
     return f"鄂州市虚构第{number:04d}号商贸有限公司"
-
-
-@pytest.fixture
-def timed_register(exchange, tmp_path) -> object:
-    """A feed whose every delivery is the whole register, of rows that say when they were changed."""
-    written(exchange, tmp_path / "timed", lambda text: text.replace("deliveries: increments", "deliveries: snapshots"))
-    return exchange
 
 
 def test_older_register_brings_nothing_back_that_a_newer_one_no_longer_held(register, make_row):
@@ -345,7 +335,7 @@ def test_rejected_delivery_is_loaded_once_the_mapping_is_mended(installation, tm
     installation.deliver("a.csv", f"{header.replace('企业名称', '名称')}\n{make_row(1)}\n")
     rejected = installation.run_one()
     assert rejected.status == "rejected"
-    written(installation, tmp_path, lambda text: text.replace("{column: 企业名称}", "{column: 名称}"))
+    change_department(installation, tmp_path, lambda text: text.replace("{column: 企业名称}", "{column: 名称}"))
     [again] = replayed(installation, rejected.batch_id)
     assert (again.status, again.inserted) == ("loaded", 1)
 

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 from psycopg import sql
+from tests.support.changes_feed import row
 from tests.support.command_line import zhengku
 from tests.support.installation import Installation
-from tests.integration.pipeline import test_row_operations as operations
-from tests.integration.load.test_recognised_rows import delivery
-from tests.integration.pipeline.test_row_operations import row
+from tests.support.random_deliveries import delivery
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
@@ -21,8 +20,6 @@ pytestmark = pytest.mark.slow_except(
     "test_one_certificate_of_many_is_looked_up_by_its_key", "test_functions_have_every_column_of_every_data_set"
 )
 
-exchange = operations.exchange
-register = operations.register
 
 COMPARED = (
     "license_type, record_key, holder, district, issue_date, extension, version_at, version_no, row_hash, department,"

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.browser import CHROMIUM, Browser, browsing
-from tests.support.review_pages import ROOT, on_a_port, served
-from tests.integration.pages.test_review_pages import SECRETS
+from tests.support.review_pages import ROOT, SECRETS, on_a_port, served
 
 from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from tests.support.review_pages import ROOT, served
+from tests.support.review_pages import ROOT, SECRETS, served
 
 from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
@@ -44,7 +44,6 @@ POSTS = {
     "notify": {"entry": "2026-0001"},
 }
 NO_BUSINESS = "12420700MA4X000069"
-SECRETS = ("三丰", "四喜", "199001010")
 
 
 @pytest.fixture

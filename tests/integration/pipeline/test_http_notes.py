@@ -7,12 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.changed_department import change_department
+from tests.support.http_interface import Interface, Reply, Request, envelope
 from tests.support.installation import HEADER, license_row
-from tests.integration.transports.test_http import Interface, Reply, Request, envelope, serving
-from tests.support.changed_department import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.installation import Installation
@@ -47,12 +46,6 @@ def row(number: int, **more: Any) -> dict[str, Any]:
 ROWS = [row(number) for number in range(1, 7)]
 
 
-@pytest.fixture
-def interface() -> Iterator[Interface]:
-    with serving() as server:
-        yield server
-
-
 def read_from(
     installation: Installation, tmp_path: Path, interface: Interface, paging: str = "{kind: number, size: 3}"
 ) -> None:
@@ -63,7 +56,7 @@ def read_from(
         return text[:begin] + TRANSPORT.replace("PAGING", paging) + text[end:]
 
     installation.settings.environment["ZHENGKU_CONN_OFFICE"] = interface.address
-    written(installation, tmp_path, change)
+    change_department(installation, tmp_path, change)
 
 
 def by_number(rows: list[dict[str, Any]], size: int = 3) -> Any:

@@ -1,7 +1,7 @@
 """Any step may die and be repeated, at any instruction, and the store ends the same.
 
-A forked child runs the pipeline and kills itself (SIGKILL) before its n-th statement, COPY block or commit; then the same
-run is repeated, as Airflow repeats a task.
+A forked child runs the pipeline and kills itself (SIGKILL) before its n-th statement, COPY block or commit; then the
+same run is repeated, as Airflow repeats a task.
 """
 
 import os
@@ -165,7 +165,16 @@ def test_every_step_can_be_asked_for_twice(delivered):
     [batch] = pipeline.collect("market_supervision", "business_license", "night")
     [again] = pipeline.collect("market_supervision", "business_license", "night")
     assert again.batch_id == batch.batch_id
-    for step in (pipeline.stage, pipeline.stage, pipeline.validate, pipeline.validate, pipeline.stage, pipeline.load, pipeline.load, pipeline.validate):
+    for step in (
+        pipeline.stage,
+        pipeline.stage,
+        pipeline.validate,
+        pipeline.validate,
+        pipeline.stage,
+        pipeline.load,
+        pipeline.load,
+        pipeline.validate,
+    ):
         step(batch.batch_id)
     check_end(delivered)
 

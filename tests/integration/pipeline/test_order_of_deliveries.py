@@ -1,8 +1,8 @@
 """Whatever the order in which deliveries are loaded, released, replayed and redriven, the store says what they said.
 
-Random lives of one feed: registers or increments that come, are held, are released late, go through the pipeline again alone or by
-period, and wrong rows that are redriven. In the end the store is that of a fresh installation to which the same
-deliveries came one after another, and no certificate's history tells of anything that this one's does not; of
+Random lives of one feed: registers or increments that come, are held, are released late, go through the pipeline again
+alone or by period, and wrong rows that are redriven. In the end the store is that of a fresh installation to which
+the same deliveries came one after another, and no certificate's history tells of anything that this one's does not; of
 increments with times, of anything that no delivery said.
 """
 
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.changed_department import change_department
+from tests.support.changes_feed import COLUMNS
 from tests.support.installation import HEADER, Installation, license_row
 from tests.support.temporary_database import temporary_database
-from tests.integration.pipeline.test_row_operations import COLUMNS, written
 
 from zhengku.database import store_connection
 from zhengku.load.merge import hold
@@ -204,7 +205,7 @@ def test_store_is_that_of_the_deliveries_in_the_order_in_which_they_were_true(
         return text
 
     if is_whole or has_times:
-        written(installation, tmp_path, change)
+        change_department(installation, tmp_path, change)
     for place, each in enumerate([seed] if isinstance(seed, int) else seed):
         folder = tmp_path / f"seed{place}"
         with (

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.integration.pipeline.test_row_operations import written
+from tests.support.changed_department import change_department
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def rewrite(tmp_path: Path, old: str, new: str) -> None:
 @pytest.fixture(params=["increments", "snapshots"])
 def rejected(request, installation, tmp_path, make_row, header):
     """A file was rejected for a column that our mapping called by another name; a later one was loaded."""
-    written(installation, tmp_path, lambda text: text.replace("settle_seconds: 5", "settle_seconds: 4"))
+    change_department(installation, tmp_path, lambda text: text.replace("settle_seconds: 5", "settle_seconds: 4"))
     rewrite(tmp_path, "deliveries: increments", f"deliveries: {request.param}")
     installation.deliver("a.csv", renamed(header, make_row(1), make_row(2)))
     assert installation.run_one().rule_id == "file.missing_column"

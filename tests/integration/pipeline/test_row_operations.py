@@ -2,64 +2,16 @@
 
 import os
 import re
-import shutil
 import time
 
 import pytest
 from psycopg import sql
+from tests.support.changed_department import change_department
+from tests.support.changes_feed import row
 
 from zhengku.database import statement, store_connection, use_batch_schema
 from zhengku.ledger import batch_by_id
 from zhengku.load.store_table import StoreTable
-from zhengku.settings import Settings
-
-COLUMNS = "操作,更新时间"
-
-
-def written(installation, tmp_path, change) -> None:
-    """Give the installation a catalogue of its own, whose department's file `change` has rewritten."""
-    folder = tmp_path / "catalog"
-    shutil.copytree(installation.settings.catalog_folder, folder)
-    for path in (folder / "departments").glob("*.yaml"):
-        if path.stem != "market_supervision":
-            path.unlink()
-    path = folder / "departments" / "market_supervision.yaml"
-    before = path.read_text(encoding="utf-8")
-    # A replacement that finds nothing would test the shipped feed.
-    assert change(before) != before
-    path.write_text(change(before), encoding="utf-8")
-    environment = {**installation.settings.environment, "ZHENGKU_CATALOG_DIR": str(folder)}
-    installation.settings = Settings(home=installation.settings.home, environment=environment)
-
-
-@pytest.fixture
-def exchange(installation, tmp_path, header) -> object:
-    """A feed whose rows say what happened to them, and when."""
-
-    def change(text: str) -> str:
-        text = text.replace("    version: delivery ", "    version: source_updated_at ")
-        text = text.replace("    fields:\n", "    operation: {column: 操作}\n    fields:\n", 1)
-        text = text.replace(
-            "      district: {column: 地区}",
-            "      district: {column: 地区}\n      source_updated_at: {column: 更新时间}",
-        )
-        return text.replace("      - source_updated_at\n", "")
-
-    written(installation, tmp_path, change)
-    minutes = iter(range(900, 0, -10))
-
-    def deliver(*rows: str):
-        name = f"{next(minutes)}.csv"
-        content = "\n".join([f"{header},{COLUMNS}", *rows]) + "\n"
-        installation.deliver(name, content, minutes_ago=int(name[:-4]))
-        return installation.run_one()
-
-    installation.deliver_operations = deliver
-    return installation
-
-
-def row(make_row, number: int, operation: str, at: str, **values: str) -> str:
-    return f"{make_row(number, **values)},{operation},2024-05-0{at}"
 
 
 def removals(installation) -> list[tuple[object, ...]]:
@@ -102,7 +54,7 @@ def test_newer_delete_outlives_a_change_that_was_made_before_it(exchange, make_r
 
 
 def test_delete_without_a_time_that_comes_again_is_unchanged(installation, tmp_path, make_row, header):
-    written(
+    change_department(
         installation,
         tmp_path,
         lambda text: text.replace("    fields:\n", "    operation: {column: 操作}\n    fields:\n", 1),
@@ -227,13 +179,6 @@ def test_problem_of_a_certificate_that_is_deleted_is_closed(exchange, make_row):
     exchange.deliver_operations(row(make_row, 1, "I", "1 08:00", 企业名称=""))
     exchange.deliver_operations(row(make_row, 1, "D", "2 08:00"))
     assert exchange.query("select status from quarantine.problem_row") == [("closed",)]
-
-
-@pytest.fixture
-def register(installation, tmp_path) -> object:
-    """A feed whose every delivery is the whole register."""
-    written(installation, tmp_path, lambda text: text.replace("deliveries: increments", "deliveries: snapshots"))
-    return installation
 
 
 def test_certificate_that_a_whole_register_no_longer_holds_is_marked(register, make_row):

@@ -148,7 +148,9 @@ def test_person_can_reject_a_batch_whose_step_hangs(installation, make_row, monk
     worker = threading.Thread(target=work)
     worker.start()
     assert hangs.wait(60)
-    rejected = decisions.reject(installation.settings, installation.pipeline.catalog, batch.batch_id, "工程师", "卡住了")
+    rejected = decisions.reject(
+        installation.settings, installation.pipeline.catalog, batch.batch_id, "工程师", "卡住了"
+    )
     go_on.set()
     worker.join()
     assert rejected.status == "rejected"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from psycopg import sql
-from tests.integration.pipeline.test_fields import KEY, VERSIONS, deliver, whole  # noqa: F401
+from tests.support.every_field import KEY, VERSIONS, deliver
 from tests.support.schema_at_revision import at_revision
 
 from zhengku.database import upgrade
@@ -25,7 +25,7 @@ def version(end: str, at: str) -> dict[str, str]:
     return VERSIONS[0] | {"valid_to": end, "validity": "", "source_updated_at": f"2024-05-0{at} 08:00:00"}
 
 
-def test_for_good_and_not_told_are_versions_of_their_own_now_and_as_it_was(whole):  # noqa: F811
+def test_for_good_and_not_told_are_versions_of_their_own_now_and_as_it_was(whole):
     deliver(whole, "1.csv", "I", version("", "1"), 60)
     assert ends(whole) == [(1, None, False)]
     known_at = datetime.now(UTC)
@@ -52,7 +52,7 @@ def test_for_good_and_not_told_are_versions_of_their_own_now_and_as_it_was(whole
     assert stood == [(True,)]
 
 
-def test_what_was_stored_before_is_set_right_when_it_comes_again(whole):  # noqa: F811
+def test_what_was_stored_before_is_set_right_when_it_comes_again(whole):
     deliver(whole, "1.csv", "I", version("", "1"), 60)
     stored_before = "update store.certificate set valid_without_end = null, received_hash = 0"
     whole.query(stored_before)
@@ -69,7 +69,7 @@ def problems(installation) -> list[tuple[object, ...]]:
     return installation.query("select record_key, rules, reasons from quarantine.problem_row order by problem_id")
 
 
-def test_rounded_number_is_quarantined_for_that_alone_and_is_no_key(whole):  # noqa: F811
+def test_rounded_number_is_quarantined_for_that_alone_and_is_no_key(whole):
     deliver(whole, "1.csv", "I", VERSIONS[0], 60)
     batch = deliver(whole, "2.csv", "U", VERSIONS[0] | {"service_item_code": "4.20703E+17"}, 50)
     assert (batch.quarantined, batch.updated) == (1, 0)
@@ -82,7 +82,7 @@ def test_rounded_number_is_quarantined_for_that_alone_and_is_no_key(whole):  # n
     assert [(key, rules) for key, rules, _ in problems(whole)][1:] == [(None, ["certificate.codes.exact"])]
 
 
-def test_zero_update_time_is_a_row_without_a_time(whole):  # noqa: F811
+def test_zero_update_time_is_a_row_without_a_time(whole):
     batch = deliver(whole, "1.csv", "I", VERSIONS[0] | {"source_updated_at": "0000-00-00 00:00:00"}, 60)
     assert (batch.inserted, batch.quarantined) == (2, 0)
     [(updated_at, version_at)] = whole.query(
@@ -142,6 +142,6 @@ def test_migration_marks_what_can_be_known_and_says_how_many(empty_database_url,
 
 
 @pytest.mark.parametrize("end", ["infinity", "9999-12-31 23:59:59+00"])
-def test_end_beyond_every_calendar_is_no_end(whole, end):  # noqa: F811
+def test_end_beyond_every_calendar_is_no_end(whole, end):
     assert deliver(whole, "1.csv", "I", version(end, "1"), 60).quarantined == 0
     assert ends(whole) == [(1, None, True)]

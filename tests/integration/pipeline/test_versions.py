@@ -265,7 +265,9 @@ def test_failure_that_may_pass_is_told_while_there_are_tries_left(installation, 
         with pytest.raises(StoreError):
             pipeline.load_run("market_supervision", "night", last_try=False)
         assert [batch.batch_id for batch in pipeline.load_run("market_supervision", "night")] == [good]
-    assert [batch.status for batch in pipeline.load_run("market_supervision", "night", last_try=False)] == ["loaded"] * 2
+    assert [batch.status for batch in pipeline.load_run("market_supervision", "night", last_try=False)] == [
+        "loaded"
+    ] * 2
 
 
 @pytest.mark.slow

@@ -26,7 +26,6 @@ from zhengku.settings import Settings
 if TYPE_CHECKING:
     from tests.support.exchange_servers import ExchangeServer
 
-pytest_plugins = ["tests.support.exchange_servers"]
 
 HOME = Path(__file__).resolve().parents[3]
 HEAD = """department: office

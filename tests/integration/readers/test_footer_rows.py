@@ -7,8 +7,8 @@ import re
 
 import pytest
 from openpyxl import Workbook
+from tests.support.changed_department import change_department
 from tests.support.installation import HEADER
-from tests.support.changed_department import written
 
 FOOTERS = {
     "sum in the first column": "合计,,共2所,,,,,,,",
@@ -35,13 +35,6 @@ FOOTERS = {
     "stamp": "单位（盖章）：,,,,,,,,,",
     "number of records": "记录数：2,,,,,,,,,",
 }
-
-
-@pytest.fixture
-def register(installation, tmp_path):
-    """A feed whose every delivery is the whole register."""
-    written(installation, tmp_path, lambda text: text.replace("deliveries: increments", "deliveries: snapshots"))
-    return installation
 
 
 @pytest.mark.parametrize(
@@ -94,7 +87,7 @@ def test_row_without_a_number_is_still_a_problem(installation, make_row):
 
 
 def test_words_are_the_feeds(installation, tmp_path, make_row):
-    written(
+    change_department(
         installation, tmp_path, lambda text: text.replace("    fields:\n", "    footer_words: [完]\n    fields:\n", 1)
     )
     installation.deliver_rows("1.csv", make_row(1), "完,,,,,,,,,", "合计,,,,,,,,,")
@@ -112,7 +105,7 @@ def test_manifest_may_count_the_footer_or_not(installation, make_row):
 
 
 def test_footer_of_a_spreadsheet(installation, tmp_path, make_row, header):
-    written(
+    change_department(
         installation,
         tmp_path,
         lambda text: re.sub(

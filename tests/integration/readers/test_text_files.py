@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.changed_department import written
+from tests.support.changed_department import change_department
 
 BOM = "\ufeff"
 
@@ -217,7 +217,7 @@ def test_header_of_ascii_leaves_the_choice_to_the_rows(installation, tmp_path, m
                 text = text.replace(f"column: {name}{behind}", f"column: c{place}{behind}")
         return text.replace("encodings: [utf-8, gb18030]", f"encodings: {encodings}")
 
-    written(installation, tmp_path, change)
+    change_department(installation, tmp_path, change)
     row = make_row(1, 企业名称="王某煇某", 企业类型="", 法人代表="", 注册资金="", 经营范围="甲乙", 注册地址="")
     installation.deliver("1.csv", text_of(",".join(f"c{place}" for place in range(len(names))), row).encode(encoding))
     batch = installation.run_one()

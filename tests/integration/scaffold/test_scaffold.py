@@ -32,7 +32,6 @@ from zhengku.transports.registry import TransportKind
 if TYPE_CHECKING:
     from tests.support.exchange_servers import ExchangeServer
 
-pytest_plugins = ["tests.support.exchange_servers"]
 
 HOME = Path(__file__).resolve().parents[3]
 TYPE = "building_construction_permit"
@@ -50,14 +49,9 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copytree(HOME / folder, home / folder)
     (home / "dags").mkdir()
     (home / "tests" / "departments").mkdir(parents=True)
-    for file in (
-        "pyproject.toml",
-        "tests/conftest.py",
-        "tests/support/small_city.py",
-        "tests/departments/conftest.py",
-        "tests/support/department_pipeline.py",
-    ):
+    for file in ("pyproject.toml", "tests/conftest.py", "tests/departments/conftest.py"):
         shutil.copy(HOME / file, home / file)
+    shutil.copytree(HOME / "tests" / "support", home / "tests" / "support")
     return home
 
 

@@ -1,12 +1,9 @@
 """What the cleaning makes of codes that software has taken for numbers."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-import pytest
-from psycopg.rows import dict_row
-from tests.integration.stage.test_cleaned_values import cleaned
+from tests.support.cleaned_rows import cleaned
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -54,12 +51,6 @@ DISTORTED = [
     "2021/3/5 12:00",
     "[object Object]",
 ]
-
-
-@pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    with psycopg.connect(database_url.replace("+psycopg", ""), row_factory=dict_row) as connection:
-        yield connection
 
 
 def test_number_of_which_every_digit_is_told_is_its_code(connection: Connection) -> None:

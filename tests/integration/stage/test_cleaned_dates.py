@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
-from tests.integration.stage.test_cleaned_values import cleaned
+from tests.support.cleaned_rows import cleaned
 
 Connection = psycopg.Connection[dict[str, Any]]
 ALL_FORMS = [

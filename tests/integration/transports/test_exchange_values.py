@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.transports.test_exchange_database import Front, at, feed_of
+from tests.support.exchange_reading import Front, at, feed_of
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.landed.landing import LandingArea
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.support.exchange_servers import ExchangeServer
 
-pytest_plugins = ["tests.support.exchange_servers"]
 
 # PyMySQL reads where the address has an option that asyncmy does not know.
 DRIVERS = ["", "program_name=zhengku"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from tests.integration.transports.test_http import ROWS, Reply, Request, collect, envelope, serving
+from tests.support.http_interface import ROWS, Reply, Request, collect, envelope, serving
 
 from zhengku import clock
 from zhengku.clock import CITY_TIME_ZONE

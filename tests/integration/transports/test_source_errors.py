@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.support.changed_department import change_department
 from tests.support.command_line import zhengku
-from tests.integration.pipeline.test_row_operations import written
 
 from zhengku.database import store_connection, upgrade
 from zhengku.errors import (
@@ -354,7 +354,9 @@ def test_what_the_check_of_the_catalogue_refuses_is_not_collected(installation, 
     installation.deliver_rows("a.csv", make_row(1))
     feeds = ["business_license"]
     shipped = dict(installation.settings.environment)
-    written(installation, tmp_path, lambda text: text.replace("    suites: [certificate", "    suites: [certifcate"))
+    change_department(
+        installation, tmp_path, lambda text: text.replace("    suites: [certificate", "    suites: [certifcate")
+    )
     with pytest.raises(CatalogError, match="unknown suite"):
         installation.pipeline.collect_feeds("market_supervision", feeds, "night")
     # Neither by hand, where the others of the department would be loaded.

@@ -7,7 +7,7 @@ import os
 import time
 
 import pytest
-from tests.support.changed_department import written
+from tests.support.changed_department import change_department
 from tests.support.sftp_server import sftp_server
 
 from zhengku import ledger
@@ -87,7 +87,9 @@ def test_each_file_that_no_feed_takes_is_told_once_and_the_run_is_green(drop, ma
     assert told(drop, "night-2") == {}
     assert not [line for line in caplog.messages if "No feed takes" in line]
     assert told(drop) == UNTAKEN
-    assert "没有来源接收的文件" not in drop.pipeline.conclude("market_supervision", "night-2").read_text(encoding="utf-8")
+    assert "没有来源接收的文件" not in drop.pipeline.conclude("market_supervision", "night-2").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_file_that_is_gone_is_no_longer_listed_and_another_of_its_name_is_told(installation, make_row):
@@ -110,7 +112,7 @@ def test_what_lies_there_is_told_where_nothing_is_to_collect(installation):
 
 
 def test_file_that_waits_for_its_manifest_for_days_is_told(installation, tmp_path, make_row):
-    written(installation, tmp_path, lambda text: text.replace("manifest: optional", "manifest: required"))
+    change_department(installation, tmp_path, lambda text: text.replace("manifest: optional", "manifest: required"))
     installation.deliver_rows("1.csv", make_row(1), minutes_ago=60)
     installation.deliver_rows("2.csv", make_row(2), minutes_ago=3 * 24 * 60)
     with pytest.raises(DeliveryUnavailable, match="with its manifest"):
@@ -123,7 +125,7 @@ def test_folder_of_another_feed_is_its_own(installation, tmp_path, make_row, reg
     text = (register_catalog / "departments" / "market_supervision.yaml").read_text(encoding="utf-8")
     feed = text[text.index("  business_license:\n") :]
     twin = feed.replace("  business_license:\n", "  twin:\n").replace("folder: business_license", f"folder: {other}")
-    written(installation, tmp_path, lambda text: text + twin)
+    change_department(installation, tmp_path, lambda text: text + twin)
     installation.deliver_rows("1.csv", make_row(1))
     lay(installation, f"{other}/x.csv")
     lay(installation, f"{other}/x.txt")

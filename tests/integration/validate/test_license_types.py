@@ -28,7 +28,9 @@ PROJECT = Path(__file__).resolve().parents[3]
 SUITES = PROJECT / "expectations"
 TODAY = datetime.date(2026, 11, 23)
 LICENSE_TYPES = load_catalog(PROJECT / "include" / "catalog").license_types
-EXAMPLES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "examples.json").read_text(encoding="utf-8"))
+EXAMPLES: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("license_type_examples.json").read_text(encoding="utf-8")
+)
 BASE = "certificate"
 
 COMMON: dict[str, Any] = {

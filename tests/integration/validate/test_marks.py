@@ -10,7 +10,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
-from tests.support.staged_table import SCHEMA, TABLE, create_staged_table, fill_staged_table, marked_rows, marks_of, share_keys
+from tests.support.staged_table import (
+    SCHEMA,
+    TABLE,
+    create_staged_table,
+    fill_staged_table,
+    marked_rows,
+    marks_of,
+    share_keys,
+)
 
 from simulator.business_licenses import credit_code
 from zhengku.database import statement
@@ -39,7 +47,7 @@ BY_THE_CATALOGUE = {
     "certificate.valid_to.within_validity_years",
     "certificate.holder_code_type.of_license_type",
 }
-"""Rules that a business license is not asked: `tests/integration/validate/test_license_types.py` asks them of others."""
+"""Rules that a business license is not asked: `test_license_types.py` asks them of others."""
 BASE = about_upserts(load_suites(PROJECT / "expectations", ["certificate"]))
 BUSINESS = about_upserts(load_suites(PROJECT / "expectations", ["certificate", "business_license"]))
 

@@ -5,7 +5,8 @@ asks of the outside world: statements, blocks of COPY and of the landing area, c
 not come happens at the end of its step. Each happens once, in whichever process gets there first, and stands in
 `log.jsonl` before it is done. How many ticks a step had that nothing interrupted goes to `ticks.jsonl`.
 
-The steps are the four of the pipeline, and `collected` and `loaded`: the work is committed, and Airflow does not know yet.
+The steps are the four of the pipeline, and `collected` and `loaded`: the work is committed, and Airflow does not know
+yet.
 Victims are `task` (the process of the task), `supervisor` (Airflow's process above it too, so that nobody reports the
 death but the missing heartbeat) and `postgres` (a backend of the store: the server kills all its sessions and goes
 through its recovery, after which unlogged tables are empty).

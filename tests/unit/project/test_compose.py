@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +33,7 @@ from zhengku_airflow.pools import department_pools
 FILE = project_home() / "docker-compose.yml"
 # From https://github.com/compose-spec/compose-spec (schema/compose-spec.json, Apache-2.0), as the package
 # check-jsonschema 0.39.0 ships it.
-SCHEMA = Path(__file__).resolve().parents[2] / "data" / "compose-spec.json"
+SCHEMA = project_home() / "tests" / "support" / "data" / "compose-spec.json"
 
 ENDING = {"init"}
 SECRET_NAME = re.compile(r"PASSWORD$|SECRET|_KEY$|REDISCLI_AUTH|_CONN|BROKER_URL|DATABASE_URL")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.integration.operations.reconcile.test_exchange_database import FEED, FIRST, Front, filled, front
+from tests.support.reconciled_table import FEED, FIRST, Front, correct, filled, removal
 from typer.testing import CliRunner
 
 from simulator.business_licenses import credit_code
@@ -20,29 +20,12 @@ from zhengku.review import requests
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytest_plugins = ["tests.support.exchange_servers"]
 pytestmark = pytest.mark.slow_except("test_the_section_withdraws_with_a_request")
-
-__all__ = ["front"]
-
-
-def removal(front: Front, code: str) -> list[tuple[str | None]]:
-    return front.installation.query("select removal from store.certificate where record_key = %s", code)
 
 
 def problems(front: Front) -> list[tuple[str, str | None, str | None]]:
     return front.installation.query(
         "select status, solution, record_key from quarantine.problem_row order by problem_id"
-    )
-
-
-def correct(front: Front, code: str, number: int, hours: int = 6, name: str = "虚构商贸有限公司") -> None:
-    front.server.run(
-        "update license set 统一社会信用代码 = :code, 企业名称 = :name, cd_time = :moment where id = :id",
-        code=code,
-        name=name,
-        moment=FIRST + timedelta(days=20, hours=hours),
-        id=number,
     )
 
 

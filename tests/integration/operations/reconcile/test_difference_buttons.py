@@ -6,17 +6,13 @@ from html import unescape
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.integration.operations.reconcile.test_corrected_in_place import correct, removal
-from tests.integration.operations.reconcile.test_exchange_database import FIRST, Front, filled, front
+from tests.support.reconciled_table import FIRST, Front, correct, filled, removal
 from tests.support.review_pages import ROOT, served
 
 from simulator.business_licenses import credit_code
 from zhengku.review import requests
 
-pytest_plugins = ["tests.support.exchange_servers"]
 pytestmark = pytest.mark.slow_except("test_withdrawing_is_one_click")
-
-__all__ = ["front"]
 
 
 def press(front: Front, who: str, button: str) -> int:

@@ -10,8 +10,6 @@ from zhengku.transports.exchange_database.key_form import FROM, compared
 if TYPE_CHECKING:
     from tests.support.exchange_servers import ExchangeServer
 
-pytest_plugins = ["tests.support.exchange_servers"]
-
 
 def test_sources_compare_keys_in_the_form_of_the_store(exchange_server: ExchangeServer, database_url: str) -> None:
     keys = [
