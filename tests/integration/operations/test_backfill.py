@@ -28,7 +28,6 @@ pytestmark = pytest.mark.slow_except(
     "test_months_and_windows",
 )
 
-
 DEPARTMENT = "market_supervision"
 MARCH, APRIL, MAY = date(2024, 3, 1), date(2024, 4, 1), date(2024, 5, 1)
 

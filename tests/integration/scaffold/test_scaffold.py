@@ -51,7 +51,9 @@ def checkout(tmp_path: Path) -> Path:
     (home / "tests" / "departments").mkdir(parents=True)
     for file in ("pyproject.toml", "tests/conftest.py", "tests/departments/conftest.py"):
         shutil.copy(HOME / file, home / file)
-    shutil.copytree(HOME / "tests" / "support", home / "tests" / "support")
+    shutil.copytree(
+        HOME / "tests" / "support", home / "tests" / "support", ignore=shutil.ignore_patterns("__pycache__")
+    )
     return home
 
 
