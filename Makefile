@@ -40,7 +40,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $(INSTALLED)
 
 .PHONY: demo
-demo: $(INSTALLED)  ## run made-up licenses through the whole road, and show what became of them
+demo: $(INSTALLED)  ## run made-up licenses through the whole pipeline, and show what became of them
 	@$(RUN) -m local_stack demo
 
 .PHONY: up
@@ -91,7 +91,7 @@ lint: $(INSTALLED)  ## check style, types, SQL, the catalogue and the page of th
 	@$(VENV)/bin/zhengku rules page --check
 
 .PHONY: format
-format: $(INSTALLED)  ## mend style
+format: $(INSTALLED)  ## fix style
 	@$(RUN) -m ruff check --fix
 	@$(RUN) -m ruff format
 	@$(RUN) -m sqlfluff fix --disable-progress-bar sql

@@ -22,7 +22,7 @@ from typing import Literal
 
 from benchmarks.peak_memory import peak_mb
 
-from zhengku.clearance.lists import BadReview, GroupRates, ListCounts, ListRow, PublishedList, Rate
+from zhengku.clearance.lists import BadReview, GroupRates, ListCounts, ListRow, ListVersion, Rate
 from zhengku.clearance.workbook import write_workbook
 from zhengku.clock import CITY_TIME_ZONE
 
@@ -65,7 +65,7 @@ def made_up(count: int, section: Literal["unrated", "default_rated"]) -> Iterato
 def write(path: Path, rows: int) -> None:
     default_rated = int(rows * DEFAULT_RATED_SHARE)
     counts = ListCounts(rows - default_rated, default_rated, rows // 4, rows // 2, rows // 4, 900, 12, 30, 4_000)
-    published = PublishedList(
+    published = ListVersion(
         list_id=1,
         day=DAY,
         kind="final",

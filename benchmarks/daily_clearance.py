@@ -27,7 +27,7 @@ from local_stack.postgres import EmbeddedPostgres
 from zhengku.catalog import load_catalog
 from zhengku.catalog.clearance_config import load_clearance
 from zhengku.clearance import lists
-from zhengku.clearance.lists import KeptList, kept_list
+from zhengku.clearance.lists import ListRecord, list_record
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import SESSION_OPTIONS, statement
@@ -161,7 +161,7 @@ def timed(figures: dict[str, float], name: str) -> Iterator[None]:
     print(f"  {name:58s} {figures[name]:8.2f} s", flush=True)
 
 
-def explain(connection: psycopg.Connection[Any], kept: KeptList, catalog_values: dict[str, Any]) -> None:
+def explain(connection: psycopg.Connection[Any], kept: ListRecord, catalog_values: dict[str, Any]) -> None:
     """Show how the first page of the list is read."""
     query = statement("clearance/list_rows.list_rows").format(listed=statement("clearance/list_rows.rows_listed"))
     values = {
@@ -239,7 +239,7 @@ def load_clearance_for(settings: Settings) -> Any:
     return config.model_copy(update={"archive_after_working_days": 5_000})
 
 
-def anti_join(connection: psycopg.Connection[Any], first: lists.PublishedList, figures: dict[str, float]) -> None:
+def anti_join(connection: psycopg.Connection[Any], first: lists.ListVersion, figures: dict[str, float]) -> None:
     """Search the store for the unrated cases without the kept state."""
     query = """
         select count(*) from store.service_case as c
@@ -260,7 +260,7 @@ def anti_join(connection: psycopg.Connection[Any], first: lists.PublishedList, f
 def reading(
     connection: psycopg.Connection[Any],
     catalog: Any,
-    first: lists.PublishedList,
+    first: lists.ListVersion,
     figures: dict[str, float],
     *,
     plans: bool,
@@ -280,7 +280,7 @@ def reading(
         rows = sum(1 for _ in lists.rows(connection, catalog, first))
     print(f"    {rows:,} rows")
     if plans:
-        kept = kept_list(connection, "clearance/lists.list_by_id", {"list_id": first.list_id})
+        kept = list_record(connection, "clearance/lists.list_by_id", {"list_id": first.list_id})
         assert kept is not None
         filters = dict.fromkeys(("record_key", "section", "districts", "handling_department", "hall", "state"))
         explain(connection, kept, {**filters, "skipped": 0, "limit": 100})

@@ -34,7 +34,7 @@ def main() -> None:
     )
     cluster.add_argument("action", choices=("up", "down", "status"))
     cluster.add_argument("--own-redis", action="store_true", help="start a Redis even if one answers on port 6379")
-    demo = commands.add_parser("demo", help="run a night of all made-up departments through the whole road")
+    demo = commands.add_parser("demo", help="run a night of all made-up departments through the whole pipeline")
     demo.add_argument("--rows", type=int, default=ROWS)
     demo.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The demo: a night of all made-up departments goes the whole road by a real Airflow, and the terminal shows it."""
+"""The demo: a night of all made-up departments goes the whole pipeline by a real Airflow, and the terminal shows it."""
 
 import json
 import os

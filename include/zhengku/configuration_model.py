@@ -16,9 +16,9 @@ Text = Annotated[str, Field(min_length=1)]
 WholeNumber = Annotated[int, Field(strict=True)]
 
 
-def wrong(message: str, mend: str) -> PydanticCustomError:
+def wrong(message: str, fix: str) -> PydanticCustomError:
     """Return a mistake in a configuration file, to be raised by a validator, with how it is fixed."""
-    return PydanticCustomError("catalog", "{message}", {"message": message, "mend": mend})
+    return PydanticCustomError("catalog", "{message}", {"message": message, "fix": fix})
 
 
 def _column(value: str) -> str:

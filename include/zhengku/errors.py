@@ -1,4 +1,4 @@
-"""What can go wrong, as one clear line each: what was expected, what came, where, and the mend.
+"""What can go wrong, as one clear line each: what was expected, what came, where, and the fix.
 
 A message never holds a value of a certificate: it may end in a log or on a page.
 """
@@ -18,7 +18,7 @@ class ConfigurationError(ZhengkuError):
 
 
 class CatalogError(ZhengkuError):
-    """The catalogue is wrong; the text names file, line and mend."""
+    """The catalogue is wrong; the text names file, line and fix."""
 
     final = True
 

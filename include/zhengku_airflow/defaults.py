@@ -17,7 +17,7 @@ FINAL_ERRORS = ExceptionRetryPolicy(
                 f"{error.__module__}.{error.__name__}" for error in ZhengkuError.__subclasses__() if error.final
             ],
             action=RetryAction.FAIL,
-            reason="another try would end the same; the message says what to mend",
+            reason="another try would end the same; the message says what to fix",
         )
     ]
 )

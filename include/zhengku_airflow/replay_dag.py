@@ -29,8 +29,8 @@ def replay(doc: str | None) -> DAG:
         asked = context["params"]
         if bool(asked["batches"]) == bool(asked["department"]):
             raise ConfigurationError("Expected either numbers of batches or a department, got both or neither.")
-        road = Pipeline(Settings.load())
-        with store_connection(road.settings.database_url) as connection:
+        pipeline = Pipeline(Settings.load())
+        with store_connection(pipeline.settings.database_url) as connection:
             chosen = replayable(
                 connection,
                 batch_ids=asked["batches"] or None,
@@ -39,7 +39,7 @@ def replay(doc: str | None) -> DAG:
                 first_day=date.fromisoformat(asked["since"]) if asked["since"] else None,
                 last_day=date.fromisoformat(asked["until"]) if asked["until"] else None,
             )
-        done = replay_batches(road, chosen, asked["by"], asked["reason"], context["dag_run"].run_id)
+        done = replay_batches(pipeline, chosen, asked["by"], asked["reason"], context["dag_run"].run_id)
         if wrong := [
             f"batch {batch.batch_id} is {batch.status}: {batch.detail}" for batch in done if batch.status != "loaded"
         ]:

@@ -282,12 +282,12 @@ def _decide(batch_id: int, answer: Any) -> str:
     if option == LATER:
         raise AirflowSkipException(f"batch {batch_id} is left for later")
     login, reason = str(answer["responded_by_user"]["name"]), _reason(answer)
-    road = Pipeline(Settings.load())
+    pipeline = Pipeline(Settings.load())
     try:
         if option == RELEASE:
-            batch = decisions.release(road, batch_id, login, reason)
+            batch = decisions.release(pipeline, batch_id, login, reason)
         else:
-            batch = decisions.reject(road.settings, road.catalog, batch_id, login, reason)
+            batch = decisions.reject(pipeline.settings, pipeline.catalog, batch_id, login, reason)
     except NotHeld as error:
         raise AirflowSkipException(f"batch {batch_id} was decided about elsewhere meanwhile: {error}") from None
     log.info("batch %d is %s, as %s decided", batch_id, batch.status, login)

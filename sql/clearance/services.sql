@@ -163,7 +163,7 @@ select
         select max(least(b.source_modified_at, b.window_end))
         from ledger.batch as b
         where b.department = s.department and b.feed = s.feed and b.status = 'loaded'
-            -- What goes the road again, or reads a month of the past, says nothing of the present.
+            -- What goes the pipeline again, or reads a month of the past, says nothing of the present.
             and b.origin = 'delivery'
     ) as read_at
 from unnest(%(departments)s::text[], %(feeds)s::text[]) as s (department, feed);

@@ -161,7 +161,7 @@ set
 where batch_id = %(batch_id)s;
 
 -- name: end_worker
--- End the session of whoever works on a batch (`Road._alone_with`): its step is rolled back.
+-- End the session of whoever works on a batch (`Pipeline._alone_with`): its step is rolled back.
 select pg_terminate_backend(pid)
 from pg_locks
 where

@@ -8,7 +8,7 @@ where
     b.department = %(department)s and b.feed = %(feed)s and b.sha256 = %(sha256)s
     and b.config_digest = %(config_digest)s
     and b.status = 'loaded' and b.superseded = 0
-    -- Not one that took a part of the file through the road again.
+    -- Not one that took a part of the file through the pipeline again.
     and b.origin in ('delivery', 'backfill', 'replay')
     -- What is quarantined today may pass tomorrow: a date that lay ahead.
     and (b.quarantined = 0 or b.finished_at >= date_trunc('day', now()))

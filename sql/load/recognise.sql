@@ -1,6 +1,6 @@
 -- name: recognise
 -- The rows of which the store has the very version that these bytes once became, under the configuration of today. Left
--- to the whole road are keys that come twice, and records of which a problem is unsolved: what comes may settle it.
+-- to the whole pipeline are keys that come twice, and records of which a problem is unsolved: what comes may settle it.
 -- A table of its own, and no insert into one: of that, PostgreSQL lets parallel workers do the reading. The first to
 -- read what a load has just written marks its rows as committed, page by page, which is more work than all the rest.
 create unlogged table recognised_row with (autovacuum_enabled = off) as
@@ -24,7 +24,7 @@ left join (
 ) as s on k.record_key = s.record_key
 where
     coalesce(s.received_hash = k.received_hash, false)
-    -- A hash that two keys share sends both down the whole road.
+    -- A hash that two keys share sends both down the whole pipeline.
     and not exists (
         select from repeated_hash as r
         where r.key_hash = k.key_hash

@@ -22,7 +22,7 @@ told as (
     inner join ledger.batch as b on q.last_batch_id = b.batch_id
     where
         q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
-        -- What goes the road again is as old as it was.
+        -- What goes the pipeline again is as old as it was.
         and (
             q.version_at < c.version_at
             or (

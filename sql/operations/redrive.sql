@@ -1,6 +1,6 @@
 -- name: unsolved_batches
 -- The batches whose rows are unsolved problems of a feed, with how many of these have no columns. What a
--- reconciliation found has no row to go the road again: `zhengku reconcile --mend` collects it.
+-- reconciliation found has no row to go the pipeline again: `zhengku reconcile --fix` collects it.
 select
     b.batch_id,
     b.origin,

@@ -1,5 +1,5 @@
 -- name: replayable
--- Deliveries whose landed file can go the whole road again, in the order in which they came. One that only repeats
+-- Deliveries whose landed file can go the whole pipeline again, in the order in which they came. One that only repeats
 -- another has the same file. What was rejected by our own reading of it may pass today; not what a person gave back,
 -- and not a file that is not the one of its manifest.
 select *
@@ -24,7 +24,7 @@ where
 order by landed_at, batch_id;
 
 -- name: reread_rows
--- Of a landed file that goes the road again, the rows have the numbers that they had.
+-- Of a landed file that goes the pipeline again, the rows have the numbers that they had.
 insert into quarantine.redriven_row (batch_id, row_no, problem_id)
 select
     %(batch_id)s,

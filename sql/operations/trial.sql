@@ -1,5 +1,5 @@
 -- name: loaded_since
--- The deliveries that were loaded since a moment. What only repeats another batch, or walked its road again, is not
+-- The deliveries that were loaded since a moment. What only repeats another batch, or walked its pipeline again, is not
 -- looked at twice.
 select *
 from ledger.batch

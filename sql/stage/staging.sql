@@ -20,7 +20,7 @@ create unlogged table bad_row (
 with (autovacuum_enabled = off);
 
 -- name: keep_redriven
--- Of a landed file that goes the road again, what is an unsolved problem: all else in it stays as it was.
+-- Of a landed file that goes the pipeline again, what is an unsolved problem: all else in it stays as it was.
 with redriven as (
     select row_no
     from quarantine.redriven_row

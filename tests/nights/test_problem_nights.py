@@ -1,4 +1,4 @@
-"""Thirty nights of problem records: mended, mended wrongly, ignored, waived, redriven; every life as the truth says.
+"""Thirty nights of problem records: fixed, fixed wrongly, ignored, waived, redriven; every life as the truth says.
 
 The truth is computed by plain Python in the simulator, from what the department wrote; nothing of it is SQL.
 """

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 from tests.support.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store
 
-from zhengku.clearance.lists import PublishedList
+from zhengku.clearance.lists import ListVersion
 from zhengku.clock import CITY_TIME_ZONE
 
 PLACES = (
@@ -21,10 +21,10 @@ PLACES = (
 _SURNAMES = "张王李赵陈杨黄周吴徐孙胡朱高林何郭马罗"
 
 
-def fill(store: Store, first_day: date, days: int, a_day: int, seed: int = 1) -> PublishedList:
+def fill(store: Store, first_day: date, days: int, a_day: int, seed: int = 1) -> ListVersion:
     """Let days pass with so many cases each, and publish both lists of every day; return the last."""
     chance = random.Random(seed)
-    last: PublishedList | None = None
+    last: ListVersion | None = None
     number = 0
     late: list[Evaluation] = []
     for on in (first_day + timedelta(days=passed) for passed in range(days)):

@@ -26,7 +26,7 @@ def zhengku(environment: Mapping[str, str], *arguments: str) -> CompletedProcess
         redirect_stderr(err),
     ):
         try:
-            main()
+            main.main()
         except SystemExit as end:
             code = end.code
     status = code if isinstance(code, int) else 0 if code is None else 1

@@ -129,7 +129,7 @@ def department_files(folder: Path) -> list[Path]:
 
 
 def load_catalog(folder: Path) -> Catalog:
-    """Load a catalogue; raises `CatalogError` (file, line, mend) when one of its shared tables is wrong.
+    """Load a catalogue; raises `CatalogError` (file, line, fix) when one of its shared tables is wrong.
 
     Needs no network and no database and stays light, since it runs whenever DAGs are parsed.
     """
@@ -141,7 +141,7 @@ def load_catalog(folder: Path) -> Catalog:
 
 
 def load_department(folder: Path, department_id: str) -> Department:
-    """Load one department of a catalogue folder, as a DAG file does; raises `CatalogError` (file, line, mend)."""
+    """Load one department of a catalogue folder, as a DAG file does; raises `CatalogError` (file, line, fix)."""
     return load_catalog(folder).department(department_id)
 
 

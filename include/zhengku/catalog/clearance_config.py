@@ -37,8 +37,8 @@ KINDS: tuple[ListKind, ...] = ("working", "final")
 """The two lists of a day, in the order of their cut-offs."""
 
 
-def _wrong(message: str, mend: str) -> PydanticCustomError:
-    return PydanticCustomError("catalog", "{message}", {"message": message, "mend": mend})
+def _wrong(message: str, fix: str) -> PydanticCustomError:
+    return PydanticCustomError("catalog", "{message}", {"message": message, "fix": fix})
 
 
 def _clock(value: object) -> object:
@@ -164,7 +164,7 @@ class ClearanceConfig(BaseModel):
 
 
 def load_clearance(folder: Path) -> ClearanceConfig:
-    """Load the numbers from a catalogue folder; raises `CatalogError` (file, line, mend) when something is wrong.
+    """Load the numbers from a catalogue folder; raises `CatalogError` (file, line, fix) when something is wrong.
 
     The sources must be feeds of the catalogue; what else is wrong with their departments' files is not looked at.
     """
@@ -198,8 +198,8 @@ def check_clearance(folder: Path, departments: Mapping[str, YamlFile]) -> list[P
         # Where the sources could not be read, every feed would look forgotten.
         if config is not None and name not in config.sources:
             message = f"feed {location[-1]!r} is no source of {CLEARANCE_FILE}, so no list tells when it was not read"
-            mend = f"Add {name} to sources there."
-            problems.append(Problem(file.path, file.line(location), message, mend, "warning"))
+            fix = f"Add {name} to sources there."
+            problems.append(Problem(file.path, file.line(location), message, fix, "warning"))
     return problems
 
 
@@ -240,5 +240,5 @@ def _unknown_sources(source: YamlFile, departments: Mapping[str, YamlFile]) -> l
     return problems
 
 
-def _problem(source: YamlFile, location: Location, message: str, mend: str) -> Problem:
-    return Problem(source.path, source.line(location), message, mend)
+def _problem(source: YamlFile, location: Location, message: str, fix: str) -> Problem:
+    return Problem(source.path, source.line(location), message, fix)

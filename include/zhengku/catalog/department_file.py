@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from zhengku.catalog.codes import CODES
 from zhengku.catalog.department import Department
-from zhengku.catalog.problem import SECRET_MEND, Problem, Severity, did_you_mean, looks_secret, shown
+from zhengku.catalog.problem import SECRET_FIX, Problem, Severity, did_you_mean, looks_secret, shown
 from zhengku.catalog.reference import DISTRICTS_FILE, LICENSE_TYPES_FILE, LicenseType, Reference, StandardField
 from zhengku.catalog.structure import dotted, structure_problems
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
@@ -61,22 +61,22 @@ class _FileCheck:
         failed = any(problem.severity == "error" for problem in self.problems)
         return None if failed else department, self.problems
 
-    def report(self, location: Location, message: str, mend: str, severity: Severity = "error") -> None:
-        self.problems.append(Problem(self.source.path, self.source.line(location), message, mend, severity))
+    def report(self, location: Location, message: str, fix: str, severity: Severity = "error") -> None:
+        self.problems.append(Problem(self.source.path, self.source.line(location), message, fix, severity))
 
     def _check_secrets(self, location: Location, value: object) -> None:
         if isinstance(value, dict):
             for key, item in value.items():
                 if looks_secret(key):
                     self.secrets.add((*location, key))
-                    self.report((*location, key), "the key looks like an address or a secret", SECRET_MEND)
+                    self.report((*location, key), "the key looks like an address or a secret", SECRET_FIX)
                 self._check_secrets((*location, key), item)
         elif isinstance(value, list):
             for position, item in enumerate(value):
                 self._check_secrets((*location, position), item)
         elif isinstance(value, str) and looks_secret(value):
             self.secrets.add(location)
-            self.report(location, f"{dotted(location)}: the value looks like an address or a secret", SECRET_MEND)
+            self.report(location, f"{dotted(location)}: the value looks like an address or a secret", SECRET_FIX)
 
     def _check_structure(self) -> Department | None:
         try:
@@ -117,14 +117,14 @@ class _FileCheck:
             return
         if name not in known:
             message = f"{key} {shown(name)} is no department of {LICENSE_TYPES_FILE}"
-            mend = f"Write the name as it stands there as catalog_name. {did_you_mean(name, known)}"
-            self.report((key,), message, mend, "warning")
+            fix = f"Write the name as it stands there as catalog_name. {did_you_mean(name, known)}"
+            self.report((key,), message, fix, "warning")
             return
         for feed, owner in owners.items():
             if owner and owner != name:
                 message = f"license type {types[feed]!r} is one of {owner} in {LICENSE_TYPES_FILE}, not of {name}"
-                mend = "Check the license type; if both issue it, leave it as it is."
-                self.report(("feeds", feed, "license_type"), message, mend, "warning")
+                fix = "Check the license type; if both issue it, leave it as it is."
+                self.report(("feeds", feed, "license_type"), message, fix, "warning")
 
     def _department_of(self, license_type: str | None) -> str | None:
         row = self.reference.license_types.get(license_type or "")
@@ -179,10 +179,10 @@ class _FeedCheck:
             return None
         license_type = self.reference.license_types.get(key)
         if license_type is None and self.reference.license_type_table.is_whole:
-            mend = (
+            fix = (
                 f"{did_you_mean(key, self.reference.license_types)} A new type is one more row of {LICENSE_TYPES_FILE}."
             )
-            self.report(location, f"unknown license type {shown(key)}", mend)
+            self.report(location, f"unknown license type {shown(key)}", fix)
         return license_type
 
     def _check_repeated(self, location: Location) -> None:
@@ -199,8 +199,8 @@ class _FeedCheck:
         for location, name in places:
             if name not in self.standard:
                 chinese = next((field for field, row in self.standard.items() if row.name_zh == name), None)
-                mend = f"Write {chinese!r}." if chinese else did_you_mean(name, self.standard)
-                self.report(location, f"unknown standard field {shown(name)} of data set {self.dataset}", mend)
+                fix = f"Write {chinese!r}." if chinese else did_you_mean(name, self.standard)
+                self.report(location, f"unknown standard field {shown(name)} of data set {self.dataset}", fix)
 
     def _check_every_field_has_a_place(self) -> None:
         for name, location in self.absent.items():
@@ -346,8 +346,8 @@ class _FeedCheck:
         updated = source.text(*self.feed, "fields", "source_updated_at", "column")
         if kind == "watermark" and column and updated and column != updated:
             message = f"the window goes by {shown(column)}, source_updated_at comes from {shown(updated)}"
-            mend = "Leave it if both are times of change; otherwise use one column for both."
-            self.report((*self.feed, "window", "column"), message, mend, "warning")
+            fix = "Leave it if both are times of change; otherwise use one column for both."
+            self.report((*self.feed, "window", "column"), message, fix, "warning")
 
     def _check_extension(self, license_type: LicenseType | None) -> None:
         if license_type is None or not license_type.extra_fields:
@@ -357,8 +357,8 @@ class _FeedCheck:
                 message = (
                     f"extension field {shown(name)} is none of {license_type.license_type!r} in {LICENSE_TYPES_FILE}"
                 )
-                mend = f"{did_you_mean(name, license_type.extra_fields)} Or add it to extra_fields there."
-                self.report((*self.feed, "extension", name), message, mend, "warning")
+                fix = f"{did_you_mean(name, license_type.extra_fields)} Or add it to extra_fields there."
+                self.report((*self.feed, "extension", name), message, fix, "warning")
 
     def _check_ignored_columns(self) -> None:
         used: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A mistake in the catalogue, told so that the person who made it can mend it."""
+"""A mistake in the catalogue, told so that the person who made it can fix it."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 
-SECRET_MEND = (
+SECRET_FIX = (
     "Name a connection by its id here and put its address and secret into the environment (ZHENGKU_CONN_<ID>); "
     "a secret that was saved here counts as known to others: change it."
 )
@@ -37,19 +37,19 @@ class Problem:
     file: Path
     line: int | None
     message: str
-    mend: str
+    fix: str
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        """Return `<file>:<line>: <message>. <mend>` on one line, the file as seen from the working directory."""
+        """Return `<file>:<line>: <message>. <fix>` on one line, the file as seen from the working directory."""
         here = Path.cwd()
         file = self.file.relative_to(here) if self.file.is_relative_to(here) else self.file
         place = f"{file}:{self.line}" if self.line else str(file)
-        return " ".join(f"{place}: {self.message}. {self.mend}".split())
+        return " ".join(f"{place}: {self.message}. {self.fix}".split())
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
-    """Return the mend for a name that does not exist: the nearest one that does, else all of them."""
+    """Return the fix for a name that does not exist: the nearest one that does, else all of them."""
     names = sorted(set(allowed))
     lower = {name.lower(): name for name in names}
     near = get_close_matches(wrong.strip().lower(), lower, n=1, cutoff=0.6)

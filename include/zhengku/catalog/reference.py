@@ -164,9 +164,9 @@ class Table(Generic[RowT]):
         """Whether every row could be read, so that a name not found here does not exist."""
         return not any(problem.severity == "error" for problem in self.problems)
 
-    def report(self, line: int | None, message: str, mend: str) -> None:
+    def report(self, line: int | None, message: str, fix: str) -> None:
         """Add an error."""
-        self.problems.append(Problem(self.file, line, message, mend))
+        self.problems.append(Problem(self.file, line, message, fix))
 
 
 @dataclass(frozen=True)
@@ -323,8 +323,8 @@ def _told(column: str, error: dict[str, Any]) -> tuple[str, str]:
         case "bool_parsing" | "bool_type":
             return f"{column}: expected yes or no, got {came}", "Use one of these."
         case "string_pattern_mismatch" if column == "license_type_code":
-            mend = "Leave it blank when no source names it."
-            return f"{column}: expected 18 characters of a credit code and 3 digits, got {came}", mend
+            fix = "Leave it blank when no source names it."
+            return f"{column}: expected 18 characters of a credit code and 3 digits, got {came}", fix
         case "string_pattern_mismatch":
             return f"{column}: expected small letters, digits and _, got {came}", "Use a key like business_license."
         case "iso_day" | "date_from_datetime_parsing" | "date_parsing":
@@ -361,8 +361,8 @@ def _check_license_types(table: Table[LicenseType]) -> None:
     unnamed = [row.license_type for row in single if row.license_type_code is None]
     if unnamed:
         message = f"{len(unnamed)} of {len(single)} license types have no license_type_code"
-        mend = "Ask the defining authority; until then names are not checked against codes for these."
-        table.problems.append(Problem(table.file, None, message, mend, "info"))
+        fix = "Ask the defining authority; until then names are not checked against codes for these."
+        table.problems.append(Problem(table.file, None, message, fix, "info"))
 
 
 def _check_districts(reference: Reference) -> None:
@@ -382,8 +382,8 @@ def _check_districts(reference: Reference) -> None:
             districts.report(line, message, f"Add it to {DISTRICT_ALIASES_FILE}.")
     for line, alias in aliases.rows:
         if alias.district not in reference.districts:
-            mend = did_you_mean(alias.district, reference.districts)
-            aliases.report(line, f"alias {alias.alias!r} leads to an unknown district {alias.district!r}", mend)
+            fix = did_you_mean(alias.district, reference.districts)
+            aliases.report(line, f"alias {alias.alias!r} leads to an unknown district {alias.district!r}", fix)
         cleaned = alias.alias.translate(HALF_WIDTH)
         if cleaned != alias.alias:
             # Values are cleaned before they are looked up.

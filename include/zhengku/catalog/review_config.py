@@ -83,14 +83,14 @@ class ReviewConfig(BaseModel):
                 "{message}",
                 {
                     "message": f"{value} is not less than correct_within_working_days {term}",
-                    "mend": "Write less: a problem would be due soon before it is returned.",
+                    "fix": "Write less: a problem would be due soon before it is returned.",
                 },
             )
         return value
 
 
 def load_review(folder: Path) -> ReviewConfig:
-    """Load the numbers from a catalogue folder; raises `CatalogError` (file, line, mend) when something is wrong."""
+    """Load the numbers from a catalogue folder; raises `CatalogError` (file, line, fix) when something is wrong."""
     config, problems = _read(read_yaml(folder / REVIEW_FILE))
     if config is None or problems:
         raise CatalogError(str(problems[0]))

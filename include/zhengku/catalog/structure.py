@@ -1,16 +1,16 @@
-"""What pydantic finds wrong with the structure of a YAML file, told with line, place and mend."""
+"""What pydantic finds wrong with the structure of a YAML file, told with line, place and fix."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from zhengku.catalog.problem import SECRET_MEND, Problem, did_you_mean, names_a_secret, shown
+from zhengku.catalog.problem import SECRET_FIX, Problem, did_you_mean, names_a_secret, shown
 from zhengku.catalog.yaml_file import Location, YamlFile
 from zhengku.transports.http.model import HEADER_PATTERN
 
 _OF_PATTERN = {HEADER_PATTERN: ("the name of an HTTP header", "Use letters, digits and -, like x-signature.")}
-"""Of what a text must look like: how that is said, and the mend."""
+"""Of what a text must look like: how that is said, and the fix."""
 
 
 def structure_problems(
@@ -18,7 +18,7 @@ def structure_problems(
 ) -> list[Problem]:
     """Return the mistakes that the reading of a file as `model` found.
 
-    Those at the locations in `told` are left out. `see` is the mend where the model describes nothing.
+    Those at the locations in `told` are left out. `see` is the fix where the model describes nothing.
     """
     check = _StructureCheck(source, model, see)
     for error in errors.errors(include_url=False):
@@ -37,8 +37,8 @@ class _StructureCheck:
         self.see = see
         self.problems: list[Problem] = []
 
-    def report(self, location: Location, message: str, mend: str) -> None:
-        self.problems.append(Problem(self.source.path, self.source.line(location), message, mend))
+    def report(self, location: Location, message: str, fix: str) -> None:
+        self.problems.append(Problem(self.source.path, self.source.line(location), message, fix))
 
     def report_error(self, location: Location, error: dict[str, Any], about_key: bool) -> None:
         context = error.get("ctx", {})
@@ -51,10 +51,10 @@ class _StructureCheck:
             came = f"the number {self.source.texts.get(location, came)}"
         match error["type"]:
             case "extra_forbidden" if names_a_secret(name):
-                self.report(location, f"key {shown(name)} in {around} announces a secret", SECRET_MEND)
+                self.report(location, f"key {shown(name)} in {around} announces a secret", SECRET_FIX)
             case "extra_forbidden":
-                mend = did_you_mean(name, self._allowed_keys(location[:-1]))
-                self.report(location, f"unknown key {shown(name)} in {around}", mend)
+                fix = did_you_mean(name, self._allowed_keys(location[:-1]))
+                self.report(location, f"unknown key {shown(name)} in {around}", fix)
             case "missing":
                 self.report(location, f"key {name!r} is missing in {around}", f"Add it: {self._meaning(location)}")
             case "string_type" if isinstance(error["input"], int | float | bool):
@@ -67,19 +67,19 @@ class _StructureCheck:
             case "union_tag_not_found":
                 self.report(location, f"{place}: key 'kind' is missing", f"Add it: {_quoted_list(context)}.")
             case "union_tag_invalid":
-                mend = did_you_mean(context["tag"], _quoted(context["expected_tags"]))
-                self.report((*location, "kind"), f"{place}: unknown kind {shown(context['tag'])}", mend)
+                fix = did_you_mean(context["tag"], _quoted(context["expected_tags"]))
+                self.report((*location, "kind"), f"{place}: unknown kind {shown(context['tag'])}", fix)
             case "string_pattern_mismatch":
-                what, mend = _OF_PATTERN.get(
+                what, fix = _OF_PATTERN.get(
                     context["pattern"], ("small letters, digits and _", "Use an id like market_supervision.")
                 )
-                self.report(location, f"{place}: expected {what}, got {came}", mend)
+                self.report(location, f"{place}: expected {what}, got {came}", fix)
             case "literal_error" | "enum":
-                mend = did_you_mean(str(error["input"]), _quoted(context["expected"]))
-                self.report(location, f"{place}: expected {context['expected']}, got {came}", mend)
+                fix = did_you_mean(str(error["input"]), _quoted(context["expected"]))
+                self.report(location, f"{place}: expected {context['expected']}, got {came}", fix)
             case "model_type" | "dict_type" | "model_attributes_type":
-                mend = self._mapping_mend(location, error["input"])
-                self.report(location, f"{place}: expected a mapping, got {came}", mend)
+                fix = self._mapping_fix(location, error["input"])
+                self.report(location, f"{place}: expected a mapping, got {came}", fix)
             case "tuple_type" | "list_type":
                 self.report(location, f"{place}: expected a list, got {came}", "Put it into brackets: [a, b].")
             case "int_type" | "int_parsing" | "int_from_float":
@@ -94,14 +94,14 @@ class _StructureCheck:
             case "too_short":
                 self.report(location, f"{place} is empty", "Name at least one.")
             case "catalog":
-                self.report(location, f"{place}: {context['message']}", context["mend"])
+                self.report(location, f"{place}: {context['message']}", context["fix"])
             case _:
                 self.report(location, f"{place}: {error['msg']}, got {came}", self._meaning(location))
 
     def _meaning(self, location: Location) -> str:
         return str(self._schema_at(location).get("description") or self.see)
 
-    def _mapping_mend(self, location: Location, came: object) -> str:
+    def _mapping_fix(self, location: Location, came: object) -> str:
         if isinstance(came, str) and "：" in came:
             return "Write ': ' and not the full-width '：'."
         keys = self._allowed_keys(location)

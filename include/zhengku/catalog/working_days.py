@@ -62,7 +62,7 @@ class WorkingCalendar:
         """Return the calendar of a catalogue folder, from which every term of a list of `day` can be counted.
 
         It ends with the year in which the 400th day after `day` lies, so that it is the same one for a year. Raises
-        `CatalogError` (file, line, mend) when `working_days.csv` is wrong.
+        `CatalogError` (file, line, fix) when `working_days.csv` is wrong.
         """
         table = read_working_days(folder)
         if table.problems:
@@ -153,12 +153,12 @@ def check_working_days(table: Table[WorkingDay], today: date | None = None) -> l
         if known < last:
             year = known.year + 1 if (known.month, known.day) == (12, 31) else known.year
             message = f"working days are known to {known} only, {(known - today).days} days from today"
-            mend = (
+            fix = (
                 f"When 国务院办公厅 has announced the holidays of {year} (mostly in November), take in a "
                 "chinesecalendar that has them; or add the weekdays off and the weekend days worked here, and "
                 f"{year}-12-31, which says that {year} is complete."
             )
-            problems.append(Problem(table.file, None, message, mend, "warning"))
+            problems.append(Problem(table.file, None, message, fix, "warning"))
     return problems
 
 

@@ -106,8 +106,8 @@ def _syntax_problem(path: Path, source: str, error: MarkedYAMLError) -> Problem:
         if number <= len(lines) and _FULL_WIDTH_COLON.match(lines[number - 1]):
             return Problem(path, number, "is not YAML: a full-width colon '：' stands behind the key", "Write ': '.")
     context = f" {error.context}" if error.context else ""
-    mend = "Indent with blanks, put texts with : # { [ into quotes, close every quote and bracket."
-    return Problem(path, line, f"is not YAML: {error.problem}{context}", mend)
+    fix = "Indent with blanks, put texts with : # { [ into quotes, close every quote and bracket."
+    return Problem(path, line, f"is not YAML: {error.problem}{context}", fix)
 
 
 def _unprintable_line(source: str) -> int:

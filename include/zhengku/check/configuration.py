@@ -1,4 +1,4 @@
-"""The check of a whole catalogue: every mistake at once, with file, line and mend."""
+"""The check of a whole catalogue: every mistake at once, with file, line and fix."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -23,7 +23,7 @@ def check_catalog(
     builds_rules: bool = True,
 ) -> list[Problem]:
     """Check the shared tables, all departments' files, the numbers of the daily clearance, that the suites that the
-    files name exist in `suite_folder` and hold that of the data set, and all that the steps of the road would refuse.
+    files name exist in `suite_folder` and hold that of the data set, and all that the steps of the pipeline would refuse.
 
     With `today` (Asia/Shanghai) it also warns of what runs out soon; of an `environment`, the addresses of sources are
     looked at. `only` is a department: then its file's problems are told, and errors elsewhere that stop it too. Without
@@ -157,11 +157,11 @@ def _absent_though_needed(source: YamlFile, suites: set[str], suite_folder: Path
                     f"{name!r} is absent, but rule {rule_id} wants it in every row: it would not be asked, and rows "
                     "without it would be loaded"
                 )
-                mend = (
+                fix = (
                     "Map it under fields (`zhengku feeds profile` proposes the column), or say why the feed may do "
                     f"without it: absent_because: {{{name}: …}}."
                 )
-                problems.append(Problem(source.path, source.line(absent[name]), message, mend))
+                problems.append(Problem(source.path, source.line(absent[name]), message, fix))
     return problems
 
 

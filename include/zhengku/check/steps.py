@@ -1,4 +1,4 @@
-"""What the steps of the road would refuse for the configuration of a feed, found by their own code, with no source."""
+"""What the steps of the pipeline would refuse for the configuration of a feed, found by their own code, with no source."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zhengku.catalog import Catalog
 from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, PublishedList
+from zhengku.clearance.lists import Connection, ListVersion
 from zhengku.clearance.workbook import KIND_NAMES, write_workbook
 
 log = logging.getLogger(__name__)
@@ -21,14 +21,14 @@ def place_name(catalog: Catalog, districts: Collection[str] | None) -> str:
     return "、".join(lists.district_name(catalog, key) for key in sorted(districts))
 
 
-def workbook_name(catalog: Catalog, published: PublishedList, districts: Collection[str] | None) -> str:
+def workbook_name(catalog: Catalog, published: ListVersion, districts: Collection[str] | None) -> str:
     """Return the name under which a workbook is handed over."""
     kind = KIND_NAMES[published.kind]
     place = "全市" if districts is None else place_name(catalog, districts)
     return f"日清清单_{published.day}_{kind}_第{published.version}版_{place}.xlsx"
 
 
-def workbook_file(report_folder: Path, published: PublishedList, districts: Collection[str] | None) -> Path | None:
+def workbook_file(report_folder: Path, published: ListVersion, districts: Collection[str] | None) -> Path | None:
     """Return where the workbook of the city (None) or of one district is kept; None for any other part of a list."""
     keys = ["city"] if districts is None else [key for key in districts if key]
     if len(keys) != 1 or (districts is not None and len(districts) != 1):
@@ -40,7 +40,7 @@ def workbook_file(report_folder: Path, published: PublishedList, districts: Coll
 def write_part(
     connection: Connection,
     catalog: Catalog,
-    published: PublishedList,
+    published: ListVersion,
     districts: Collection[str] | None,
     path: Path,
 ) -> None:
@@ -74,7 +74,7 @@ def write_part(
 
 
 def write_workbooks(
-    connection: Connection, catalog: Catalog, published: PublishedList, report_folder: Path
+    connection: Connection, catalog: Catalog, published: ListVersion, report_folder: Path
 ) -> list[Path]:
     """Write the workbook of the city and that of each district; return their places, the city's first."""
     written: list[Path] = []

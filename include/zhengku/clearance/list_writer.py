@@ -8,7 +8,7 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from zhengku.clearance.clearance_settings import ClearanceSettings
-from zhengku.clearance.lists import Connection, KeptList, PublishedList, StaleSource, kept_list
+from zhengku.clearance.lists import Connection, ListRecord, ListVersion, StaleSource, list_record
 from zhengku.clearance.transaction import make_table, one_row
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
@@ -28,7 +28,7 @@ class ListWriter:
     def __init__(self, settings: ClearanceSettings) -> None:
         self._settings = settings
 
-    def correct(self, connection: Connection, lists: Sequence[KeptList], now: datetime) -> list[PublishedList]:
+    def correct(self, connection: Connection, lists: Sequence[ListRecord], now: datetime) -> list[ListVersion]:
         """Give each list that the candidates' facts contradict one more version; return these."""
         listed = {"lists": [kept.list_id for kept in lists]}
         make_table(connection, "difference", statement("clearance/corrections.differences"), listed)
@@ -38,7 +38,7 @@ class ListWriter:
         connection.execute(statement("clearance/corrections.touch_differences"))
         return versions
 
-    def _next_version(self, connection: Connection, kept: KeptList, now: datetime) -> PublishedList:
+    def _next_version(self, connection: Connection, kept: ListRecord, now: datetime) -> ListVersion:
         against = self.against(connection, kept.day)
         values = {
             **vars(kept),
@@ -67,7 +67,7 @@ class ListWriter:
         All lists of a day are judged against the same; `newest_before` counts for the first of them.
         """
         position = self.position(connection, day, newest_before)
-        yesterday = kept_list(connection, "clearance/trunk.yesterday_list", {"day": day, **position})
+        yesterday = list_record(connection, "clearance/trunk.yesterday_list", {"day": day, **position})
         return {
             "list_id": position["next_list"],
             "last_before": position["last_before"],
@@ -91,12 +91,12 @@ class ListWriter:
         connection.execute(statement("clearance/count_list.enter_list"), {**values, "stale": Jsonb(stale)})
 
     @staticmethod
-    def complete(connection: Connection, values: Mapping[str, Any]) -> PublishedList:
+    def complete(connection: Connection, values: Mapping[str, Any]) -> ListVersion:
         """Enter the counts of a list: `values` has those by state, who left is counted here."""
         left = dict.fromkeys(_LEFT, 0)
         if values["yesterday_list"] is not None:
             left = one_row(connection, statement("clearance/count_list.count_left"), values)
-        kept = kept_list(connection, "clearance/count_list.count_list", {**values, **left})
+        kept = list_record(connection, "clearance/count_list.count_list", {**values, **left})
         assert kept is not None
         log.info("%s list of %s, version %d: %s", kept.kind, kept.day, kept.version, kept.published.counts)
         return kept.published

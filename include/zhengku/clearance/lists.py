@@ -72,7 +72,7 @@ class ListCounts:
 
 
 @dataclass(frozen=True)
-class PublishedList:
+class ListVersion:
     """One version of a list; it never changes. `calendar_note` is Chinese, where days had to be assumed."""
 
     list_id: int
@@ -258,7 +258,7 @@ class GroupRates:
 
 
 @dataclass(frozen=True)
-class KeptList(ListCounts):
+class ListRecord(ListCounts):
     """All that the store keeps of a version of a list: `clearance.list`."""
 
     list_id: int
@@ -280,9 +280,9 @@ class KeptList(ListCounts):
     stale: list[dict[str, Any]]
 
     @property
-    def published(self) -> PublishedList:
+    def published(self) -> ListVersion:
         """The list as others see it."""
-        return PublishedList(
+        return ListVersion(
             list_id=self.list_id,
             day=self.day,
             kind=self.kind,
@@ -312,39 +312,39 @@ class KeptList(ListCounts):
         return {"cutoff_at": self.cutoff_at, "kind": self.kind, "oldest_finish": self.oldest_finish}
 
 
-def kept_list(connection: Connection, name: str, values: Mapping[str, Any]) -> KeptList | None:
+def list_record(connection: Connection, name: str, values: Mapping[str, Any]) -> ListRecord | None:
     """Run a statement of `sql/clearance/` that finds one version of a list at most."""
-    with connection.cursor(row_factory=class_row(KeptList)) as cursor:
+    with connection.cursor(row_factory=class_row(ListRecord)) as cursor:
         return cursor.execute(statement(name), values).fetchone()
 
 
-def kept_lists(connection: Connection, name: str, values: Mapping[str, Any]) -> list[KeptList]:
+def list_records(connection: Connection, name: str, values: Mapping[str, Any]) -> list[ListRecord]:
     """Run a statement of `sql/clearance/` that finds versions of lists."""
-    with connection.cursor(row_factory=class_row(KeptList)) as cursor:
+    with connection.cursor(row_factory=class_row(ListRecord)) as cursor:
         return cursor.execute(statement(name), values).fetchall()
 
 
-def published(connection: Connection, day: date, kind: ListKind, version: int | None = None) -> PublishedList | None:
+def published(connection: Connection, day: date, kind: ListKind, version: int | None = None) -> ListVersion | None:
     """Return a version of a list, the newest when none is asked for; None when there is none."""
-    found = kept_list(connection, "clearance/lists.list_by_version", {"day": day, "kind": kind, "version": version})
+    found = list_record(connection, "clearance/lists.list_by_version", {"day": day, "kind": kind, "version": version})
     return None if found is None else found.published
 
 
-def newest(connection: Connection) -> PublishedList | None:
+def newest(connection: Connection) -> ListVersion | None:
     """Return the list of the latest cut-off in its newest version; None before the first list."""
-    found = kept_list(connection, "clearance/lists.newest_list", {})
+    found = list_record(connection, "clearance/lists.newest_list", {})
     return None if found is None else found.published
 
 
-def versions(connection: Connection, day: date) -> list[PublishedList]:
+def versions(connection: Connection, day: date) -> list[ListVersion]:
     """Return all versions of the lists of a day: the working list's, then the final list's, oldest first."""
-    return [found.published for found in kept_lists(connection, "clearance/lists.list_versions", {"day": day})]
+    return [found.published for found in list_records(connection, "clearance/lists.list_versions", {"day": day})]
 
 
 def rows(
     connection: Connection,
     catalog: Catalog,
-    published: PublishedList,
+    published: ListVersion,
     *,
     section: Section | None = None,
     districts: Collection[str] | None = None,
@@ -370,7 +370,7 @@ def rows(
         yield _list_row(row, kept.day, catalog)
 
 
-def _archived_before(connection: Connection, kept: KeptList, within: int) -> datetime:
+def _archived_before(connection: Connection, kept: ListRecord, within: int) -> datetime:
     values = {
         "calendar_id": kept.calendar_id,
         "day": kept.day,
@@ -384,7 +384,7 @@ def _archived_before(connection: Connection, kept: KeptList, within: int) -> dat
 
 
 def cleared_since(
-    connection: Connection, published: PublishedList, districts: Collection[str] | None = None
+    connection: Connection, published: ListVersion, districts: Collection[str] | None = None
 ) -> list[ClearedService]:
     """Return the rows of a list whose service has an own effective evaluation by now, in the list's order.
 
@@ -396,7 +396,7 @@ def cleared_since(
 
 def difference(
     connection: Connection,
-    published: PublishedList,
+    published: ListVersion,
     districts: Collection[str] | None = None,
     since: int | None = None,
 ) -> list[ChangedService]:
@@ -408,7 +408,7 @@ def difference(
         return []
     kept = _kept(connection, published)
     named = {"day": kept.day, "kind": kept.kind, "version": since or kept.version - 1}
-    earlier = kept_list(connection, "clearance/lists.list_by_version", named)
+    earlier = list_record(connection, "clearance/lists.list_by_version", named)
     assert earlier is not None
     assert earlier.version < kept.version
     changed_lists = kept.corrections[len(earlier.corrections) :]
@@ -418,7 +418,7 @@ def difference(
     return [ChangedService(**_service(row), change=row["change"], section=row["section"]) for row in found]
 
 
-def opened(connection: Connection, published: PublishedList, login: str) -> OpenedVersion | None:
+def opened(connection: Connection, published: ListVersion, login: str) -> OpenedVersion | None:
     """Remember that a login opened a version of a list; return the newest one before it that he had opened, if any.
 
     Commits.
@@ -430,15 +430,13 @@ def opened(connection: Connection, published: PublishedList, login: str) -> Open
         return cursor.execute(statement("clearance/lists.opened_before"), asked).fetchone()
 
 
-def left(
-    connection: Connection, published: PublishedList, districts: Collection[str] | None = None
-) -> list[LeftService]:
+def left(connection: Connection, published: ListVersion, districts: Collection[str] | None = None) -> list[LeftService]:
     """Return who was on yesterday's list and is not on this version, and why, in the list's order.
 
     As it was told when the version came out. Versions from before this was kept have counts alone: nothing is returned.
     """
     kept = _kept(connection, published)
-    yesterday = kept_list(connection, "clearance/lists.list_by_id", {"list_id": kept.yesterday_list})
+    yesterday = list_record(connection, "clearance/lists.list_by_id", {"list_id": kept.yesterday_list})
     if yesterday is None:
         return []
     against = {"yesterday_base": yesterday.base_list, "yesterday_corrections": yesterday.corrections}
@@ -448,7 +446,7 @@ def left(
 
 def count_rows(
     connection: Connection,
-    published: PublishedList,
+    published: ListVersion,
     *,
     section: Section | None = None,
     districts: Collection[str] | None = None,
@@ -469,7 +467,7 @@ def count_rows(
 
 
 def group_counts(
-    connection: Connection, published: PublishedList, districts: Collection[str] | None = None
+    connection: Connection, published: ListVersion, districts: Collection[str] | None = None
 ) -> list[GroupCount]:
     """Return the rows of a list by district, department and hall, in the list's order."""
     values = {**_kept(connection, published).members, "districts": _array(districts)}
@@ -477,7 +475,7 @@ def group_counts(
         return cursor.execute(statement("clearance/list_rows.group_counts"), values).fetchall()
 
 
-def district_counts(connection: Connection, catalog: Catalog, published: PublishedList) -> dict[str, Counter[str]]:
+def district_counts(connection: Connection, catalog: Catalog, published: ListVersion) -> dict[str, Counter[str]]:
     """Return how many rows of a list each district has, by section and by state; in the list's order, by names."""
     sums: dict[str, Counter[str]] = {}
     for group in group_counts(connection, published):
@@ -496,7 +494,7 @@ def bad_reviews(
     districts: Collection[str] | None = None,
     *,
     now: datetime | None = None,
-    known_to: PublishedList | None = None,
+    known_to: ListVersion | None = None,
 ) -> list[BadReview]:
     """Return the bad reviews made up to the end of a day, overdue first, then by what is due.
 
@@ -603,7 +601,7 @@ def percentage(part: int, whole: int) -> str:
 
 def reveal_phone(
     connection: Connection,
-    published: PublishedList,
+    published: ListVersion,
     record_key: str,
     districts: Collection[str] | None,
     revealed_by: str,
@@ -637,8 +635,8 @@ def reveal_phone(
     return str(row["phone"])
 
 
-def _kept(connection: Connection, published: PublishedList) -> KeptList:
-    kept = kept_list(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
+def _kept(connection: Connection, published: ListVersion) -> ListRecord:
+    kept = list_record(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
     assert kept is not None
     return kept
 
@@ -671,7 +669,7 @@ _stream_numbers = count(1)
 
 
 def _found(
-    connection: Connection, listed: str, kept: KeptList, filters: Mapping[str, Any], *, streamed: bool = False
+    connection: Connection, listed: str, kept: ListRecord, filters: Mapping[str, Any], *, streamed: bool = False
 ) -> Iterator[dict[str, Any]]:
     """Run `list_rows` over the rows that the statement `listed` finds; `streamed`, it needs an open transaction."""
     values = {

@@ -18,7 +18,7 @@ from zhengku.catalog.clearance_config import ListKind
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clearance.clearance_settings import ClearanceSettings
 from zhengku.clearance.list_writer import LIST_STATES, ListWriter
-from zhengku.clearance.lists import Connection, KeptList, PublishedList, kept_list, kept_lists
+from zhengku.clearance.lists import Connection, ListRecord, ListVersion, list_record, list_records
 from zhengku.clearance.lists import published as published_list
 from zhengku.clearance.rates import refresh_rates
 from zhengku.clearance.refresh import ServiceState, keep_calendar
@@ -54,13 +54,13 @@ class DailyClearance(ClearanceSettings):
         """Count the rates of the days anew that loaded batches touched; return how many days."""
         return refresh_rates(self, now)
 
-    def publish_due(self, now: datetime, only_if_fresh: bool) -> list[PublishedList]:
+    def publish_due(self, now: datetime, only_if_fresh: bool) -> list[ListVersion]:
         """Publish every list whose cut-off lies at or before `now` and that has no version yet; oldest first.
 
         With `only_if_fresh` a list waits until all sources were read at or after its cut-off. Raises what `publish`
         raises; lists that were published before that stay.
         """
-        published: list[PublishedList] = []
+        published: list[ListVersion] = []
         for day, kind in self.config.due(now):
             with store_connection(self.settings.database_url) as connection:
                 waits = published_list(connection, day, kind) is None and not (
@@ -91,7 +91,7 @@ class DailyClearance(ClearanceSettings):
                 "Publish it then, or an earlier list."
             )
 
-    def publish(self, day: date, kind: ListKind, now: datetime) -> PublishedList:
+    def publish(self, day: date, kind: ListKind, now: datetime) -> ListVersion:
         """Publish a list with the facts that are loaded; return it.
 
         A final list comes after corrections of earlier ones, a working list without: so each gets one correction a
@@ -103,12 +103,12 @@ class DailyClearance(ClearanceSettings):
         with self._lock(now) as (connection, changed):
             # What a list is judged against is what was out before it: not the corrections that are made with it.
             newest_before = self._writer.position(connection, day)["next_list"] - 1
-            newest = kept_list(connection, "clearance/lists.newest_list", {})
+            newest = list_record(connection, "clearance/lists.newest_list", {})
             finals = self._final_lists(connection, max(day, newest.day) if newest else day)
             if published_list(connection, day, kind) is None:
                 return self._first_version(connection, day, kind, now, newest_before, finals, changed)
             self._compare(connection, finals, now, changed)
-            existing = kept_list(
+            existing = list_record(
                 connection, "clearance/lists.list_by_version", {"day": day, "kind": kind, "version": None}
             )
             assert existing is not None
@@ -130,12 +130,12 @@ class DailyClearance(ClearanceSettings):
         with store_connection(self.settings.database_url) as connection:
             yield connection, self._services.take_batches(connection, now)
 
-    def _final_lists(self, connection: Connection, reference: date) -> list[KeptList]:
+    def _final_lists(self, connection: Connection, reference: date) -> list[ListRecord]:
         """Return the final lists that corrections may still change, oldest first; `reference` is the newest day."""
         first_day = date.fromordinal(reference.toordinal() - self.config.correction_days)
-        return kept_lists(connection, "clearance/lists.final_lists", {"first_day": first_day, "last_day": reference})
+        return list_records(connection, "clearance/lists.final_lists", {"first_day": first_day, "last_day": reference})
 
-    def _compare(self, connection: Connection, finals: Sequence[KeptList], now: datetime, changed: int) -> None:
+    def _compare(self, connection: Connection, finals: Sequence[ListRecord], now: datetime, changed: int) -> None:
         """Correct final lists by what changed since they were compared; remember it for the next trunk list."""
         if changed:
             connection.execute(statement("clearance/corrections.touch_services"))
@@ -149,14 +149,14 @@ class DailyClearance(ClearanceSettings):
         kind: ListKind,
         now: datetime,
         newest_before: int,
-        finals: Sequence[KeptList],
+        finals: Sequence[ListRecord],
         changed: int,
-    ) -> PublishedList:
+    ) -> ListVersion:
         """Publish a list that is not out yet; before a final list, correct those that may still change."""
         calendar = self.calendar(day)
         cutoff_at = self.config.cutoff(day, kind)
-        before = kept_list(connection, "clearance/trunk.trunk_list", {"before": cutoff_at})
-        last = kept_list(connection, "clearance/trunk.trunk_list", {"before": None})
+        before = list_record(connection, "clearance/trunk.trunk_list", {"before": cutoff_at})
+        last = list_record(connection, "clearance/trunk.trunk_list", {"before": None})
         is_late = last is not None and last.list_id != (before.list_id if before else None)
         oldest_finish = _oldest_finish(calendar, day, self.config.archive_after_working_days)
         services = _ALL_SERVICES
@@ -219,7 +219,7 @@ class DailyClearance(ClearanceSettings):
         return self._writer.complete(connection, {**values, **states})
 
     def _advance(
-        self, connection: Connection, before: KeptList, services: sql.Composable, values: Mapping[str, Any]
+        self, connection: Connection, before: ListRecord, services: sql.Composable, values: Mapping[str, Any]
     ) -> dict[str, int]:
         """Go on from a trunk list to the next: write who comes and who goes; return its counts by section and state."""
         make_table(connection, "wanted", _made_of(_wanted_rows(services)), values)
@@ -246,7 +246,7 @@ class DailyClearance(ClearanceSettings):
         connection.execute(sql.SQL("alter table clearance.entry add constraint {} {}").format(name, definition))
         return {**dict.fromkeys(LIST_STATES, 0), **one_row(connection, statement("clearance/trunk.count_first"), {})}
 
-    def _goes_on(self, connection: Connection, before: KeptList, day: date, newest_before: int) -> bool:
+    def _goes_on(self, connection: Connection, before: ListRecord, day: date, newest_before: int) -> bool:
         """Whether few rows alone may stand otherwise on a list of `day` than on the trunk list before.
 
         So it is when that list is of the same day, and thus judged against the same, or is yesterday's final list. Else
@@ -275,7 +275,7 @@ def _wanted_rows(services: sql.Composable) -> sql.Composed:
     return statement("clearance/trunk.wanted_rows").format(services=services, yesterday=sql.SQL(rows))
 
 
-def _counted_from(before: KeptList, day: date) -> dict[str, int]:
+def _counted_from(before: ListRecord, day: date) -> dict[str, int]:
     """Return the counts of the trunk list before as they would be on a list of `day` with the same rows."""
     if before.day == day:
         return {name: getattr(before, name) for name in LIST_STATES}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
-from zhengku.clearance.lists import Connection, PublishedList, kept_list
+from zhengku.clearance.lists import Connection, ListVersion, list_record
 from zhengku.database import statement
 
 
@@ -17,12 +17,12 @@ class Discrepancy:
     by_store: str | None
 
 
-def discrepancies(connection: Connection, published: PublishedList) -> list[Discrepancy]:
+def discrepancies(connection: Connection, published: ListVersion) -> list[Discrepancy]:
     """Compare a list with the store by a plain search of it all; return the services where they differ.
 
     For the newest list: whatever was loaded since it was published is a difference too.
     """
-    kept = kept_list(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
+    kept = list_record(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
     assert kept is not None
     values = {**kept.members, **kept.limits}
     with connection.cursor(row_factory=class_row(Discrepancy)) as cursor:

@@ -19,7 +19,7 @@ from zhengku.clearance.lists import (
     LeftService,
     ListedService,
     ListRow,
-    PublishedList,
+    ListVersion,
     Rate,
     Section,
 )
@@ -120,7 +120,7 @@ _RATE_COLUMNS: tuple[Column[_RateLine], ...] = (
 
 def write_workbook(
     path: Path,
-    published: PublishedList,
+    published: ListVersion,
     title_zh: str,
     unrated: Iterable[ListRow],
     default_rated: Iterable[ListRow],
@@ -254,7 +254,7 @@ def _place(row: ListRow) -> str:
 class _Cover(Cover):
     """The first sheet: what list this is, how many rows it has, how fresh it is, and what stands where."""
 
-    def __init__(self, book: Book, published: PublishedList, title_zh: str) -> None:
+    def __init__(self, book: Book, published: ListVersion, title_zh: str) -> None:
         super().__init__(book, title_zh)
         self.published = published
 

@@ -60,13 +60,13 @@ def run(first: From, last: To, department: Departments = None, again: Again = Fa
         _by_airflow(first, last, department or [], again=again)
         return
     run_id = f"backfill__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
-    road = Pipeline(settings, warm_up=True)
+    pipeline = Pipeline(settings, warm_up=True)
     chosen = department or [name for name, each in catalog.departments.items() if backfilled_feeds(each)]
     failures: list[str] = []
     for month in months_between(begin, end):
         for department_id in chosen:
             try:
-                done = backfill_month(road, department_id, month, run_id, again=again)
+                done = backfill_month(pipeline, department_id, month, run_id, again=again)
             except ZhengkuError as error:
                 failures.append(f"{department_id}: {error}")
                 out.print(f"{month:%Y-%m}  {department_id}  [red]failed[/]")

@@ -29,7 +29,7 @@ from zhengku.transports.window import Watermark
 def collect(
     source: Annotated[str, typer.Argument(metavar="DEPARTMENT[/FEED]", help="For instance market_supervision.")],
     again: Annotated[
-        bool, typer.Option("--again", help="Go the whole road even for a file that was loaded before.")
+        bool, typer.Option("--again", help="Go the whole pipeline even for a file that was loaded before.")
     ] = False,
     since: Annotated[
         str | None,
@@ -52,19 +52,19 @@ def collect(
         feeds = [feed for feed in feeds if isinstance(known[feed].window, Watermark)]
     run_id = f"cli__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
     unavailable: ZhengkuError | None = None
-    road = Pipeline(settings, warm_up=True)
+    pipeline = Pipeline(settings, warm_up=True)
     failed: ZhengkuError | None = None
-    with _progress(road, hidden=as_json):
+    with _progress(pipeline, hidden=as_json):
         try:
-            road.collect_feeds(department, feeds, run_id, again=again, interval=interval)
+            pipeline.collect_feeds(department, feeds, run_id, again=again, interval=interval)
         except ZhengkuError as error:
             if len(feeds) == 1 or isinstance(error, CatalogError):
                 raise
             # What could be collected is loaded all the same.
             unavailable = error
         try:
-            road.load_run(department, run_id, feeds)
-            road.conclude(department, run_id, feeds)
+            pipeline.load_run(department, run_id, feeds)
+            pipeline.conclude(department, run_id, feeds)
         except ZhengkuError as error:
             failed = error
     with store_connection(settings.database_url) as connection:
@@ -79,7 +79,7 @@ def collect(
 
 
 @contextmanager
-def _progress(road: Pipeline, *, hidden: bool) -> Iterator[None]:
+def _progress(pipeline: Pipeline, *, hidden: bool) -> Iterator[None]:
     """Show what is being done on a terminal, and nothing elsewhere."""
     bars: dict[tuple[str, str], TaskID] = {}
     with Progress(
@@ -100,7 +100,7 @@ def _progress(road: Pipeline, *, hidden: bool) -> Iterator[None]:
                 bars[step, source_name] = progress.add_task(f"{step} {source_name}", total=None, unit=unit)
             progress.advance(bars[step, source_name], amount)
 
-        road.observe = observe
+        pipeline.observe = observe
         yield
 
 

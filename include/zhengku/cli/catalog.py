@@ -34,7 +34,7 @@ def catalog_check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the catalogue: every mistake with file, line and mend.
+    """Check the catalogue: every mistake with file, line and fix.
 
     What collect, stage, validate and load would refuse is found by their own code. Addresses of sources are looked at
     where the environment has them; nothing is connected to.

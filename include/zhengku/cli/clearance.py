@@ -13,7 +13,7 @@ from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.catalog.clearance_config import DUE_DAYS, ListKind
 from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, GroupRates, PublishedList, RateGroup
+from zhengku.clearance.lists import Connection, GroupRates, ListVersion, RateGroup
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clearance.verification import discrepancies
 from zhengku.cli.common import AsJson, clock_text, day_of, out, print_json
@@ -243,7 +243,7 @@ def verify(day: Day = None, kind: Kind = None, version: Version = None, as_json:
         raise typer.Exit(1)
 
 
-def _published(connection: Connection, day: str | None, kind: ListKind | None, version: int | None) -> PublishedList:
+def _published(connection: Connection, day: str | None, kind: ListKind | None, version: int | None) -> ListVersion:
     if day is None and (kind is not None or version is not None):
         raise ConfigurationError("--kind and --version belong to a --day: give that too, or none for the newest list.")
     if day is None:
@@ -268,7 +268,7 @@ def _districts(catalog: Catalog, districts: list[str] | None) -> list[str] | Non
     return districts or None
 
 
-def _show_lists(published: list[PublishedList], *, as_json: bool) -> None:
+def _show_lists(published: list[ListVersion], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(each) for each in published])
         return
@@ -287,7 +287,7 @@ def _show_lists(published: list[PublishedList], *, as_json: bool) -> None:
     print_fitting(out, table, ("archived", "reopened", "cleared", "default", "carried", "new"))
 
 
-def _name(published: PublishedList) -> str:
+def _name(published: ListVersion) -> str:
     return f"{published.day} {published.kind} v{published.version}"
 
 

@@ -45,7 +45,7 @@ def day_of(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(f"Expected a day as YYYY-MM-DD, for instance 2026-11-01; got {text!r:.40}.") from None
+        raise ConfigurationError(f"Expected a day as YYYY-MM-DD, like 2026-11-24; got {text!r:.40}.") from None
 
 
 def person(by: str | None) -> str:

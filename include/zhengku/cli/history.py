@@ -1,4 +1,4 @@
-"""`zhengku replay` and `zhengku as-of`: deliveries taken through the road again, and the store as it was."""
+"""`zhengku replay` and `zhengku as-of`: deliveries taken through the pipeline again, and the store as it was."""
 
 import csv
 import sys
@@ -49,7 +49,7 @@ def replay(
     until: Until = None,
     by: By = None,
 ) -> None:
-    """Take landed deliveries through the whole road again, by today's mapping and rules, without the department."""
+    """Take landed deliveries through the whole pipeline again, by today's mapping and rules, without the department."""
     if bool(batch) == bool(department):
         raise ConfigurationError(
             "Expected either --batch with numbers or --department (with --feed, --since, --until if wanted), got "
@@ -57,12 +57,12 @@ def replay(
         )
     if batch and (feed or since or until):
         raise ConfigurationError("Expected --feed, --since and --until with --department only: --batch names all.")
-    road = Pipeline(Settings.load(), warm_up=True)
+    pipeline = Pipeline(Settings.load(), warm_up=True)
     if department and feed:
-        road.catalog.feed(department, feed)
+        pipeline.catalog.feed(department, feed)
     elif department:
-        road.catalog.department(department)
-    with store_connection(road.settings.database_url) as connection:
+        pipeline.catalog.department(department)
+    with store_connection(pipeline.settings.database_url) as connection:
         chosen = replayable(
             connection,
             batch_ids=batch or None,
@@ -74,7 +74,7 @@ def replay(
     if not chosen:
         out.print("Nothing was delivered there in that time: there is nothing to replay.")
         return
-    done = replay_batches(road, chosen, person(by), reason)
+    done = replay_batches(pipeline, chosen, person(by), reason)
     out.print(batch_table(done))
     wrong = [each for each in done if each.status != "loaded"]
     if wrong:

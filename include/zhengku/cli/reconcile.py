@@ -29,17 +29,17 @@ def reconcile(
     recount: Annotated[
         bool, typer.Option("--recount", help="Before, count all rows of the store anew: the roll-up is proved as well.")
     ] = False,
-    mend: Annotated[
+    fix: Annotated[
         bool,
         typer.Option(
-            "--mend",
+            "--fix",
             help="Collect once more what the store lacks, mark what the source has no more, compare again.",
         ),
     ] = False,
     by: Annotated[
-        str | None, typer.Option(help="With --mend: who decides, for the ledger; who is logged in when left out.")
+        str | None, typer.Option(help="With --fix: who decides, for the ledger; who is logged in when left out.")
     ] = None,
-    reason: Annotated[str, typer.Option(help="With --mend: why, for the ledger.")] = "比对后由人工执行补正",
+    reason: Annotated[str, typer.Option(help="With --fix: why, for the ledger.")] = "比对后由人工执行补正",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Compare sources with the store; unexplained differences become problem records and an exit status of 1.
@@ -50,22 +50,22 @@ def reconcile(
         raise ConfigurationError("Expected --department with --feed: feeds of two departments may share a name.")
     if whole and (since or until):
         raise ConfigurationError("Expected either --whole or a period with --since and --until, got both.")
-    road = Pipeline(Settings.load())
-    reconciliation = Reconciliation(road)
+    pipeline = Pipeline(Settings.load())
+    reconciliation = Reconciliation(pipeline)
     interval = interval_of(since, until)
     start = interval.start if interval else None if whole else since_of(USUAL_DAYS)
     end = interval.end if interval else None
     recounted = reconciliation.recount() if recount else []
     results: list[Result] = []
     failures: list[ZhengkuError] = []
-    for name in [department] if department else road.catalog.department_ids:
-        for feed_id in [feed] if feed else list(road.catalog.department(name).feeds):
+    for name in [department] if department else pipeline.catalog.department_ids:
+        for feed_id in [feed] if feed else list(pipeline.catalog.department(name).feeds):
             try:
                 result = reconciliation.compare(name, feed_id, start, end)
-                if mend and result.missing_in_store + result.differs:
-                    reconciliation.mend(name, feed_id)
+                if fix and result.missing_in_store + result.differs:
+                    reconciliation.fix(name, feed_id)
                     result = reconciliation.compare(name, feed_id, start, end)
-                if mend and result.missing_at_source:
+                if fix and result.missing_at_source:
                     reconciliation.withdraw(name, feed_id, person(by), reason)
                     result = reconciliation.compare(name, feed_id, start, end)
                 results.append(result)

@@ -109,7 +109,7 @@ def waive(
     ] = None,
     by: By = None,
 ) -> None:
-    """Waive open or returned records (豁免): they need not be mended, for a time or for good."""
+    """Waive open or returned records (豁免): they need not be fixed, for a time or for good."""
     with store_connection(Settings.load().database_url) as connection:
         number = problems.waive(connection, ids, person(by), reason, day_of(until) if until else None, clock.today())
     out.print(f"{number:,} of {len(ids):,} are waived; the others were neither open nor returned.")
@@ -165,7 +165,7 @@ def redrive(
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the kept rows of a feed's unsolved records go the whole road again, after a rule or a mapping was mended."""
+    """Let the kept rows of a feed's unsolved records go the whole pipeline again, after a rule or a mapping was fixed."""
     department, separator, feed = source.partition("/")
     if not separator:
         raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all of them.")

@@ -11,7 +11,7 @@ from rich.text import Text
 from zhengku import ledger
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.clearance import lists
-from zhengku.clearance.lists import PublishedList
+from zhengku.clearance.lists import ListVersion
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
@@ -53,7 +53,7 @@ def print_summary(settings: Settings, console: Console | None = None) -> None:
 def print_night(settings: Settings, run_ids: Collection[str], console: Console | None = None) -> None:
     """Print the runs of all departments together: a table by department and license type, and why rows did not load."""
     console = console or Console()
-    road = Pipeline(settings)
+    pipeline = Pipeline(settings)
     with store_connection(settings.database_url) as connection:
         batches = [batch for run_id in run_ids for batch in ledger.batches(connection, run_id=run_id, limit=1_000_000)]
         failed: Counter[tuple[str, str]] = Counter()
@@ -65,12 +65,12 @@ def print_night(settings: Settings, run_ids: Collection[str], console: Console |
             "select count(*), count(distinct license_type) from store.certificate"
         ).fetchall()
     departments = list(dict.fromkeys(batch.department for batch in batches))
-    reasons = {rule: reason for department in departments for rule, reason in road.reasons(department).items()}
+    reasons = {rule: reason for department in departments for rule, reason in pipeline.reasons(department).items()}
     wrong = Counter({key: count for key, count in failed.items() if key[0] == "critical"})
     print_fitting(console, _reason_table(wrong, reasons), ("rule",))
     warnings = failed.total() - wrong.total()
     console.print(f"{warnings:,} warnings by {len(failed) - len(wrong)} rules besides, on rows that are loaded.\n")
-    console.print(_night_table(road.catalog, batches))
+    console.print(_night_table(pipeline.catalog, batches))
     for batch in batches:
         if batch.reason:
             console.print(Text.assemble((batch.source_name, "red"), f": {batch.status}: {batch.reason}"))
@@ -79,7 +79,7 @@ def print_night(settings: Settings, run_ids: Collection[str], console: Console |
 
 
 def print_list(
-    settings: Settings, published: PublishedList, workbooks: Sequence[Path], console: Console | None = None
+    settings: Settings, published: ListVersion, workbooks: Sequence[Path], console: Console | None = None
 ) -> None:
     """Print how many rows a list of unrated cases has, by district, and where its workbooks are."""
     console = console or Console()

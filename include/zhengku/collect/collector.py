@@ -91,7 +91,7 @@ class Collector:
             if not isinstance(feed.window, NewFiles) and any(batch.run_id == run_id for batch in batches):
                 # An earlier try of this run has read the feed.
                 return sorted(batches, key=lambda batch: batch.batch_id)
-            # What goes the road again is no delivery.
+            # What goes the pipeline again is no delivery.
             started = any(batch.origin == "delivery" for batch in batches)
             source = connector_of(feed).source(address, self._installation.catalog.department(department).pool.slots)
             waiting: DeliveryUnavailable | None = None

@@ -82,17 +82,17 @@ class Answer:
         if rows is not None and "json_text" in rows.also:
             body = _unwrapped(body, rows.place.split("."))
         self._body = body
-        self._mended: bytes | None = None
+        self._fixed: bytes | None = None
         self._loose: dict[str, Any] | None = None
         self._top: dict[str, msgspec.Raw] = {}
         self._levels: dict[str, dict[str, msgspec.Raw]] = {}
         self._list_raw: msgspec.Raw | None = None
         if self._is_read(body):
             return
-        self._mended = _readable(body)
-        if self._is_read(self._mended):
+        self._fixed = _readable(body)
+        if self._is_read(self._fixed):
             return
-        self._mended = None
+        self._fixed = None
         try:
             self._loose = read_page(body.decode("utf-8", "surrogateescape"), rows.place if rows else "")
         except (NotReadable, RecursionError):
@@ -165,7 +165,7 @@ class Answer:
         place, also = self._rows_at.place, self._rows_at.also
         if self._list_raw is not None:
             found = _LIST.decode(self._list_raw)
-            return found if self._mended is None else self._originals(found)
+            return found if self._fixed is None else self._originals(found)
         value = self.at(place)
         # Empty pages of some gateways: null for no rows.
         if (value is None and self.has(place)) or (value in (None, *self._nothings) and "nothing" in also):
@@ -175,7 +175,7 @@ class Answer:
         if isinstance(value, dict) and "one_row" in also:
             raw = self._raw_at(place)
             assert raw is not None
-            return [raw] if self._mended is None else self._originals([raw])
+            return [raw] if self._fixed is None else self._originals([raw])
         came = "nothing" if value is None else "an object" if isinstance(value, dict | Rows) else type(value).__name__
         raise NoAnswer(
             f"{came} at {place}, where the list of rows should stand (rows_also says what else a feed may have there)"
@@ -190,15 +190,15 @@ class Answer:
         return last in (self._levels.get(f"{way}.", {}) if way else self._top)
 
     def _originals(self, rows: Sequence[msgspec.Raw]) -> list[bytes]:
-        """Return rows as they came; what was mended has the same length, so they lie at the same places."""
-        assert self._mended is not None
+        """Return rows as they came; what was fixed has the same length, so they lie at the same places."""
+        assert self._fixed is not None
         assert self._rows_at is not None
         raw = self._raw_at(self._rows_at.place)
         assert raw is not None
-        start = self._mended.find(bytes(raw)) + (self._list_raw is not None)
+        start = self._fixed.find(bytes(raw)) + (self._list_raw is not None)
         originals: list[bytes] = []
         for row in rows:
-            while self._mended[start] in _BETWEEN:
+            while self._fixed[start] in _BETWEEN:
                 start += 1
             length = len(memoryview(row))
             originals.append(self._body[start : start + length])
@@ -206,9 +206,9 @@ class Answer:
         return originals
 
     def row_list(self) -> msgspec.Raw | None:
-        """Return the list of `rows` as one piece, which decodes sooner; None where it is long or was mended."""
+        """Return the list of `rows` as one piece, which decodes sooner; None where it is long or was fixed."""
         raw = self._list_raw
-        return raw if raw is not None and self._mended is None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
+        return raw if raw is not None and self._fixed is None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -241,11 +241,11 @@ def _readable(body: bytes) -> bytes:
     def escape(match: re.Match[bytes]) -> bytes:
         return b"\xff" * len(match[0]) if _SURROGATE.fullmatch(match[0]) else match[0]
 
-    def mend(match: re.Match[bytes]) -> bytes:
+    def fix(match: re.Match[bytes]) -> bytes:
         text = _CONTROL.sub(b"\xff", match[0])
         return _ESCAPE.sub(escape, text) if b"\\u" in text else text
 
-    return _STRING.sub(mend, body)
+    return _STRING.sub(fix, body)
 
 
 def read_row(raw: msgspec.Raw | bytes) -> dict[str, Any] | None:

@@ -226,7 +226,7 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     """Close a batch whose file was loaded before and whose rows nothing has touched since; None when it is no such.
 
     Its rows are unchanged, or what they were the first time. While an older delivery waits it is no such either: only
-    on the whole road are its rows confirmed, and outlive what may still be loaded.
+    on the whole pipeline are its rows confirmed, and outlive what may still be loaded.
     """
     alone(connection, batch.subject)
     if ledger.older_one_waits(connection, batch):

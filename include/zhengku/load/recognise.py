@@ -1,6 +1,6 @@
 """Rows that came before: what was received of them is what the store's version was made from.
 
-They are neither cleaned nor validated again. Why that is safe, and what is left to the whole road: docs/decisions/0027.
+They are neither cleaned nor validated again. Why that is safe, and what is left to the whole pipeline: docs/decisions/0027.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def recognise(
     use_batch_schema(connection, batch.batch_id)
     # Asked before the rows are: a batch that writes in between is seen by the load.
     after, has_written = writings(connection, batch)
-    # While an older delivery waits, what this one confirms must outlive it; what goes the road again is all read anew.
+    # While an older delivery waits, what this one confirms must outlive it; what goes the pipeline again is all read anew.
     is_new = batch.origin in ("delivery", "backfill")
     if not (has_written and is_new) or ledger.older_one_waits(connection, batch):
         connection.execute(statement("load/recognise.no_row_recognised"))

@@ -129,7 +129,7 @@ def whole_feeds(department: Department) -> dict[str, Feed]:
 
 
 def backfill_month(
-    road: Pipeline, department_id: str, month: date, run_id: str, *, again: bool = False
+    pipeline: Pipeline, department_id: str, month: date, run_id: str, *, again: bool = False
 ) -> list[MonthProgress]:
     """Take a month of a department's feeds into the store, feed by feed; return how far each is.
 
@@ -140,14 +140,14 @@ def backfill_month(
     Raises `BackfillIncomplete` when a month of some feed failed or is held; `ConfigurationError` for a department
     without such feeds.
     """
-    department = road.catalog.department(department_id)
+    department = pipeline.catalog.department(department_id)
     feeds = backfilled_feeds(department)
     if not feeds:
         raise ConfigurationError(
             f"{department_id} has no feed that can be read by month: what it holds comes as files or whole registers, "
             "with its nightly run."
         )
-    progress = [_one(road, department_id, feed_id, month, run_id, again=again) for feed_id in feeds]
+    progress = [_one(pipeline, department_id, feed_id, month, run_id, again=again) for feed_id in feeds]
     wrong = [each for each in progress if each.state != "done"]
     if wrong:
         told = " | ".join(f"{each.feed}: {each.state}: {each.detail}" for each in wrong)
@@ -155,9 +155,9 @@ def backfill_month(
     return progress
 
 
-def _one(road: Pipeline, department: str, feed: str, month: date, run_id: str, *, again: bool) -> MonthProgress:
+def _one(pipeline: Pipeline, department: str, feed: str, month: date, run_id: str, *, again: bool) -> MonthProgress:
     place = {"department": department, "feed": feed, "month": month}
-    with store_connection(road.settings.database_url) as connection, connection.cursor() as cursor:
+    with store_connection(pipeline.settings.database_url) as connection, connection.cursor() as cursor:
         known = _progress_of(connection, department, feed, month)
         if known is not None and known.state == "done" and not again:
             return known
@@ -168,16 +168,16 @@ def _one(road: Pipeline, department: str, feed: str, month: date, run_id: str, *
     batches: list[Batch] = []
     try:
         window = window_of(month, clock.now())
-        road.collect_month(department, feed, run_id, month, window, REQUESTS_SHARE)
+        pipeline.collect_month(department, feed, run_id, month, window, REQUESTS_SHARE)
         with (
-            store_connection(road.settings.database_url) as connection,
+            store_connection(pipeline.settings.database_url) as connection,
             connection.cursor(row_factory=class_row(Batch)) as rows,
         ):
             # Also what a try that was killed had landed.
             waiting = rows.execute(
                 statement("operations/backfill.batches_of_month"), {**place, "run_id": run_id}
             ).fetchall()
-        batches = [batch if batch.finished else road.load(batch.batch_id) for batch in waiting]
+        batches = [batch if batch.finished else pipeline.load(batch.batch_id) for batch in waiting]
     except ZhengkuError as error:
         log.warning("%s/%s %s: %s", department, feed, f"{month:%Y-%m}", error)
         state = "failed"
@@ -195,7 +195,7 @@ def _one(road: Pipeline, department: str, feed: str, month: date, run_id: str, *
         elif batch.status != "loaded":
             details.append(f"batch {batch.batch_id} is {batch.status} ({batch.rule_id})")
     with (
-        store_connection(road.settings.database_url) as connection,
+        store_connection(pipeline.settings.database_url) as connection,
         connection.cursor(row_factory=class_row(MonthProgress)) as cursor_of_progress,
     ):
         ended = cursor_of_progress.execute(

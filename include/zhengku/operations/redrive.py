@@ -1,4 +1,4 @@
-"""Redrive (重新处理): after a rule or a mapping was mended, kept problem records go the whole road again.
+"""Redrive (重新处理): after a rule or a mapping was fixed, kept problem records go the whole pipeline again.
 
 The department is not asked. Rows that could be told apart go as they were kept; where some could not, the landed file
 is read again, and all else in it is left out. Either is a batch of its own, as old as the delivery that the rows came
@@ -29,22 +29,27 @@ FIRST_ROW_NO = 2
 
 
 def redrive(
-    road: Pipeline, department: str, feed_id: str, done_by: str, reason: str, problem_ids: Sequence[int] | None = None
+    pipeline: Pipeline,
+    department: str,
+    feed_id: str,
+    done_by: str,
+    reason: str,
+    problem_ids: Sequence[int] | None = None,
 ) -> list[Batch]:
-    """Let the unsolved problem records of a feed (or those that are named) go the whole road; return the batches.
+    """Let the unsolved problem records of a feed (or those that are named) go the whole pipeline; return the batches.
 
     One that fails does not keep the others from going on: its error is raised in the end, of several the first.
     Raises `ConfigurationError` without a name and a reason, or when there is nothing to redrive, and what the steps of
-    the road raise.
+    the pipeline raise.
     """
     expect_said("redrives", done_by, reason)
-    feed = road.catalog.feed(department, feed_id)
+    feed = pipeline.catalog.feed(department, feed_id)
     values: dict[str, Any] = {
         "department": department,
         "feed": feed_id,
         "problem_ids": None if problem_ids is None else list(problem_ids),
     }
-    with store_connection(road.settings.database_url) as connection:
+    with store_connection(pipeline.settings.database_url) as connection:
         sources = connection.execute(statement("operations/redrive.unsolved_batches"), values).fetchall()
     if not sources:
         raise ConfigurationError(
@@ -55,29 +60,29 @@ def redrive(
     failures: list[ZhengkuError] = []
     for batch_id, origin, _, unreadable in sources:
         try:
-            with store_connection(road.settings.database_url) as connection:
+            with store_connection(pipeline.settings.database_url) as connection:
                 source = ledger.batch_by_id(connection, batch_id)
                 batch = (
-                    _reread(road, connection, source, run_id, origin, done_by, reason, values)
+                    _reread(pipeline, connection, source, run_id, origin, done_by, reason, values)
                     if unreadable
-                    else _redrive(road, connection, source, run_id, done_by, reason, values)
+                    else _redrive(pipeline, connection, source, run_id, done_by, reason, values)
                 )
-            done.append(road.load(batch.batch_id))
+            done.append(pipeline.load(batch.batch_id))
         except ZhengkuError as error:
             log.warning("The problems of batch %d: %s", batch_id, error)
             failures.append(error)
-    _tell_replaced(road, values)
+    _tell_replaced(pipeline, values)
     if failures:
         raise failures[0]
     return done
 
 
-def _tell_replaced(road: Pipeline, values: dict[str, Any]) -> None:
+def _tell_replaced(pipeline: Pipeline, values: dict[str, Any]) -> None:
     """Log that older rows of records that are still wrong were not redriven, where there are some.
 
     Their problems are closed: a newer row of the record came, and was wrong too. Only what came last is redriven.
     """
-    with store_connection(road.settings.database_url) as connection:
+    with store_connection(pipeline.settings.database_url) as connection:
         row = connection.execute(statement("operations/redrive.replaced_batches"), values).fetchone()
     assert row is not None
     number, batches = row
@@ -86,7 +91,7 @@ def _tell_replaced(road: Pipeline, values: dict[str, Any]) -> None:
         more = f" (and {len(batches) - MOST_NAMED} more)" if len(batches) > MOST_NAMED else ""
         log.warning(
             "%d older rows of records that are still wrong were not redriven: a newer wrong row replaced each. Where "
-            "the older one is right today, `zhengku replay %s%s` takes its delivery through the road again.",
+            "the older one is right today, `zhengku replay %s%s` takes its delivery through the pipeline again.",
             number,
             named,
             more,
@@ -94,7 +99,7 @@ def _tell_replaced(road: Pipeline, values: dict[str, Any]) -> None:
 
 
 def _redrive(
-    road: Pipeline,
+    pipeline: Pipeline,
     connection: Connection,
     source: Batch,
     run_id: str,
@@ -111,8 +116,8 @@ def _redrive(
     content = first_line(source.source_name, columns) + row_lines(rows, columns) + last_line(len(rows))
     day = clock.today().isoformat()
     path = f"{source.department}/{source.feed}/{day}/{run_id.rsplit('_', 1)[-1]}-redrive-{source.batch_id}.rows"
-    landed = road.landing.put(io.BytesIO(content), path)
-    batch = record_again(road, connection, source, landed, run_id, "redrive", done_by, reason)
+    landed = pipeline.landing.put(io.BytesIO(content), path)
+    batch = record_again(pipeline, connection, source, landed, run_id, "redrive", done_by, reason)
     with (
         connection.cursor() as cursor,
         cursor.copy("copy quarantine.redriven_row (batch_id, row_no, problem_id) from stdin") as copy,
@@ -124,7 +129,7 @@ def _redrive(
 
 
 def _reread(
-    road: Pipeline,
+    pipeline: Pipeline,
     connection: Connection,
     source: Batch,
     run_id: str,
@@ -138,7 +143,7 @@ def _reread(
     assert source.sha256 is not None
     landed = Landed(source.landing_path, source.source_bytes, {"sha256": source.sha256})
     form: Literal["redrive", "reread"] = "redrive" if origin == "redrive" else "reread"
-    batch = record_again(road, connection, source, landed, run_id, form, done_by, reason)
+    batch = record_again(pipeline, connection, source, landed, run_id, form, done_by, reason)
     connection.execute(
         statement("operations/replay.reread_rows"),
         {**values, "batch_id": batch.batch_id, "redrives_batch_id": source.batch_id},

@@ -1,4 +1,4 @@
-"""Replay: landed deliveries go the whole road again, without the department.
+"""Replay: landed deliveries go the whole pipeline again, without the department.
 
 A replayed batch is as old as its delivery: it overtakes nothing that came since, moves no watermark, and counts for no
 night. Today's mapping and rules decide what becomes of its rows: docs/decisions/0025.
@@ -32,7 +32,7 @@ def replayable(
     first_day: date | None = None,
     last_day: date | None = None,
 ) -> list[Batch]:
-    """Return the deliveries that are meant and can go the road again, the oldest first.
+    """Return the deliveries that are meant and can go the pipeline again, the oldest first.
 
     They are named by number, or by department, feed and the days (Asia/Shanghai, both included) on which they came.
     Raises `ConfigurationError` when one that is named by number cannot be replayed, and says why.
@@ -56,14 +56,14 @@ def replayable(
 
 
 def replay(
-    road: Pipeline, batches: Sequence[Batch], done_by: str, reason: str, run_id: str | None = None
+    pipeline: Pipeline, batches: Sequence[Batch], done_by: str, reason: str, run_id: str | None = None
 ) -> list[Batch]:
-    """Let landed deliveries go the whole road again, in the order given; return the batches that they are now.
+    """Let landed deliveries go the whole pipeline again, in the order given; return the batches that they are now.
 
     One that fails does not keep the others from going on: its error is raised in the end, of several the first. With
     the same `run_id` again, what an earlier try has done is found.
     Raises `ConfigurationError` without a name and a reason, `DeliveryUnavailable` for a file that is gone,
-    `LandingDamaged` for one that is not what was landed, and what the steps of the road raise.
+    `LandingDamaged` for one that is not what was landed, and what the steps of the pipeline raise.
     """
     expect_said("replays", done_by, reason)
     run_id = run_id or again_run_id("replay")
@@ -71,9 +71,9 @@ def replay(
     failures: list[ZhengkuError] = []
     for source in batches:
         try:
-            landed = _whole(road, source)
-            with store_connection(road.settings.database_url) as connection:
-                batch = record_again(road, connection, source, landed, run_id, "replay", done_by, reason)
+            landed = _whole(pipeline, source)
+            with store_connection(pipeline.settings.database_url) as connection:
+                batch = record_again(pipeline, connection, source, landed, run_id, "replay", done_by, reason)
                 # Of a row that was quarantined it is known which problem it was.
                 connection.execute(
                     statement("operations/replay.reread_rows"),
@@ -85,7 +85,7 @@ def replay(
                         "redrives_batch_id": source.batch_id,
                     },
                 )
-            done.append(road.load(batch.batch_id))
+            done.append(pipeline.load(batch.batch_id))
         except ZhengkuError as error:
             log.warning("Batch %d is not replayed: %s", source.batch_id, error)
             failures.append(error)
@@ -95,7 +95,7 @@ def replay(
 
 
 def again_run_id(what: Literal["replay", "redrive"]) -> str:
-    """Make the run id of batches that go the road again, of a moment and unlike any other."""
+    """Make the run id of batches that go the pipeline again, of a moment and unlike any other."""
     return f"{what}__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
 
 
@@ -106,7 +106,7 @@ def expect_said(does_what: str, done_by: str, reason: str) -> None:
 
 
 def record_again(
-    road: Pipeline,
+    pipeline: Pipeline,
     connection: Connection,
     source: Batch,
     landed: Landed,
@@ -116,7 +116,7 @@ def record_again(
     reason: str,
 ) -> Batch:
     """Enter a landed file as a batch as old as the delivery that it came with."""
-    feed = road.catalog.feed(source.department, source.feed)
+    feed = pipeline.catalog.feed(source.department, source.feed)
     return ledger.record_batch(
         connection,
         {
@@ -137,7 +137,7 @@ def record_again(
             "window_end": None,
             "position_at": None,
             "position_key": [],
-            "config_digest": road.config_digest(feed),
+            "config_digest": pipeline.config_digest(feed),
             "absent_fields": sorted(feed.absent_fields),
             "rule_id": None,
             "reason": None,
@@ -152,16 +152,16 @@ def record_again(
     )
 
 
-def _whole(road: Pipeline, source: Batch) -> Landed:
+def _whole(pipeline: Pipeline, source: Batch) -> Landed:
     """Return the landed file of a batch once it has proved to be what was landed."""
     assert source.landing_path is not None
     assert source.sha256 is not None
-    if not road.landing.holds(source.landing_path, source.source_bytes):
+    if not pipeline.landing.holds(source.landing_path, source.source_bytes):
         raise DeliveryUnavailable(
             f"Batch {source.batch_id}: expected {source.source_bytes} bytes at {source.landing_path} in the landing "
             "area, and they are not there. Restore the file from a backup, or ask the department to deliver it again."
         )
-    digest = road.landing.sha256(source.landing_path)
+    digest = pipeline.landing.sha256(source.landing_path)
     if digest != source.sha256:
         raise LandingDamaged(
             f"Batch {source.batch_id}: {source.landing_path} in the landing area has the SHA-256 {digest}, and what "
@@ -183,7 +183,7 @@ def _why_not(batch: Batch) -> str:
     elif batch.repeats_batch_id is not None:
         why = f"it has the same file as batch {batch.repeats_batch_id}: replay that one"
     elif batch.status == "held":
-        why = "it is held: release it (`zhengku release`), which takes it through the road"
+        why = "it is held: release it (`zhengku release`), which takes it through the pipeline"
     elif batch.status == "rejected" and batch.landing_path is not None:
         why = f"it was given back ({batch.rule_id}): the department has to deliver it anew"
     elif batch.landing_path is None:

@@ -130,7 +130,7 @@ def try_suite(
         )
     # What is wrong with the file itself is told before anything is staged.
     load_suites(folder, [suite], {suite: changed})
-    road = Pipeline(settings)
+    pipeline = Pipeline(settings)
     today = clock.today()
     since = datetime.combine(today - timedelta(days=nights - 1), time(), CITY_TIME_ZONE)
     compared: list[BatchComparison] = []
@@ -141,7 +141,7 @@ def try_suite(
         for batch in _loaded_since(connection, since):
             name = f"{batch.department}/{batch.feed}"
             try:
-                feed = road.catalog.feed(batch.department, batch.feed)
+                feed = pipeline.catalog.feed(batch.department, batch.feed)
             except CatalogError as error:
                 # Its feed was removed since, or its department's file is wrong: the other batches can do without.
                 not_tried.append(NotTried(batch.batch_id, name, str(error)))
@@ -152,8 +152,8 @@ def try_suite(
                 continue
             observe(f"{name} batch {batch.batch_id}")
             try:
-                _stage(connection, road, batch, feed)
-                compared.append(_compare(connection, road, batch, feed, suite, changed))
+                _stage(connection, pipeline, batch, feed)
+                compared.append(_compare(connection, pipeline, batch, feed, suite, changed))
             except (DeliveryUnavailable, LandingUnavailable, DeliveryRejected) as error:
                 not_tried.append(NotTried(batch.batch_id, name, str(error)))
                 failures.append(error)
@@ -176,17 +176,17 @@ def _loaded_since(connection: Connection, since: datetime) -> list[Batch]:
     return batches
 
 
-def _stage(connection: Connection, road: Pipeline, batch: Batch, feed: Feed) -> None:
+def _stage(connection: Connection, pipeline: Pipeline, batch: Batch, feed: Feed) -> None:
     """Stage the landed file of a batch once more, as its feed is read today."""
     assert batch.landing_path is not None
-    if not road.landing.holds(batch.landing_path, batch.source_bytes):
+    if not pipeline.landing.holds(batch.landing_path, batch.source_bytes):
         raise DeliveryUnavailable(
             f"Batch {batch.batch_id}: expected {batch.source_bytes} bytes at {batch.landing_path} in the landing area "
-            f"{without_login(road.landing.url)}, and they are not there. It is left out."
+            f"{without_login(pipeline.landing.url)}, and they are not there. It is left out."
         )
-    with road.landing.open(batch.landing_path) as content:
+    with pipeline.landing.open(batch.landing_path) as content:
         staged = copy_rows(connection, batch, feed, content, schema=SCHEMA)
-        type_rows(connection, batch, feed, road.catalog, staged, schema=SCHEMA)
+        type_rows(connection, batch, feed, pipeline.catalog, staged, schema=SCHEMA)
     # Great Expectations looks at the rows over a connection of its own.
     connection.commit()
 
@@ -200,15 +200,15 @@ def _forget(connection: psycopg.Connection[object]) -> None:
 
 
 def _compare(
-    connection: Connection, road: Pipeline, batch: Batch, feed: Feed, suite: str, changed: Path
+    connection: Connection, pipeline: Pipeline, batch: Batch, feed: Feed, suite: str, changed: Path
 ) -> BatchComparison:
     # Great Expectations takes seconds to import.
     from zhengku.validate.staged_batch import StagedBatch
 
-    folder = road.settings.suite_folder
+    folder = pipeline.settings.suite_folder
     # By the rules' day, what lay ahead in that night lies ahead still.
     on_day = (batch.validated_at or batch.recorded_at).astimezone(CITY_TIME_ZONE).date()
-    staged = StagedBatch(road.settings.database_url, SCHEMA, batch, feed, road.catalog, on_day)
+    staged = StagedBatch(pipeline.settings.database_url, SCHEMA, batch, feed, pipeline.catalog, on_day)
 
     def ask(instead: Mapping[str, Path]) -> tuple[dict[str, int], list[str]]:
         """Ask the rows and the whole; return rows that fail by rule, and the batch rules that hold the batch."""

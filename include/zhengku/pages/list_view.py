@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from zhengku.catalog import CODES, Catalog
 from zhengku.catalog.clearance_config import KINDS
 from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, GroupCount, PublishedList
+from zhengku.clearance.lists import Connection, GroupCount, ListVersion
 from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
 from zhengku.pages.access import ClearanceAccess
 from zhengku.pages.choice import SOON_WORKING_DAYS, Choice
@@ -118,7 +118,7 @@ def scope_name(access: ClearanceAccess, catalog: Catalog) -> str:
     return "全市" if access.is_whole_city else "、".join(visible_districts(access, catalog).values())
 
 
-def wanted_list(connection: Connection, choice: Choice) -> PublishedList | None:
+def wanted_list(connection: Connection, choice: Choice) -> ListVersion | None:
     """Return the list that is chosen; of a day the last one, of all days the newest."""
     if choice.day is None:
         if choice.kind is None and choice.version is None:

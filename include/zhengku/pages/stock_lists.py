@@ -11,13 +11,13 @@ from zhengku.pages.files import hand_over
 from zhengku.pages.frame import catalog, settings
 from zhengku.pages.query import read_text
 from zhengku.settings import Settings
-from zhengku.stock.collection_rate import KeptCollectionRate
-from zhengku.stock.expiry import KeptExpiry
+from zhengku.stock.collection_rate import CollectionRateRecord
+from zhengku.stock.expiry import ExpiryRecord
 
 
 def stock_lists(
     request: Request,
-    counted: Sequence[KeptCollectionRate] | Sequence[KeptExpiry],
+    counted: Sequence[CollectionRateRecord] | Sequence[ExpiryRecord],
     place: Callable[[Settings, Catalog, str, date], Path],
 ) -> dict[str, Path]:
     """Return the lists that exist of the departments that were counted, each of its day; `place` tells where."""

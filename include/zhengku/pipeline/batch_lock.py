@@ -60,7 +60,7 @@ class BatchLock:
         discard(connection, batch.batch_id)
         detail = (
             f"{batch.source_name}: its step {step} died {deaths} times without a word, as a process does that is "
-            "killed or runs out of memory. Look at the worker's log, mend the cause or ask for another file, then let "
+            "killed or runs out of memory. Look at the worker's log, fix the cause or ask for another file, then let "
             "it be read again (`zhengku collect --again`)."
         )
         log.warning("Batch %d is rejected: %s", batch.batch_id, detail)

@@ -134,7 +134,7 @@ class Pipeline(Installation):
         """Stage, validate and load every batch of a run (of `feeds` only, where given); return the run's batches.
 
         One that fails does not keep the others from going on, whatever the failure: `conclude` names it. Raises the
-        first failure when none came through or, unless this is the `last_try`, when another try may mend it; one that
+        first failure when none came through or, unless this is the `last_try`, when another try may fix it; one that
         nobody foresaw may pass.
         """
         with store_connection(self.settings.database_url) as connection:

@@ -82,7 +82,7 @@ def listed_feeds(folder: Path) -> list[ListedFeed]:
 def read_draft(folder: Path, department: str, feed_id: str) -> Draft:
     """Read a feed of a department's file up to its transport and window; the rest need not be there or right.
 
-    Raises `CatalogError` (file, line, mend).
+    Raises `CatalogError` (file, line, fix).
     """
     files = {path.stem: path for path in department_files(folder)}
     if department not in files:

@@ -11,7 +11,7 @@ from zhengku.errors import DeliveryRejected, DeliveryUnavailable
 from zhengku.landed.landing import Landed, LandingArea, Readable
 from zhengku.masking import mask_text
 from zhengku.profile.draft import Draft
-from zhengku.readers.workbook_process import WorkbookApart
+from zhengku.readers.workbook_process import IsolatedWorkbookReader
 from zhengku.stage.reader import open_reader
 from zhengku.transports.registry import connector_of
 from zhengku.transports.source import Window
@@ -142,7 +142,7 @@ def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
                 if len(rows) < limit:
                     rows += [_cells(line) for line in block.copy_text.decode("utf-8").split("\n") if line]
                 # Which sheets there are besides is known behind the last row.
-                elif not isinstance(reader, WorkbookApart):
+                elif not isinstance(reader, IsolatedWorkbookReader):
                     break
         except DeliveryRejected:
             # A file that was cut ends in the middle of a row or a page, and says so.
@@ -150,7 +150,7 @@ def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
                 raise
         columns = tuple(reader.columns)
         notes = [note.text_en for note in reader.notes]
-        if isinstance(reader, WorkbookApart):
+        if isinstance(reader, IsolatedWorkbookReader):
             notes += [
                 f"Sheet {mask_text(sheet.name)} was not read, {sheet.rows} of its rows have something in them; the "
                 "feed's format says which sheets are read"

@@ -30,7 +30,7 @@ def read_synonyms(folder: Path, fields: Mapping[str, str]) -> dict[str, str]:
     """Return plain name → standard field, from the catalogue's table and the fields' own names.
 
     `fields` are the data set's standard fields with their Chinese names; synonyms of other fields are left out.
-    Raises `CatalogError` (file, line, mend).
+    Raises `CatalogError` (file, line, fix).
     """
     table = read_table(folder / FIELD_SYNONYMS_FILE, Synonym)
     known: dict[str, str] = {}

@@ -212,7 +212,7 @@ def _of_delimiter_line(form: CsvForm, delimiter: bytes, notes: list[Note]) -> Cs
         raise DeliveryRejected(
             "file.header",
             f"The first line says sep= and a delimiter that cannot be one; expected one ASCII punctuation mark or a "
-            f"tab, as {form.delimiter.decode()!r}. Remove the line, or mend it.",
+            f"tab, as {form.delimiter.decode()!r}. Remove the line, or fix it.",
             "文件首行的“sep=”所写的分隔符无法使用。请删去该行或更正后重新报送。",
         )
     shown_delimiter = "制表符" if delimiter == b"\t" else delimiter.decode()
@@ -295,13 +295,13 @@ def _check_shape(reading: _Reading, named: Sequence[str], form: CsvForm) -> None
         raise DeliveryRejected(
             "file.header",
             "The quotes of the header do not match; expected column names, each in two quotes or none. "
-            "Mend the first line.",
+            "Fix the first line.",
             "表头的引号没有配对。请修正首行后重新报送。",
         )
     if not named:
         raise DeliveryRejected(
             "file.header",
-            f"The header has {len(reading.names)} columns and no name; expected column names. Mend the first line.",
+            f"The header has {len(reading.names)} columns and no name; expected column names. Fix the first line.",
             "表头没有任何列名。请修正首行后重新报送。",
         )
     check_count(len(named), form.max_columns, "the delimiter")

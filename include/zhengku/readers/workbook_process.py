@@ -69,7 +69,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[_Message]] = msgspec.msgpack.Decoder(_Message)
 
 
-class WorkbookApart:
+class IsolatedWorkbookReader:
     """The rows of a landed spreadsheet, read by a process of its own; iterate it once.
 
     As `zhengku.readers.workbook.WorkbookReader`; the totals and `sheets` are final when the iteration has ended.

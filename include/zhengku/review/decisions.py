@@ -16,19 +16,19 @@ from zhengku.stage.staging import discard
 DECISION_NAMES = {"released": "放行入库", "rejected": "整批退回"}
 
 
-def release(road: Pipeline, batch_id: int, released_by: str, reason: str) -> Batch:
+def release(pipeline: Pipeline, batch_id: int, released_by: str, reason: str) -> Batch:
     """Let a held batch go on, tell the department, and return the batch; decided once more it is the same decision.
 
     Raises `NotHeld`, also when somebody decided otherwise; `ConfigurationError` without a name and a reason; what the
-    steps of the road raise.
+    steps of the pipeline raise.
     """
-    with store_connection(road.settings.database_url) as connection:
+    with store_connection(pipeline.settings.database_url) as connection:
         # Once it is loaded, the batch does not tell any more why it was held.
         why = ledger.batch_by_id(connection, batch_id).reason
         is_decided = _is_decided(connection, batch_id, "released", released_by, reason)
     # Whoever decided it before may have died before it was loaded, or before the department was told.
-    batch = road.load(batch_id) if is_decided else road.release(batch_id, released_by, reason)
-    _tell(road.settings, road.catalog, batch, why)
+    batch = pipeline.load(batch_id) if is_decided else pipeline.release(batch_id, released_by, reason)
+    _tell(pipeline.settings, pipeline.catalog, batch, why)
     return batch
 
 

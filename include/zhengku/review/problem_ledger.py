@@ -1,6 +1,6 @@
 """The problem ledger (问题台账, annex 3 of the plan): what persists becomes an entry, and is written off by evidence.
 
-Of the road 发现 → 通报 → 整改 → 销号 the pipeline does the first and the last; that a department was notified is what
+Of the pipeline 发现 → 通报 → 整改 → 销号 the pipeline does the first and the last; that a department was notified is what
 the section says. Days are those of Asia/Shanghai.
 """
 

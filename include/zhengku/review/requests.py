@@ -23,12 +23,12 @@ from zhengku.review.returns import Returns
 
 log = logging.getLogger(__name__)
 
-RequestKind = Literal["return", "redrive", "release", "mend"]
+RequestKind = Literal["return", "redrive", "release", "fix"]
 REQUEST_NAMES: Mapping[RequestKind, str] = {
     "return": "退回部门",
     "redrive": "重新处理",
     "release": "放行批次",
-    "mend": "比对补正",
+    "fix": "比对补正",
 }
 
 
@@ -84,7 +84,7 @@ def requests(connection: Connection, *, waiting: bool = False, limit: int = 50) 
         return cursor.execute(statement("review/requests.requests"), {"waiting": waiting, "limit": limit}).fetchall()
 
 
-def work(road: Pipeline) -> list[Request]:
+def work(pipeline: Pipeline) -> list[Request]:
     """Do what was asked for, the oldest first; return the requests as they are now.
 
     One that fails does not keep the others from being done. One that a passing failure met (`ZhengkuError` that is not
@@ -92,14 +92,14 @@ def work(road: Pipeline) -> list[Request]:
     """
     done: list[int] = []
     passing: ZhengkuError | None = None
-    with store_connection(road.settings.database_url) as lock:
+    with store_connection(pipeline.settings.database_url) as lock:
         # The lock is the session's: no transaction stays open while files are written.
         lock.execute("select pg_advisory_lock(hashtextextended('zhengku.review.requests', 0))")
         waiting = requests(lock, waiting=True, limit=1_000)
         lock.commit()
         for request in reversed(waiting):
             try:
-                outcome, failed = _do(road, request), False
+                outcome, failed = _do(pipeline, request), False
             except ZhengkuError as error:
                 log.warning("Request %d (%s of %s): %s", request.request_id, request.kind, request.department, error)
                 if not error.final:
@@ -115,37 +115,39 @@ def work(road: Pipeline) -> list[Request]:
         return [request for request in requests(lock, limit=1_000) if request.request_id in done]
 
 
-def _do(road: Pipeline, request: Request) -> str:
+def _do(pipeline: Pipeline, request: Request) -> str:
     if request.kind == "return":
-        return _return(road, request)
+        return _return(pipeline, request)
     if request.kind == "redrive":
         assert request.feed is not None
-        batches = redrive(road, request.department, request.feed, request.asked_by, request.reason, request.problem_ids)
+        batches = redrive(
+            pipeline, request.department, request.feed, request.asked_by, request.reason, request.problem_ids
+        )
         counts: dict[str, int] = {}
         for batch in batches:
             for name, count in batch.counts().items():
                 counts[name] = counts.get(name, 0) + count
         loaded = counts["inserted"] + counts["updated"] + counts["deleted"]
         return f"重新处理 {counts['fetched']:,} 行：入库 {loaded:,}，仍未通过 {counts['quarantined']:,}"
-    if request.kind == "mend":
-        return _mend(road, request)
+    if request.kind == "fix":
+        return _fix(pipeline, request)
     assert request.batch_id is not None
-    batch = decisions.release(road, request.batch_id, request.asked_by, request.reason)
+    batch = decisions.release(pipeline, request.batch_id, request.asked_by, request.reason)
     return f"批次 {batch.batch_id} 已放行：入库 {batch.written:,} 行，隔离 {batch.quarantined:,} 行"
 
 
-def _mend(road: Pipeline, request: Request) -> str:
+def _fix(pipeline: Pipeline, request: Request) -> str:
     assert request.feed is not None
-    batches, withdrawn = Reconciliation(road).mend_problems(
+    batches, withdrawn = Reconciliation(pipeline).fix_problems(
         request.department, request.feed, request.problem_ids or [], request.asked_by, request.reason
     )
     collected = f"补采 {len(batches)} 批，入库 {sum(batch.written for batch in batches):,} 行；" if batches else ""
     return f"{collected}撤下来源已无的 {withdrawn:,} 条" if withdrawn or not batches else collected.rstrip("；")
 
 
-def _return(road: Pipeline, request: Request) -> str:
-    returns = Returns(road.settings, road.catalog)
-    with store_connection(road.settings.database_url) as connection:
+def _return(pipeline: Pipeline, request: Request) -> str:
+    returns = Returns(pipeline.settings, pipeline.catalog)
+    with store_connection(pipeline.settings.database_url) as connection:
         earlier = connection.execute(
             statement("review/requests.return_made_for"), {"request_id": request.request_id}
         ).fetchone()

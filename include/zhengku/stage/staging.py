@@ -20,7 +20,7 @@ from zhengku.masking import mask_text
 from zhengku.readers.blocks import BadRow, Note
 from zhengku.readers.column_names import nameless_places
 from zhengku.readers.workbook import SheetRead
-from zhengku.readers.workbook_process import WorkbookApart
+from zhengku.readers.workbook_process import IsolatedWorkbookReader
 from zhengku.stage.cleaning import cleaning_query
 from zhengku.stage.footers import Footers, note_of
 from zhengku.stage.reader import open_reader
@@ -30,7 +30,7 @@ from zhengku.stage.reader import open_reader
 class Staged:
     """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
 
-    Of a landed file that goes the road again they are its unsolved problems alone. `footers` are sums and remarks below
+    Of a landed file that goes the pipeline again they are its unsolved problems alone. `footers` are sums and remarks below
     a table, no records. `shown_columns` are the columns, masked. `sheets` are those of a workbook. `notes` tell what
     was read in another way than the ordinary one.
     """
@@ -116,7 +116,7 @@ def copy_rows(
             map(mask_text, feed.unexpected_columns((*_filled(connection, reader.columns), *reader.unread)))
         ),
         sheets=[replace(sheet, name=mask_text(sheet.name)) for sheet in reader.sheets]
-        if isinstance(reader, WorkbookApart)
+        if isinstance(reader, IsolatedWorkbookReader)
         else None,
         footers=len(footers),
         notes=(*reader.notes, *([note_of(footers)] if footers else [])),

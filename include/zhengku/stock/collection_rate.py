@@ -56,7 +56,7 @@ class CollectionRate:
 
 
 @dataclass(frozen=True)
-class KeptCollectionRate(CollectionRate):
+class CollectionRateRecord(CollectionRate):
     """The same as it was counted on a day."""
 
     day: date
@@ -120,9 +120,9 @@ def count_collection(connection: Connection, catalog: Catalog, day: date) -> lis
         ).fetchall()
 
 
-def newest_collection(connection: Connection) -> list[KeptCollectionRate]:
+def newest_collection(connection: Connection) -> list[CollectionRateRecord]:
     """Return what was counted last, by department, license type and year."""
-    with connection.cursor(row_factory=class_row(KeptCollectionRate)) as cursor:
+    with connection.cursor(row_factory=class_row(CollectionRateRecord)) as cursor:
         return cursor.execute(statement("stock/collection_rate.newest_collection_rate")).fetchall()
 
 

@@ -61,7 +61,7 @@ class Expiry:
 
 
 @dataclass(frozen=True)
-class KeptExpiry(Expiry):
+class ExpiryRecord(Expiry):
     """The same as it was counted on a day, with the days that count as soon then."""
 
     day: date
@@ -94,9 +94,9 @@ def count_expiry(connection: Connection, day: date, expiring_days: int) -> list[
         return cursor.execute(_of_standing("stock/expiry.count_expiry"), values).fetchall()
 
 
-def newest_expiry(connection: Connection) -> list[KeptExpiry]:
+def newest_expiry(connection: Connection) -> list[ExpiryRecord]:
     """Return what was counted last, by department and license type."""
-    with connection.cursor(row_factory=class_row(KeptExpiry)) as cursor:
+    with connection.cursor(row_factory=class_row(ExpiryRecord)) as cursor:
         return cursor.execute(statement("stock/expiry.newest_expiry")).fetchall()
 
 

@@ -1,4 +1,4 @@
-"""What a rule expects, in the words of the department that has to mend a row: its own columns, codes and dates.
+"""What a rule expects, in the words of the department that has to fix a row: its own columns, codes and dates.
 
 The words follow from the type of the expectation and its arguments, so that a changed threshold changes them too.
 """

@@ -83,7 +83,7 @@ def check(store: Store, truth: Lists) -> None:
         assert lists.published(store.connection, on, kind, len(kept.versions) + 1) is None
 
 
-def check_counts(found: lists.PublishedList, kept: Kept, version: int) -> None:
+def check_counts(found: lists.ListVersion, kept: Kept, version: int) -> None:
     rows = kept.versions[version - 1].values()
     counts = found.counts
     assert (counts.unrated, counts.default_rated) == (

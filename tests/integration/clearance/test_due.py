@@ -31,7 +31,7 @@ def read(store: Store, *moments: str) -> None:
         store.batch(source, at(moment))
 
 
-def names(published: list[lists.PublishedList]) -> list[tuple[int, str]]:
+def names(published: list[lists.ListVersion]) -> list[tuple[int, str]]:
     return [(each.day.day, each.kind) for each in published]
 
 
@@ -81,7 +81,7 @@ def test_list_names_the_sources_that_were_not_read_since_its_cutoff(store):
 def test_two_publishers_at_once_publish_one_version(store):
     store.load(*(Case(str(n), at("03-02 10:00")) for n in range(50)))
 
-    def publish(_: int) -> lists.PublishedList:
+    def publish(_: int) -> lists.ListVersion:
         clearance = DailyClearance(store.settings, store.catalog, store.config)
         return clearance.publish(day("03-02"), "working", at("03-02 16:50"))
 

@@ -10,7 +10,7 @@ from tests.support.clearance_facts import Case, Evaluation, Store, at, day
 
 from zhengku.clearance import lists
 from zhengku.clearance.delivery import write_part
-from zhengku.clearance.lists import ListRow, PublishedList
+from zhengku.clearance.lists import ListRow, ListVersion
 from zhengku.clearance.verification import discrepancies
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError
@@ -24,17 +24,17 @@ def store(database_url: str) -> Iterator[Store]:
     made.close()
 
 
-def publish(store: Store, on: str, kind: str, now: str | None = None) -> PublishedList:
+def publish(store: Store, on: str, kind: str, now: str | None = None) -> ListVersion:
     now_at = at(now) if now else store.config.latest(day(on), kind)
     return store.clearance.publish(day(on), kind, now_at)
 
 
-def rows(store: Store, published: PublishedList, **filters: object) -> list[ListRow]:
+def rows(store: Store, published: ListVersion, **filters: object) -> list[ListRow]:
     with store.connection.transaction():
         return list(lists.rows(store.connection, store.catalog, published, **filters))
 
 
-def short(store: Store, published: PublishedList) -> dict[str, tuple[str, str]]:
+def short(store: Store, published: ListVersion) -> dict[str, tuple[str, str]]:
     """Case number → section and state."""
     return {row.case_number: (row.section, row.state) for row in rows(store, published)}
 

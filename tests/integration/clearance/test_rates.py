@@ -282,7 +282,7 @@ def test_bad_reviews_of_a_version_are_those_that_were_known_when_it_was_publishe
     assert second.version == 2
     store.load(replace(review, called_back_at=at("03-03 09:00"), is_effective="no"))
 
-    def told(known_to: lists.PublishedList | None) -> list[tuple[object, ...]]:
+    def told(known_to: lists.ListVersion | None) -> list[tuple[object, ...]]:
         found = lists.bad_reviews(store.connection, store.catalog, day("03-02"), known_to=known_to)
         return [(row.evaluation_number, row.state, row.reason, row.hall) for row in found]
 

@@ -16,7 +16,7 @@ import pytest
 from tests.support.clearance_facts import CONFIG, Case, Evaluation, Store, at, day
 
 from zhengku.clearance import lists
-from zhengku.clearance.lists import PublishedList
+from zhengku.clearance.lists import ListVersion
 
 SEQUENCES = int(os.environ.get("ZHENGKU_CLEARANCE_SEQUENCES", "6"))
 ARCHIVE_AFTER, CORRECTION_DAYS = 5, 4
@@ -261,7 +261,7 @@ def steps(random: Random) -> list[tuple[date, str]]:
     return chosen
 
 
-def as_shown(store: Store, found: PublishedList) -> dict[str, tuple[str, str, date]]:
+def as_shown(store: Store, found: ListVersion) -> dict[str, tuple[str, str, date]]:
     with store.connection.transaction():
         rows = list(lists.rows(store.connection, store.catalog, found))
     since = dict(

@@ -150,7 +150,7 @@ def test_catalog_check_passes_on_the_shipped_catalogue(installation):
     assert "0 mistakes" in result.stdout
 
 
-def test_catalog_check_fails_with_file_line_and_mend(installation, tmp_path):
+def test_catalog_check_fails_with_file_line_and_fix(installation, tmp_path):
     import shutil
 
     folder = tmp_path / "catalog"

@@ -217,7 +217,7 @@ def test_unforeseen_error_in_one_batch_does_not_keep_the_others_from_loading(ins
     assert [batch.batch_id for batch in batches] == faulty[1:]
     [line] = [record.getMessage() for record in caplog.records if f"Batch {faulty[0]}" in record.getMessage()]
     assert "RuntimeError" in line
-    # Where it happened, for whoever mends it.
+    # Where it happened, for whoever fixes it.
     assert "test_landing_area.py:" in line
     assert PERSON not in caplog.text
 

@@ -50,7 +50,7 @@ def test_replay_over_what_is_loaded_changes_nothing(installation, make_row):
     assert installation.query("select problem_id, status, times_seen from quarantine.problem_row") == problems
 
 
-def test_mended_mapping_reaches_what_is_still_the_newest_and_nothing_else(installation, tmp_path, make_row):
+def test_fixed_mapping_reaches_what_is_still_the_newest_and_nothing_else(installation, tmp_path, make_row):
     narrow = ("issue_date: {column: 注册日期}", "issue_date: {column: 注册日期, date_forms: [iso]}")
     change_department(installation, tmp_path / "narrow", lambda text: text.replace(*narrow))
     installation.deliver_rows("a.csv", make_row(1), make_row(2), make_row(3, 注册日期="20200501"))
@@ -331,7 +331,7 @@ def test_file_that_is_gone_or_changed_is_named_and_the_others_go_on(installation
     ]
 
 
-def test_rejected_delivery_is_loaded_once_the_mapping_is_mended(installation, tmp_path, make_row, header):
+def test_rejected_delivery_is_loaded_once_the_mapping_is_fixed(installation, tmp_path, make_row, header):
     installation.deliver("a.csv", f"{header.replace('企业名称', '名称')}\n{make_row(1)}\n")
     rejected = installation.run_one()
     assert rejected.status == "rejected"

@@ -20,7 +20,7 @@ from tests.support.temporary_database import temporary_database
 from zhengku import clock
 from zhengku.catalog.clearance_config import KINDS
 from zhengku.clearance.delivery import write_workbooks
-from zhengku.clearance.lists import PublishedList
+from zhengku.clearance.lists import ListVersion
 from zhengku.pages.access import clearance_access_of
 from zhengku.pages.applications import CLEARANCE, create_clearance_app
 from zhengku.pages.host import Host
@@ -565,7 +565,7 @@ def test_workbook_that_was_written_already_is_handed_over(client, store, reports
     from zhengku.database import store_connection
 
     with store_connection(store.settings.database_url) as connection:
-        published: PublishedList | None = lists.published(connection, day("03-03"), "final")
+        published: ListVersion | None = lists.published(connection, day("03-03"), "final")
         assert published is not None
         written = write_workbooks(connection, store.catalog, published, reports)
     assert [path.stem for path in written] == ["city", *store.catalog.districts]

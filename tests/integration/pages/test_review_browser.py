@@ -76,7 +76,7 @@ def test_from_the_problem_to_the_write_off(reviewed, make_row, browser):
         browser.click("a[href*='return?return=1']")
         assert "放入部门目录" in seen(browser, "return")
 
-        # The next night the department has mended it.
+        # The next night the department has fixed it.
         reviewed.deliver_rows("b.csv", make_row(2, 法人代表="张三丰"), minutes_ago=1)
         reviewed.run_one()
         browser.open(f"{address}{ROOT}/problem?problem=1")

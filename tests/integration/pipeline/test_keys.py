@@ -170,7 +170,7 @@ def test_rows_of_one_number_and_other_holders_are_all_quarantined(numbers) -> No
     warned = dict(numbers.query("select rule_id, failed_rows from ledger.rule_result where failed_rows > 0"))
     assert warned["certificate.record_key.one_name"] == 4
     assert dict(numbers.query("select record_key, holder from store.certificate"))["甲2"] == "虚构新名公司"
-    # The department mends them: each is told apart and settled.
+    # The department fixes them: each is told apart and settled.
     second = numbers.deliver(("甲1", "虚构甲公司", "A"), ("甲11", "虚构乙公司", "B"))
     assert (second.inserted, second.quarantined) == (2, 0)
     assert numbers.query("select distinct status from quarantine.problem_row where record_key = '甲1'") == [

@@ -1,4 +1,4 @@
-"""A rejected file is read once more when the reason may be gone: the mapping was mended, or somebody asks."""
+"""A rejected file is read once more when the reason may be gone: the mapping was fixed, or somebody asks."""
 
 from pathlib import Path
 
@@ -35,12 +35,12 @@ def rejected(request, installation, tmp_path, make_row, header):
     return installation
 
 
-def mend(tmp_path: Path) -> None:
+def fix(tmp_path: Path) -> None:
     rewrite(tmp_path, "holder: {column: 企业名称}", "holder: {column: 市场主体名称}")
 
 
-def test_file_that_our_mapping_rejected_is_read_again_when_the_mapping_is_mended(rejected, tmp_path):
-    mend(tmp_path)
+def test_file_that_our_mapping_rejected_is_read_again_when_the_mapping_is_fixed(rejected, tmp_path):
+    fix(tmp_path)
     batch = rejected.run_one()
     assert (batch.source_name, batch.status, batch.inserted) == ("a.csv", "loaded", 1)
     assert len(rejected.store()) == 3
@@ -52,7 +52,7 @@ def test_file_that_is_read_again_is_no_newer_for_that(rejected, tmp_path):
 
     What it alone holds is gone since the later one, which no longer had it.
     """
-    mend(tmp_path)
+    fix(tmp_path)
     batch = rejected.run_one()
     gone = int(rejected.pipeline.catalog.feed("market_supervision", "business_license").deliveries == "snapshots")
     assert (batch.superseded, batch.updated, batch.disappeared) == (1, 0, gone)
@@ -90,7 +90,7 @@ def test_held_file_does_not_keep_a_rejected_one_from_being_taken_up_again(reject
 
 def test_batch_that_the_same_run_rejected_is_named_once(rejected, tmp_path):
     [first] = [batch for batch in rejected.run("night", again=True) if batch.status == "rejected"]
-    mend(tmp_path)
+    fix(tmp_path)
     found = [batch.batch_id for batch in rejected.pipeline.collect("market_supervision", "business_license", "night")]
     assert found.count(first.batch_id) == 1
     assert found == sorted(set(found))

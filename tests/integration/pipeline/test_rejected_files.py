@@ -56,7 +56,7 @@ def test_wrong_file_leaves_the_store_untouched_and_the_next_delivery_loads(insta
     assert installation.run_one().inserted == 1
 
 
-def test_message_names_the_missing_column_and_the_mend(installation, make_row):
+def test_message_names_the_missing_column_and_the_fix(installation, make_row):
     installation.deliver("1.csv", wrong_files(make_row)["file.missing_column"])
     rejected = installation.run_one()
     assert rejected.detail.startswith("1.csv: ")
@@ -113,7 +113,7 @@ def test_manifest_that_is_no_json_rejects_the_file(installation, make_row):
 
 
 def test_rejected_file_that_is_still_the_newest_is_rejected_again(installation):
-    """The department has not mended it: every night says so."""
+    """The department has not fixed it: every night says so."""
     installation.deliver("1.csv", b"")
     assert installation.run_one().status == "rejected"
     assert installation.run_one().status == "rejected"

@@ -271,7 +271,7 @@ def test_failure_that_may_pass_is_told_while_there_are_tries_left(installation, 
 
 
 @pytest.mark.slow
-def test_file_with_a_mended_manifest_is_collected_again(installation, make_row):
+def test_file_with_a_fixed_manifest_is_collected_again(installation, make_row):
     path = installation.deliver_rows("a.csv", make_row(1))
     installation.deliver("a.csv.manifest.json", '{"rows": 7}')
     assert installation.run_one().rule_id == "file.count"

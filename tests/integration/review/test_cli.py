@@ -73,7 +73,7 @@ REFUSED = [
     (("problems", "return", "nowhere"), "nowhere"),
     (("problems", "redrive", "market_supervision", "--reason", "x"), "Expected DEPARTMENT/FEED"),
     (("problems", "waive", "1", "--reason", " "), "who decides and why"),
-    (("problems", "waive", "1", "--reason", "x", "--until", "soon"), "Expected a day like"),
+    (("problems", "waive", "1", "--reason", "x", "--until", "soon"), "Expected a day as YYYY-MM-DD"),
     (("problems", "notify", "2026-9999", "--by", "zhang"), "No entry"),
     (("reject", "1", "--by", "zhang", "--reason", "x"), "nothing to decide"),
 ]

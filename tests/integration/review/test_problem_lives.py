@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow_except(
 )
 
 
-def test_wrong_mend_is_a_new_problem_as_old_as_the_first(reviewed, make_row):
+def test_wrong_fix_is_a_new_problem_as_old_as_the_first(reviewed, make_row):
     reviewed.deliver_rows("a.csv", make_row(1, 企业名称=""))
     reviewed.run_one()
     reviewed.deliver_rows("b.csv", make_row(1, 注册日期="2020-02-30"), minutes_ago=30)

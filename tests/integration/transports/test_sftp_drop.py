@@ -195,7 +195,7 @@ def test_missing_folder_is_unavailable(server):
 # ---- who answers, and who asks
 
 
-def test_unknown_host_key_is_refused_with_its_fingerprint_and_the_mend(server):
+def test_unknown_host_key_is_refused_with_its_fingerprint_and_the_fix(server):
     server.known_hosts.write_text("")
     told = refused(SourceRefused, server)
     assert server.host_key.fingerprint in told

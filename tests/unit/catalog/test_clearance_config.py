@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (the tables of cases read best with one case a line)
-"""The numbers of the daily clearance: what they give, and every mistake in their file with line and mend."""
+"""The numbers of the daily clearance: what they give, and every mistake in their file with line and fix."""
 
 import shutil
 from datetime import UTC, date, datetime, timedelta
@@ -116,7 +116,7 @@ def test_a_time_without_a_zone_is_refused(config: ClearanceConfig) -> None:
         config.due(datetime(2026, 11, 24, 18))
 
 
-# what is replaced, by what, what came, the mend
+# what is replaced, by what, what came, the fix
 MISTAKES = [
     ("correction_days: 7", "corection_days: 7", "unknown key 'corection_days' in the file", "Did you mean 'correction_days'?"),
     ("correction_days: 7", "correction_days: week", "correction_days: expected a whole number, got 'week'", "1 to 31"),
@@ -142,8 +142,8 @@ MISTAKES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new", "message", "mend"), MISTAKES)
-def test_mistakes_are_told_with_line_and_mend(folder: Path, old: str, new: str, message: str, mend: str) -> None:
+@pytest.mark.parametrize(("old", "new", "message", "fix"), MISTAKES)
+def test_mistakes_are_told_with_line_and_fix(folder: Path, old: str, new: str, message: str, fix: str) -> None:
     path = folder / "clearance.yaml"
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
@@ -152,7 +152,7 @@ def test_mistakes_are_told_with_line_and_mend(folder: Path, old: str, new: str, 
     # A key misspelt is also one that is missing.
     [problem] = [problem for problem in told(folder) if "is missing" not in problem.message]
     assert message in problem.message
-    assert mend in problem.mend
+    assert fix in problem.fix
     # A relation is told where the number stands that has to change.
     place = "rectification_working_days:" if "callback" in old else new.splitlines()[-1]
     assert problem.line == changed[: changed.rindex(place)].count("\n") + 1
@@ -190,7 +190,7 @@ def test_a_missing_key_is_told_with_its_meaning(folder: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("burst_minutes: 5", ""), encoding="utf-8")
     [problem] = told(folder)
     assert "key 'burst_minutes' is missing" in problem.message
-    assert "Minutes within which" in problem.mend
+    assert "Minutes within which" in problem.fix
 
 
 def test_no_source_at_all_is_told(folder: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_feed_of_cases_that_is_no_source_is_warned_of(folder: Path) -> None:
     [warning] = [problem for problem in problems if problem.file == path]
     assert (warning.file, warning.severity, warning.line) == (path, "warning", 6)
     assert "no source" in warning.message
-    assert "unified_acceptance/more_cases" in warning.mend
+    assert "unified_acceptance/more_cases" in warning.fix
     assert load_clearance(folder).sources
 
 

@@ -1,4 +1,4 @@
-"""The numbers of the review: as they are shipped, and every mistake in their file with line and mend."""
+"""The numbers of the review: as they are shipped, and every mistake in their file with line and fix."""
 
 import shutil
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_number_that_is_wrong_is_told_with_its_line(file: Path, name: str, value
     file.write_text("\n".join(lines), encoding="utf-8")
     [problem] = check_review(file.parent)
     assert (problem.line, problem.severity) == (number, "error")
-    assert problem.mend
+    assert problem.fix
 
 
 def test_unknown_name_and_empty_file_are_told(file: Path) -> None:

@@ -172,7 +172,7 @@ def test_a_shorter_term_reaches_less_far() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "line", "message", "mend"),
+    ("rows", "line", "message", "fix"),
     [
         ("2027-01-01,no,\n2027-01-01,yes,\n", 3, "stands a second time, first at line 2", "Keep one"),
         ("2018-12-31,no,\n", 2, "before 2019-01-01", "Remove the row"),
@@ -184,12 +184,12 @@ def test_a_shorter_term_reaches_less_far() -> None:
         ("2027-01-01,no\n", 2, "expected 3 cells as in the header, got 2", "blank cell"),
     ],
 )
-def test_mistakes_are_told_with_line_and_mend(folder: Path, rows: str, line: int, message: str, mend: str) -> None:
+def test_mistakes_are_told_with_line_and_fix(folder: Path, rows: str, line: int, message: str, fix: str) -> None:
     write(folder, rows)
     [told] = [p for p in check_catalog(folder, folder) if p.file.name == "working_days.csv" and p.severity == "error"]
     assert told.line == line
     assert message in told.message
-    assert mend in told.mend
+    assert fix in told.fix
     with pytest.raises(CatalogError, match=rf"working_days\.csv:{line}: "):
         WorkingCalendar.load(folder, date(2026, 11, 24))
     # The night's rows come in all the same.
@@ -232,7 +232,7 @@ def test_the_end_of_what_is_known_is_warned_of_60_days_before(folder: Path) -> N
     year = OFFICIAL_UNTIL.year + 1
     assert (told.severity, told.line, told.file.name) == ("warning", None, "working_days.csv")
     assert f"known to {OFFICIAL_UNTIL} only, 59 days" in told.message
-    assert f"{year}-12-31" in told.mend
+    assert f"{year}-12-31" in told.fix
     write(folder, f"{year}-12-31,yes,全年已录入\n")
     assert check_working_days(read_working_days(folder), OFFICIAL_UNTIL) == []
 

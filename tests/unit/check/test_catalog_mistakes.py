@@ -1,5 +1,5 @@
 # ruff: noqa: E501  (the tables of cases read best with one case a line)
-"""Every mistake in the catalogue is told with its file, its line and its mend, and none hides another."""
+"""Every mistake in the catalogue is told with its file, its line and its fix, and none hides another."""
 
 import json
 import shutil
@@ -102,7 +102,7 @@ def test_required_fields_that_a_feed_lacks_are_told_once(folder: Path) -> None:
     assert "defining_authority" not in told[0].message
 
 
-# what is replaced, by what, a snippet on the line to be named, what came, the mend
+# what is replaced, by what, a snippet on the line to be named, what came, the fix
 MISTAKES = [
     ("    fields:", "    feilds:", "    feilds:", "unknown key 'feilds' in feeds.safety_manager", "Did you mean 'fields'?"),
     ("{column: 姓名}", "{colunm: 姓名}", "{colunm", "unknown key 'colunm' in feeds.safety_manager.fields.holder", "Did you mean 'column'?"),
@@ -191,7 +191,7 @@ def test_suites_without_that_of_the_license_type(folder: Path) -> None:
     shutil.copy(SHIPPED.parents[1] / "expectations" / f"{own}.json", folder.parent / "expectations")
     [told] = check(folder)
     assert f"suites leave out '{own}', the license type's own" in told.message
-    assert (told.line, told.mend) == (line_of(GOOD, "suites:"), f"Add it: […, {own}].")
+    assert (told.line, told.fix) == (line_of(GOOD, "suites:"), f"Add it: […, {own}].")
     text = GOOD.replace("    suites: [certificate]\n", "")
     write(folder, text)
     [told] = check(folder)
@@ -208,7 +208,7 @@ def test_suites_without_that_of_the_data_set(folder: Path) -> None:
     write(folder, text)
     [told] = [problem for problem in check(folder) if problem.severity == "error"]
     assert "suites leave out 'certificate', the data set's own" in told.message
-    assert (told.line, told.mend) == (line_of(text, "suites:"), "Add it: [certificate, …].")
+    assert (told.line, told.fix) == (line_of(text, "suites:"), "Add it: [certificate, …].")
     write(folder, GOOD.replace("suites: [certificate]", "suites: [extra, certificate]"))
     assert not [problem for problem in check(folder) if problem.severity == "error"]
 
@@ -220,8 +220,8 @@ def test_district_or_alias_as_constant_is_right(folder: Path, constant: str) -> 
     assert not [problem for problem in check(folder) if problem.severity == "error"]
 
 
-@pytest.mark.parametrize(("old", "new", "at", "message", "mend"), MISTAKES, ids=[case[3][:60] for case in MISTAKES])
-def test_mistake_is_told_with_line_and_mend(folder: Path, old: str, new: str, at: str, message: str, mend: str) -> None:
+@pytest.mark.parametrize(("old", "new", "at", "message", "fix"), MISTAKES, ids=[case[3][:60] for case in MISTAKES])
+def test_mistake_is_told_with_line_and_fix(folder: Path, old: str, new: str, at: str, message: str, fix: str) -> None:
     assert GOOD.count(old) == 1
     text = GOOD.replace(old, new)
     write(folder, text)
@@ -229,12 +229,12 @@ def test_mistake_is_told_with_line_and_mend(folder: Path, old: str, new: str, at
     assert [(problem.file.name, problem.line, problem.severity) for problem in told] == [
         ("housing.yaml", line_of(text, at), "error")
     ]
-    assert mend in told[0].mend
+    assert fix in told[0].fix
     assert "\n" not in str(told[0])
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "at", "message", "mend"),
+    ("old", "new", "at", "message", "fix"),
     [
         (
             "name: 市住建局",
@@ -253,14 +253,14 @@ def test_mistake_is_told_with_line_and_mend(folder: Path, old: str, new: str, at
         ),
     ],
 )
-def test_likely_slip_is_a_warning(folder: Path, old: str, new: str, at: str, message: str, mend: str) -> None:
+def test_likely_slip_is_a_warning(folder: Path, old: str, new: str, at: str, message: str, fix: str) -> None:
     assert GOOD.count(old) == 1
     text = GOOD.replace(old, new)
     write(folder, text)
     problems = check(folder)
     assert [(problem.line, problem.severity) for problem in problems] == [(line_of(text, at), "warning")]
     assert message in problems[0].message
-    assert mend in problems[0].mend
+    assert fix in problems[0].fix
 
 
 GOOD_DATA = YAML(typ="safe", pure=True).load(GOOD)
@@ -309,7 +309,7 @@ def test_address_or_secret_is_refused_and_not_repeated(folder: Path, old: str, n
     problems = check(folder)
     assert [problem.line for problem in problems] == [line_of(text, new)]
     assert "looks like an address or a secret" in problems[0].message
-    assert "ZHENGKU_CONN_<ID>" in problems[0].mend
+    assert "ZHENGKU_CONN_<ID>" in problems[0].fix
     assert not any(part in str(problems[0]) for part in ("Fictional", "192.0", "drop.example", "0123456789"))
 
 
@@ -319,7 +319,7 @@ def test_key_that_announces_a_secret_is_refused_and_its_value_not_shown(folder: 
     problems = check(folder)
     assert [problem.line for problem in problems] == [line_of(text, "password")]
     assert "key 'password' in feeds.safety_manager.transport announces a secret" in problems[0].message
-    assert "change it" in problems[0].mend
+    assert "change it" in problems[0].fix
     assert "fictional" not in str(problems[0])
 
 
@@ -362,7 +362,7 @@ def test_pool_of_two_sizes_is_told(folder: Path) -> None:
 
 def test_file_that_would_not_be_read_is_told(folder: Path) -> None:
     write(folder, GOOD, "other.yml")
-    assert [(problem.file.name, problem.mend) for problem in check(folder)] == [
+    assert [(problem.file.name, problem.fix) for problem in check(folder)] == [
         ("other.yml", "Rename it to other.yaml.")
     ]
 
@@ -390,7 +390,7 @@ def test_catalogue_without_departments_is_told(folder: Path) -> None:
     assert [problem.message for problem in check(folder)] == ["no department's file *.yaml is here"]
 
 
-# file, what is replaced, by what, the line, what came, the mend
+# file, what is replaced, by what, the line, what came, the fix
 TABLE_MISTAKES = [
     ("license_types.csv", "license_type,seq", "license_typ,seq", 1, "unknown column 'license_typ'", "Did you mean 'license_type'?"),
     ("license_types.csv", ",any_type\n", "\n", 1, "column any_type is missing", "The header is license_type,seq"),
@@ -423,10 +423,10 @@ TABLE_MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("table", "old", "new", "line", "message", "mend"), TABLE_MISTAKES, ids=[case[4][:60] for case in TABLE_MISTAKES]
+    ("table", "old", "new", "line", "message", "fix"), TABLE_MISTAKES, ids=[case[4][:60] for case in TABLE_MISTAKES]
 )
-def test_mistake_in_a_table_is_told_with_line_and_mend(
-    folder: Path, table: str, old: str, new: str, line: int, message: str, mend: str
+def test_mistake_in_a_table_is_told_with_line_and_fix(
+    folder: Path, table: str, old: str, new: str, line: int, message: str, fix: str
 ) -> None:
     path = folder / table
     text = path.read_text(encoding="utf-8")
@@ -434,7 +434,7 @@ def test_mistake_in_a_table_is_told_with_line_and_mend(
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     told = [problem for problem in check(folder) if message in problem.message]
     assert [(problem.file.name, problem.line, problem.severity) for problem in told] == [(table, line, "error")]
-    assert mend in told[0].mend
+    assert fix in told[0].fix
 
 
 def test_table_with_a_wrong_row_does_not_make_right_names_look_unknown(folder: Path) -> None:

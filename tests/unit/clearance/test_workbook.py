@@ -23,7 +23,7 @@ from zhengku.clearance.lists import (
     GroupRates,
     ListCounts,
     ListRow,
-    PublishedList,
+    ListVersion,
     Rate,
     StaleSource,
 )
@@ -44,7 +44,7 @@ COUNTS = ListCounts(
     archived=6,
     archived_total=60,
 )
-PUBLISHED = PublishedList(
+PUBLISHED = ListVersion(
     list_id=1,
     day=DAY,
     kind="final",
@@ -116,7 +116,7 @@ def written(
     folder: Path,
     unrated: Iterable[ListRow] = (),
     default_rated: Iterable[ListRow] = (),
-    published: PublishedList = PUBLISHED,
+    published: ListVersion = PUBLISHED,
     bad_reviews: Iterable[BadReview] = (),
     rates: Iterable[GroupRates] = (),
     **more: Any,

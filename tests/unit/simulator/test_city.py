@@ -402,13 +402,13 @@ def test_a_night_reads_from_the_watermark_less_the_overlap(nights: list[Night]) 
 
 def test_repaired_certificates_come_right_later(nights: list[Night]) -> None:
     wrong: set[tuple[str, str]] = set()
-    mended: set[str] = set()
+    fixed: set[str] = set()
     for night in nights:
         for delivery in night.deliveries:
             name = delivery.system.name
-            mended |= {name for row in delivery.rows if row.fate == "inserted" and (name, row.record_key) in wrong}
+            fixed |= {name for row in delivery.rows if row.fate == "inserted" and (name, row.record_key) in wrong}
             wrong |= {(name, row.record_key or "") for row in delivery.rows if row.fate == "quarantined"}
-    assert mended == {system.name for system in SYSTEMS}
+    assert fixed == {system.name for system in SYSTEMS}
 
 
 def test_too_small_a_city_is_refused() -> None:

@@ -48,7 +48,7 @@ def lives(truth: Truth) -> list[tuple[str, str | None, int, int]]:
     return [(p.status, p.solution, p.attempts, len(p.seen_on)) for p in truth.problems.values()]
 
 
-def test_the_same_wrong_row_is_the_same_record_and_one_mended_wrongly_another_one_as_old() -> None:
+def test_the_same_wrong_row_is_the_same_record_and_one_fixed_wrongly_another_one_as_old() -> None:
     truth = Truth(whole=False)
     truth.deliver([row("A", "one")], MONDAY)
     assert truth.give_back(MONDAY)

@@ -89,9 +89,9 @@ class Result:
 class Reconciliation:
     """Comparisons for one installation."""
 
-    def __init__(self, road: Pipeline) -> None:
-        self._road = road
-        self._url = road.settings.database_url
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._url = pipeline.settings.database_url
 
     def compare(
         self, department: str, feed_id: str, since: datetime | None = None, until: datetime | None = None
@@ -101,7 +101,7 @@ class Reconciliation:
         Both are rounded out to whole days of Asia/Shanghai. Problem records of differences that are gone are corrected.
         Raises what collecting raises when the source cannot be read: the last result stays as it is then.
         """
-        feed = self._road.catalog.feed(department, feed_id)
+        feed = self._pipeline.catalog.feed(department, feed_id)
         since = since and datetime.combine(since.astimezone(CITY_TIME_ZONE), time(), tzinfo=CITY_TIME_ZONE)
         until = until and datetime.combine(until.astimezone(CITY_TIME_ZONE), time.max, tzinfo=CITY_TIME_ZONE)
         result = Result(department, feed_id, since, until, clock.now())
@@ -136,10 +136,10 @@ class Reconciliation:
 
         Comparisons by day trust the roll-up: behind this, what was deleted or changed by hand is a difference.
         """
-        found = roll_up.recount(self._url, self._road.catalog)
+        found = roll_up.recount(self._url, self._pipeline.catalog)
         for day in found:
             log.warning(
-                "%s/%s %s %s: the roll-up had %d rows and the table has %d: it was written to past the road.",
+                "%s/%s %s %s: the roll-up had %d rows and the table has %d: it was written to past the pipeline.",
                 day.department,
                 day.feed,
                 day.license_type,
@@ -156,7 +156,7 @@ class Reconciliation:
         """
         results: list[Result] = []
         failures: list[ZhengkuError] = []
-        for feed_id in self._road.catalog.department(department).feeds:
+        for feed_id in self._pipeline.catalog.department(department).feeds:
             try:
                 results.append(self.compare(department, feed_id, since))
             except ZhengkuError as error:
@@ -168,12 +168,12 @@ class Reconciliation:
             raise kind(f"{len(failures)} feeds were not compared: {' | '.join(map(str, failures))}")
         return results
 
-    def mend(self, department: str, feed_id: str) -> list[Batch]:
-        """Collect once more, by the normal road, the days in which the store lacks rows; return the batches.
+    def fix(self, department: str, feed_id: str) -> list[Batch]:
+        """Collect once more, by the normal pipeline, the days in which the store lacks rows; return the batches.
 
         The watermark stays where it is. Raises what collecting and loading raise.
         """
-        feed = self._road.catalog.feed(department, feed_id)
+        feed = self._pipeline.catalog.feed(department, feed_id)
         with store_connection(self._url) as connection:
             days = [
                 day
@@ -186,9 +186,9 @@ class Reconciliation:
             _ranges(days) if isinstance(feed.window, Watermark) else [None][: len(days)]
         )
         for interval in intervals:
-            run_id = f"mend__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
-            collected = self._road.collect(department, feed_id, run_id, again=True, interval=interval)
-            batches += [self._road.load(batch.batch_id) for batch in collected]
+            run_id = f"fix__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
+            collected = self._pipeline.collect(department, feed_id, run_id, again=True, interval=interval)
+            batches += [self._pipeline.load(batch.batch_id) for batch in collected]
         return batches
 
     def withdraw(
@@ -204,8 +204,8 @@ class Reconciliation:
         """
         if not done_by.strip() or not reason.strip():
             raise ConfigurationError("Expected who withdraws and why, got a blank: both are kept as evidence.")
-        feed = self._road.catalog.feed(department, feed_id)
-        table = StoreTable.of_feed(feed, self._road.catalog.standard_fields(feed.dataset))
+        feed = self._pipeline.catalog.feed(department, feed_id)
+        table = StoreTable.of_feed(feed, self._pipeline.catalog.standard_fields(feed.dataset))
         begun = clock.now()
         values: dict[str, Any] = {
             "department": department,
@@ -214,7 +214,7 @@ class Reconciliation:
             "license_type": feed.license_type,
             "run_id": f"withdraw__{begun.isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}",
             "begun": begun,
-            "config_digest": self._road.config_digest(feed),
+            "config_digest": self._pipeline.config_digest(feed),
             "problem_ids": None if problem_ids is None else list(problem_ids),
             "done_by": done_by.strip(),
             "reason": reason.strip(),
@@ -241,10 +241,10 @@ class Reconciliation:
             assert done is not None
             return int(done[0])
 
-    def mend_problems(
+    def fix_problems(
         self, department: str, feed_id: str, problem_ids: Sequence[int], done_by: str, reason: str
     ) -> tuple[list[Batch], int]:
-        """Mend what problem records of a comparison tell of; return the batches collected and how many were withdrawn.
+        """Fix what problem records of a comparison tell of; return the batches collected and how many were withdrawn.
 
         Their period is compared once more before, so that nothing is done that is not so any more. Raises what
         comparing, collecting and withdrawing raise; `ConfigurationError` where none of them is of a comparison.
@@ -259,14 +259,14 @@ class Reconciliation:
             )
         _, since, until = found
         result = self.compare(department, feed_id, since, until)
-        batches = self.mend(department, feed_id) if result.missing_in_store + result.differs else []
+        batches = self.fix(department, feed_id) if result.missing_in_store + result.differs else []
         if batches:
             self.compare(department, feed_id, since, until)
         return batches, self.withdraw(department, feed_id, done_by, reason, problem_ids)
 
     def _source(self, feed: Feed) -> Source:
-        address = self._road.settings.connection(feed.transport.connection)
-        return connector_of(feed).source(address, self._road.catalog.department(feed.department).pool.slots)
+        address = self._pipeline.settings.connection(feed.transport.connection)
+        return connector_of(feed).source(address, self._pipeline.catalog.department(feed.department).pool.slots)
 
     def _compare_window(self, feed: Feed, newest: Batch, result: Result) -> None:
         assert result.compared_until is not None
@@ -279,7 +279,7 @@ class Reconciliation:
             self._compare_keys(feed, newest, result, [Window(start=result.since)], None)
             return
         result.method = "day_sums"
-        roll_up.refresh(self._url, self._road.catalog)
+        roll_up.refresh(self._url, self._pipeline.catalog)
         with store_connection(self._url) as connection:
             stored = roll_up.store_days(connection, feed.department, feed.id, since.date(), last_whole_day.date())
         unequal = sorted(day for day in sums.keys() | stored.keys() if sums.get(day) != stored.get(day))
@@ -293,7 +293,7 @@ class Reconciliation:
         result.store_count = sum(day.number for day in stored.values())
 
     def _compare_snapshot(self, feed: Feed, newest: Batch, result: Result) -> None:
-        if newest.landing_path is None or not self._road.landing.holds(newest.landing_path, newest.source_bytes):
+        if newest.landing_path is None or not self._pipeline.landing.holds(newest.landing_path, newest.source_bytes):
             result.note = f"批次 {newest.batch_id} 的全量文件已不在落地区，无法比对"
             return
         result.method = "snapshot"
@@ -318,7 +318,7 @@ class Reconciliation:
         self, connection: psycopg.Connection[Any], feed: Feed, source: Source, batch: Batch, window: Window
     ) -> None:
         """Read a window of the source into the comparison's table."""
-        landing = self._road.landing
+        landing = self._pipeline.landing
         for delivery in source.deliveries(window):
             path = f"{feed.department}/{feed.id}/reconciliation/{uuid.uuid4().hex}"
             try:
@@ -394,9 +394,9 @@ class Reconciliation:
 
     def _take(self, connection: psycopg.Connection[Any], feed: Feed, batch: Batch, path: str) -> None:
         schema = f"reconciliation_{uuid.uuid4().hex[:12]}"
-        with self._road.landing.open(path) as content:
+        with self._pipeline.landing.open(path) as content:
             staged = copy_rows(connection, replace(batch, origin="delivery"), feed, content, schema=schema)
-        type_rows(connection, batch, feed, self._road.catalog, staged, schema=schema)
+        type_rows(connection, batch, feed, self._pipeline.catalog, staged, schema=schema)
         connection.execute(statement("reconcile/comparison.take_staged"))
         discard_schema(connection, schema)
         connection.commit()
@@ -412,7 +412,7 @@ class Reconciliation:
             "own_rules": OWN_RULES,
             "reasons": Jsonb(REASONS),
             "run_id": f"reconcile__{result.started_at.isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}",
-            "config_digest": self._road.config_digest(feed),
+            "config_digest": self._pipeline.config_digest(feed),
         }
         table = StoreTable(feed.dataset, feed.license_type, ())
         connection.execute(statement("reconcile/comparison.source_key"))

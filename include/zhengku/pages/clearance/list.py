@@ -5,7 +5,7 @@ from collections import Counter
 from fastapi import APIRouter, Request, Response
 
 from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, PublishedList
+from zhengku.clearance.lists import Connection, ListVersion
 from zhengku.pages.choice import Choice, Chosen
 from zhengku.pages.forms import form_token
 from zhengku.pages.frame import Tab, catalog, store
@@ -50,7 +50,7 @@ def show_list(request: Request, choice: Chosen) -> Response:
         )
 
 
-def _counted(connection: Connection, published: PublishedList, choice: Choice) -> tuple[Group, list[str], list[str]]:
+def _counted(connection: Connection, published: ListVersion, choice: Choice) -> tuple[Group, list[str], list[str]]:
     """Return the counts of what is chosen, and the departments and halls to choose from."""
     sums = Group("", "")
     departments: set[str] = set()

@@ -342,9 +342,9 @@ class ExchangeDatabaseSource(Source):
             )
         except (exc.NoSuchModuleError, ModuleNotFoundError):
             extra = _EXTRAS.get(name)
-            mend = f"Install it: pip install 'zhengku[{extra}]'." if extra else "Install psycopg."
+            fix = f"Install it: pip install 'zhengku[{extra}]'." if extra else "Install psycopg."
             raise ConfigurationError(
-                f"{self._where}: the driver {self._url.drivername} is not installed. {mend}"
+                f"{self._where}: the driver {self._url.drivername} is not installed. {fix}"
             ) from None
         except exc.ArgumentError:
             raise _unreadable(self._database.connection) from None

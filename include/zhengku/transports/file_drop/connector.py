@@ -7,7 +7,7 @@ from zhengku.landed.address import without_login
 from zhengku.readers.reader import Reader
 from zhengku.readers.records import open_records
 from zhengku.readers.workbook import WorkbookForm
-from zhengku.readers.workbook_process import WorkbookApart
+from zhengku.readers.workbook_process import IsolatedWorkbookReader
 from zhengku.transports.connector import Connector, SampleSource
 from zhengku.transports.file_drop.model import CsvFormat, FileDrop
 from zhengku.transports.file_drop.source import FileDropSource
@@ -40,7 +40,7 @@ class FileDropConnector(Connector[FileDrop]):
                 max_title_rows=form.max_title_rows,
                 allow_empty=form.allow_empty,
             )
-        return WorkbookApart(content, self.feed.required_columns, WorkbookForm.of(form))
+        return IsolatedWorkbookReader(content, self.feed.required_columns, WorkbookForm.of(form))
 
     def sample_source(self, address: str, slots: int, rows: int) -> SampleSource:
         """Return the drop: a file is read whole, a spreadsheet has its end at its beginning."""

@@ -132,7 +132,7 @@ def _known_hosts(client: paramiko.SSHClient, address: _SftpAddress) -> None:
     try:
         client.load_system_host_keys(str(address.known_hosts))
     except FileNotFoundError:
-        # Then no host is known, and the refusal says how to mend that.
+        # Then no host is known, and the refusal says how to fix that.
         return
     except OSError as error:
         raise ConfigurationError(

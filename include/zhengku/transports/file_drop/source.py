@@ -84,7 +84,7 @@ class FileDropSource(Source):
                 except (OSError, OverflowError, ValueError) as error:
                     # The other two are for times of change that no calendar has.
                     log.warning(
-                        "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or mend the "
+                        "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or fix the "
                         "link.",
                         clean_name(raw_name),
                         shown,

@@ -81,13 +81,13 @@ def command(front: Front, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> t
     return done.exit_code, json.loads(done.stdout)
 
 
-def test_mend_marks_the_certificate_of_a_number_that_was_corrected_in_place(front: Front, monkeypatch) -> None:
+def test_fix_marks_the_certificate_of_a_number_that_was_corrected_in_place(front: Front, monkeypatch) -> None:
     old, new = number_corrected(front)
     code, [found] = command(front, monkeypatch)
     assert (code, found["missing_at_source"]) == (1, 1)
     assert removal(front, old) == [(None,)]
-    code, [mended] = command(front, monkeypatch, "--mend", "--by", "大数据科", "--reason", "已与部门核对")
-    assert (code, mended["differences"]) == (0, 0)
+    code, [fixed] = command(front, monkeypatch, "--fix", "--by", "大数据科", "--reason", "已与部门核对")
+    assert (code, fixed["differences"]) == (0, 0)
     assert (removal(front, old), removal(front, new)) == ([("disappeared",)], [(None,)])
     assert problems(front) == [("closed", "gone", old)]
     assert front.installation.query("select event, done_by, reason from quarantine.problem_event") == [
@@ -101,13 +101,13 @@ def test_mend_marks_the_certificate_of_a_number_that_was_corrected_in_place(fron
 
 def test_what_was_withdrawn_stands_again_once_the_source_has_it(front: Front, monkeypatch) -> None:
     old, _ = number_corrected(front)
-    command(front, monkeypatch, "--mend")
+    command(front, monkeypatch, "--fix")
     assert removal(front, old) == [("disappeared",)]
     # It was there all the time, at the very time that it had.
     front.write("I", old, FIRST + timedelta(minutes=3))
     code, [found] = command(front, monkeypatch)
     assert (code, found["missing_in_store"]) == (1, 1)
-    code, _ = command(front, monkeypatch, "--mend")
+    code, _ = command(front, monkeypatch, "--fix")
     assert (code, removal(front, old)) == (0, [(None,)])
 
 
@@ -119,13 +119,13 @@ def test_a_row_deleted_and_another_appended_between_two_pages(front: Front, monk
     front.run()
     code, [found] = command(front, monkeypatch)
     assert (code, found["missing_at_source"], found["missing_in_store"]) == (1, 1, 1)
-    code, _ = command(front, monkeypatch, "--mend")
+    code, _ = command(front, monkeypatch, "--fix")
     assert (code, removal(front, codes[2]), removal(front, credit_code(70))) == (0, [("disappeared",)], [(None,)])
 
 
 def ask(front: Front, problem_ids: Sequence[int]) -> tuple[bool, str | None]:
     with store_connection(front.installation.settings.database_url) as connection:
-        requests.ask(connection, "mend", FEED[0], "大数据科", "核实", feed=FEED[1], problem_ids=problem_ids)
+        requests.ask(connection, "fix", FEED[0], "大数据科", "核实", feed=FEED[1], problem_ids=problem_ids)
     [done] = requests.work(front.installation.pipeline)
     return done.failed, done.outcome
 

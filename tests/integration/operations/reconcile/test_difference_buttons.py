@@ -1,4 +1,4 @@
-"""What a comparison found, mended by the buttons of its problem record's page."""
+"""What a comparison found, fixed by the buttons of its problem record's page."""
 
 import re
 from datetime import timedelta

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     pass
 
 pytestmark = pytest.mark.slow_except(
-    "test_exactly_the_planted_holes_are_found", "test_mending_closes_the_holes_and_their_problems"
+    "test_exactly_the_planted_holes_are_found", "test_fixing_closes_the_holes_and_their_problems"
 )
 
 
@@ -66,13 +66,13 @@ def test_the_same_difference_is_the_same_problem(front):
     ) == [(1, 1), (1, 1)]
 
 
-def test_mending_closes_the_holes_and_their_problems(front):
+def test_fixing_closes_the_holes_and_their_problems(front):
     codes = filled(front)
     front.lose(codes[3])
     front.write("U", codes[14], FIRST + timedelta(days=4, hours=5))
     assert front.compare().differences == 2
     before = front.installation.query("select position_at from ledger.watermark")
-    Reconciliation(front.installation.pipeline).mend(*FEED)
+    Reconciliation(front.installation.pipeline).fix(*FEED)
     assert front.compare().differences == 0
     assert front.standing() == set()
     assert front.installation.query("select distinct status, solution from quarantine.problem_row") == [

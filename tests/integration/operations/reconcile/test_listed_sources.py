@@ -143,7 +143,7 @@ def standing(installation: Installation) -> set[tuple[str, str]]:
     return set(installation.query("select record_key, kind from reconciliation.difference where settled_at is null"))
 
 
-def test_an_interface_is_listed_and_the_planted_holes_are_found_and_mended(http, interface):
+def test_an_interface_is_listed_and_the_planted_holes_are_found_and_fixed(http, interface):
     assert Reconciliation(http.pipeline).compare(*FEED).differences == 0
     lost, silent = credit_code(4), credit_code(7)
     http.query("delete from store.certificate where record_key = %s returning 1", lost)
@@ -152,7 +152,7 @@ def test_an_interface_is_listed_and_the_planted_holes_are_found_and_mended(http,
     result = Reconciliation(http.pipeline).compare(*FEED)
     assert (result.method, result.differences) == ("keys", 3)
     assert standing(http) == {(lost, "missing_in_store"), (silent, "missing_at_source"), (stale, "differs")}
-    Reconciliation(http.pipeline).mend(*FEED)
+    Reconciliation(http.pipeline).fix(*FEED)
     assert Reconciliation(http.pipeline).compare(*FEED).differences == 1
     assert standing(http) == {(silent, "missing_at_source")}
 
@@ -200,7 +200,7 @@ def test_files_of_increments_say_that_they_cannot_be_compared(installation, make
     assert "无法比对" in result.note
 
 
-def test_the_command_tells_mends_and_its_problems_are_returned(installation, tmp_path, make_row):
+def test_the_command_tells_fixes_and_its_problems_are_returned(installation, tmp_path, make_row):
     with_feed(installation, tmp_path / "catalog", ("    deliveries: increments", "    deliveries: snapshots"))
     installation.deliver_rows("a.csv", *(make_row(number) for number in range(1, 5)))
     installation.run_one()
@@ -223,6 +223,6 @@ def test_the_command_tells_mends_and_its_problems_are_returned(installation, tmp
     assert run("problems", "redrive", "market_supervision/business_license", "--reason", "试")[0] == 1
     assert run("problems", "return", "market_supervision", "--by", "zhang")[0] == 0
     assert run("report", "publish")[0] == 0
-    assert run("reconcile", "--mend")[0] == 0
+    assert run("reconcile", "--fix")[0] == 0
     assert installation.query("select status from quarantine.problem_row") == [("corrected",)]
     assert run("reconcile", "--feed", "business_license")[0] == 1
