@@ -12,13 +12,16 @@ from rich.text import Text
 from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.catalog.clearance_config import DUE_DAYS, ListKind
-from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, GroupRates, ListVersion, RateGroup
+from zhengku.clearance.districts import district_name
+from zhengku.clearance.list_rows import left_services, listed_rows
+from zhengku.clearance.list_versions import ListVersion, newest_version, published_version
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clearance.rates import GroupRates, RateGroup, group_rates
 from zhengku.clearance.verification import discrepancies
 from zhengku.cli.common import AsJson, clock_text, day_of, out, print_json
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
+from zhengku.ledger import Connection
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 
@@ -101,7 +104,7 @@ def list_(
     with store_connection(settings.database_url) as connection:
         published = _published(connection, day, kind, version)
         rows = list(
-            lists.rows(
+            listed_rows(
                 connection,
                 catalog,
                 published,
@@ -150,7 +153,7 @@ def left_(
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
         published = _published(connection, day, kind, version)
-        rows = lists.left(connection, published, _districts(catalog, district))
+        rows = left_services(connection, published, _districts(catalog, district))
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -159,7 +162,7 @@ def left_(
         table.add_row(
             row.reason,
             row.section,
-            Text(lists.district_name(catalog, row.district)),
+            Text(district_name(catalog, row.district)),
             Text(row.handling_department or ""),
             Text("\n".join(part for part in (row.hall, row.window, row.handler) if part)),
             Text(row.record_key),
@@ -195,7 +198,7 @@ def rates(
     if last < first:
         raise ConfigurationError(f"The span ends before it begins: {first} to {last}. Exchange the two.")
     with store_connection(settings.database_url) as connection:
-        groups = lists.rates(connection, catalog, first, last, by)
+        groups = group_rates(connection, catalog, first, last, by)
     if as_json:
         print_json([asdict(group) for group in groups])
         return
@@ -247,11 +250,11 @@ def _published(connection: Connection, day: str | None, kind: ListKind | None, v
     if day is None and (kind is not None or version is not None):
         raise ConfigurationError("--kind and --version belong to a --day: give that too, or none for the newest list.")
     if day is None:
-        found = lists.newest(connection)
+        found = newest_version(connection)
         wanted = "any list"
     else:
         kinds: tuple[ListKind, ...] = ("final", "working") if kind is None else (kind,)
-        versions = (lists.published(connection, day_of(day), each, version) for each in kinds)
+        versions = (published_version(connection, day_of(day), each, version) for each in kinds)
         found = next((published for published in versions if published is not None), None)
         wanted = f"a {kind or 'working or final'} list of {day}" + (f", version {version}" if version else "")
     if found is None:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from zhengku import ledger
 from zhengku.catalog import Catalog, load_catalog
-from zhengku.clearance import lists
-from zhengku.clearance.lists import ListVersion
+from zhengku.clearance.list_rows import district_counts
+from zhengku.clearance.list_versions import ListVersion
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
@@ -85,7 +85,7 @@ def print_list(
     console = console or Console()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
-        by_district = lists.district_counts(connection, catalog, published)
+        by_district = district_counts(connection, catalog, published)
     console.print(f"\nCases that nobody has rated, {published.kind} list of {published.day}:")
     table = Table("district", box=None)
     for heading in _LIST_HEADINGS.values():

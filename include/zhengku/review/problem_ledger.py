@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
 from zhengku.catalog.review_config import load_review
-from zhengku.clearance import lists
+from zhengku.clearance.evaluations import bad_reviews
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.ledger import Connection
@@ -153,7 +153,7 @@ def _conditions(
             f"超过{percent(config.ledger_problem_share)}"
         )
     overdue: dict[str, list[int]] = {}
-    for review in lists.bad_reviews(connection, catalog, day):
+    for review in bad_reviews(connection, catalog, day):
         if review.state in ("callback_overdue", "rectification_overdue"):
             counts = overdue.setdefault(review.handling_department or "未填部门", [0, 0])
             counts[review.state == "rectification_overdue"] += 1
