@@ -63,7 +63,7 @@ class DailyClearance(ClearanceSettings):
         return published
 
     def check_day(self, day: date, kind: ListKind, now: datetime) -> None:
-        """Raise `ConfigurationError` where a list cannot be published: before its cut-off or the calendar's first day."""
+        """Raise `ConfigurationError` where a list cannot be published: before its cut-off, or before the calendar."""
         if day < WorkingCalendar.first_day:
             raise ConfigurationError(
                 f"The {kind} list of {day} cannot be published: expected a day from {WorkingCalendar.first_day} on, "
@@ -124,6 +124,6 @@ class DailyClearance(ClearanceSettings):
             yield connection, self._services.take_batches(connection, now)
 
     def _final_lists(self, connection: Connection, reference: date) -> list[ListRecord]:
-        """Return the final lists that corrections may still change, oldest first; `reference`: day of the newest list."""
+        """Return the final lists that corrections may still change, oldest first; `reference`: the newest day."""
         first_day = date.fromordinal(reference.toordinal() - self.config.correction_days)
         return list_records(connection, "clearance/lists.final_lists", {"first_day": first_day, "last_day": reference})

@@ -1,7 +1,7 @@
 """A published list as a workbook (XLSX) for halls and sections, with sheets to filter, print and pass on.
 
-Rows are written as they are read, in bounded memory. Every text is a text cell, whatever it starts with, so that no text
-typed in at a counter is calculated as a formula. The same list gives the same bytes.
+Rows are written as they are read, in bounded memory. Every text is a text cell, whatever it starts with: nothing typed
+in at a counter is calculated as a formula. The same list gives the same bytes.
 """
 
 from collections import Counter
