@@ -20,11 +20,11 @@ from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.fitting import print_fitting
 from zhengku.review import daily, problem_ledger, problems
 from zhengku.review import requests as review_requests
-from zhengku.review import returns as problem_returns
 from zhengku.review.night import NightReports
 from zhengku.review.night_files import report_folder, write_night
 from zhengku.review.problems import ProblemFilter, ProblemRecord, Status
-from zhengku.review.returns import ProblemReturn, Returns
+from zhengku.review.return_records import ProblemReturn, list_returns
+from zhengku.review.returns import Returns
 from zhengku.settings import Settings
 
 problems_app = typer.Typer(
@@ -64,7 +64,7 @@ def list_(
     )
     with store_connection(settings.database_url) as connection:
         total = problems.count_problems(connection, chosen)
-        rows = list(problems.problems(connection, load_catalog(settings.catalog_folder), chosen, limit=limit))
+        rows = list(problems.problem_records(connection, load_catalog(settings.catalog_folder), chosen, limit=limit))
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -78,10 +78,10 @@ def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: 
     settings = Settings.load()
     with store_connection(settings.database_url) as connection:
         chosen = ProblemFilter(problem_id=problem_id)
-        found = list(problems.problems(connection, load_catalog(settings.catalog_folder), chosen))
+        found = list(problems.problem_records(connection, load_catalog(settings.catalog_folder), chosen))
         if not found:
             raise ConfigurationError(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
-        happened = problems.events(connection, problem_id)
+        happened = problems.problem_events(connection, problem_id)
     if as_json:
         print_json({**asdict(found[0]), "events": [asdict(event) for event in happened]})
         return
@@ -154,7 +154,7 @@ def return_(
 def returns(department: Department = None, limit: Limit = 20, as_json: AsJson = False) -> None:
     """List returns, the newest first, with what became of their records."""
     with store_connection(Settings.load().database_url) as connection:
-        _show_returns(problem_returns.returns(connection, department=department, limit=limit), as_json=as_json)
+        _show_returns(list_returns(connection, department=department, limit=limit), as_json=as_json)
 
 
 @problems_app.command()
@@ -179,7 +179,7 @@ def redrive(
 @problems_app.command()
 def work(as_json: AsJson = False) -> None:
     """Do what was asked for on the pages and waits: returns, redrives, releases."""
-    done = review_requests.work(Pipeline(Settings.load(), warm_up=True))
+    done = review_requests.execute_requests(Pipeline(Settings.load(), warm_up=True))
     if as_json:
         print_json([asdict(request) for request in done])
         return
@@ -218,7 +218,7 @@ def ledger(
         table.add_row(
             entry.entry_no,
             entry.kind,
-            Text(problem_ledger.responsible(catalog, entry)),
+            Text(problem_ledger.responsible_department(catalog, entry)),
             Text(entry.description),
             Text(entry.progress),
             str(entry.written_off_on or ""),
@@ -230,7 +230,7 @@ def ledger(
 def notify(entry_no: Annotated[str, typer.Argument(metavar="NUMBER")], by: By = None) -> None:
     """Record that a department was told of an entry of the problem ledger (通报)."""
     with store_connection(Settings.load().database_url) as connection:
-        problem_ledger.notify(connection, entry_no, person(by), clock.today())
+        problem_ledger.record_notification(connection, entry_no, person(by), clock.today())
     out.print(f"{entry_no}: the department was notified.")
 
 
@@ -252,7 +252,7 @@ def publish(
         published = [NightReports(settings, catalog).publish(day_of(night))]
         write_night(settings, catalog, published[0])
     else:
-        daily.let_time_pass(settings, now)
+        daily.apply_due_days(settings, now)
         published = daily.publish_nights(settings, now)
         daily.finish_returns(settings)
     if as_json:
