@@ -154,8 +154,8 @@ def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[
         with connection.cursor(name="lacking", row_factory=class_row(LackingCertificate)) as cursor:
             cursor.execute(statement("stock/collection_rate.lacking_by_department"))
             lists = write_lists(cursor, lambda department: lacking_file(settings, catalog, department, day), write)
-        forget, keep = "stock/collection_rate.forget_collection_rate", "stock/collection_rate.keep_collection_rate"
-        store_counts(connection, forget, keep, day, found)
+        delete, insert = "stock/collection_rate.forget_collection_rate", "stock/collection_rate.keep_collection_rate"
+        store_counts(connection, delete, insert, day, found)
     due, collected = sum(each.due for each in found), sum(each.collected for each in found)
     log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, lists)
     return found

@@ -22,7 +22,7 @@ RowT = TypeVar("RowT")
 
 @contextmanager
 def snapshot_connection(url: str) -> Iterator[Connection]:
-    """Open the store for a transaction in which all statements read the same state. Raises what `store_connection` raises."""
+    """Open the store for a transaction that reads one state of it throughout; raises what `store_connection` raises."""
     with store_connection(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield connection
@@ -54,7 +54,7 @@ def store_counts(
     counts: "Sequence[DataclassInstance]",
     **more: object,
 ) -> None:
-    """Replace the counts of a day with the statements `delete` and `insert`; `more` are columns equal in all of them."""
+    """Replace the counts of a day with the statements `delete` and `insert`; `more` are columns equal in all rows."""
     connection.execute(statement(delete), {"day": day})
     values: list[dict[str, Any]] = [{**asdict(each), "day": day, **more} for each in counts]
     connection.cursor().executemany(statement(insert), values)
