@@ -1,4 +1,4 @@
-"""Publishing the first version of a list: on the trunk, or beside it when the list is published late.
+"""Publishing the first version of a list: on the trunk, or as a branch of it when the list is published late.
 
 The first versions in the order of publishing are the trunk: each is stored as what changed since the one before. A list
 whose day is before that of the newest trunk list is late; docs/daily-clearance.md describes both.

@@ -46,8 +46,8 @@ Here = Annotated[bool, typer.Option("--here", help="Read the months in this proc
 @backfill_app.command()
 def run(first: From, last: To, department: Departments = None, again: Again = False, here: Here = False) -> None:
     """Backfill months: by Airflow, which makes a run for each, or with --here one after another."""
-    begin, end = month_of(first), month_of(last)
-    if end < begin:
+    start, end = month_of(first), month_of(last)
+    if end < start:
         raise ConfigurationError(f"The months end before they begin: {first} to {last}. Exchange the two.")
     settings = Settings.load()
     catalog = load_catalog(settings.catalog_folder)
@@ -63,7 +63,7 @@ def run(first: From, last: To, department: Departments = None, again: Again = Fa
     pipeline = Pipeline(settings, warm_up=True)
     chosen = department or [name for name, each in catalog.departments.items() if backfilled_feeds(each)]
     failures: list[str] = []
-    for month in months_between(begin, end):
+    for month in months_between(start, end):
         for department_id in chosen:
             try:
                 done = backfill_month(pipeline, department_id, month, run_id, again=again)

@@ -55,11 +55,11 @@ def expiry(publish: Publish = False) -> None:
         with store_connection(settings.database_url) as connection:
             counted = count_expiry(connection, clock.today(), days)
     table = Table(
-        *("department", "license type", "standing", "expiring", "expired", "called valid of these"),
-        *("for good", "no end told", "unknown of both"),
+        *("department", "license type", "counted", "expiring", "expired", "called valid of these"),
+        *("without end", "no end given", "not known which"),
     )
     for each in counted:
         without_end = (each.endless, each.untold or 0, each.unknown or 0)
         numbers = (each.total, each.expiring, each.expired, each.expired_as_valid, *without_end)
         table.add_row(each.department, each.license_type, *(f"{number:,}" for number in numbers))
-    print_fitting(out, table, ("no end", "called valid of these"))
+    print_fitting(out, table, ("no end given", "called valid of these"))

@@ -141,15 +141,15 @@ class NightReports:
         )
 
     def _moments(self, night: date) -> dict[str, Any]:
-        begin, end = night_bounds(night)
+        start, end = night_bounds(night)
         calendar = self.calendar(night)
         days = [night - timedelta(days=back) for back in range(_MONTH, 0, -1)]
         is_working = _is_working(calendar, night)
         return {
             "night": night,
-            "night_begin": begin,
+            "night_begin": start,
             "night_end": end,
-            "history_begin": begin - timedelta(days=_MONTH),
+            "history_begin": start - timedelta(days=_MONTH),
             "week_begin": night - timedelta(days=_WEEK),
             "like_nights": [day for day in days if _is_working(calendar, day) == is_working],
         }
@@ -222,8 +222,8 @@ class NightReports:
         ]
 
     def _quiet_rules(self, connection: Connection, night: date, reasons_by_rule: Mapping[str, str]) -> list[QuietRule]:
-        begin, end = night_bounds(night)
-        values = {"since": begin - timedelta(days=self.config.never_fired_days), "night_end": end}
+        start, end = night_bounds(night)
+        values = {"since": start - timedelta(days=self.config.never_fired_days), "night_end": end}
         known = {
             rule_id: (fired, skipped)
             for rule_id, fired, skipped in connection.execute(statement("review/night.fired_rules"), values).fetchall()
@@ -290,9 +290,9 @@ def warned_rows(
     limit: int = 100_000,
 ) -> list[WarnedRow]:
     """Return the first rows of each batch of a night that were loaded with a warning, by feed and rule."""
-    begin, end = night_bounds(night)
+    start, end = night_bounds(night)
     values = {
-        "night_begin": begin,
+        "night_begin": start,
         "night_end": end,
         "department": department,
         "feed": feed,

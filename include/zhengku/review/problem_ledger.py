@@ -137,9 +137,9 @@ def _conditions(
             found["stale_feed", feed.department, feed.feed] = (
                 f"“{feed.title}”已连续{idle}个工作日没有新数据入库（最近入库 {feed.last_loaded_at or '从未'}）"
             )
-    begin, end = night_bounds(day)
+    start, end = night_bounds(day)
     values = {
-        "begin": begin - timedelta(days=_NIGHTS - 1),
+        "begin": start - timedelta(days=_NIGHTS - 1),
         "night_end": end,
         "rows": config.ledger_from_rows,
         "share": config.ledger_problem_share,

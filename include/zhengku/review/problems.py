@@ -79,9 +79,9 @@ class ProblemFilter:
         """Return the parameters of the statement `chosen_problems`."""
         values = asdict(self)
         night = values.pop("night")
-        begin, end = night_bounds(night) if night else (None, None)
+        start, end = night_bounds(night) if night else (None, None)
         statuses = None if self.statuses is None else list(self.statuses)
-        return {**values, "statuses": statuses, "night_begin": begin, "night_end": end}
+        return {**values, "statuses": statuses, "night_begin": start, "night_end": end}
 
 
 def filtered_statement(name: str, chosen: ProblemFilter) -> sql.Composed:
@@ -97,8 +97,8 @@ def filtered_statement(name: str, chosen: ProblemFilter) -> sql.Composed:
 
 def night_bounds(night: date) -> tuple[datetime, datetime]:
     """Return the start of a day and of the next (Asia/Shanghai): batches recorded between them belong to that night."""
-    begin = datetime.combine(night, time(), CITY_TIME_ZONE)
-    return begin, datetime.combine(night + timedelta(days=1), time(), CITY_TIME_ZONE)
+    start = datetime.combine(night, time(), CITY_TIME_ZONE)
+    return start, datetime.combine(night + timedelta(days=1), time(), CITY_TIME_ZONE)
 
 
 @dataclass(frozen=True)

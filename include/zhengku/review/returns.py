@@ -157,7 +157,7 @@ class Returns:
             if name not in {file["name"] for file in made.files or ()} or not path.is_file():
                 raise ConfigurationError(
                     f"Return {return_id} has no file {name!r} in {self.folder(made.department)}. "
-                    f"`zhengku problems return --again {return_id}` writes its files anew."
+                    f"`zhengku problems return --again {return_id}` writes its files again."
                 )
             _hand_over(connection, return_id, "download", name, handed_over_by)
         return path
