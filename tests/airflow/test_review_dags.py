@@ -190,7 +190,7 @@ def test_requests_are_done_and_where_none_waits_nothing_heavy_is_begun(dags, rev
     reviewed.deliver_rows("a.csv", make_row(1, 企业名称=""))
     reviewed.run_one()
     with store_connection(reviewed.settings.database_url) as connection:
-        requests.ask(connection, "return", "market_supervision", "zhang", "核实")
+        requests.enter_request(connection, "return", "market_supervision", "zhang", "核实")
     assert call(dags, "review_requests", "work") == 1
     assert reviewed.lives() == [("returned", None, 1)]
     monkeypatch.setattr(requests, "work", lambda pipeline: pytest.fail("nothing was asked for"))
@@ -247,7 +247,7 @@ def test_question_tells_what_came_and_why_it_is_held_and_nothing_of_a_person(dag
 
 def test_batch_that_somebody_asked_to_release_is_not_asked_about(dags, held):
     with store_connection(held.settings.database_url) as connection:
-        requests.ask(connection, "release", "market_supervision", "li", "核实", batch_id=1)
+        requests.enter_request(connection, "release", "market_supervision", "li", "核实", batch_id=1)
     assert call(dags, "held_batches", "find") == []
 
 

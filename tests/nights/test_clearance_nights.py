@@ -21,7 +21,7 @@ from simulator.publish import publish
 from simulator.service_sources import SERVICE_SYSTEMS
 from simulator.service_truth import Publisher, Version, bad_reviews, rate_counts, summed, suspicious_ratings
 from simulator.services import Collection, ServiceCity
-from zhengku.clearance import lists
+from zhengku.clearance import evaluations, list_rows, list_versions, rates
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clearance.verification import discrepancies
 from zhengku.clock import CITY_TIME_ZONE
@@ -71,7 +71,7 @@ def collect(collection: Collection, around: Surroundings, pipeline: Pipeline) ->
     return differences(pipeline.settings.database_url, collection, before)
 
 
-def as_told(row: lists.ListRow) -> dict[str, object]:
+def as_told(row: list_rows.ListRow) -> dict[str, object]:
     names = (
         "record_key",
         "section",
@@ -91,13 +91,13 @@ def as_told(row: lists.ListRow) -> dict[str, object]:
 def list_differences(connection: psycopg.Connection[Any], pipeline: Pipeline, version: Version) -> list[str]:
     """Compare one version of a list with the truth: counts, rows, their order, the difference to the version before."""
     name = f"{version.day} {version.kind} version {version.number}"
-    published = lists.published(connection, version.day, version.kind, version.number)
+    published = list_versions.published_version(connection, version.day, version.kind, version.number)
     if published is None:
         return [f"{name} is missing"]
     found = []
     if asdict(published.counts) != asdict(version.counts):
         found.append(f"{name}: counts must be {asdict(version.counts)}, are {asdict(published.counts)}")
-    rows = [as_told(row) for row in lists.rows(connection, pipeline.catalog, published)]
+    rows = [as_told(row) for row in list_rows.listed_rows(connection, pipeline.catalog, published)]
     wanted = [{name: value for name, value in asdict(row).items() if name != "since_day"} for row in version.rows]
     if rows != wanted:
         got = {row["record_key"]: row for row in rows}
@@ -106,7 +106,7 @@ def list_differences(connection: psycopg.Connection[Any], pipeline: Pipeline, ve
         wrong += [f"{key} must not be there: {got[key]}" for key in got if key not in told]
         found += [f"{name}: {line}" for line in wrong[:4] or ["the order of the rows is another"]]
     if version.number > 1:
-        changes = {(change.record_key, change.change) for change in lists.difference(connection, published)}
+        changes = {(change.record_key, change.change) for change in list_rows.changed_services(connection, published)}
         told_changes = {(key, what) for what in ("added", "removed", "changed") for key in getattr(version, what)}
         if changes != told_changes:
             found.append(f"{name}: its difference must be {told_changes}, is {changes}")
@@ -148,16 +148,16 @@ def rate_differences(pipeline: Pipeline, collection: Collection) -> list[str]:
     got: dict[tuple[object, ...], tuple[int, int]] = {}
     with store(pipeline) as connection:
         for day in days:
-            [city] = lists.rates(connection, pipeline.catalog, day, day)
+            [city] = rates.group_rates(connection, pipeline.catalog, day, day)
             got |= {(RATES[rate.name_zh], day): (rate.numerator, rate.denominator) for rate in city.rates}
-        for group in lists.rates(connection, pipeline.catalog, days[0], collection.day, by="department"):
+        for group in rates.group_rates(connection, pipeline.catalog, days[0], collection.day, by="department"):
             place = (group.district or "", group.handling_department or "")
             got |= {(RATES[rate.name_zh], *place): (rate.numerator, rate.denominator) for rate in group.rates}
-        for group in lists.rates(connection, pipeline.catalog, days[0], collection.day, by="item"):
+        for group in rates.group_rates(connection, pipeline.catalog, days[0], collection.day, by="item"):
             item = group.service_item_code or ""
             got |= {(RATES[rate.name_zh], "item", item): (rate.numerator, rate.denominator) for rate in group.rates}
             assert not item or group.service_item_name
-        for group in lists.rates(connection, pipeline.catalog, days[0], collection.day, by="month"):
+        for group in rates.group_rates(connection, pipeline.catalog, days[0], collection.day, by="month"):
             got |= {
                 (RATES[rate.name_zh], "month", group.day): (rate.numerator, rate.denominator) for rate in group.rates
             }
@@ -177,8 +177,8 @@ def review_differences(pipeline: Pipeline, collection: Collection) -> list[str]:
     suspicions = suspicious_ratings(collection.facts)
     days = [suspicion.evaluated_at.date() for suspicion in suspicions]
     with store(pipeline) as connection:
-        got = lists.bad_reviews(connection, pipeline.catalog, collection.day, now=in_city(collection.at))
-        flagged = lists.suspicious(connection, min(days), max(days))
+        got = evaluations.bad_reviews(connection, pipeline.catalog, collection.day, now=in_city(collection.at))
+        flagged = evaluations.suspicious_ratings(connection, min(days), max(days))
     wanted = [(r.record_key, r.service_key, r.callback_due, r.rectification_due, r.state) for r in told]
     came = [(r.evaluation_number, r.record_key, r.callback_due, r.rectification_due, r.state) for r in got]
     found = [] if came == wanted else [f"bad reviews must be {wanted}, are {came}"]

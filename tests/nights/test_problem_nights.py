@@ -15,7 +15,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.operations.redrive import redrive
 from zhengku.review import problems
-from zhengku.review.daily import let_time_pass
+from zhengku.review.daily import apply_due_days
 
 FEED = ("market_supervision", "business_license")
 
@@ -62,7 +62,7 @@ def pass_by(installation: ReviewedInstallation, night: ProblemNight) -> None:
     installation.deliver(night.file_name, night.content)
     installation.run_one()
     let_it_be(installation, at(night.day, 1))
-    let_time_pass(installation.settings, at(night.day, 2))
+    apply_due_days(installation.settings, at(night.day, 2))
     let_it_be(installation, at(night.day, 2))
     ids = problem_ids(installation.settings.database_url, night)
     for act in night.acts:

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 from tests.support.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store
 
-from zhengku.clearance.lists import ListVersion
+from zhengku.clearance.list_versions import ListVersion
 from zhengku.clock import CITY_TIME_ZONE
 
 PLACES = (

@@ -9,7 +9,7 @@ import pytest
 from tests.support.clearance_facts import CONFIG, Case, Evaluation, Kept, Lists, Store, at, day
 
 from zhengku.catalog.clearance_config import KINDS
-from zhengku.clearance import lists
+from zhengku.clearance import list_rows, list_versions
 from zhengku.clearance.verification import discrepancies
 from zhengku.clock import CITY_TIME_ZONE
 
@@ -66,10 +66,10 @@ def check(store: Store, truth: Lists) -> None:
     """Compare every version of every list with what it must hold."""
     for (on, kind), kept in truth.lists.items():
         for version, expected in enumerate(kept.versions, 1):
-            found = lists.published(store.connection, on, kind, version)
+            found = list_versions.published_version(store.connection, on, kind, version)
             assert found is not None, (on, kind, version)
             with store.connection.transaction():
-                rows = list(lists.rows(store.connection, store.catalog, found))
+                rows = list(list_rows.listed_rows(store.connection, store.catalog, found))
             assert {row.record_key: (row.section, row.state) for row in rows} == {
                 key: (row.section, row.state) for key, row in expected.items()
             }, (on, kind, version)
@@ -80,10 +80,10 @@ def check(store: Store, truth: Lists) -> None:
                 found.list_id,
             )
             assert dict(since) == {key: row.since for key, row in expected.items()}
-        assert lists.published(store.connection, on, kind, len(kept.versions) + 1) is None
+        assert list_versions.published_version(store.connection, on, kind, len(kept.versions) + 1) is None
 
 
-def check_counts(found: lists.ListVersion, kept: Kept, version: int) -> None:
+def check_counts(found: list_versions.ListVersion, kept: Kept, version: int) -> None:
     rows = kept.versions[version - 1].values()
     counts = found.counts
     assert (counts.unrated, counts.default_rated) == (

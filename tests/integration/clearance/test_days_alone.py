@@ -11,7 +11,7 @@ from tests.support.clearance_facts import CONFIG, at, day
 from tests.support.small_city import write_small_catalog
 
 from zhengku.catalog import load_catalog
-from zhengku.clearance import lists
+from zhengku.clearance import list_rows, list_versions, rates
 from zhengku.clearance.publish import DailyClearance
 from zhengku.ledger import Batch
 from zhengku.pipeline.pipeline import Pipeline
@@ -90,7 +90,7 @@ class Bureau:
         """Publish a list; return state and age of its rows, by the last four digits of the case."""
         found = self.clearance.publish(day(on), kind, at("03-31 12:00"))
         with self.connection.transaction():
-            rows = list(lists.rows(self.connection, self.catalog, found))
+            rows = list(list_rows.listed_rows(self.connection, self.catalog, found))
         return {row.case_number[-4:]: (row.state, row.age_working_days) for row in rows}
 
 
@@ -112,10 +112,10 @@ def test_days_alone_count_at_their_end(bureau, form):
     assert bureau.publish("03-02", "final") == {"0001": ("new", 0)}
     assert bureau.publish("03-03", "working") == {"0001": ("carried_over", 1)}
     assert bureau.publish("03-03", "final") == {"0001": ("carried_over", 1), "0002": ("new", 0)}
-    assert [len(lists.versions(bureau.connection, day(on))) for on in ("03-02", "03-03")] == [2, 2]
+    assert [len(list_versions.versions_of_day(bureau.connection, day(on))) for on in ("03-02", "03-03")] == [2, 2]
     bureau.clearance.refresh_rates(at("03-31 12:00"))
     for on in ("03-02", "03-03"):
-        [city] = lists.rates(bureau.connection, bureau.catalog, day(on), day(on))
+        [city] = rates.group_rates(bureau.connection, bureau.catalog, day(on), day(on))
         assert {rate.name_zh: rate.denominator for rate in city.rates}["主动评价率"] == 1
 
 

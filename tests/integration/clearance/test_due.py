@@ -12,7 +12,7 @@ from tests.support import command_line
 from tests.support.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store, at, day
 
 from zhengku import clock
-from zhengku.clearance import lists
+from zhengku.clearance import list_versions
 from zhengku.clearance.publish import DailyClearance
 from zhengku.errors import StoreError
 
@@ -31,7 +31,7 @@ def read(store: Store, *moments: str) -> None:
         store.batch(source, at(moment))
 
 
-def names(published: list[lists.ListVersion]) -> list[tuple[int, str]]:
+def names(published: list[list_versions.ListVersion]) -> list[tuple[int, str]]:
     return [(each.day.day, each.kind) for each in published]
 
 
@@ -70,7 +70,7 @@ def test_list_names_the_sources_that_were_not_read_since_its_cutoff(store):
         (EVALUATIONS, None),
     ]
     assert all(source.title for source in published.stale)
-    assert lists.newest(store.connection) == published
+    assert list_versions.newest_version(store.connection) == published
     # A later version tells how it was when that was published.
     read(store, "03-02 17:00", "03-02 17:00")
     store.load(Case("A", at("03-02 10:00")))
@@ -81,7 +81,7 @@ def test_list_names_the_sources_that_were_not_read_since_its_cutoff(store):
 def test_two_publishers_at_once_publish_one_version(store):
     store.load(*(Case(str(n), at("03-02 10:00")) for n in range(50)))
 
-    def publish(_: int) -> lists.ListVersion:
+    def publish(_: int) -> list_versions.ListVersion:
         clearance = DailyClearance(store.settings, store.catalog, store.config)
         return clearance.publish(day("03-02"), "working", at("03-02 16:50"))
 

@@ -8,9 +8,10 @@ import pytest
 from openpyxl import load_workbook
 from tests.support.clearance_facts import Case, Evaluation, Store, at, day
 
-from zhengku.clearance import lists
+from zhengku.clearance import list_rows, list_versions, rates
 from zhengku.clearance.delivery import write_part
-from zhengku.clearance.lists import ListRow, ListVersion
+from zhengku.clearance.list_rows import ListRow
+from zhengku.clearance.list_versions import ListVersion
 from zhengku.clearance.verification import discrepancies
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError
@@ -31,7 +32,7 @@ def publish(store: Store, on: str, kind: str, now: str | None = None) -> ListVer
 
 def rows(store: Store, published: ListVersion, **filters: object) -> list[ListRow]:
     with store.connection.transaction():
-        return list(lists.rows(store.connection, store.catalog, published, **filters))
+        return list(list_rows.listed_rows(store.connection, store.catalog, published, **filters))
 
 
 def short(store: Store, published: ListVersion) -> dict[str, tuple[str, str]]:
@@ -74,11 +75,14 @@ def test_midnight_belongs_to_the_day_that_it_begins(store):
     assert discrepancies(store.connection, tuesday) == []
     # Nothing of it corrects Monday's.
     publish(store, "03-03", "final")
-    assert len(lists.versions(store.connection, day("03-02"))) == 1
+    assert len(list_versions.versions_of_day(store.connection, day("03-02"))) == 1
     # The rates have it of the same day.
     store.clearance.refresh_rates(at("03-04 08:00"))
     finished = {
-        on: {rate.name_zh: rate.denominator for rate in lists.rates(store.connection, store.catalog, on, on)[0].rates}
+        on: {
+            rate.name_zh: rate.denominator
+            for rate in rates.group_rates(store.connection, store.catalog, on, on)[0].rates
+        }
         for on in (day("03-02"), day("03-03"))
     }
     assert [rates["主动评价率"] for rates in finished.values()] == [4, 1]
@@ -158,8 +162,8 @@ def test_row_leaves_when_it_is_rated_and_is_counted_as_cleared(store):
     assert publish(store, "03-03", "final").counts.cleared == 1
     # Monday's list is what it was, and has no second version: nobody had rated it by then.
     assert set(short(store, monday)) == {"A", "B"}
-    assert [found.version for found in lists.versions(store.connection, day("03-02"))] == [1]
-    [cleared] = lists.cleared_since(store.connection, monday)
+    assert [found.version for found in list_versions.versions_of_day(store.connection, day("03-02"))] == [1]
+    [cleared] = list_rows.cleared_services(store.connection, monday)
     assert (cleared.record_key, cleared.rated_at) == ("A|1", at("03-03 09:00"))
 
 
@@ -174,11 +178,11 @@ def test_reason_of_each_row_that_left_stays_as_it_was_told(store, tmp_path):
     store.load(rating, replace(store.cases["withdrawn|1"], case_state="withdrawn"))
     tuesday = publish(store, "03-03", "working")
     told = {"rated|1": "cleared", "withdrawn|1": "withdrawn"}
-    assert {row.record_key: row.reason for row in lists.left(store.connection, tuesday)} == told
-    assert [row.record_key for row in lists.left(store.connection, tuesday, ["gedian"])] == ["withdrawn|1"]
+    assert {row.record_key: row.reason for row in list_rows.left_services(store.connection, tuesday)} == told
+    assert [row.record_key for row in list_rows.left_services(store.connection, tuesday, ["gedian"])] == ["withdrawn|1"]
     store.load(replace(rating, is_effective="no"))
     publish(store, "03-03", "final")
-    assert {row.record_key: row.reason for row in lists.left(store.connection, tuesday)} == told
+    assert {row.record_key: row.reason for row in list_rows.left_services(store.connection, tuesday)} == told
     with store.connection.transaction():
         write_part(store.connection, store.catalog, tuesday, None, tmp_path / "list.xlsx")
     [header, *lines] = load_workbook(tmp_path / "list.xlsx")["销号与移出"].iter_rows(values_only=True)
@@ -187,7 +191,7 @@ def test_reason_of_each_row_that_left_stays_as_it_was_told(store, tmp_path):
         ("已评销号", "未评办件", "鄂城区", "rated"),
         ("撤销", "未评办件", "葛店开发区", "withdrawn"),
     }
-    assert lists.left(store.connection, publish(store, "03-01", "working", "03-05 08:00")) == []
+    assert list_rows.left_services(store.connection, publish(store, "03-01", "working", "03-05 08:00")) == []
 
 
 def test_evaluation_that_arrives_late_corrects_the_final_lists_after_it_was_made(store):
@@ -197,15 +201,15 @@ def test_evaluation_that_arrives_late_corrects_the_final_lists_after_it_was_made
     store.load(Evaluation("1", "A", at("03-03 12:00")))
     published = publish(store, "03-04", "final")
     assert set(short(store, published)) == {"B"}
-    [_, corrected] = lists.versions(store.connection, day("03-03"))
+    [_, corrected] = list_versions.versions_of_day(store.connection, day("03-03"))
     assert (corrected.version, corrected.counts.unrated, corrected.counts.cleared) == (2, 1, 1)
     assert set(short(store, corrected)) == {"B"}
-    [change] = lists.difference(store.connection, corrected)
+    [change] = list_rows.changed_services(store.connection, corrected)
     assert (change.change, change.record_key, change.section) == ("removed", "A|1", "unrated")
-    assert set(short(store, lists.published(store.connection, day("03-03"), "final", 1))) == {"A", "B"}
+    assert set(short(store, list_versions.published_version(store.connection, day("03-03"), "final", 1))) == {"A", "B"}
     # It was unrated on Monday.
-    assert [found.version for found in lists.versions(store.connection, day("03-02"))] == [1]
-    assert lists.difference(store.connection, first) == []
+    assert [found.version for found in list_versions.versions_of_day(store.connection, day("03-02"))] == [1]
+    assert list_rows.changed_services(store.connection, first) == []
 
 
 def test_evaluation_ruled_invalid_puts_the_row_back_also_on_the_final_lists_between(store):
@@ -216,8 +220,8 @@ def test_evaluation_ruled_invalid_puts_the_row_back_also_on_the_final_lists_betw
     assert short(store, publish(store, "03-03", "final")) == {}
     store.load(replace(rating, is_effective="no"))
     assert short(store, publish(store, "03-04", "final")) == {"A": ("unrated", "reopened")}
-    [_, corrected] = lists.versions(store.connection, day("03-03"))
-    [change] = lists.difference(store.connection, corrected)
+    [_, corrected] = list_versions.versions_of_day(store.connection, day("03-03"))
+    [change] = list_rows.changed_services(store.connection, corrected)
     assert (change.change, change.record_key) == ("added", "A|1")
     assert short(store, corrected) == {"A": ("unrated", "carried_over")}
 
@@ -245,15 +249,15 @@ def test_row_that_a_correction_alone_had_shown_is_reopened(store):
     store.load(Case("A", at("03-02 10:00")), rating)
     # Monday's final list gets it with its second version; rated since, it is on no other.
     publish(store, "03-04", "final")
-    assert set(short(store, lists.published(store.connection, day("03-02"), "final", 2))) == {"A"}
-    assert len(lists.versions(store.connection, day("03-03"))) == 1
+    assert set(short(store, list_versions.published_version(store.connection, day("03-02"), "final", 2))) == {"A"}
+    assert len(list_versions.versions_of_day(store.connection, day("03-03"))) == 1
     publish(store, "03-05", "final")
     store.load(replace(rating, is_effective="no"))
     friday = publish(store, "03-06", "final")
     assert short(store, friday) == {"A": ("unrated", "reopened")}
     assert (friday.counts.new, friday.counts.reopened) == (0, 1)
     # So it is on the list of Thursday that is corrected with it; before Wednesday's nothing had shown it.
-    corrected = [lists.published(store.connection, day(on), "final", 2) for on in ("03-04", "03-05")]
+    corrected = [list_versions.published_version(store.connection, day(on), "final", 2) for on in ("03-04", "03-05")]
     assert [short(store, version)["A"][1] for version in corrected] == ["new", "reopened"]
 
 
@@ -291,8 +295,8 @@ def test_default_rating_that_arrives_late_changes_the_section_of_final_lists(sto
     publish(store, "03-02", "final")
     store.load(Evaluation("1", "A", at("03-02 20:00"), is_default="yes"))
     publish(store, "03-03", "final")
-    [_, corrected] = lists.versions(store.connection, day("03-02"))
-    [change] = lists.difference(store.connection, corrected)
+    [_, corrected] = list_versions.versions_of_day(store.connection, day("03-02"))
+    [change] = list_rows.changed_services(store.connection, corrected)
     assert (change.change, change.section) == ("changed", "default_rated")
     assert (corrected.counts.unrated, corrected.counts.default_rated, corrected.counts.new) == (0, 1, 1)
     assert short(store, corrected) == {"A": ("default_rated", "new")}
@@ -304,17 +308,17 @@ def test_final_list_gets_one_correction_a_night_with_the_next_final_list(store):
     store.load(Evaluation("1", "A", at("03-02 12:00")))
     # What changed by day shows on the working list, and waits for the night.
     assert set(short(store, publish(store, "03-03", "working"))) == {"B", "C"}
-    assert len(lists.versions(store.connection, day("03-02"))) == 1
+    assert len(list_versions.versions_of_day(store.connection, day("03-02"))) == 1
     store.load(Evaluation("2", "B", at("03-02 13:00")))
     assert set(short(store, publish(store, "03-03", "final"))) == {"C"}
-    [_, corrected] = lists.versions(store.connection, day("03-02"))
-    assert [change.record_key for change in lists.difference(store.connection, corrected)] == ["A|1", "B|1"]
+    [_, corrected] = list_versions.versions_of_day(store.connection, day("03-02"))
+    assert [change.record_key for change in list_rows.changed_services(store.connection, corrected)] == ["A|1", "B|1"]
     # Also where no final list comes that night, or the next comes late.
     store.load(Evaluation("3", "C", at("03-02 14:00")))
     publish(store, "03-04", "working")
     publish(store, "03-05", "working")
     publish(store, "03-04", "final", "03-06 08:00")
-    newest = lists.published(store.connection, day("03-02"), "final")
+    newest = list_versions.published_version(store.connection, day("03-02"), "final")
     assert (newest.version, short(store, newest)) == (3, {})
 
 
@@ -339,10 +343,10 @@ def test_difference_from_an_earlier_version_is_what_came_of_all_between(store):
     for number, facts in enumerate(nights):
         store.load(*facts)
         publish(store, f"03-0{3 + number}", "final")
-    [_, second, third] = lists.versions(store.connection, day("03-02"))
+    [_, second, third] = list_versions.versions_of_day(store.connection, day("03-02"))
 
     def told(version, since=None):
-        changes = lists.difference(store.connection, version, since=since)
+        changes = list_rows.changed_services(store.connection, version, since=since)
         return {change.case_number: (change.change, change.section) for change in changes}
 
     assert told(second) == {
@@ -378,14 +382,14 @@ def test_who_opens_a_version_is_told_of_the_last_one_that_he_had_opened(store):
     for number, name in enumerate("AB"):
         store.load(Evaluation(name, name, at("03-02 12:00")))
         publish(store, f"03-0{3 + number}", "final")
-    [_, second, third] = lists.versions(store.connection, day("03-02"))
-    assert lists.opened(store.connection, third, "wang") is None
-    assert lists.opened(store.connection, first, "li") is None
-    assert [lists.opened(store.connection, third, "li").version for _ in range(2)] == [1, 1]
-    assert lists.opened(store.connection, second, "li").version == 1
-    assert lists.opened(store.connection, third, "li").version == 2
+    [_, second, third] = list_versions.versions_of_day(store.connection, day("03-02"))
+    assert list_versions.record_opening(store.connection, third, "wang") is None
+    assert list_versions.record_opening(store.connection, first, "li") is None
+    assert [list_versions.record_opening(store.connection, third, "li").version for _ in range(2)] == [1, 1]
+    assert list_versions.record_opening(store.connection, second, "li").version == 1
+    assert list_versions.record_opening(store.connection, third, "li").version == 2
     # Another list is another thing.
-    assert lists.opened(store.connection, publish(store, "03-05", "final"), "li") is None
+    assert list_versions.record_opening(store.connection, publish(store, "03-05", "final"), "li") is None
 
 
 def test_corrections_go_back_the_configured_days_and_not_further(store):
@@ -393,10 +397,11 @@ def test_corrections_go_back_the_configured_days_and_not_further(store):
         publish(store, on, "final")
     store.load(Case("A", at("03-01 10:00")))
     publish(store, "03-09", "final")
-    numbers = {on: len(lists.versions(store.connection, day(on))) for on in ("03-01", "03-02", "03-03")}
+    numbers = {on: len(list_versions.versions_of_day(store.connection, day(on))) for on in ("03-01", "03-02", "03-03")}
     assert numbers == {"03-01": 1, "03-02": 2, "03-03": 2}
     states = {
-        on: short(store, lists.published(store.connection, day(on), "final")).get("A") for on in ("03-02", "03-03")
+        on: short(store, list_versions.published_version(store.connection, day(on), "final")).get("A")
+        for on in ("03-02", "03-03")
     }
     assert states == {"03-02": ("unrated", "new"), "03-03": ("unrated", "new")}
 
@@ -409,7 +414,7 @@ def test_service_withdrawn_later_is_taken_off_final_lists_and_counted_where_they
     published = publish(store, "03-20", "working")
     assert set(short(store, published)) == {"B"}
     assert (published.counts.withdrawn, published.counts.cleared) == (1, 0)
-    assert len(lists.versions(store.connection, day("03-02"))) == 1
+    assert len(list_versions.versions_of_day(store.connection, day("03-02"))) == 1
 
 
 def test_unrated_service_is_archived_when_it_is_older_than_the_limit_and_stays_so(store):
@@ -444,7 +449,7 @@ def test_who_is_archived_soon_is_a_list(store):
     published = store.clearance.publish(last, "final", store.config.latest(last, "final"))
     soon = {within: [row.case_number for row in rows(store, published, archived_within=within)] for within in (0, 1, 5)}
     assert soon == {0: [], 1: ["0"], 5: ["0", "1", "2", "3", "4"]}
-    assert {within: lists.count_rows(store.connection, published, archived_within=within) for within in soon} == {
+    assert {within: list_rows.count_rows(store.connection, published, archived_within=within) for within in soon} == {
         within: len(found) for within, found in soon.items()
     }
     # So it comes about.
@@ -498,7 +503,7 @@ def test_old_service_that_arrives_late_is_archived_and_corrects_nothing(store):
     store.load(Case("old", at("01-05 10:00")))
     published = publish(store, "06-30", "final")
     assert (short(store, published), published.counts.archived_total) == ({}, 1)
-    assert len(lists.versions(store.connection, day("06-29"))) == 1
+    assert len(list_versions.versions_of_day(store.connection, day("06-29"))) == 1
 
 
 def test_changed_content_is_shown_from_then_on_and_old_lists_keep_theirs(store):
@@ -514,7 +519,7 @@ def test_changed_content_is_shown_from_then_on_and_old_lists_keep_theirs(store):
         ("王某", "赵**", "carried_over")
     ]
     # Another handler is no correction.
-    assert len(lists.versions(store.connection, day("03-02"))) == 1
+    assert len(list_versions.versions_of_day(store.connection, day("03-02"))) == 1
 
 
 def test_list_reads_the_same_whatever_happens_later(store):
@@ -530,7 +535,7 @@ def test_list_reads_the_same_whatever_happens_later(store):
     publish(store, "03-06", "final")
     publish(store, "03-09", "final")
     assert rows(store, published) == before
-    assert lists.published(store.connection, day("03-06"), "working", 1) == published
+    assert list_versions.published_version(store.connection, day("03-06"), "working", 1) == published
 
 
 def test_published_again_it_is_the_same_list(store):
@@ -565,7 +570,7 @@ def test_list_published_late_is_no_part_of_the_trunk(store):
     assert late.version == 1
     assert short(store, late) == {"A": ("unrated", "carried_over"), "B": ("unrated", "new")}
     assert (late.counts.new, late.counts.carried_over, late.counts.cleared) == (1, 1, 0)
-    assert lists.difference(store.connection, late) == []
+    assert list_rows.changed_services(store.connection, late) == []
     assert rows(store, wednesday) == before
     late_working = publish(store, "03-03", "working", "03-05 09:00")
     assert short(store, late_working) == {"A": ("unrated", "carried_over"), "B": ("unrated", "new")}
@@ -573,7 +578,7 @@ def test_list_published_late_is_no_part_of_the_trunk(store):
     store.load(Evaluation("2", "B", at("03-03 12:00")))
     thursday = publish(store, "03-05", "final")
     assert short(store, thursday) == {"C": ("unrated", "carried_over")}
-    [working, final, corrected] = lists.versions(store.connection, day("03-03"))
+    [working, final, corrected] = list_versions.versions_of_day(store.connection, day("03-03"))
     assert [found.kind for found in (working, final, corrected)] == ["working", "final", "final"]
     assert set(short(store, corrected)) == {"A"}
     assert set(short(store, final)) == {"A", "B"}
@@ -584,7 +589,9 @@ def test_list_of_a_day_before_the_first_one(store):
     publish(store, "03-04", "final")
     late = publish(store, "03-03", "working", "03-05 08:00")
     assert short(store, late) == {"A": ("unrated", "new")}
-    assert short(store, lists.published(store.connection, day("03-04"), "final")) == {"A": ("unrated", "new")}
+    assert short(store, list_versions.published_version(store.connection, day("03-04"), "final")) == {
+        "A": ("unrated", "new")
+    }
 
 
 def test_list_is_not_published_before_its_cutoff(store):
@@ -638,18 +645,18 @@ def test_rows_stand_in_order_blanks_last_and_pages_fit_together(store):
         {"districts": []},
     ):
         chosen = rows(store, published, **filters)
-        assert len(chosen) == lists.count_rows(store.connection, published, **filters)
+        assert len(chosen) == list_rows.count_rows(store.connection, published, **filters)
         assert chosen == [row for row in everything if row in chosen]
     assert {row.district for row in rows(store, published, districts=["echeng"])} == {"echeng"}
     assert len(rows(store, published, hall="")) == 6
-    groups = lists.group_counts(store.connection, published)
+    groups = list_rows.group_counts(store.connection, published)
     assert [(group.district, group.hall, group.unrated, group.new) for group in groups] == [
         ("echeng", "大厅", 12, 12),
         ("echeng", None, 6, 6),
         ("gedian", "大厅", 6, 6),
         (None, "大厅", 6, 6),
     ]
-    assert len(lists.group_counts(store.connection, published, ["gedian"])) == 1
+    assert len(list_rows.group_counts(store.connection, published, ["gedian"])) == 1
 
 
 def test_row_shows_age_deadline_and_masked_people(store):
@@ -692,4 +699,4 @@ def test_kept_state_built_anew_gives_the_same_lists(store):
     assert short(store, tuesday) == {"B": ("unrated", "carried_over")}
     assert tuesday.counts.cleared == 1
     assert rows(store, monday) == before
-    assert lists.newest(store.connection) == tuesday
+    assert list_versions.newest_version(store.connection) == tuesday

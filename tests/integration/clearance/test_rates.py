@@ -8,9 +8,10 @@ import pytest
 from openpyxl import load_workbook
 from tests.support.clearance_facts import Case, Evaluation, Store, at, day
 
-from zhengku.clearance import lists
+from zhengku.clearance import evaluations, list_versions, rates
 from zhengku.clearance.delivery import write_part
-from zhengku.clearance.lists import Rate, RevealRefused
+from zhengku.clearance.rates import Rate
+from zhengku.clearance.reveal import RevealRefused
 
 CLEARED = "日清率"
 OWN = "主动评价率"
@@ -26,7 +27,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 def rates_of(store: Store, first: str, last: str | None = None) -> dict[str, Rate]:
     store.clearance.refresh_rates()
-    [city] = lists.rates(store.connection, store.catalog, day(first), day(last or first))
+    [city] = rates.group_rates(store.connection, store.catalog, day(first), day(last or first))
     assert (city.district, city.handling_department, city.district_name) == (None, None, "全市")
     return {rate.name_zh: rate for rate in city.rates}
 
@@ -126,10 +127,10 @@ def test_zero_denominators_are_said_and_percentages_are_cut(store):
     assert found["按期整改率"].shown == "无差评"
     assert found["满意率（含默认）"].shown == "无数据"
     assert found[OWN].shown == "0.00%"
-    rate = lists.Rate("", "", 99_896, 100_000, "")
+    rate = rates.Rate("", "", 99_896, 100_000, "")
     assert not rate.is_above_999
-    assert not lists.Rate("", "", 999, 1000, "").is_above_999
-    assert lists.Rate("", "", 9991, 10_000, "").is_above_999
+    assert not rates.Rate("", "", 999, 1000, "").is_above_999
+    assert rates.Rate("", "", 9991, 10_000, "").is_above_999
     assert all(rate.definition_zh for rate in found.values())
 
 
@@ -143,7 +144,7 @@ def test_percentage_is_never_rounded_up(store, numerator, denominator, shown):
         denominator,
         numerator,
     )
-    [city] = lists.rates(store.connection, store.catalog, day("03-02"), day("03-02"))
+    [city] = rates.group_rates(store.connection, store.catalog, day("03-02"), day("03-02"))
     assert city.rates[0].shown == shown
 
 
@@ -170,12 +171,14 @@ def test_rates_day_by_day_are_those_of_each_day_alone(store):
     for districts in (None, ["gedian"]):
         found = {
             group.day: list(group.rates)
-            for group in lists.rates(store.connection, store.catalog, day("03-01"), day("03-05"), "day", districts)
+            for group in rates.group_rates(
+                store.connection, store.catalog, day("03-01"), day("03-05"), "day", districts
+            )
         }
         assert list(found) == [day(f"03-0{number}") for number in range(1, 6)]
-        for on, rates in found.items():
-            [alone] = lists.rates(store.connection, store.catalog, on, on, districts=districts)
-            assert tuple(rates) == alone.rates
+        for on, of_day in found.items():
+            [alone] = rates.group_rates(store.connection, store.catalog, on, on, districts=districts)
+            assert tuple(of_day) == alone.rates
     assert [rate.denominator for rate in found[day("03-04")]][:3] == [1, 1, 1]
 
 
@@ -186,7 +189,7 @@ def test_rates_by_item_bear_its_newest_name_and_by_month_all_its_days(store):
     store.load(Evaluation("1", "A", at("03-02 12:00")))
     store.clearance.refresh_rates()
     span = day("02-27"), day("04-02")
-    items = lists.rates(store.connection, store.catalog, *span, "item")
+    items = rates.group_rates(store.connection, store.catalog, *span, "item")
     own = {group.service_item_code: group.rates[2] for group in items}
     assert {code: (rate.numerator, rate.denominator) for code, rate in own.items()} == {
         "1": (1, 1),
@@ -194,7 +197,7 @@ def test_rates_by_item_bear_its_newest_name_and_by_month_all_its_days(store):
         None: (0, 1),
     }
     assert [group.service_item_name for group in items] == ["新名", None, None]
-    months = lists.rates(store.connection, store.catalog, *span, "month")
+    months = rates.group_rates(store.connection, store.catalog, *span, "month")
     assert [(group.day, group.rates[2].numerator, group.rates[2].denominator) for group in months] == [
         (day("02-01"), 0, 0),
         (day("03-01"), 1, 2),
@@ -208,7 +211,7 @@ def test_groups_follow_the_service_of_an_evaluation(store):
     store.clearance.refresh_rates()
 
     def by_department() -> dict[tuple[str | None, str | None], tuple[int, int]]:
-        groups = lists.rates(store.connection, store.catalog, day("03-03"), day("03-03"), "department")
+        groups = rates.group_rates(store.connection, store.catalog, day("03-03"), day("03-03"), "department")
         return {
             (group.district, group.handling_department): (group.rates[0].numerator, group.rates[0].denominator)
             for group in groups
@@ -218,9 +221,9 @@ def test_groups_follow_the_service_of_an_evaluation(store):
     store.load(replace(case, district="gedian", handling_department="鄂州市医疗保障局"), Case("X", None))
     store.clearance.refresh_rates()
     assert by_department() == {("gedian", "鄂州市医疗保障局"): (1, 1), ("echeng", "鄂州市公安局"): (1, 1)}
-    [echeng, gedian] = lists.rates(store.connection, store.catalog, day("03-03"), day("03-03"), "district")
+    [echeng, gedian] = rates.group_rates(store.connection, store.catalog, day("03-03"), day("03-03"), "district")
     assert (echeng.district_name, gedian.district_name) == ("鄂城区", "葛店开发区")
-    [only] = lists.rates(store.connection, store.catalog, day("03-03"), day("03-03"), "district", ["gedian"])
+    [only] = rates.group_rates(store.connection, store.catalog, day("03-03"), day("03-03"), "district", ["gedian"])
     assert only == gedian
 
 
@@ -248,7 +251,7 @@ def test_bad_reviews_stand_overdue_first_with_their_deadlines(store):
         Evaluation("later", "A", at("03-24 00:00"), level="dissatisfied"),
     )
     store.clearance.refresh_rates()
-    found = lists.bad_reviews(store.connection, store.catalog, day("03-23"))
+    found = evaluations.bad_reviews(store.connection, store.catalog, day("03-23"))
     assert [(review.evaluation_number, review.state) for review in found] == [
         ("not called", "callback_overdue"),
         ("open", "callback_overdue"),
@@ -261,10 +264,10 @@ def test_bad_reviews_stand_overdue_first_with_their_deadlines(store):
     assert (not_called.district_name, not_called.handling_department) == ("鄂城区", "鄂州市公安局")
     assert open_.reason == "电话138****1234, 等候过久"
     # At noon of its last day nothing is overdue yet.
-    noon = lists.bad_reviews(store.connection, store.catalog, day("03-23"), now=at("03-23 12:00"))
+    noon = evaluations.bad_reviews(store.connection, store.catalog, day("03-23"), now=at("03-23 12:00"))
     assert {review.evaluation_number: review.state for review in noon}["not rectified"] == "open"
     assert [review.evaluation_number for review in noon if review.record_key == "X|1"] == ["late"]
-    of_district = lists.bad_reviews(store.connection, store.catalog, day("03-23"), ["echeng"])
+    of_district = evaluations.bad_reviews(store.connection, store.catalog, day("03-23"), ["echeng"])
     assert [review for review in found if review.district == "echeng"] == of_district
 
 
@@ -282,8 +285,8 @@ def test_bad_reviews_of_a_version_are_those_that_were_known_when_it_was_publishe
     assert second.version == 2
     store.load(replace(review, called_back_at=at("03-03 09:00"), is_effective="no"))
 
-    def told(known_to: lists.ListVersion | None) -> list[tuple[object, ...]]:
-        found = lists.bad_reviews(store.connection, store.catalog, day("03-02"), known_to=known_to)
+    def told(known_to: list_versions.ListVersion | None) -> list[tuple[object, ...]]:
+        found = evaluations.bad_reviews(store.connection, store.catalog, day("03-02"), known_to=known_to)
         return [(row.evaluation_number, row.state, row.reason, row.hall) for row in found]
 
     assert told(first) == [("1", "open", "等候过久", "鄂城区虚构政务服务大厅")]
@@ -298,9 +301,9 @@ def test_bad_reviews_of_a_version_are_those_that_were_known_when_it_was_publishe
 
 
 def test_lists_of_people_to_call_are_empty_before_anything_was_taken_in(store):
-    assert lists.bad_reviews(store.connection, store.catalog, day("03-23")) == []
-    assert lists.suspicious(store.connection, day("03-01"), day("03-31")) == []
-    assert lists.newest(store.connection) is None
+    assert evaluations.bad_reviews(store.connection, store.catalog, day("03-23")) == []
+    assert evaluations.suspicious_ratings(store.connection, day("03-01"), day("03-31")) == []
+    assert list_versions.newest_version(store.connection) is None
 
 
 def test_ratings_seconds_after_finishing_are_suspicious(store):
@@ -315,7 +318,7 @@ def test_ratings_seconds_after_finishing_are_suspicious(store):
         Evaluation("void", "A", finished, is_effective="no"),
     )
     store.clearance.refresh_rates()
-    found = lists.suspicious(store.connection, day("03-02"), day("03-02"))
+    found = evaluations.suspicious_ratings(store.connection, day("03-02"), day("03-02"))
     assert [(rating.kind, rating.evaluation_number) for rating in found] == [
         ("seconds_after_finishing", "at once"),
         ("seconds_after_finishing", "10 s"),
@@ -331,7 +334,7 @@ def test_of_days_without_a_time_no_seconds_are_counted(store):
         *(Evaluation(f"d{n}", "X", end, device="D1", evaluation_window="1") for n in range(20)),
     )
     store.clearance.refresh_rates()
-    assert lists.suspicious(store.connection, day("03-02"), day("03-02")) == []
+    assert evaluations.suspicious_ratings(store.connection, day("03-02"), day("03-02")) == []
 
 
 def test_bursts_of_a_device_or_a_window_are_suspicious_and_all_of_their_ratings(store):
@@ -349,7 +352,7 @@ def test_bursts_of_a_device_or_a_window_are_suspicious_and_all_of_their_ratings(
     def flagged(on: date) -> dict[str, tuple[str, int]]:
         return {
             rating.evaluation_number: (rating.kind, rating.ratings)
-            for rating in lists.suspicious(store.connection, on, on)
+            for rating in evaluations.suspicious_ratings(store.connection, on, on)
         }
 
     monday, tuesday = flagged(day("03-02")), flagged(day("03-03"))
@@ -367,7 +370,7 @@ def test_phone_is_shown_after_who_and_why_were_recorded(store):
     store.load(Case("A", at("03-02 10:00"), phone="19900000000"))
 
     def reveal(key: str = "A|1", districts: list[str] | None = None, by: str = "li", reason: str = "催评") -> str:
-        return lists.reveal_phone(store.connection, published, key, districts, by, reason)
+        return reveal.reveal_phone(store.connection, published, key, districts, by, reason)
 
     assert reveal() == "13800001234"
     assert reveal(districts=["echeng"]) == "13800001234"

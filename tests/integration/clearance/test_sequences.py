@@ -15,8 +15,8 @@ from random import Random
 import pytest
 from tests.support.clearance_facts import CONFIG, Case, Evaluation, Store, at, day
 
-from zhengku.clearance import lists
-from zhengku.clearance.lists import ListVersion
+from zhengku.clearance import list_rows, list_versions
+from zhengku.clearance.list_versions import ListVersion
 
 SEQUENCES = int(os.environ.get("ZHENGKU_CLEARANCE_SEQUENCES", "6"))
 ARCHIVE_AFTER, CORRECTION_DAYS = 5, 4
@@ -263,7 +263,7 @@ def steps(random: Random) -> list[tuple[date, str]]:
 
 def as_shown(store: Store, found: ListVersion) -> dict[str, tuple[str, str, date]]:
     with store.connection.transaction():
-        rows = list(lists.rows(store.connection, store.catalog, found))
+        rows = list(list_rows.listed_rows(store.connection, store.catalog, found))
     since = dict(
         store.query(
             "select record_key, since_day from clearance.list as l, clearance.rows_of(l.base_list, l.corrections)"
@@ -281,7 +281,7 @@ def check(store: Store, diary: Diary) -> Counter[str]:
     ]
     met: Counter[str] = Counter()
     for out in diary.out:
-        found = lists.published(store.connection, out.on, out.kind, out.number)
+        found = list_versions.published_version(store.connection, out.on, out.kind, out.number)
         assert found is not None
         rows = diary.rows_of(out)
         assert as_shown(store, found) == {key: (row.section, row.state, row.since) for key, row in rows.items()}, out
@@ -295,7 +295,7 @@ def check(store: Store, diary: Diary) -> Counter[str]:
             name: left.get(name, 0) for name in ("cleared", "withdrawn", "archived")
         }, out
         assert shown.archived_total == out.archived_total, out
-        gone = lists.left(store.connection, found)
+        gone = list_rows.left_services(store.connection, found)
         assert Counter(row.reason for row in gone) == left, out
         yesterday_rows = diary.rows_of(diary.yesterday(out.on, diary.until[out.on]))
         assert {row.record_key: row.section for row in gone} == {

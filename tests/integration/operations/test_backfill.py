@@ -294,4 +294,4 @@ def test_feeds_without_months_are_said_to_come_whole(installation):
     with pytest.raises(ConfigurationError, match="no feed that can be read by month"):
         backfill_month(installation.pipeline, DEPARTMENT, MARCH, "back")
     shown = zhengku(dict(installation.settings.environment), "backfill", "progress").stdout
-    assert "no months, comes whole: 营业执照登记簿" in shown
+    assert "not by month, always complete: 营业执照登记簿" in shown

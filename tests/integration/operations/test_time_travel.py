@@ -147,11 +147,11 @@ def test_by_the_command_line(exchange, make_row):
     environment = dict(exchange.settings.environment)
     today = datetime.now(tz=CITY_TIME_ZONE).date()
     yesterday = today - timedelta(days=1)
-    assert zhengku(environment, "as-of", f"{yesterday}").stdout == "0 stood, 0 were marked as removed.\n"
+    assert zhengku(environment, "as-of", f"{yesterday}").stdout == "0 present, 0 marked as removed.\n"
     counted = zhengku(environment, "as-of", f"{today}", "--type", "business_license")
-    assert (counted.stdout, counted.stderr) == ("1 stood, 1 were marked as removed.\n", "")
+    assert (counted.stdout, counted.stderr) == ("1 present, 1 marked as removed.\n", "")
     counted = zhengku(environment, "as-of", f"{today}", "--valid", "2024-05-02T10:00")
-    assert counted.stdout == "2 stood, 0 were marked as removed.\n"
+    assert counted.stdout == "2 present, 0 marked as removed.\n"
     listed = list(csv.DictReader(io.StringIO(zhengku(environment, "as-of", f"{today}", "--csv").stdout)))
     assert [row["removal"] for row in listed] == ["", "deleted"]
     assert listed[0]["holder"] == "张**"

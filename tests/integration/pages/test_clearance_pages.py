@@ -19,8 +19,9 @@ from tests.support.temporary_database import temporary_database
 
 from zhengku import clock
 from zhengku.catalog.clearance_config import KINDS
+from zhengku.clearance import list_versions
 from zhengku.clearance.delivery import write_workbooks
-from zhengku.clearance.lists import ListVersion
+from zhengku.clearance.list_versions import ListVersion
 from zhengku.pages.access import clearance_access_of
 from zhengku.pages.applications import CLEARANCE, create_clearance_app
 from zhengku.pages.host import Host
@@ -561,11 +562,10 @@ def test_workbook_has_the_rows_that_its_reader_may_see(client, who, query, name,
 
 
 def test_workbook_that_was_written_already_is_handed_over(client, store, reports):
-    from zhengku.clearance import lists
     from zhengku.database import store_connection
 
     with store_connection(store.settings.database_url) as connection:
-        published: ListVersion | None = lists.published(connection, day("03-03"), "final")
+        published: ListVersion | None = list_versions.published_version(connection, day("03-03"), "final")
         assert published is not None
         written = write_workbooks(connection, store.catalog, published, reports)
     assert [path.stem for path in written] == ["city", *store.catalog.districts]

@@ -12,7 +12,7 @@ from tests.support.review_pages import ROOT, SECRETS, on_a_port, served
 from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.review import requests
-from zhengku.review.daily import let_time_pass, publish_nights
+from zhengku.review.daily import apply_due_days, publish_nights
 from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import publish_expiry
 
@@ -68,7 +68,7 @@ def test_from_the_problem_to_the_write_off(reviewed, make_row, browser):
         fill(browser, "[name=reason]", "请补齐企业名称")
         browser.click("button[value=return]")
         assert "等待执行" in seen(browser, "requests")
-        requests.work(reviewed.pipeline)
+        requests.execute_requests(reviewed.pipeline)
         browser.open(f"{address}{ROOT}/problem?problem=1")
         told = seen(browser, "returned")
         assert "已退回" in told
@@ -84,7 +84,7 @@ def test_from_the_problem_to_the_write_off(reviewed, make_row, browser):
         assert "已更正" in told
         assert "更正后入库" in told
         # Days later it is written off by itself.
-        let_time_pass(reviewed.settings, now + timedelta(days=7))
+        apply_due_days(reviewed.settings, now + timedelta(days=7))
         browser.open(f"{address}{ROOT}/problem?problem=1")
         assert "已销号" in seen(browser, "closed")
         reviewed.query("update store.certificate set valid_to = now() + (row_no || ' days')::interval where row_no < 9")

@@ -203,7 +203,7 @@ def test_from_the_return_to_the_write_off(pages, reviewed, make_row):
     answer = post(pages, "zhang", "ask", kind="return", reason="请更正", problem=[1, 2])
     assert answer.headers["location"] == f"{ROOT}/requests"
     assert "等待执行" in get(pages, "zhang", "requests").text
-    assert len(requests.work(reviewed.pipeline)) == 1
+    assert len(requests.execute_requests(reviewed.pipeline)) == 1
     assert "第 1 号退回单：2 条" in get(pages, "zhang", "requests").text
     page = get(pages, "zhang", "return?return=1").text
     assert "放入部门目录" in page
@@ -226,7 +226,7 @@ def test_from_the_return_to_the_write_off(pages, reviewed, make_row):
 def test_chosen_of_several_feeds_are_redriven_feed_by_feed(pages, reviewed):
     post(pages, "zhang", "ask", kind="redrive", reason="规则已改", problem=[1, 2])
     with store_connection(reviewed.settings.database_url) as connection:
-        [asked] = requests.requests(connection)
+        [asked] = requests.list_requests(connection)
     assert (asked.kind, asked.feed, asked.problem_ids) == ("redrive", "business_license", [1, 2])
 
 
@@ -240,7 +240,7 @@ def test_held_batch_is_released_or_given_back(pages, reviewed, make_row):
     post(pages, "zhang", "reject", batch=2, reason="只导出了一部分")
     post(pages, "zhang", "ask", kind="release", batch=3, reason="已核对")
     assert "几分钟内入库" in get(pages, "zhang", "batches").text
-    [done] = requests.work(reviewed.pipeline)
+    [done] = requests.execute_requests(reviewed.pipeline)
     assert done.outcome == "批次 3 已放行：入库 1 行，隔离 300 行"
     text = get(pages, "zhang", "batches").text
     assert "没有暂扣的批次" in text

@@ -23,7 +23,7 @@ def figures(reviewed):
 
 
 def updated(reviewed, figures, day: date) -> list[tuple[str, str, str]]:
-    standing = problem_ledger.update(reviewed.settings, reviewed.pipeline.catalog, figures, day)
+    standing = problem_ledger.update_ledger(reviewed.settings, reviewed.pipeline.catalog, figures, day)
     return [(entry.entry_no, entry.kind, entry.progress) for entry in standing]
 
 
@@ -37,9 +37,9 @@ def test_stale_feed_becomes_an_entry_and_is_written_off_when_it_is_fresh(reviewe
     number = f"{TODAY.year}-0001"
     assert updated(reviewed, with_idle(figures, 3), TODAY) == [(number, "stale_feed", "已发现，待通报")]
     with store_connection(reviewed.settings.database_url) as connection:
-        problem_ledger.notify(connection, number, "zhang", TODAY)
+        problem_ledger.record_notification(connection, number, "zhang", TODAY)
         with pytest.raises(ConfigurationError, match="No entry"):
-            problem_ledger.notify(connection, "1999-0001", "zhang", TODAY)
+            problem_ledger.record_notification(connection, "1999-0001", "zhang", TODAY)
     tomorrow = TODAY + timedelta(days=1)
     assert updated(reviewed, with_idle(figures, 4), tomorrow) == [(number, "stale_feed", f"整改中（{TODAY} 通报）")]
     with store_connection(reviewed.settings.database_url) as connection:

@@ -276,7 +276,7 @@ def test_what_is_seen_of_a_problem_is_masked(reviewed, make_row):
     reviewed.deliver_rows("a.csv", make_row(1, 企业名称="", 法人代表="张三丰"), "李四喜,420700199001010014")
     reviewed.run_one()
     with store_connection(reviewed.settings.database_url) as connection:
-        shown = list(problems.problems(connection, reviewed.pipeline.catalog, problems.ProblemFilter()))
+        shown = list(problems.problem_records(connection, reviewed.pipeline.catalog, problems.ProblemFilter()))
     told = str(shown)
     assert len(shown) == 2
     for secret in ("三丰", "四喜", "199001010014"):

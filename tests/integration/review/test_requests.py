@@ -6,7 +6,7 @@ from tests.support.review_installation import NOW
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError, StoreUnavailable
 from zhengku.review import decisions, requests
-from zhengku.review.requests import ask, work
+from zhengku.review.requests import enter_request, execute_requests
 from zhengku.review.returns import Returns
 
 pytestmark = pytest.mark.slow_except(
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow_except(
 
 def asked(reviewed, kind: str, **values: object) -> int:
     with store_connection(reviewed.settings.database_url) as connection:
-        return ask(connection, kind, "market_supervision", "zhang", "核实", **values)
+        return enter_request(connection, kind, "market_supervision", "zhang", "核实", **values)
 
 
 def test_requests_are_done_once_and_tell_what_came_of_them(reviewed, make_row):
@@ -30,11 +30,11 @@ def test_requests_are_done_once_and_tell_what_came_of_them(reviewed, make_row):
     asked(reviewed, "redrive", feed="business_license")
     asked(reviewed, "return", problem_ids=[1])
     asked(reviewed, "return")
-    done = {request.request_id: request for request in work(reviewed.pipeline)}
+    done = {request.request_id: request for request in execute_requests(reviewed.pipeline)}
     assert done[1].outcome == "重新处理 2 行：入库 1，仍未通过 1"
     assert done[2].outcome.startswith("第 1 号退回单：1 条，")
     assert (done[3].failed, "nothing is returned" in done[3].outcome) == (True, True)
-    assert work(reviewed.pipeline) == []
+    assert execute_requests(reviewed.pipeline) == []
     assert reviewed.lives() == [("returned", None, 1), ("corrected", "corrected", 1)]
 
 
@@ -48,9 +48,9 @@ def test_request_whose_worker_died_finds_what_was_done(reviewed, make_row, monke
 
     monkeypatch.setattr(Returns, "write", die)
     with pytest.raises(KeyboardInterrupt):
-        work(reviewed.pipeline)
+        execute_requests(reviewed.pipeline)
     monkeypatch.undo()
-    [done] = work(reviewed.pipeline)
+    [done] = execute_requests(reviewed.pipeline)
     assert not done.failed
     assert done.outcome.startswith("第 1 号退回单：1 条，")
     assert reviewed.query("select count(*), min(problems) from quarantine.problem_return") == [(1, 1)]
@@ -67,11 +67,11 @@ def test_request_waits_while_the_store_is_away_and_keeps_no_other(reviewed, make
 
     monkeypatch.setattr(requests, "redrive", away)
     with pytest.raises(StoreUnavailable):
-        work(reviewed.pipeline)
+        execute_requests(reviewed.pipeline)
     with store_connection(reviewed.settings.database_url) as connection:
-        assert [request.kind for request in requests.requests(connection, waiting=True)] == ["redrive"]
+        assert [request.kind for request in requests.list_requests(connection, waiting=True)] == ["redrive"]
     monkeypatch.undo()
-    assert [request.kind for request in work(reviewed.pipeline)] == ["redrive"]
+    assert [request.kind for request in execute_requests(reviewed.pipeline)] == ["redrive"]
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def notice(reviewed, batch_id: int) -> str:
 
 def test_held_batch_that_is_released_is_loaded_and_the_department_is_told(held):
     asked(held, "release", batch_id=1)
-    [done] = work(held.pipeline)
+    [done] = execute_requests(held.pipeline)
     assert done.outcome == "批次 1 已放行：入库 100 行，隔离 200 行"
     assert held.query("select decision, decided_by, reason from ledger.decision") == [("released", "zhang", "核实")]
     told = notice(held, 1)
@@ -117,7 +117,7 @@ def test_nothing_is_asked_without_a_name_and_a_reason(reviewed):
     with store_connection(reviewed.settings.database_url) as connection:
         for name, reason in (("", "x"), ("x", " ")):
             with pytest.raises(ConfigurationError, match="who asks and why"):
-                ask(connection, "return", "market_supervision", name, reason)
+                enter_request(connection, "return", "market_supervision", name, reason)
 
 
 def test_term_of_a_return_is_of_its_own_day(reviewed, make_row):

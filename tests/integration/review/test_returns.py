@@ -12,7 +12,7 @@ from zhengku.catalog.review_config import load_review
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.review import problems, returns
+from zhengku.review import problems, return_records, returns
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_each_hand_over_is_recorded(returned):
     path = reviewed.returns().hand_over(1, workbook, "li")
     assert path.is_file()
     with store_connection(reviewed.settings.database_url) as connection:
-        found = [(one.channel, one.item, one.handed_over_by) for one in returns.hand_overs(connection, 1)]
+        found = [(one.channel, one.item, one.handed_over_by) for one in return_records.hand_overs(connection, 1)]
     assert found == [("folder", workbook, "zhengku"), ("folder", table, "zhengku"), ("download", workbook, "li")]
     with pytest.raises(ConfigurationError, match="has no file"):
         reviewed.returns().hand_over(1, "../../secret", "li")

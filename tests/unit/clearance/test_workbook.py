@@ -17,16 +17,10 @@ from openpyxl.utils.escape import unescape
 from openpyxl.workbook import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
-from zhengku.clearance.lists import (
-    BadReview,
-    ChangedService,
-    GroupRates,
-    ListCounts,
-    ListRow,
-    ListVersion,
-    Rate,
-    StaleSource,
-)
+from zhengku.clearance.evaluations import BadReview
+from zhengku.clearance.list_rows import ChangedService, ListRow
+from zhengku.clearance.list_versions import ListCounts, ListVersion, StaleSource
+from zhengku.clearance.rates import GroupRates, Rate
 from zhengku.clearance.workbook import STATE_NAMES, write_workbook
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.report.streamed_sheet import LONGEST_TEXT, StreamedSheet

@@ -35,7 +35,7 @@ def press(front: Front, who: str, button: str) -> int:
 
 
 def outcome(front: Front) -> str:
-    [done] = requests.work(front.installation.pipeline)
+    [done] = requests.execute_requests(front.installation.pipeline)
     assert not done.failed
     return str(done.outcome)
 
