@@ -16,7 +16,7 @@ IN_MEMORY := $(shell free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $
 	test -w /dev/shm && test "$${free:-0}" -ge 4000000 && echo TMPDIR=/dev/shm)
 # With a day, all of it runs on that day.
 DAY ?=
-ON_DAY := $(if $(DAY),$(RUN) tests/clock/on_day.py $(DAY))
+ON_DAY := $(if $(DAY),$(RUN) tests/support/clock/on_day.py $(DAY))
 PYTEST_ONE := $(IN_MEMORY) $(ON_DAY) $(RUN) -m pytest
 # Each test process starts a database server of its own, and one of the two mostly waits for the other.
 PYTEST := $(PYTEST_ONE) -n $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))

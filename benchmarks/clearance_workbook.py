@@ -22,7 +22,10 @@ from typing import Literal
 
 from benchmarks.peak_memory import peak_mb
 
-from zhengku.clearance.lists import BadReview, GroupRates, ListCounts, ListRow, ListVersion, Rate
+from zhengku.clearance.evaluations import BadReview
+from zhengku.clearance.list_rows import ListRow
+from zhengku.clearance.list_versions import ListCounts, ListVersion
+from zhengku.clearance.rates import GroupRates, Rate
 from zhengku.clearance.workbook import write_workbook
 from zhengku.clock import CITY_TIME_ZONE
 

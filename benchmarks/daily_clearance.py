@@ -26,8 +26,8 @@ from psycopg import sql
 from local_stack.postgres import EmbeddedPostgres
 from zhengku.catalog import load_catalog
 from zhengku.catalog.clearance_config import load_clearance
-from zhengku.clearance import lists
-from zhengku.clearance.lists import ListRecord, list_record
+from zhengku.clearance.list_rows import group_counts, listed_rows
+from zhengku.clearance.list_versions import ListRecord, ListVersion, list_record
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import SESSION_OPTIONS, statement
@@ -239,7 +239,7 @@ def load_clearance_for(settings: Settings) -> Any:
     return config.model_copy(update={"archive_after_working_days": 5_000})
 
 
-def anti_join(connection: psycopg.Connection[Any], first: lists.ListVersion, figures: dict[str, float]) -> None:
+def anti_join(connection: psycopg.Connection[Any], first: ListVersion, figures: dict[str, float]) -> None:
     """Search the store for the unrated cases without the kept state."""
     query = """
         select count(*) from store.service_case as c
@@ -260,24 +260,26 @@ def anti_join(connection: psycopg.Connection[Any], first: lists.ListVersion, fig
 def reading(
     connection: psycopg.Connection[Any],
     catalog: Any,
-    first: lists.ListVersion,
+    first: ListVersion,
     figures: dict[str, float],
     *,
     plans: bool,
 ) -> None:
     """Read pages of the list as the pages and the workbooks do."""
     with timed(figures, "first page of 100 rows"):
-        list(lists.rows(connection, catalog, first, limit=100))
+        list(listed_rows(connection, catalog, first, limit=100))
     with timed(figures, "page in the middle"):
-        list(lists.rows(connection, catalog, first, limit=100, offset=first.counts.unrated // 2))
+        list(listed_rows(connection, catalog, first, limit=100, offset=first.counts.unrated // 2))
     with timed(figures, "first page of a district"):
-        list(lists.rows(connection, catalog, first, limit=100, districts=["huarong"]))
+        list(listed_rows(connection, catalog, first, limit=100, districts=["huarong"]))
     with timed(figures, "first page of a department's hall"):
-        list(lists.rows(connection, catalog, first, limit=100, handling_department="鄂州市虚构第5局", hall="虚构大厅0"))
+        list(
+            listed_rows(connection, catalog, first, limit=100, handling_department="鄂州市虚构第5局", hall="虚构大厅0")
+        )
     with timed(figures, "counts by district, department and hall"):
-        lists.group_counts(connection, first)
+        group_counts(connection, first)
     with timed(figures, "all rows, streamed and masked"), connection.transaction():
-        rows = sum(1 for _ in lists.rows(connection, catalog, first))
+        rows = sum(1 for _ in listed_rows(connection, catalog, first))
     print(f"    {rows:,} rows")
     if plans:
         kept = list_record(connection, "clearance/lists.list_by_id", {"list_id": first.list_id})

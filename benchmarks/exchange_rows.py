@@ -33,7 +33,7 @@ from simulator.business_licenses import credit_code
 from zhengku.settings import project_home
 
 if TYPE_CHECKING:
-    from tests.exchange_servers import ExchangeServer
+    from tests.support.exchange_servers import ExchangeServer
 
 LIMIT = 0.15
 LIMIT_MB = 450
@@ -146,7 +146,7 @@ def run(side: str, server: EmbeddedPostgres, folder: Path, front: ExchangeServer
 
 def measure(rows: int, rounds: int) -> None:
     # The tests' module takes the store's address out of the environment, and memory: the measured processes go without.
-    from tests.exchange_servers import mariadb_database, mariadb_server
+    from tests.support.exchange_servers import mariadb_database, mariadb_server
 
     with (
         tempfile.TemporaryDirectory(prefix="zhengku-bench-") as name,

@@ -73,7 +73,7 @@ def plain(url: str) -> str:
 
 
 def ours(*, warm: bool) -> None:
-    """Walk the pipeline in this process and print the seconds of each step and the peak memory, as JSON.
+    """Run the pipeline in this process and print the seconds of each step and the peak memory, as JSON.
 
     A warm process has Great Expectations imported, as Airflow's workers have; a cold one imports it on the way.
     """

@@ -233,7 +233,7 @@ def explain(connection: psycopg.Connection[Any]) -> None:
         for query in ("review/problems.count_problems", "review/problems.problems"):
             print(f"  {query} {name}:")
             values = {**one.parameters(), "limit": 100, "skipped": 0}
-            show_plan(connection, problems.about_chosen(query, one), values)
+            show_plan(connection, problems.filtered_statement(query, one), values)
     print("  tally:")
     days = {"today": TONIGHT, "due_soon_until": TONIGHT, "return_before": moment(TONIGHT)}
     show_plan(connection, statement("review/problems.tally"), days)
@@ -280,7 +280,7 @@ def measure(options: argparse.Namespace, folder: Path, server_settings: dict[str
         assert published is not None
         connection.execute(EARLIER_NIGHTS)
         with shown("problem ledger"):
-            problem_ledger.update(settings, catalog, published.figures, TONIGHT)
+            problem_ledger.update_ledger(settings, catalog, published.figures, TONIGHT)
         if options.plans:
             explain(connection)
         client = client_of(settings)

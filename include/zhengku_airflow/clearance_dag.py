@@ -105,8 +105,8 @@ def _clearance_dag(
     def workbooks(names: list[ListName]) -> list[str]:
         """Write the workbooks of the city and of each district; return their paths."""
         from zhengku.catalog import load_catalog
-        from zhengku.clearance import lists
         from zhengku.clearance.delivery import write_workbooks
+        from zhengku.clearance.list_versions import published_version
         from zhengku.database import store_connection
 
         settings = Settings.load()
@@ -114,7 +114,7 @@ def _clearance_dag(
         written: list[str] = []
         for day, kind, version in _or_skip(names):
             with store_connection(settings.database_url) as connection:
-                published = lists.published(connection, datetime.fromisoformat(day).date(), kind, version)
+                published = published_version(connection, datetime.fromisoformat(day).date(), kind, version)
                 assert published is not None
                 written += map(str, write_workbooks(connection, catalog, published, settings.report_folder))
         return written
@@ -155,7 +155,7 @@ def _clearance_dag(
 def _published_since(clearance: "DailyClearance", since: datetime, now: datetime) -> list[ListName]:
     """Return the versions of lists of the last days that were published at or after a moment, oldest first."""
     from zhengku.catalog.clearance_config import DUE_DAYS
-    from zhengku.clearance import lists
+    from zhengku.clearance.list_versions import versions_of_day
     from zhengku.database import store_connection
 
     back = max(DUE_DAYS, clearance.config.correction_days) + 1
@@ -164,7 +164,7 @@ def _published_since(clearance: "DailyClearance", since: datetime, now: datetime
         return [
             (f"{published.day}", published.kind, published.version)
             for day in (today - timedelta(days=number) for number in range(back, -1, -1))
-            for published in lists.versions(connection, day)
+            for published in versions_of_day(connection, day)
             if published.published_at >= since
         ]
 

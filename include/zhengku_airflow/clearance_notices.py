@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 def publication(list_ids: Sequence[tuple[str, ListKind, int]]) -> Notice:
     """Return the message that lists (day, kind, version) are out, the newest first."""
     from zhengku.catalog import load_catalog
-    from zhengku.clearance import lists
+    from zhengku.clearance.list_rows import district_counts
+    from zhengku.clearance.list_versions import published_version
     from zhengku.clearance.workbook import KIND_NAMES
     from zhengku.database import store_connection
 
@@ -30,7 +31,7 @@ def publication(list_ids: Sequence[tuple[str, ListKind, int]]) -> Notice:
     link = _list_address()
     with store_connection(settings.database_url) as connection:
         for day, kind, version in sorted(list_ids, reverse=True):
-            published = lists.published(connection, date.fromisoformat(day), kind, version)
+            published = published_version(connection, date.fromisoformat(day), kind, version)
             if published is None:
                 raise NoticeFailed(f"Expected the {kind} list of {day}, version {version}, in the store; it is not.")
             title = f"{published.day} {KIND_NAMES[published.kind]}（第{published.version}版）"
@@ -46,7 +47,7 @@ def publication(list_ids: Sequence[tuple[str, ListKind, int]]) -> Notice:
             )
             lines += [
                 f"- {name}：未评 {rows['unrated']:,}，默认评价 {rows['default_rated']:,}"
-                for name, rows in lists.district_counts(connection, catalog, published).items()
+                for name, rows in district_counts(connection, catalog, published).items()
             ]
             for source in published.stale:
                 read = f"最近读取 {_moment(source.read_at)}" if source.read_at else "从未读取"
@@ -105,12 +106,12 @@ async def list_is_late(context: dict[str, Any]) -> None:
 
 def _why_late(day: date, kind: ListKind) -> str | None:
     """Return in Chinese why a list counts as late; None when it is out."""
-    from zhengku.clearance import lists
+    from zhengku.clearance.list_versions import published_version
     from zhengku.database import store_connection
 
     try:
         with store_connection(Settings.load().database_url) as connection:
-            if lists.published(connection, day, kind) is not None:
+            if published_version(connection, day, kind) is not None:
                 return None
     except ZhengkuError as error:
         log.warning("%s", error)

@@ -69,7 +69,7 @@ def validation_report(doc: str | None) -> DAG:
         """End waivers, write off corrected problems, remind departments."""
         from zhengku.review import daily
 
-        daily.let_time_pass(Settings.load(), clock.now())
+        daily.apply_due_days(Settings.load(), clock.now())
 
     # A task of its own: it may wait for a department's exchange database, and the report must not.
     @task
@@ -136,12 +136,12 @@ def review_requests(doc: str | None) -> DAG:
 
         settings = Settings.load()
         with store_connection(settings.database_url) as connection:
-            if not requests.requests(connection, waiting=True, limit=1):
+            if not requests.list_requests(connection, waiting=True, limit=1):
                 log.info("no request waits")
                 return 0
         from zhengku.pipeline.pipeline import Pipeline
 
-        done = requests.work(Pipeline(settings))
+        done = requests.execute_requests(Pipeline(settings))
         for request in done:
             log.info("request %d (%s of %s): %s", request.request_id, request.kind, request.department, request.outcome)
         return len(done)
@@ -166,13 +166,13 @@ def held_batches(doc: str | None) -> DAG:
         from zhengku import ledger
         from zhengku.catalog import load_catalog
         from zhengku.database import store_connection
-        from zhengku.review.requests import requests
+        from zhengku.review.requests import list_requests
 
         settings = Settings.load()
         catalog = load_catalog(settings.catalog_folder)
         with store_connection(settings.database_url) as connection:
             held = ledger.batches(connection, status="held", limit=MOST_QUESTIONS)
-            waiting = requests(connection, waiting=True, limit=MOST_QUESTIONS)
+            waiting = list_requests(connection, waiting=True, limit=MOST_QUESTIONS)
         asked_for = {request.batch_id for request in waiting if request.kind == "release"}
         return [_question(catalog, batch) for batch in reversed(held) if batch.batch_id not in asked_for]
 

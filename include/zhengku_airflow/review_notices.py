@@ -9,7 +9,7 @@ from zhengku_airflow.notices import Notice, NoticeFailed, page_address
 from zhengku_airflow.review_pages import REVIEW_PATH
 
 if TYPE_CHECKING:
-    from zhengku.review.night import NightFigures
+    from zhengku.review.night_figures import NightFigures
 
 
 def report_notice(published: Sequence[tuple[str, int]]) -> Notice:
@@ -29,7 +29,7 @@ def report_notice(published: Sequence[tuple[str, int]]) -> Notice:
 
 
 def _figures(figures: "NightFigures") -> Iterator[str]:
-    from zhengku.review.night import FEED_STATE_NAMES, FEED_STATES
+    from zhengku.review.night_figures import FEED_STATE_NAMES, FEED_STATES
 
     yield (
         f"取得 {figures.total('fetched'):,} 行：入库 {figures.total('loaded'):,}，未变 {figures.total('unchanged'):,}，"

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import Depends, HTTPException, Request, status
 
 from zhengku.catalog.clearance_config import KINDS, ListKind
-from zhengku.clearance.lists import RateGroup, Section, State
+from zhengku.clearance.list_rows import Section, State
+from zhengku.clearance.rates import RateGroup
 from zhengku.pages.access import ClearanceAccess
 from zhengku.pages.host import ClearanceVisitor
 from zhengku.pages.query import read_day, read_number, read_one_of, read_text
@@ -49,7 +50,7 @@ class Choice:
 
     @property
     def filters(self) -> dict[str, Any]:
-        """The filters of `zhengku.clearance.lists.rows`."""
+        """The filters of `zhengku.clearance.list_rows.listed_rows`."""
         return {
             "section": self.section,
             "districts": self.districts,

@@ -8,9 +8,11 @@ from fastapi import Request, Response
 
 from zhengku.catalog import CODES, Catalog
 from zhengku.catalog.clearance_config import KINDS
-from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, GroupCount, ListVersion
+from zhengku.clearance.districts import NO_DISTRICT_ZH, district_name
+from zhengku.clearance.list_rows import GroupCount
+from zhengku.clearance.list_versions import ListVersion, newest_version, published_version, versions_of_day
 from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
+from zhengku.ledger import Connection
 from zhengku.pages.access import ClearanceAccess
 from zhengku.pages.choice import SOON_WORKING_DAYS, Choice
 from zhengku.pages.frame import Tab, View
@@ -47,16 +49,16 @@ class ListView(View):
         self.choice = choice
         self.published = wanted_list(connection, choice)
         shown = self.published
-        there = lists.versions(connection, shown.day) if shown else []
+        there = versions_of_day(connection, shown.day) if shown else []
         self.kinds_there = [kind for kind in KIND_NAMES if any(known.kind == kind for known in there)]
         self.versions_there = sorted((k.version for k in there if shown and k.kind == shown.kind), reverse=True)
         self.districts = visible_districts(choice.access, self.catalog)
         if choice.access.is_whole_city:
-            self.districts[""] = lists.NO_DISTRICT_ZH
+            self.districts[""] = NO_DISTRICT_ZH
 
     def district_name(self, key: str | None) -> str:
         """Return the name of a district."""
-        return lists.district_name(self.catalog, key)
+        return district_name(self.catalog, key)
 
     @property
     def chosen(self) -> dict[str, str]:
@@ -122,17 +124,17 @@ def wanted_list(connection: Connection, choice: Choice) -> ListVersion | None:
     """Return the list that is chosen; of a day the last one, of all days the newest."""
     if choice.day is None:
         if choice.kind is None and choice.version is None:
-            return lists.newest(connection)
-        newest = lists.newest(connection)
+            return newest_version(connection)
+        newest = newest_version(connection)
         if newest is None:
             return None
         choice = Choice(choice.access, newest.day, choice.kind or newest.kind, choice.version)
     day = choice.day
     assert day is not None
     if choice.kind is not None:
-        return lists.published(connection, day, choice.kind, choice.version)
+        return published_version(connection, day, choice.kind, choice.version)
     for kind in reversed(KINDS):
-        found = lists.published(connection, day, kind, choice.version)
+        found = published_version(connection, day, kind, choice.version)
         if found is not None:
             return found
     return None

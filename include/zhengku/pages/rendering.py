@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
-from zhengku.clearance.lists import Rate, percentage
+from zhengku.clearance.rates import Rate, percentage
 from zhengku.report.templates import templates
 
 # What the plan asks for; the others have no goal.

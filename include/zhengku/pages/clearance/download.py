@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, HTTPException, Request, Response, status
 
-from zhengku.clearance import lists
 from zhengku.clearance.delivery import workbook_file, workbook_name, write_part
+from zhengku.clearance.list_versions import record_opening
 from zhengku.pages.choice import Chosen
 from zhengku.pages.files import hand_over, hand_over_written
 from zhengku.pages.frame import catalog, settings, store
@@ -20,7 +20,7 @@ def download(request: Request, choice: Chosen) -> Response:
         published = wanted_list(connection, choice)
         if published is None:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这张清单。")
-        lists.opened(connection, published, choice.access.login)
+        record_opening(connection, published, choice.access.login)
         name = workbook_name(known, published, choice.districts)
         kept = workbook_file(settings(request).report_folder, published, choice.districts)
         if kept is not None and kept.is_file():

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Request, Response, status
 from fastapi.responses import JSONResponse
 
-from zhengku.clearance import lists
+from zhengku.clearance import reveal
+from zhengku.clearance.reveal import RevealRefused
 from zhengku.pages.access import REVEAL
 from zhengku.pages.choice import Chosen, read_choice
 from zhengku.pages.clearance.list import TAB
@@ -63,8 +64,8 @@ def reveal_phone(
         if view.published is None or "\0" in record_key + reason:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这张清单。")
         try:
-            phone = lists.reveal_phone(connection, view.published, record_key, access.districts, access.login, reason)
-        except lists.RevealRefused:
+            phone = reveal.reveal_phone(connection, view.published, record_key, access.districts, access.login, reason)
+        except RevealRefused:
             log.warning("%s was refused a telephone number of the list %s", access.login, view.published.list_id)
             raise HTTPException(
                 status.HTTP_404_NOT_FOUND if access.is_whole_city else status.HTTP_403_FORBIDDEN,

@@ -29,7 +29,9 @@ def show_batches(request: Request, access: Reviewer) -> Response:
         held = ledger.batches(connection, status="held", limit=_BATCHES_SHOWN)
         rejected = ledger.batches(connection, status="rejected", limit=_BATCHES_SHOWN)
         waiting = {
-            one.batch_id: one for one in review_requests.requests(connection, waiting=True) if one.kind == "release"
+            one.batch_id: one
+            for one in review_requests.list_requests(connection, waiting=True)
+            if one.kind == "release"
         }
         return view.page(
             "batches.html.j2",

@@ -30,7 +30,7 @@ def show_problem(request: Request, access: Reviewer) -> Response:
     problem_id = read_number(request.query_params, "problem")
     with store(request) as connection:
         view = View(request, access, TAB)
-        found = list(problems.problems(connection, view.catalog, ProblemFilter(problem_id=problem_id)))
+        found = list(problems.problem_records(connection, view.catalog, ProblemFilter(problem_id=problem_id)))
         if problem_id is None or not found:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这条问题数据。")
         [record] = found
@@ -38,7 +38,7 @@ def show_problem(request: Request, access: Reviewer) -> Response:
             "problem.html.j2",
             record=record,
             mistakes=_mistakes(settings(request), view.catalog, record),
-            events=problems.events(connection, record.problem_id),
+            events=problems.problem_events(connection, record.problem_id),
             event_names=EVENT_NAMES,
             solutions=SOLUTION_NAMES,
             statuses=STATUS_NAMES,

@@ -40,7 +40,7 @@ def show_problems(request: Request, access: Reviewer) -> Response:
         counted = problems.tally(connection, clock.today(), load_review(folder), calendar)
         total = problems.count_problems(connection, chosen)
         paging = Paging(total, read_number(query, "page") or 1)
-        rows = list(problems.problems(connection, view.catalog, chosen, offset=paging.offset, limit=PAGE_ROWS))
+        rows = list(problems.problem_records(connection, view.catalog, chosen, offset=paging.offset, limit=PAGE_ROWS))
         mine = [one for one in counted if chosen.department in (None, one.department)]
         return view.page(
             "problems.html.j2",

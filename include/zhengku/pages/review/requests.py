@@ -33,7 +33,7 @@ def show_requests(request: Request, access: Reviewer) -> Response:
     """Show what was asked for, and what came of it."""
     with store(request) as connection:
         view = View(request, access, TAB)
-        found = review_requests.requests(connection, limit=_REQUESTS_SHOWN)
+        found = review_requests.list_requests(connection, limit=_REQUESTS_SHOWN)
         return view.page("requests.html.j2", requests=found, request_names=REQUEST_NAMES)
 
 
@@ -86,12 +86,14 @@ def _ask_for_each(
 def _ask(
     connection: Connection, kind: RequestKind, department: str, access: ReviewAccess, reason: str, **values: Any
 ) -> None:
-    number = attempt(lambda: review_requests.ask(connection, kind, department, access.login, reason, **values))
+    number = attempt(
+        lambda: review_requests.enter_request(connection, kind, department, access.login, reason, **values)
+    )
     log.info("%s asked for a %s of %s: request %d", access.login, kind, department, number)
 
 
 def _record(connection: Connection, catalog: Catalog, problem_id: int) -> problems.ProblemRecord:
-    found = list(problems.problems(connection, catalog, ProblemFilter(problem_id=problem_id)))
+    found = list(problems.problem_records(connection, catalog, ProblemFilter(problem_id=problem_id)))
     if not found:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这条问题数据。")
     return found[0]

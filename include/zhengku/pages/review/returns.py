@@ -9,8 +9,8 @@ from zhengku.pages.files import hand_over
 from zhengku.pages.frame import Tab, View, catalog, settings, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.pages.query import read_number, read_text
-from zhengku.review import returns
-from zhengku.review.returns import CHANNEL_NAMES, Returns
+from zhengku.review.return_records import CHANNEL_NAMES, hand_overs, list_returns, return_by_id
+from zhengku.review.returns import Returns
 
 TAB = Tab("returns", "退回", place=50, right=SEE_PROBLEMS)
 router = APIRouter()
@@ -24,7 +24,7 @@ def show_returns(request: Request, access: Reviewer) -> Response:
     with store(request) as connection:
         view = View(request, access, TAB)
         department = read_text(request.query_params, "department")
-        found = returns.returns(connection, department=department, limit=_RETURNS_SHOWN)
+        found = list_returns(connection, department=department, limit=_RETURNS_SHOWN)
         return view.page("returns.html.j2", returns=found, department=department, today=clock.today())
 
 
@@ -35,13 +35,13 @@ def show_return(request: Request, access: Reviewer) -> Response:
     with store(request) as connection:
         view = View(request, access, TAB)
         try:
-            made = returns.one_return(connection, return_id or 0)
+            made = return_by_id(connection, return_id or 0)
         except ConfigurationError:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这份退回单。") from None
         return view.page(
             "return.html.j2",
             made=made,
-            hand_overs=returns.hand_overs(connection, made.return_id),
+            hand_overs=hand_overs(connection, made.return_id),
             channels=CHANNEL_NAMES,
             today=clock.today(),
         )
