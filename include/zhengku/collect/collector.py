@@ -27,7 +27,7 @@ from zhengku.installation import Installation
 from zhengku.landed.address import without_login
 from zhengku.landed.landing import Landed, safe_name
 from zhengku.ledger import Batch
-from zhengku.load.merge import repeat
+from zhengku.load.merge import close_repeat
 from zhengku.transports.registry import connector_of
 from zhengku.transports.source import Collected, Delivery, Source, Window
 from zhengku.transports.transport import Transport
@@ -318,7 +318,7 @@ class Collector:
             )
             if batch.status != "landed" or again:
                 return batch
-            if (repeated := repeat(connection, batch)) is not None:
+            if (repeated := close_repeat(connection, batch)) is not None:
                 log.info(
                     "Batch %d: %s is the delivery of batch %d.",
                     batch.batch_id,

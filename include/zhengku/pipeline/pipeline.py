@@ -19,7 +19,7 @@ from zhengku.database import store_connection
 from zhengku.errors import BatchesFailed, StoreUnavailable, ZhengkuError
 from zhengku.installation import Installation, Observer, ignore_progress
 from zhengku.ledger import Batch
-from zhengku.load.merge import load, recognised_stands
+from zhengku.load.merge import load, recognised_rows_are_current
 from zhengku.pipeline.batch_lock import BatchLock
 from zhengku.pipeline.stage_step import stage_batch
 from zhengku.report.run_report import RunReport, build_report, write_report
@@ -116,7 +116,7 @@ class Pipeline(Installation):
                 if batch.finished:
                     return batch
                 _check_staged(connection, batch, "validated")
-                if recognised_stands(connection, batch):
+                if recognised_rows_are_current(connection, batch):
                     if (rejected := self._lock.begin(connection, batch, "load")) is not None:
                         return rejected
                     loaded = load(connection, batch, self._feed(batch), self.catalog, self.reasons(batch.department))

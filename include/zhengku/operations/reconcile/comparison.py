@@ -23,7 +23,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, FeedsRefused, FeedsUnavailable, ZhengkuError
 from zhengku.ledger import Batch
-from zhengku.load.merge import alone
+from zhengku.load.merge import lock_subject
 from zhengku.load.store_table import StoreTable
 from zhengku.operations.reconcile import roll_up
 from zhengku.pipeline.pipeline import Pipeline
@@ -220,7 +220,7 @@ class Reconciliation:
             "reason": reason.strip(),
         }
         with store_connection(self._url) as connection:
-            alone(connection, feed.license_type or feed.dataset)
+            lock_subject(connection, feed.license_type or feed.dataset)
             counted = connection.execute(
                 statement("reconcile/withdrawal.count_withdrawable").format(**table.names), values
             )
