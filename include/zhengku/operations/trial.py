@@ -213,7 +213,7 @@ def _compare(
     def ask(instead: Mapping[str, Path]) -> tuple[dict[str, int], list[str]]:
         """Ask the rows and the whole; return rows that fail by rule, and the batch rules that hold the batch."""
         rows = staged.validate(connection, load_suites(folder, feed.suites, instead))
-        whole = staged.validate_whole(connection, load_suites(folder, [BATCH_SUITE], instead))
+        whole = staged.validate_summary(connection, load_suites(folder, [BATCH_SUITE], instead))
         failed = {**rows.failed_rows, **dict.fromkeys((rule.rule_id for rule in whole.failed), 1)}
         return failed, [rule.rule_id for rule in whole.failed if rule.severity == "critical"]
 

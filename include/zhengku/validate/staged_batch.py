@@ -94,7 +94,7 @@ class StagedBatch:
             is_empty=is_empty,
         )
 
-    def validate_whole(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> ValidationOutcome:
+    def validate_summary(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> ValidationOutcome:
         """Write `batch_summary` from the marks, commit, and ask it the rules about the batch as a whole.
 
         Raises what `validate_rows` raises.
