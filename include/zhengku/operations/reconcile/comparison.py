@@ -98,8 +98,8 @@ class Reconciliation:
     ) -> Result:
         """Compare a feed from `since` to `until` (None: no bound), record the result, and return it.
 
-        Both are extended to complete days of Asia/Shanghai. Problem records of differences that are gone become corrected.
-        Raises what collecting raises when the source cannot be read: the last result remains recorded.
+        Both are extended to complete days of Asia/Shanghai. Problem records of differences that are gone become
+        corrected. Raises what collecting raises when the source cannot be read: the last result remains recorded.
         """
         feed = self._pipeline.catalog.feed(department, feed_id)
         since = since and datetime.combine(since.astimezone(CITY_TIME_ZONE), time(), tzinfo=CITY_TIME_ZONE)
@@ -197,8 +197,8 @@ class Reconciliation:
         """Mark the certificates that the source no longer has, as the last comparison found them; return how many.
 
         Only a person decides this: `done_by` and `reason` are recorded with the problem records (`problem_ids`, else
-        all unsolved ones), and the replaced version is moved to the history. A certificate that was written to since is not
-        marked. A certificate that the source delivers again is valid again; until then a comparison finds it missing.
+        all unsolved ones), and the replaced version is moved to the history. A certificate that was changed since is
+        not marked. One that the source delivers again is valid again; until then a comparison finds it missing.
         Raises `ConfigurationError` without a name and a reason, and where all are requested and they are so many that
         the source was more likely emptied.
         """
@@ -244,7 +244,7 @@ class Reconciliation:
     def fix_problems(
         self, department: str, feed_id: str, problem_ids: Sequence[int], done_by: str, reason: str
     ) -> tuple[list[Batch], int]:
-        """Fix the differences of problem records; return the batches collected and the number of withdrawn certificates.
+        """Fix the differences of problem records; return the collected batches and how many certificates were withdrawn.
 
         Their period is compared again first, so that only differences that still exist are fixed. Raises what
         comparing, collecting and withdrawing raise; `ConfigurationError` where no problem record is of a comparison.
