@@ -244,7 +244,7 @@ class Reconciliation:
     def fix_problems(
         self, department: str, feed_id: str, problem_ids: Sequence[int], done_by: str, reason: str
     ) -> tuple[list[Batch], int]:
-        """Fix the differences of problem records; return the collected batches and how many certificates were withdrawn.
+        """Fix the differences of problem records; return the collected batches and the number withdrawn.
 
         Their period is compared again first, so that only differences that still exist are fixed. Raises what
         comparing, collecting and withdrawing raise; `ConfigurationError` where no problem record is of a comparison.
