@@ -23,7 +23,7 @@ from zhengku.clearance.lists import (
     Rate,
     Section,
 )
-from zhengku.report.sheets import SHEET_ROWS, Book, Column, Cover, Sheets, city_clock, city_time, written_aside
+from zhengku.report.sheets import SHEET_ROWS, Book, Column, Cover, Sheets, atomic_write, city_clock, city_time
 
 KIND_NAMES = {"working": "工作清单", "final": "终清单"}
 SECTION_NAMES = {"unrated": "未评办件", "default_rated": "默认评价"}
@@ -141,7 +141,7 @@ def write_workbook(
     Raises `ValueError` for a row in the wrong section, `OSError` when the file cannot be written; nothing is left of it
     then, and what stood at `path` stays.
     """
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         cutoff = city_time(published.cutoff_at, published.day)
         name = f"{KIND_NAMES[published.kind]} {published.day:%Y-%m-%d} 第{published.version}版（截至 {cutoff}）"
         book = Book(aside, title_zh, published.published_at, name, "内部资料，已脱敏", max_rows)

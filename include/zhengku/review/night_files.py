@@ -20,7 +20,7 @@ from zhengku.errors import CatalogError
 from zhengku.ledger import Connection
 from zhengku.masking import mask_text, mask_unknown
 from zhengku.report.run_report import SEVERITY_NAMES
-from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write, city_clock, city_time
 from zhengku.report.templates import day_text, percent, templates
 from zhengku.review.night import (
     DRIFT_NAMES,
@@ -107,7 +107,7 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
     workbook = folder / file_name(report.night, report.version, "xlsx")
     page = folder / file_name(report.night, report.version, "html")
     groups: dict[tuple[str, str, str], _Group] = {}
-    with store_connection(settings.database_url) as connection, written_aside(workbook) as aside:
+    with store_connection(settings.database_url) as connection, atomic_write(workbook) as aside:
         warned = warned_rows(connection, report.night)
         found = night_problems(connection, settings, catalog, report.night)
         _write_workbook(aside, report, warned, _grouped(found, report, groups))
@@ -127,7 +127,7 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
         .get_template("night_report.html.j2")
         .render(report=report, words=WORDS, link=link, samples=shown, samples_shown=SAMPLES_SHOWN)
     )
-    with written_aside(page) as aside:
+    with atomic_write(page) as aside:
         aside.write_text(text, encoding="utf-8")
     return page, workbook
 

@@ -28,7 +28,7 @@ from zhengku.ledger import Connection
 from zhengku.readers.blocks import shown_row
 from zhengku.readers.row_rules import ROW_EXPECTED, ROW_RULES
 from zhengku.report.csv_cells import harmless
-from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write, city_clock, city_time
 from zhengku.settings import Settings
 from zhengku.transports.registry import connector_of
 from zhengku.validate.guidance import expected, right_example, wrong_columns
@@ -254,7 +254,7 @@ class Returns:
                 for one in sorted(mine, key=lambda one: one.due_on)
             ]
             lines += ["", "请按退回单更正后，按原渠道重新提供；更正的数据通过校验即自动销号。"]
-            with written_aside(path) as aside:
+            with atomic_write(path) as aside:
                 aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
             reminded.append(department.department)
         return reminded
@@ -282,7 +282,7 @@ class Returns:
         self, connection: Connection, made: ProblemReturn, counts: Mapping[str, int], path: Path
     ) -> None:
         name = self.catalog.department(made.department).name
-        with written_aside(path) as aside:
+        with atomic_write(path) as aside:
             book = Book(
                 aside,
                 f"{name}问题数据退回单",
@@ -312,7 +312,7 @@ class Returns:
 
     def _write_csv(self, connection: Connection, made: ProblemReturn, feed_id: str, path: Path) -> None:
         names = _columns_of(connection, made, feed_id)
-        with written_aside(path) as aside, aside.open("w", encoding="utf-8-sig", newline="") as file:
+        with atomic_write(path) as aside, aside.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*(column.header for column in _COLUMNS), "整改期限", *map(harmless, names)])
             for row in self._lines(connection, made, self.catalog.feed(made.department, feed_id)):
