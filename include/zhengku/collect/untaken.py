@@ -1,4 +1,4 @@
-"""Files of a drop that no feed takes: recorded and logged, so that somebody corrects the feed or the file."""
+"""Files of a drop that no feed takes: recorded and logged, so that the feed or the file is corrected."""
 
 import logging
 from collections.abc import Iterable

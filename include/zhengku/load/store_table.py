@@ -67,13 +67,13 @@ class StoreTable:
             **of_certificates,
         }
         fields = [sql.Identifier(name) for name in (*self.fields, *of_certificates)]
-        kept = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
+        in_history = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
         to_history = {
             "store": store,
             "history": sql.Identifier("store", f"{self.dataset}_history"),
             "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
-            "kept": _listed(kept),
-            "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
+            "kept": _listed(in_history),
+            "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in in_history]),
         }
         return {
             **to_history,

@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class Pipeline(Installation):
     """The steps of one installation; `observe` is called with their progress.
 
-    With `warm_up`, Great Expectations, which takes seconds to import, is imported while the database is busy: meant
-    for a process that runs all steps.
+    With `warm_up`, Great Expectations, which takes seconds to import, is imported while the database is busy; for
+    a process that runs all steps.
     """
 
     def __init__(self, settings: Settings, observe: Observer = ignore_progress, *, warm_up: bool = False) -> None:

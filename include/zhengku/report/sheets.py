@@ -150,8 +150,8 @@ class _Part:
     name: str
     first: int
     last: int
-    begins: str = ""
-    ends: str = ""
+    first_label: str = ""
+    last_label: str = ""
 
 
 class Sheets(Generic[RowT]):
@@ -191,9 +191,9 @@ class Sheets(Generic[RowT]):
             self.count += 1
             part.last = self.count
             if line == 1:
-                part.begins = self.place(row)
+                part.first_label = self.place(row)
             elif line == last_line:
-                part.ends = self.place(row)
+                part.last_label = self.place(row)
             cells: list[tuple[Value, Any]] = [(self.count, count_format)]
             lines = 1
             for value, alarm, usual, alarming, width in columns:
@@ -206,7 +206,7 @@ class Sheets(Generic[RowT]):
         if row is None:
             part.sheet.write_string(1, 1, "（本表无数据）", self.book.format(font_color="#7F7F7F"))
         else:
-            part.ends = self.place(row)
+            part.last_label = self.place(row)
         for part in self.parts:
             self._finish(part)
 
@@ -301,8 +301,8 @@ class Cover:
                 count = part.last - part.first + 1
                 extent = f"{part.first:,} – {part.last:,}" if count else "—"
                 content = contents[kind.name]
-                if len(kind.parts) > 1 and part.begins:
-                    content = f"自 {part.begins} 至 {part.ends}"
+                if len(kind.parts) > 1 and part.first_label:
+                    content = f"自 {part.first_label} 至 {part.last_label}"
                 self.sheet.set_row(self.line, row_height(line_count(content, self._WIDTHS[3])))
                 self.sheet.write_url(self.line, 0, f"internal:'{part.name}'!A1", link, part.name)
                 self.sheet.write_number(self.line, 1, count, self.number)

@@ -48,7 +48,7 @@ Null values are left out, as everywhere in Great Expectations. An expectation th
 failing rows than non-null values for an error of its own.
 
 A rule for some rows has the argument `only_where`, and a comparison of two columns is an expectation of one of them:
-Great Expectations reads the table once more for every `row_condition` and every expectation of a pair of columns.
+Great Expectations reads the table again for every `row_condition` and every expectation of a pair of columns.
 """
 
 from collections.abc import Sequence
@@ -146,7 +146,7 @@ class ExpectColumnValuesToBeCreditCode(ColumnMapExpectation):
 
 
 class ColumnValuesAreIdentityNumbers(ColumnMapMetricProvider):
-    """Resident identity numbers of somebody born by a day."""
+    """Resident identity numbers of people born on or before a day."""
 
     condition_metric_name = "column_values.are_identity_numbers"
     condition_value_keys = ("on_day", "only_where")
@@ -271,7 +271,7 @@ class ColumnTextLengthBetween(ColumnMapMetricProvider):
 
 
 class ExpectColumnTextLengthToBeBetween(ColumnMapExpectation):
-    """Expect text of `least` to `greatest` characters (the built-in one reads the table once more)."""
+    """Expect text of `least` to `greatest` characters (the built-in one reads the table again)."""
 
     least: int
     greatest: int

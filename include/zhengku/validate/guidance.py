@@ -98,7 +98,7 @@ def right_example(rule: Rule, feed: Feed | None, catalog: Catalog | None = None)
         return rule.meta.right_example
     if column == "operation_unmapped" and feed.operation is not None:
         return next(
-            (code for code, meant in feed.operation.codes.items() if meant == "upsert"),
+            (code for code, operation in feed.operation.codes.items() if operation == "upsert"),
             next(iter(feed.operation.codes)),
         )
     if column == "codes_unmapped" and (coded := _coded_columns(feed)):
