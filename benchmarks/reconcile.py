@@ -105,22 +105,22 @@ def main() -> None:
             with psycopg.connect(url.replace("+psycopg", ""), options=SESSION_OPTIONS) as connection:
                 _fill(connection, rows)
                 print(f"{rows:,} certificates, {platform.platform()}, settings {SETTINGS}", flush=True)
-                _measure("whole roll-up", url, catalog, whole=True)
+                _measure("whole roll-up", url, catalog, rebuild=True)
                 for turn in range(3):
                     _change(connection, catalog, turn)
-                    _measure(f"after {CHANGED:,} changed rows", url, catalog, whole=False)
+                    _measure(f"after {CHANGED:,} changed rows", url, catalog, rebuild=False)
                 query = "select day, license_type, number, checksum from reconciliation.store_day order by 1, 2"
                 kept = connection.execute(query).fetchall()
                 connection.commit()
-                _measure("whole roll-up again", url, catalog, whole=True)
+                _measure("whole roll-up again", url, catalog, rebuild=True)
                 assert connection.execute(query).fetchall() == kept, "the roll-up is not that of the whole"
         finally:
             server.stop()
 
 
-def _measure(what: str, url: str, catalog: Catalog, *, whole: bool) -> None:
+def _measure(what: str, url: str, catalog: Catalog, *, rebuild: bool) -> None:
     begun = time.monotonic()
-    refresh(url, catalog, whole=whole)
+    refresh(url, catalog, rebuild=rebuild)
     print(f"{what}: {time.monotonic() - begun:.1f} s", flush=True)
 
 
