@@ -77,7 +77,7 @@ def _ask_for_each(
 ) -> None:
     """Enter a request for each department whose records were chosen; by feed where a worker goes by feed."""
     chosen = [_record(connection, catalog, one) for one in problem_ids]
-    by_feed = kind in ("redrive", "fix")
+    by_feed = kind in ("redrive", "mend")
     for department, feed in dict.fromkeys((one.department, one.feed if by_feed else None) for one in chosen):
         mine = [one.problem_id for one in chosen if one.department == department and feed in (None, one.feed)]
         _ask(connection, kind, department, access, reason, feed=feed, problem_ids=mine)
