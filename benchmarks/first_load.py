@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
@@ -327,91 +328,134 @@ def show(name: str, values: Sequence[float], unit: str = "s") -> None:
     print(f"  {name:34s} median {statistics.median(values):8.2f} {unit}  of {listed}")
 
 
+@dataclass(frozen=True)
+class _Registers:
+    """The files of a measurement: the register, the same rows in opposite order, and two with changed rows.
+
+    `clean` gets the rows of the store, which the raw COPY loads.
+    """
+
+    register: Path
+    reversed: Path
+    changed: Path
+    changed_again: Path
+    clean: Path
+
+
+class _Notes:
+    """The values that were measured, by name; each is printed at once."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {}
+
+    def add(self, name: str, value: float) -> float:
+        """Record and print a value, and return it."""
+        self.values.setdefault(name, []).append(value)
+        print(f"    {name} {value:.2f}", flush=True)
+        return value
+
+
 def measure(options: argparse.Namespace, rows: int, rounds: int, folder: Path, template: Path | None) -> None:
     """Take turns, `rounds` times; what `options.set` names comes on top of the settings of `make up`."""
     needed = rows * 6_000
     free = shutil.disk_usage(folder).free
     if free < needed:
         sys.exit(f"{rows:,} rows need about {needed / 1e9:.0f} GB in {folder}, {free / 1e9:.0f} GB are free.")
-    register, turned = folder / "register.csv", folder / "turned.csv"
-    changed, changed_again = folder / "changed.csv", folder / "changed_again.csv"
-    write_register(register, rows, seed=1, template_csv=template)
-    write_changed(register, changed, rows, "更名")
-    write_changed(register, changed_again, rows, "再次更名")
-    again = rows <= options.again_up_to
-    if again:
-        write_reversed(register, turned)
-    clean = folder / "clean.copy"
+    delivers_again = rows <= options.again_up_to
+    files = _write_registers(folder, rows, template, with_reversed=delivers_again)
     server = EmbeddedPostgres(folder / "postgres", dict(pair.split("=", 1) for pair in options.set))
     server.start()
     loads: list[Figures] = []
-    found: dict[str, list[float]] = {}
-
-    def note(name: str, value: float) -> float:
-        found.setdefault(name, []).append(value)
-        print(f"    {name} {value:.2f}", flush=True)
-        return value
-
+    notes = _Notes()
     try:
         origin = "made from the real register" if template else "made up"
-        print(f"{rows:,} rows, {register.stat().st_size / 1e6:.0f} MB, {origin}, {rounds} round(s)")
+        print(f"{rows:,} rows, {files.register.stat().st_size / 1e6:.0f} MB, {origin}, {rounds} round(s)")
         show_settings(server)
-        if again:
+        if delivers_again:
             # Not counted: a server that has just been made creates its WAL files during the first load.
-            run_ours(server, folder, register, "ours")
-            export_clean_rows(server, "ours", clean)
-            run_floor(server, "floor", clean)
+            run_ours(server, folder, files.register, "ours")
+            export_clean_rows(server, "ours", files.clean)
+            run_floor(server, "floor", files.clean)
         for turn in range(rounds):
-            # Each of our runs comes after a floor and each floor after one of ours: whoever follows a run of ours pays
-            # for the files that it left to be freed.
-            with backends_watched(server) as backends:
-                load = run_ours(server, folder, register, "ours")
+            load = _measure_ours(server, folder, files, notes, delivers_again=delivers_again)
             loads.append(load)
-            print("  " + " ".join(f"{name} {value:.1f}" for name, value in load["seconds"].items()), flush=True)
-            ours_seconds = note("warm, s", load["seconds"]["all"])
-            note("peak, MB", load["peak_mb"])
-            note("peak of PostgreSQL's backends, shared buffers apart, MB", backends[0])
-            url = server.url("ours")
-            if not clean.exists():
-                export_clean_rows(server, "ours", clean)
-            # What the server's own autovacuum does within a minute; the next delivery comes a night later. Else the
-            # first that reads the new rows marks each of them as committed, and writes nearly every page anew.
-            note("vacuum after the first load, s", vacuum(url))
-            if again:
-                identical = deliver(url, folder, register, "again.csv", 1800)
-                note("the identical file again, of its first load", identical["seconds"]["all"] / ours_seconds)
-                reordered = deliver(url, folder, turned, "turned.csv", 900, is_whole=True)
-                note("the same rows in another order, of it", reordered["seconds"]["all"] / ours_seconds)
-                note("peak of that, MB", reordered["peak_mb"])
-            read = rows_read(url)
-            change = deliver(url, folder, changed, "changed.csv", 300)
-            note(f"{CHANGED:,} changed rows, s", change["seconds"]["all"])
-            note("rows of the store read for them", rows_read(url) - read)
             if turn == 0:
-                show_plan(url, folder, changed_again)
-            floor = note("floor, s", run_floor(server, "floor", clean))
-            note("ratio to the floor, warm", ours_seconds / floor)
+                show_plan(server.url("ours"), folder, files.changed_again)
+            floor = notes.add("floor, s", run_floor(server, "floor", files.clean))
+            notes.add("ratio to the floor, warm", load["seconds"]["all"] / floor)
             if turn < options.cold_rounds:
-                cold = run_ours(server, folder, register, "ours", "--cold")
-                note("cold process, s", cold["process"])
-                changed_cold = deliver(url, folder, changed, "changed.csv", 300, "--cold")
-                note(f"{CHANGED:,} changed rows, cold process, s", changed_cold["process"])
-                floor = note("floor after it, s", run_floor(server, "floor", clean))
-                note("ratio to the floor, cold", cold["process"] / floor)
+                _measure_cold(server, folder, files, notes)
             for tool in options.others if turn < options.other_rounds else ():
-                other = run_other(server, tool, register, "other")
-                note(f"{tool}, s", other["seconds"])
-                note(f"{tool}, MB", other["peak_mb"])
-                note(f"{tool}, times ours", other["seconds"] / ours_seconds)
+                other = run_other(server, tool, files.register, "other")
+                notes.add(f"{tool}, s", other["seconds"])
+                notes.add(f"{tool}, MB", other["peak_mb"])
+                notes.add(f"{tool}, times ours", other["seconds"] / load["seconds"]["all"])
     finally:
         server.stop()
     print(f"  counts {loads[-1]['counts']}")
     for name in loads[0]["seconds"]:
         show(f"{name}, s", [load["seconds"][name] for load in loads], "")
-    for name, values in found.items():
+    for name, values in notes.values.items():
         show(name, values, "")
     print(f"  aims: ratio to the floor at most {LIMIT}; identical 0.05; reordered 0.35; changed rows 5 s; peak 450 MB;")
     print("  pandas at least 2 times ours, dlt more than ours", flush=True)
+
+
+def _write_registers(folder: Path, rows: int, template: Path | None, *, with_reversed: bool) -> _Registers:
+    files = _Registers(
+        register=folder / "register.csv",
+        reversed=folder / "turned.csv",
+        changed=folder / "changed.csv",
+        changed_again=folder / "changed_again.csv",
+        clean=folder / "clean.copy",
+    )
+    write_register(files.register, rows, seed=1, template_csv=template)
+    write_changed(files.register, files.changed, rows, "更名")
+    write_changed(files.register, files.changed_again, rows, "再次更名")
+    if with_reversed:
+        write_reversed(files.register, files.reversed)
+    return files
+
+
+def _measure_ours(
+    server: EmbeddedPostgres, folder: Path, files: _Registers, notes: _Notes, *, delivers_again: bool
+) -> Figures:
+    """Load the register, and then what comes after it; return the figures of the first load."""
+    # Each of our runs comes after a floor and each floor after one of ours: whoever follows a run of ours pays
+    # for the files that it left to be freed.
+    with backends_watched(server) as backends:
+        load = run_ours(server, folder, files.register, "ours")
+    print("  " + " ".join(f"{name} {value:.1f}" for name, value in load["seconds"].items()), flush=True)
+    ours_seconds = notes.add("warm, s", load["seconds"]["all"])
+    notes.add("peak, MB", load["peak_mb"])
+    notes.add("peak of PostgreSQL's backends, shared buffers apart, MB", backends[0])
+    url = server.url("ours")
+    if not files.clean.exists():
+        export_clean_rows(server, "ours", files.clean)
+    # The server's own autovacuum does this within a minute, and the next delivery comes a night later. Without it the
+    # first statement that reads the new rows marks each of them as committed, and writes nearly every page anew.
+    notes.add("vacuum after the first load, s", vacuum(url))
+    if delivers_again:
+        identical = deliver(url, folder, files.register, "again.csv", 1800)
+        notes.add("the identical file again, of its first load", identical["seconds"]["all"] / ours_seconds)
+        reordered = deliver(url, folder, files.reversed, "turned.csv", 900, is_whole=True)
+        notes.add("the same rows in another order, of it", reordered["seconds"]["all"] / ours_seconds)
+        notes.add("peak of that, MB", reordered["peak_mb"])
+    read = rows_read(url)
+    change = deliver(url, folder, files.changed, "changed.csv", 300)
+    notes.add(f"{CHANGED:,} changed rows, s", change["seconds"]["all"])
+    notes.add("rows of the store read for them", rows_read(url) - read)
+    return load
+
+
+def _measure_cold(server: EmbeddedPostgres, folder: Path, files: _Registers, notes: _Notes) -> None:
+    """Load the register and its changed rows in processes that have to import Great Expectations first."""
+    cold = run_ours(server, folder, files.register, "ours", "--cold")
+    notes.add("cold process, s", cold["process"])
+    changed = deliver(server.url("ours"), folder, files.changed, "changed.csv", 300, "--cold")
+    notes.add(f"{CHANGED:,} changed rows, cold process, s", changed["process"])
+    floor = notes.add("floor after it, s", run_floor(server, "floor", files.clean))
+    notes.add("ratio to the floor, cold", cold["process"] / floor)
 
 
 def main() -> None:

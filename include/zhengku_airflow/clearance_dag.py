@@ -82,16 +82,7 @@ def _clearance_dag(
     @task
     def publish() -> list[ListName]:
         """Publish every list that is due; return the lists and corrections that this run made."""
-        from zhengku.clearance.publish import DailyClearance
-
-        context = get_current_context()
-        clearance = DailyClearance(Settings.load())
-        now = clock.now()
-        clearance.publish_due(now, only_if_fresh=only_if_fresh)
-        # The notices also name what an earlier try of this run published before it died.
-        first_try = context["dag_run"].start_date
-        since = now if context["ti"].try_number == 1 or first_try is None else first_try
-        return _published_since(clearance, since, now)
+        return _publish(only_if_fresh=only_if_fresh)
 
     # Runs also without a new list: evaluations that were loaded change the rates of past days.
     @task
@@ -104,20 +95,7 @@ def _clearance_dag(
     @task
     def workbooks(names: list[ListName]) -> list[str]:
         """Write the workbooks of the city and of each district; return their paths."""
-        from zhengku.catalog import load_catalog
-        from zhengku.clearance import lists
-        from zhengku.clearance.delivery import write_workbooks
-        from zhengku.database import store_connection
-
-        settings = Settings.load()
-        catalog = load_catalog(settings.catalog_folder)
-        written: list[str] = []
-        for day, kind, version in _or_skip(names):
-            with store_connection(settings.database_url) as connection:
-                published = lists.published(connection, datetime.fromisoformat(day).date(), kind, version)
-                assert published is not None
-                written += map(str, write_workbooks(connection, catalog, published, settings.report_folder))
-        return written
+        return _write_workbooks(_or_skip(names))
 
     @task
     def notify_by_mail(names: list[ListName]) -> int:
@@ -152,6 +130,19 @@ def _clearance_dag(
     return dag
 
 
+def _publish(*, only_if_fresh: bool) -> list[ListName]:
+    from zhengku.clearance.publish import DailyClearance
+
+    context = get_current_context()
+    clearance = DailyClearance(Settings.load())
+    now = clock.now()
+    clearance.publish_due(now, only_if_fresh=only_if_fresh)
+    # The notices also name the lists that an earlier try of this run published before it was killed.
+    first_try = context["dag_run"].start_date
+    since = now if context["ti"].try_number == 1 or first_try is None else first_try
+    return _published_since(clearance, since, now)
+
+
 def _published_since(clearance: "DailyClearance", since: datetime, now: datetime) -> list[ListName]:
     """Return the versions of lists of the last days that were published at or after a moment, oldest first."""
     from zhengku.catalog.clearance_config import DUE_DAYS
@@ -167,6 +158,23 @@ def _published_since(clearance: "DailyClearance", since: datetime, now: datetime
             for published in lists.versions(connection, day)
             if published.published_at >= since
         ]
+
+
+def _write_workbooks(names: list[ListName]) -> list[str]:
+    from zhengku.catalog import load_catalog
+    from zhengku.clearance import lists
+    from zhengku.clearance.delivery import write_workbooks
+    from zhengku.database import store_connection
+
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog_folder)
+    written: list[str] = []
+    for day, kind, version in names:
+        with store_connection(settings.database_url) as connection:
+            published = lists.published(connection, datetime.fromisoformat(day).date(), kind, version)
+            assert published is not None
+            written += map(str, write_workbooks(connection, catalog, published, settings.report_folder))
+    return written
 
 
 def _or_skip(names: list[ListName]) -> list[ListName]:

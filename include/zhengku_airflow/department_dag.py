@@ -5,6 +5,7 @@ docs/decisions/0010.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import (
     DAG,
@@ -18,6 +19,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku.catalog import load_department
+from zhengku.catalog.department import Department
 from zhengku.collect.window import interval_of
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
@@ -57,20 +59,7 @@ def department_dag(department_id: str) -> DAG:
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[loaded])
     def load() -> dict[str, dict[str, int]]:
         """Stage, validate and load what was collected, batch by batch; return the counts of each loaded data set."""
-        context = get_current_context()
-        instance = context["ti"]
-        batches = Pipeline(Settings.load()).load_run(
-            department_id, context["run_id"], last_try=instance.try_number > instance.max_tries
-        )
-        totals: dict[str, dict[str, int]] = {}
-        for batch in batches:
-            if batch.status == "loaded":
-                counted = totals.setdefault(batch.subject, dict.fromkeys(batch.counts(), 0))
-                for outcome, count in batch.counts().items():
-                    counted[outcome] += count
-        for subject, counted in totals.items():
-            context["outlet_events"][loaded].add(loaded_asset(subject), extra=dict(counted))
-        return totals
+        return _load(department_id, loaded)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def conclude() -> str:
@@ -94,16 +83,38 @@ def department_dag(department_id: str) -> DAG:
             "since": Param(None, type=["null", "string"], title="起", description=_INTERVAL_HELP),
             "until": Param(None, type=["null", "string"], title="止", description=_INTERVAL_HELP),
         },
-        default_args={
-            "owner": department.owner,
-            "pool": department.pool.name,
-            "retries": department.retries,
-            "retry_delay": timedelta(seconds=department.retry_delay_seconds),
-            "retry_exponential_backoff": 2.0,
-            "max_retry_delay": timedelta(minutes=30),
-            "retry_policy": FINAL_ERRORS,
-            "execution_timeout": timedelta(minutes=department.timeout_minutes),
-        },
+        default_args=_task_args(department),
     ) as dag:
         collect.expand(feeds=list(department.systems.values())) >> load() >> conclude()
     return dag
+
+
+def _task_args(department: Department) -> dict[str, Any]:
+    return {
+        "owner": department.owner,
+        "pool": department.pool.name,
+        "retries": department.retries,
+        "retry_delay": timedelta(seconds=department.retry_delay_seconds),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=30),
+        "retry_policy": FINAL_ERRORS,
+        "execution_timeout": timedelta(minutes=department.timeout_minutes),
+    }
+
+
+def _load(department_id: str, loaded: AssetAlias) -> dict[str, dict[str, int]]:
+    """Load the run's batches and update the assets; return data set or license type → outcome → rows."""
+    context = get_current_context()
+    instance = context["ti"]
+    batches = Pipeline(Settings.load()).load_run(
+        department_id, context["run_id"], last_try=instance.try_number > instance.max_tries
+    )
+    totals: dict[str, dict[str, int]] = {}
+    for batch in batches:
+        if batch.status == "loaded":
+            counted = totals.setdefault(batch.subject, dict.fromkeys(batch.counts(), 0))
+            for outcome, count in batch.counts().items():
+                counted[outcome] += count
+    for subject, counted in totals.items():
+        context["outlet_events"][loaded].add(loaded_asset(subject), extra=dict(counted))
+    return totals

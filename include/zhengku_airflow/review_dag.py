@@ -82,22 +82,7 @@ def validation_report(doc: str | None) -> DAG:
     @task
     def publish() -> list[ReportName]:
         """Publish the reports of this night and the one before; return those that this run made."""
-        from zhengku.database import store_connection
-        from zhengku.review import daily
-        from zhengku.review.night import nights
-
-        context = get_current_context()
-        settings = Settings.load()
-        with store_connection(settings.database_url) as connection:
-            known = dict(nights(connection))
-        published = daily.publish_nights(settings, clock.now())
-        # The notices also name what an earlier try of this run published before it died.
-        first_try = context["dag_run"].start_date if context["ti"].try_number > 1 else None
-        return [
-            (f"{report.night}", report.version)
-            for report in published
-            if known.get(report.night) != report.version or (first_try is not None and report.made_at >= first_try)
-        ]
+        return _publish_reports()
 
     @task
     def notify_by_mail(names: list[ReportName]) -> int:
@@ -123,6 +108,25 @@ def validation_report(doc: str | None) -> DAG:
         notify_by_mail(names)
         notify_by_robot(names)
     return dag
+
+
+def _publish_reports() -> list[ReportName]:
+    from zhengku.database import store_connection
+    from zhengku.review import daily
+    from zhengku.review.night import nights
+
+    context = get_current_context()
+    settings = Settings.load()
+    with store_connection(settings.database_url) as connection:
+        known = dict(nights(connection))
+    published = daily.publish_nights(settings, clock.now())
+    # The notices also name the reports that an earlier try of this run published before it was killed.
+    first_try = context["dag_run"].start_date if context["ti"].try_number > 1 else None
+    return [
+        (f"{report.night}", report.version)
+        for report in published
+        if known.get(report.night) != report.version or (first_try is not None and report.made_at >= first_try)
+    ]
 
 
 def review_requests(doc: str | None) -> DAG:
