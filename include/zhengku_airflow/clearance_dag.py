@@ -1,6 +1,6 @@
-"""The DAGs of the daily clearance: publish → rates → workbooks, and notices; one by loaded data, one by the clock.
+"""The DAGs of the daily clearance: publish → rates → workbooks, and notices; see docs/daily-clearance.md.
 
-Both have the same steps, and no list is published twice; docs/daily-clearance.md.
+One is started by loaded data, the other at fixed hours. Both have the same steps, and no list is published twice.
 """
 
 from datetime import datetime, timedelta
@@ -31,10 +31,10 @@ from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connectio
 if TYPE_CHECKING:
     from zhengku.clearance.publish import DailyClearance
 
-# People are notified of a list that is not out by then: the halls are waiting for it.
+# After this time people are notified of a list that is not published: the halls are waiting for it.
 LATE_AFTER = timedelta(minutes=20)
 
-# Day, kind and version of a list, as one task hands it to the next.
+# Day, kind and version of a list, which one task passes to the next.
 ListName = tuple[str, ListKind, int]
 
 
@@ -50,7 +50,7 @@ def by_loaded_data(doc: str | None) -> DAG:
 
 
 def by_the_clock(doc: str | None) -> DAG:
-    """Build the DAG that publishes at fixed hours every list that is due, from the data that was loaded so far."""
+    """Build the DAG that publishes at fixed hours every list that is due, from the data loaded by then."""
     config = load_clearance(Settings.load().catalog_folder)
     hours = (config.working_latest, config.final_latest)
     return _clearance_dag(
@@ -84,7 +84,7 @@ def _clearance_dag(
         """Publish every list that is due; return the lists and corrections that this run made."""
         return _publish(only_if_fresh=only_if_fresh)
 
-    # Runs also without a new list: evaluations that were loaded change the rates of past days.
+    # Runs also without a new list: newly loaded evaluations change the rates of past days.
     @task
     def rates() -> int:
         """Count the rates again for the days whose data changed; return the number of days."""
@@ -99,13 +99,13 @@ def _clearance_dag(
 
     @task
     def notify_by_mail(names: list[ListName]) -> int:
-        """Mail that the lists are out; return to how many addresses."""
+        """Send a mail that the lists are published; return the number of addresses."""
         connection = connection_or_skip(MAIL_CONNECTION)
         return send_mail(publication(_or_skip(names)), connection)
 
     @task
     def notify_by_robot(names: list[ListName]) -> None:
-        """Let the robot of 企业微信 or 钉钉 say that the lists are out."""
+        """Send a message that the lists are published by the robot of 企业微信 or 钉钉."""
         connection = connection_or_skip(ROBOT_CONNECTION)
         send_to_robot(publication(_or_skip(names)), connection)
 
@@ -124,7 +124,7 @@ def _clearance_dag(
     ) as dag:
         names: Any = publish()
         names >> rates() >> workbooks(names)
-        # People are notified of a list that is out even when another step fails.
+        # People are notified of a published list even when another step fails.
         notify_by_mail(names)
         notify_by_robot(names)
     return dag
@@ -144,7 +144,7 @@ def _publish(*, only_if_fresh: bool) -> list[ListName]:
 
 
 def _published_since(clearance: "DailyClearance", since: datetime, now: datetime) -> list[ListName]:
-    """Return the versions of lists of the last days that were published at or after a moment, oldest first."""
+    """Return the versions of lists that were published at or after `since`, oldest day first."""
     from zhengku.catalog.clearance_config import DUE_DAYS
     from zhengku.clearance import lists
     from zhengku.database import store_connection
