@@ -52,9 +52,7 @@ def department_dag(department_id: str) -> DAG:
         chosen = [feed for feed in feeds if feed in with_watermark] if interval else feeds
         if not chosen:
             raise AirflowSkipException("the run is for an interval, and no feed of this system has a watermark")
-        batches = Pipeline(Settings.load()).collect_feeds(
-            department_id, requested, context["run_id"], interval=interval
-        )
+        batches = Pipeline(Settings.load()).collect_feeds(department_id, chosen, context["run_id"], interval=interval)
         return [batch.batch_id for batch in batches]
 
     # Runs also when a system could not be read: the batches of the other systems are loaded.
