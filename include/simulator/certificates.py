@@ -1,4 +1,4 @@
-"""Certificates as their departments mean them: complete, formally right, and canonical in every value.
+"""Certificates before they are written: complete, formally valid, and canonical in every value.
 
 People are 某某, bodies and places are 虚构; no name, number or address belongs to anybody.
 """
@@ -55,7 +55,7 @@ BODIES = {
     "private_non_enterprise_unit_registration_certificate": "52",
     "private_school_operating_permit": "52",
 }
-"""First characters of the holder's credit code where it is no enterprise."""
+"""First characters of the holder's credit code where the holder is no enterprise."""
 
 MARKS_IN_FORM = frozenset(
     {
@@ -69,10 +69,10 @@ MARKS_IN_FORM = frozenset(
         "water_abstraction_permit",
     }
 )
-"""Types with a rule that warns of a number which lacks the brackets or dashes of the printed certificate."""
+"""Types with a rule that warns of a number without the brackets or dashes of the printed certificate."""
 
 IDENTITY_ONLY = NUMBER_IS_HOLDER_CODE | {"disability_certificate", "social_security_card"}
-"""Types whose holders' codes are identity numbers or credit codes and nothing else."""
+"""Types whose holders' codes are only identity numbers or credit codes."""
 
 EXPECTED_HOLDER: Mapping[str, tuple[str, str]] = {
     "resident_identity_card": ("111", "resident_identity_card.holder_code_type.expected"),
@@ -85,7 +85,7 @@ EXPECTED_HOLDER: Mapping[str, tuple[str, str]] = {
         ("001", "legal_person_registration.holder_code_type.expected"),
     ),
 }
-"""Types whose holders can have no other kind of code than this, and the rule that warns of one."""
+"""Types whose holders must have this kind of code, and the rule that warns of another one."""
 
 _FOREIGN = {"person": ("001", "099"), "organization": ("111", "516")}
 """Kinds of codes that holders of such types cannot have."""
@@ -100,12 +100,12 @@ _OTHER_TYPES = (
 
 
 WITHOUT_END: str = "valid_without_end"
-"""Among the fields of a certificate that its department says to be valid for good."""
+"""Marks, among the fields of a certificate, that its department says it is valid without an end."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate in canonical words: standard fields (dates in ISO form), extra fields, and its district in words.
+    """A certificate in canonical values: standard fields (dates in ISO form), extra fields, and its district.
 
     `number` is its serial in the department; `district_form` is what the department writes for the district.
     `warnings` are the rules that it breaks and that only warn: it was issued so.
@@ -135,7 +135,7 @@ class Office:
         self.last_issue = last_issue
         self.issued = 0
         self.authority_code = credit_code(int(self.dialect.credit_code_of), "11")
-        # No public source names the codes of most types; the identifiers of those bear a made-up one.
+        # No public source has the codes of most types; the identifiers of these have a made-up one.
         self.type_code = self.sheet.code or f"{self.authority_code}001"
         self.constants = constants_of(department, license_type)
         self.known = fields_of(department, license_type)
@@ -161,7 +161,7 @@ class Office:
             holder, code, code_type = self._person(serial) if as_person else self._body(serial)
         day = FIRST_ISSUE + timedelta(days=chance.randrange((self.last_issue - FIRST_ISSUE).days))
         valid_to = self._end(day)
-        # Several holders of one certificate have a row each.
+        # A certificate with several holders has a row for each.
         shared = (serial + 1) // 2 if "holder_code" in self.sheet.key else serial
         year = 2019 + shared % 7 if shared != serial else day.year
         number = certificate_number(self.license_type, shared, year, code)
@@ -193,7 +193,7 @@ class Office:
         if without_code:
             del fields["license_type_code"]
         fields = {name: value for name, value in fields.items() if name in self.known} | self.constants
-        # Of every other one the department leaves the end blank, and nothing else tells that there is none.
+        # For every second of these the department leaves the end blank, and no other column says that there is none.
         if valid_to is None and ("validity" in self.known or ("valid_to" in self.known and serial % 2 == 0)):
             fields[WITHOUT_END] = "true"
         warnings = self._warnings(code_type, ends=valid_to is not None, without_code=without_code)
@@ -203,7 +203,7 @@ class Office:
         return Certificate(self.license_type, serial, fields, extension, form, warnings)
 
     def _warnings(self, code_type: str, *, ends: bool, without_code: bool) -> frozenset[str]:
-        """Return the rules that warn of what the type does not provide for, where the feed tells of it."""
+        """Return the rules that warn of what the type does not provide for, where the feed delivers it."""
         warnings = set()
         if code_type in _FOREIGN.get(self.sheet.holder, ()):
             warnings.add("certificate.holder_code_type.of_license_type")
@@ -247,9 +247,9 @@ class Office:
         )
 
     def _status(self, serial: int, valid_to: date | None) -> str:
-        # Some departments have no word for what has expired, and leave such certificates as they were.
+        # Some departments have no status for expired certificates, and leave them as they were.
         expired = valid_to is not None and valid_to <= self.last_issue and "expired" in self.dialect.statuses
-        # Every status occurs early on: each is a code that a mapping may get wrong.
+        # Every status occurs early: each is a code that a mapping may get wrong.
         others = [status for status in self.dialect.statuses if status != "valid"]
         if serial % 5 == 0:
             return others[serial // 5 % len(others)]
@@ -293,7 +293,7 @@ class Office:
     def _end(self, day: date) -> date | None:
         """Return the last day of a certificate issued on a day, None without end.
 
-        Now and then a type that has none bears one all the same.
+        Some certificates of a type without an end have one nevertheless.
         """
         if (self.sheet.validity == "permanent" and self.issued % 11 != 7) or (
             self.sheet.validity == "either" and self.chance.random() < 0.5
