@@ -72,7 +72,7 @@ def report() -> dict[str, Any]:
     return figures
 
 
-def give_back(number: int) -> dict[str, Any]:
+def return_open(number: int) -> dict[str, Any]:
     """Return `number` open records of the department with most of them to it."""
     settings = Settings.load()
     with store_connection(settings.database_url) as connection:
@@ -333,7 +333,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="A setting of the server.")
     options = parser.parse_args()
     if options.report or options.returned:
-        figures = report() if options.report else give_back(options.returned)
+        figures = report() if options.report else return_open(options.returned)
         print(json.dumps({**figures, "peak_mb": peak_mb()}))
         return
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
