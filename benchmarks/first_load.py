@@ -239,7 +239,7 @@ def checkpoint(url: str) -> None:
 
 
 def fill_page_cache() -> None:
-    """Fill the memory with cached pages of a file that nobody needs, as other files fill the memory of a server.
+    """Fill the memory with cached pages of a useless file, as other files fill the memory of a server.
 
     Called before each side writes a complete register. A virtual machine may return free memory to its host, and the
     next process that needs it waits a second for each GB: the side that writes most would wait longest.
@@ -420,7 +420,7 @@ def _write_registers(folder: Path, rows: int, template: Path | None, *, with_rev
 def _measure_ours(
     server: EmbeddedPostgres, folder: Path, files: _Registers, notes: _Notes, *, delivers_again: bool
 ) -> Figures:
-    """Load the register, and then what comes after it; return the figures of the first load."""
+    """Load the register, and then its later deliveries; return the figures of the first load."""
     # Our runs and the floor take turns, since the run after one of ours pays for freeing the files that it left.
     with backends_watched(server) as backends:
         load = run_ours(server, folder, files.register, "ours")

@@ -312,7 +312,7 @@ def show_made(connection: psycopg.Connection[Any]) -> None:
         connection.execute("select status, count(*) from quarantine.problem_row group by 1 order by 1").fetchall()
     )
     print(
-        f"    {certificates:,} certificates, {standing:,} problem records {states}, of which {tonight:,} stood tonight"
+        f"    {certificates:,} certificates, {standing:,} problem records {states}, of which {tonight:,} seen tonight"
     )
     print(f"    {events:,} events, {returns:,} returns, {batches:,} batches")
     sizes = connection.execute(

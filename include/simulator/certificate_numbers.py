@@ -76,7 +76,7 @@ def certificate_number(license_type: str, serial: int, year: int, holder_code: s
         case "water_abstraction_permit":
             return f"D420704S{2019 + serial // 10_000 % 80}-{serial % 10_000:04d}"
         case "pollutant_discharge_permit":
-            # It begins with a code of 18 characters, also where the holder's code is shorter.
+            # It starts with a code of 18 characters, also where the holder's code is shorter.
             return f"{holder_code if len(holder_code) == 18 else credit_code(800_000_000 + serial)}001V"
         case _:
             return f"420704{serial:06d}"

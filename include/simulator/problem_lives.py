@@ -131,9 +131,9 @@ _WRONG: Final[tuple[Writing, ...]] = (
 
 Writes = Literal[
     "right", "moved", "wrong", "early", "early without holder", "early without code", "without code", "torn",
-    "wrong in two ways", "right and wrong", "another beside", "twice", "again", "deleted",
+    "wrong in two ways", "right and wrong", "in addition", "twice", "again", "deleted",
 ]  # fmt: skip
-"""What the department writes for its row; for some it writes two rows, and `another beside` keeps the existing one."""
+"""What the department writes for its row; for some it writes two rows, and `in addition` keeps the existing one too."""
 
 Waits = Literal["returned", "reopened"]
 """What the department waits for: that the record is returned, or that its waiver ends."""
@@ -175,8 +175,8 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "returned", "wrong", "right"),
     ("wrong", "returned", "wrong", "returned", "wrong", "returned", "right"),
     ("wrong", "twice", "returned", "right"),
-    ("wrong", "another beside", "returned", "right"),
-    ("wrong", "wrong", "another beside", "wrong", "returned", "right"),
+    ("wrong", "in addition", "returned", "right"),
+    ("wrong", "wrong", "in addition", "wrong", "returned", "right"),
     ("wrong", "returned", "wrong in two ways", "returned", "right"),
     ("wrong", "returned", "right and wrong", "returned", "right"),
     ("wrong", "waive", "right"),
@@ -190,7 +190,7 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "waive for good", "write off", "again"),
     ("early",),
     ("early", "returned", "again"),
-    ("early", "another beside"),
+    ("early", "in addition"),
     ("early", "returned", "wrong", "returned", "right"),
     ("early", "waive"),
     ("early", "waive for good"),
@@ -329,7 +329,7 @@ class ProblemNights:
                 life.rows = (self._another_wrong(life), self._another_wrong(life))
             case "right and wrong":
                 life.rows = (life.license, self._another_wrong(life))
-            case "another beside":
+            case "in addition":
                 life.rows += (self._another_wrong(life),)
             case "twice":
                 life.rows *= 2

@@ -1,7 +1,7 @@
 """The expected lists of unrated cases, rates and warnings, written from docs/daily-clearance.md.
 
-Plain Python: sets, and loops over all services; only the lists themselves and what was archived are kept from one list
-to the next. Times are naive and of Asia/Shanghai, days are of Asia/Shanghai.
+Plain Python: sets, and loops over all services; from one list to the next only the lists themselves and what was
+archived are remembered. Times are naive and of Asia/Shanghai, days are of Asia/Shanghai.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
