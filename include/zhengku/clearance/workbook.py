@@ -16,7 +16,7 @@ from zhengku.clearance.evaluations import BadReview
 from zhengku.clearance.list_rows import ChangedService, LeftService, ListedService, ListRow, Section
 from zhengku.clearance.list_versions import ListVersion
 from zhengku.clearance.rates import GroupRates, Rate
-from zhengku.report.sheets import SHEET_ROWS, Book, Column, Cover, Sheets, city_clock, city_time, written_aside
+from zhengku.report.sheets import SHEET_ROWS, Book, Column, Cover, Sheets, atomic_write, city_clock, city_time
 
 KIND_NAMES = {"working": "工作清单", "final": "终清单"}
 SECTION_NAMES = {"unrated": "未评办件", "default_rated": "默认评价"}
@@ -134,7 +134,7 @@ def write_workbook(
     Raises `ValueError` for a row of the wrong section, `OSError` when the file cannot be written; a file that was at
     `path` before stays unchanged then.
     """
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         cutoff = city_time(published.cutoff_at, published.day)
         name = f"{KIND_NAMES[published.kind]} {published.day:%Y-%m-%d} 第{published.version}版（截至 {cutoff}）"
         book = Book(aside, title_zh, published.published_at, name, "内部资料，已脱敏", max_rows)

@@ -89,10 +89,10 @@ def profile(settings: Settings, department: str, feed_id: str, rows: int, window
     columns, proposal, key = looked(sample.rows)
     # Sums and remarks are known by the key, and the key by the rows: so all are looked at again without them.
     named = [each.column for each in proposal.fields if each.name in key.fields]
-    footers = Footers.keyed(feed, named, sample.columns)
+    footers = Footers.with_key(feed, named, sample.columns)
     rows_kept = sample.rows
     footers_below = 0
-    if footers.are_known:
+    if footers.may_occur:
         rows_kept = [row for row in sample.rows if footers.word_of([cell or "" for cell in row]) is None]
         footers_below = sum(footers.word_of(cells) is not None for cells in sample.bad_cells)
     if not rows_kept:

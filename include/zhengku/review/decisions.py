@@ -8,7 +8,7 @@ from zhengku.catalog import Catalog
 from zhengku.database import store_connection
 from zhengku.ledger import Batch, Connection
 from zhengku.pipeline.pipeline import Pipeline
-from zhengku.report.sheets import city_time, written_aside
+from zhengku.report.sheets import atomic_write, city_time
 from zhengku.settings import Settings
 from zhengku.stage.staging import discard
 
@@ -77,5 +77,5 @@ def _write_notice(settings: Settings, catalog: Catalog, batch: Batch, why: str |
         else "其中未通过逐行校验的数据另行退回，请留意问题数据退回单。",
     ]
     path = settings.return_folder / batch.department / f"批次处理通知_{batch.batch_id}.txt"
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")

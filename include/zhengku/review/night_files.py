@@ -13,7 +13,7 @@ from typing import Any, Final
 from zhengku.catalog import Catalog
 from zhengku.database import store_connection
 from zhengku.report.run_report import SEVERITY_NAMES
-from zhengku.report.sheets import written_aside
+from zhengku.report.sheets import atomic_write
 from zhengku.report.templates import templates
 from zhengku.review.night import NightReport, warned_rows
 from zhengku.review.night_figures import DRIFT_NAMES, FEED_STATE_NAMES
@@ -68,7 +68,7 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
     workbook = folder / file_name(report.night, report.version, "xlsx")
     page = folder / file_name(report.night, report.version, "html")
     groups: dict[tuple[str, str, str], _Group] = {}
-    with store_connection(settings.database_url) as connection, written_aside(workbook) as aside:
+    with store_connection(settings.database_url) as connection, atomic_write(workbook) as aside:
         warned = warned_rows(connection, report.night)
         found = night_problems(connection, settings, catalog, report.night)
         write_night_workbook(aside, report, warned, _grouped(found, report, groups))
@@ -88,7 +88,7 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
         .get_template("night_report.html.j2")
         .render(report=report, words=WORDS, link=link, samples=shown, samples_shown=SAMPLES_SHOWN)
     )
-    with written_aside(page) as aside:
+    with atomic_write(page) as aside:
         aside.write_text(text, encoding="utf-8")
     return page, workbook
 

@@ -19,7 +19,7 @@ from zhengku.clearance.evaluations import bad_reviews
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.ledger import Connection
-from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write
 from zhengku.report.templates import percent
 from zhengku.review.night_figures import NightFigures
 from zhengku.review.problems import night_bounds
@@ -194,7 +194,7 @@ def write_ledger(path: Path, catalog: Catalog, listed: list[LedgerEntry], writte
         Column("发现时间", 12, lambda row: row.opened_on, "day"),
         Column("销号依据", 44, lambda row: row.evidence, "wrap"),
     )
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         book = Book(aside, "问题台账", written_at, f"{written_at:%Y-%m-%d}", "内部资料")
         sheet = Sheets(book, "问题台账", columns)
         sheet.write(listed)

@@ -19,7 +19,7 @@ from zhengku.ledger import Connection
 from zhengku.readers.blocks import shown_row
 from zhengku.readers.row_rules import ROW_EXPECTED, ROW_RULES
 from zhengku.report.csv_cells import harmless
-from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, city_time, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write, city_clock, city_time
 from zhengku.review.return_records import ProblemReturn
 from zhengku.settings import Settings
 from zhengku.validate.guidance import expected, right_example, wrong_columns
@@ -92,7 +92,7 @@ class ReturnFiles:
     ) -> None:
         """Write the workbook of a return, with a sheet for each feed of `counts`. Raises `OSError`."""
         name = self.catalog.department(made.department).name
-        with written_aside(path) as aside:
+        with atomic_write(path) as aside:
             book = Book(
                 aside,
                 f"{name}问题数据退回单",
@@ -123,7 +123,7 @@ class ReturnFiles:
     def write_csv(self, connection: Connection, made: ProblemReturn, feed_id: str, path: Path) -> None:
         """Write the CSV file of a feed's rows. Raises `OSError`."""
         names = _columns_of(connection, made, feed_id)
-        with written_aside(path) as aside, aside.open("w", encoding="utf-8-sig", newline="") as file:
+        with atomic_write(path) as aside, aside.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*(column.header for column in _COLUMNS), "整改期限", *map(harmless, names)])
             for row in self.rows(connection, made, self.catalog.feed(made.department, feed_id)):

@@ -21,7 +21,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.ledger import Connection
-from zhengku.report.sheets import written_aside
+from zhengku.report.sheets import atomic_write
 from zhengku.review.return_files import ReturnFiles, file_record
 from zhengku.review.return_records import ProblemReturn, list_returns, return_by_id
 from zhengku.settings import Settings
@@ -186,7 +186,7 @@ class Returns:
                 for one in sorted(mine, key=lambda one: one.due_on)
             ]
             lines += ["", "请按退回单更正后，按原渠道重新提供；更正的数据通过校验即自动销号。"]
-            with written_aside(path) as aside:
+            with atomic_write(path) as aside:
                 aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
             reminded.append(department.department)
         return reminded

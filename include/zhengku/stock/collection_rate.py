@@ -21,7 +21,7 @@ from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.operations.backfill import FIRST_MONTH
 from zhengku.operations.reconcile.comparison import OWN_RULES
-from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write, city_clock
 from zhengku.report.templates import percent
 from zhengku.settings import Settings
 from zhengku.stock.publishing import snapshot_connection, store_counts, write_lists
@@ -215,7 +215,7 @@ def _write_list(
         Column("问题数据编号", 12, lambda row: row.problem_id, "count"),
         Column("未入库原因", 46, lambda row: row.reason or "库中没有此证照", "wrap"),
     )
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         book = Book(aside, "待归集清单", made_at, name, "内部资料")
         sheet = Sheets(book, "待归集", columns, lambda row: catalog.license_type_name(row.license_type))
         sheet.write(rows)

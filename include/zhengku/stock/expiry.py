@@ -22,7 +22,7 @@ from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
-from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write
 from zhengku.settings import Settings
 from zhengku.stock.publishing import snapshot_connection, store_counts, write_lists
 
@@ -159,7 +159,7 @@ def _write_list(
     # The same rows give the same bytes.
     made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
     columns = _columns(catalog, day)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         book = Book(aside, "临期与过期证照", made_at, name, "内部资料")
         expiring, expired = Sheets(book, "临期", columns), Sheets(book, "已过期", columns)
         waiting = {False: expiring, True: expired}

@@ -11,7 +11,7 @@ from tests.support.clearance_facts import Case, Evaluation, Store, at, day
 from zhengku.clearance import evaluations, list_versions, rates
 from zhengku.clearance.delivery import write_part
 from zhengku.clearance.rates import Rate
-from zhengku.clearance.reveal import RevealRefused
+from zhengku.clearance.reveal import RevealRefused, reveal_phone
 
 CLEARED = "日清率"
 OWN = "主动评价率"
@@ -370,7 +370,7 @@ def test_phone_is_shown_after_who_and_why_were_recorded(store):
     store.load(Case("A", at("03-02 10:00"), phone="19900000000"))
 
     def reveal(key: str = "A|1", districts: list[str] | None = None, by: str = "li", reason: str = "催评") -> str:
-        return reveal.reveal_phone(store.connection, published, key, districts, by, reason)
+        return reveal_phone(store.connection, published, key, districts, by, reason)
 
     assert reveal() == "13800001234"
     assert reveal(districts=["echeng"]) == "13800001234"

@@ -22,7 +22,7 @@ from zhengku.catalog.reference import LicenseType
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.parameters import ORGANIZATION_CODE_TYPES, PERSON_CODE_TYPES, rule_parameters
 from zhengku.validate.run import ValidationOutcome, validate_rows
-from zhengku.validate.suites import BATCH_SUITE, Rule, Suite, about_upserts, load_suites
+from zhengku.validate.suites import BATCH_SUITE, Rule, Suite, load_suites, rules_for_upserts
 
 PROJECT = Path(__file__).resolve().parents[3]
 SUITES = PROJECT / "expectations"
@@ -80,7 +80,7 @@ def validate(
 
 
 def suites_of(license_type: str) -> list[Suite]:
-    return about_upserts(load_suites(SUITES, [BASE, license_type]))
+    return rules_for_upserts(load_suites(SUITES, [BASE, license_type]))
 
 
 def only(rule: Rule) -> tuple[list[str], list[str]]:
@@ -168,7 +168,7 @@ def test_rows_that_break_a_rule_of_a_type_break_none_of_the_base(
     fill_staged_table(connection, [row for _, _, row in rows])
     # Some of them have several holders: whose sex and birthday a row tells, nobody knows.
     any_type = LICENSE_TYPES["other_certificate"].model_copy(update={"multi_holder": True})
-    _, _, marked = validate(connection, database_url, about_upserts(load_suites(SUITES, [BASE])), any_type)
+    _, _, marked = validate(connection, database_url, rules_for_upserts(load_suites(SUITES, [BASE])), any_type)
     assert {rows[row_no - 1][:2]: marks for row_no, marks in marked.items()} == {}
 
 
@@ -201,7 +201,7 @@ BY_THE_CATALOGUE = [
 def test_a_rule_by_the_catalogue_finds_the_row_that_only_it_rejects(
     database_url: str, connection: psycopg.Connection[Any], rule_id: str, name: str, changes: dict[str, Any]
 ) -> None:
-    suites = about_upserts(load_suites(SUITES, [BASE]))
+    suites = rules_for_upserts(load_suites(SUITES, [BASE]))
     [rule] = [rule for rule in suites[0].rules if rule.rule_id == rule_id]
     fill_staged_table(connection, [row_of(LICENSE_TYPES[name]), row_of(LICENSE_TYPES[name], changes)])
     outcome, counts, marked = validate(connection, database_url, suites, LICENSE_TYPES[name])
@@ -239,7 +239,7 @@ def test_validity_at_its_bounds_is_right(database_url: str, connection: psycopg.
         row_of(license_type, {"issue_date": "2019-05-01"}),
     ]
     fill_staged_table(connection, rows)
-    _, _, marked = validate(connection, database_url, about_upserts(load_suites(SUITES, [BASE])), license_type)
+    _, _, marked = validate(connection, database_url, rules_for_upserts(load_suites(SUITES, [BASE])), license_type)
     assert marked == {2: (["certificate.valid_to.parseable"], [])}
 
 
@@ -249,7 +249,7 @@ def test_certificates_of_any_type_are_asked_nothing_about_their_type(
     other = LICENSE_TYPES["other_certificate"]
     kinds = ["business_license", "marriage_certificate", "disability_certificate"]
     fill_staged_table(connection, [row_of(LICENSE_TYPES[kind]) for kind in kinds])
-    outcome, _, marked = validate(connection, database_url, about_upserts(load_suites(SUITES, [BASE])), other)
+    outcome, _, marked = validate(connection, database_url, rules_for_upserts(load_suites(SUITES, [BASE])), other)
     assert marked == {}
     assert {rule.rule_id for rule in outcome.skipped} == {rule_id for rule_id, _, _ in BY_THE_CATALOGUE}
     assert {rule.skipped for rule in outcome.skipped} == {"no_parameter"}
@@ -290,6 +290,6 @@ def test_parameters_follow_from_the_catalogue() -> None:
 
 
 def test_holder_code_types_are_those_of_the_base_suite() -> None:
-    [suite] = about_upserts(load_suites(SUITES, [BASE]))
+    [suite] = rules_for_upserts(load_suites(SUITES, [BASE]))
     [known] = [rule for rule in suite.rules if rule.rule_id == "certificate.holder_code_type.known"]
     assert set(known.kwargs["value_set"]) == {*ORGANIZATION_CODE_TYPES, *PERSON_CODE_TYPES}

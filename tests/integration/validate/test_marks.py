@@ -24,7 +24,7 @@ from simulator.business_licenses import credit_code
 from zhengku.database import statement
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.run import ValidationOutcome, validate_rows
-from zhengku.validate.suites import BATCH_SUITE, Rule, about_upserts, load_suites
+from zhengku.validate.suites import BATCH_SUITE, Rule, load_suites, rules_for_upserts
 
 PROJECT = Path(__file__).resolve().parents[3]
 TODAY = datetime.date(2026, 11, 23)
@@ -48,8 +48,8 @@ BY_THE_CATALOGUE = {
     "certificate.holder_code_type.of_license_type",
 }
 """Rules that a business license is not asked: `test_license_types.py` asks them of others."""
-BASE = about_upserts(load_suites(PROJECT / "expectations", ["certificate"]))
-BUSINESS = about_upserts(load_suites(PROJECT / "expectations", ["certificate", "business_license"]))
+BASE = rules_for_upserts(load_suites(PROJECT / "expectations", ["certificate"]))
+BUSINESS = rules_for_upserts(load_suites(PROJECT / "expectations", ["certificate", "business_license"]))
 
 CODE = credit_code(1)
 BAD_CODE = CODE[:-1] + ("0" if CODE[-1] != "0" else "1")

@@ -13,7 +13,7 @@ from zhengku.settings import project_home
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.parameters import rule_parameters
 from zhengku.validate.run import validate_rows
-from zhengku.validate.suites import Suite, about_deletes, about_upserts, load_suites
+from zhengku.validate.suites import Suite, load_suites, rules_for_deletes, rules_for_upserts
 
 TODAY = datetime.date(2026, 5, 7)
 FUTURE = "2099-01-01T08:00:00+08:00"
@@ -163,12 +163,12 @@ def marked(
 @pytest.mark.parametrize("dataset", BREAKS)
 def test_every_rule_finds_the_row_that_only_it_rejects(connection: psycopg.Connection[Any], database_url: str, dataset):
     suites = load_suites(project_home() / "expectations", [dataset])
-    rules = {rule.rule_id: rule.severity for suite in about_upserts(suites) for rule in suite.rules}
+    rules = {rule.rule_id: rule.severity for suite in rules_for_upserts(suites) for rule in suite.rules}
     breaks = {f"{dataset}.{name}": changes for name, changes in BREAKS[dataset].items()}
     assert set(breaks) == set(rules), "every rule has one row that breaks it"
     create_staged_table(connection, dataset)
     fill_staged_table(connection, [*({**GOOD[dataset], **changes} for changes in breaks.values()), GOOD[dataset]])
-    assert marked(connection, database_url, about_upserts(suites)) == {
+    assert marked(connection, database_url, rules_for_upserts(suites)) == {
         row_no: ([rule_id], []) if rules[rule_id] == "critical" else ([], [rule_id])
         for row_no, rule_id in enumerate(breaks, start=1)
     }
@@ -182,7 +182,7 @@ def test_delete_needs_its_key_and_its_time_alone(connection: psycopg.Connection[
         connection,
         [{"record_key": "1", "source_updated_at": time}, {"record_key": "2"}, {"source_updated_at": time}],
     )
-    suites = about_deletes(load_suites(project_home() / "expectations", [dataset]))
+    suites = rules_for_deletes(load_suites(project_home() / "expectations", [dataset]))
     assert marked(connection, database_url, suites) == {
         2: ([f"{dataset}.source_updated_at.of_delete"], []),
         3: ([f"{dataset}.record_key.present"], []),
@@ -199,7 +199,7 @@ def test_document_needs_neither_name_nor_number(connection: psycopg.Connection[A
     create_staged_table(connection, "case_result")
     document = {"result_type": "document", "certificate_name": None, "certificate_number": None}
     fill_staged_table(connection, [{**GOOD["case_result"], **document}])
-    suites = about_upserts(load_suites(project_home() / "expectations", ["case_result"]))
+    suites = rules_for_upserts(load_suites(project_home() / "expectations", ["case_result"]))
     assert marked(connection, database_url, suites) == {}
 
 
@@ -212,7 +212,7 @@ def test_code_that_is_missing_is_told_beside_another_that_is_unknown(
         connection,
         [{**GOOD["service_case"], "codes_unmapped": names, "case_kind": kind} for names, kind in unmapped],
     )
-    suites = about_upserts(load_suites(project_home() / "expectations", ["service_case"]))
+    suites = rules_for_upserts(load_suites(project_home() / "expectations", ["service_case"]))
     unknown, missing = "service_case.codes.mapped", "service_case.case_kind.present"
     assert marked(connection, database_url, suites) == {
         1: ([unknown], [missing]),

@@ -179,7 +179,7 @@ def test_reading_a_department_needs_neither_expectations_nor_a_database() -> Non
 
 def test_check_before_a_department_is_collected_does_not_wait_for_expectations() -> None:
     program = (
-        "import sys; from pathlib import Path; from zhengku.catalog import check_department;"
+        "import sys; from pathlib import Path; from zhengku.check.configuration import check_department;"
         "check_department(Path(sys.argv[1]), Path(sys.argv[2]), 'market_supervision');"
         "print('great_expectations' in sys.modules)"
     )
