@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from zhengku.errors import DeliveryRejected
@@ -95,46 +95,103 @@ class _Reading:
         return bool(self.names) and not self.missing
 
 
+@dataclass(slots=True)
+class _Start:
+    """Where the header is looked for: at `offset` of the sample, below `lines` lines, of which `blank` are blank."""
+
+    sample: bytes
+    form: CsvForm
+    offset: int = 0
+    lines: int = 0
+    blank: int = 0
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def line_end(self) -> int:
+        """Where the line at `offset` ends."""
+        feed = self.sample.find(b"\n", self.offset)
+        return feed if feed >= 0 else len(self.sample)
+
+    @property
+    def line(self) -> bytes:
+        """The line at `offset`, without its line feed."""
+        return self.sample[self.offset : self.line_end]
+
+    def skip_line(self) -> None:
+        """Move on to the next line."""
+        self.offset = min(self.line_end + 1, len(self.sample))
+        self.lines += 1
+
+    def skip_blank_lines(self) -> None:
+        """Skip lines of ASCII blanks: the encoding is not known yet."""
+        while self.sample.find(b"\n", self.offset) >= 0 and not self.line.strip():
+            self.skip_line()
+            self.blank += 1
+
+
 def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequence[str]) -> Header:
     """Read the header from the first bytes of a file; `whole_file` says that there are no more.
 
     Raises `DeliveryRejected` with a rule `file.…`.
     """
-    encodings = form.encodings
-    expected = shown(required)
+    _check_is_text(sample, form.encodings)
+    start = _Start(sample, form)
+    # Programs that add a byte order mark to a file that has one leave two.
+    while sample.startswith(codecs.BOM_UTF8, start.offset):
+        start.offset += len(codecs.BOM_UTF8)
+    encodings = ("utf-8",) if start.offset else form.encodings
+    start.skip_blank_lines()
+    if named := _DELIMITER_LINE.match(start.line):
+        start.form = _of_delimiter_line(form, named[1], start.notes)
+        start.skip_line()
+        start.skip_blank_lines()
+    _check_first_line(start, whole_file, encodings, required)
+    reading = _best_reading(start, whole_file, encodings, required)
+    names = named_part(reading.names)
+    _check_shape(reading, names, start.form)
+    if reading.missing:
+        raise _missing_columns(reading, required, start.form.delimiter)
+    named_all = with_names_for_nameless(names)
+    check_names(named_all)
+    return Header(
+        columns=as_required(named_all, required),
+        nameless=len(reading.names) - len(names),
+        encoding=reading.encoding,
+        delimiter=start.form.delimiter,
+        size=start.offset + reading.size,
+        next_row_no=start.lines + reading.lines + 1,
+        blank_lines=start.blank,
+        notes=tuple(start.notes),
+    )
+
+
+def _check_is_text(sample: bytes, encodings: Sequence[str]) -> None:
+    """Raise `DeliveryRejected` for a file that starts like one of another kind, or in UTF-16."""
     for start, name_en, name_zh in _FOREIGN_STARTS:
         if sample.startswith(start):
-            rule = "file.encoding" if name_en == "UTF-16" else "file.not_text"
             raise DeliveryRejected(
-                rule,
+                "file.encoding" if name_en == "UTF-16" else "file.not_text",
                 f"The file is {name_en}; expected CSV text in {_named(encodings)}. Save it as CSV in UTF-8.",
                 f"文件是{name_zh}，不是{_named(encodings)}编码的CSV文本。请另存为UTF-8编码的CSV后重新报送。",
             )
-    begin = 0
-    # Programs that add a mark to a file that has one leave two.
-    while sample.startswith(codecs.BOM_UTF8, begin):
-        begin += len(codecs.BOM_UTF8)
-    candidates = ("utf-8",) if begin else encodings
-    notes: list[Note] = []
-    lines_before, blank_lines, begin, end = _skip_blank_lines(sample, begin)
-    if named := _DELIMITER_LINE.match(sample[begin : end if end >= 0 else len(sample)]):
-        form = _of_delimiter_line(form, named[1], notes)
-        begin = end + 1 if end >= 0 else len(sample)
-        more, blank, begin, end = _skip_blank_lines(sample, begin)
-        lines_before, blank_lines = lines_before + 1 + more, blank_lines + blank
-    if whole_file and not sample[begin:].strip(b" \t\r\n\x0b\x0c\x1a"):
+
+
+def _check_first_line(start: _Start, whole_file: bool, encodings: Sequence[str], required: Sequence[str]) -> None:
+    """Raise `DeliveryRejected` when nothing follows, or the first line can be no header in any encoding."""
+    if whole_file and not start.sample[start.offset :].strip(b" \t\r\n\x0b\x0c\x1a"):
         raise DeliveryRejected(
             "file.empty",
-            f"The file is empty ({len(sample)} bytes); expected a header with {expected}. Deliver the file again.",
+            f"The file is empty ({len(start.sample)} bytes); expected a header with {shown(required)}. Deliver the "
+            "file again.",
             "文件是空的。请核对后重新报送。",
         )
-    first_line = sample[begin : end if end >= 0 else len(sample)]
+    first_line = start.line
     if b"\0" in first_line:
         raise DeliveryRejected(
             "file.encoding",
-            f"The header holds NUL bytes, so the file is probably UTF-16; expected {_named(candidates)}. "
+            f"The header holds NUL bytes, so the file is probably UTF-16; expected {_named(encodings)}. "
             "Save it as CSV in UTF-8.",
-            f"表头含空字符，文件可能是UTF-16编码，应为{_named(candidates)}。请另存为UTF-8编码的CSV后重新报送。",
+            f"表头含空字符，文件可能是UTF-16编码，应为{_named(encodings)}。请另存为UTF-8编码的CSV后重新报送。",
         )
     if b"\r" in first_line.rstrip(b"\r"):
         raise DeliveryRejected(
@@ -143,64 +200,43 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
             "Save the file with LF or CRLF line ends.",
             "文件以单独的回车符（CR）换行。请改用LF或CRLF换行后重新报送。",
         )
-    if len(first_line) > form.max_record_bytes:
+    if len(first_line) > start.form.max_record_bytes:
         raise DeliveryRejected(
             "file.header",
-            f"The first line is longer than {form.max_record_bytes} bytes; expected a header with {expected}. "
-            "Check that the file is CSV with line ends.",
-            f"首行超过{form.max_record_bytes}字节，不是表头。请核对文件格式后重新报送。",
+            f"The first line is longer than {start.form.max_record_bytes} bytes; expected a header with "
+            f"{shown(required)}. Check that the file is CSV with line ends.",
+            f"首行超过{start.form.max_record_bytes}字节，不是表头。请核对文件格式后重新报送。",
         )
-    readings = _readings(sample, begin, candidates, form, required)
+
+
+def _best_reading(start: _Start, whole_file: bool, encodings: Sequence[str], required: Sequence[str]) -> _Reading:
+    """Return the header as the encoding that fits best reads it; `start` moves on to it where titles are above it.
+
+    Raises `DeliveryRejected` when none of the encodings fits.
+    """
+    readings = _readings(start.sample, start.offset, encodings, start.form, required)
     if required and not any(reading.is_complete for reading in readings):
-        below = _below_titles(sample, begin, candidates, form, required)
+        below = _below_titles(start, encodings, required)
         if below is not None and _least_missing(below.readings) < _least_missing(readings, len(required)):
             titles = below.lines - below.blank
-            notes.append(
+            start.notes.append(
                 Note(
                     f"表头之前有{titles}行标题，未作为数据",
                     f"{titles} lines of titles above the header were passed over",
                 )
             )
-            lines_before, blank_lines = lines_before + below.lines, blank_lines + below.blank
-            begin, readings = below.begin, below.readings
+            start.lines, start.blank = start.lines + below.lines, start.blank + below.blank
+            start.offset, readings = below.offset, below.readings
     if not readings:
         raise DeliveryRejected(
             "file.encoding",
-            f"The header cannot be decoded as {_named(candidates)}. Save the file as CSV in UTF-8.",
-            f"表头不是{_named(candidates)}编码。请另存为UTF-8编码的CSV后重新报送。",
+            f"The header cannot be decoded as {_named(encodings)}. Save the file as CSV in UTF-8.",
+            f"表头不是{_named(encodings)}编码。请另存为UTF-8编码的CSV后重新报送。",
         )
     complete = [reading for reading in readings if reading.is_complete]
-    best = min(complete or readings, key=lambda each: (len(each.missing), not each.names))
     if len(complete) > 1:
-        best = _fitting_best(sample[begin:], complete, whole_file)
-    names = named_part(best.names)
-    _check_shape(best, names, form)
-    if best.missing:
-        raise _missing_columns(best, required, form.delimiter)
-    named_all = with_names_for_nameless(names)
-    check_names(named_all)
-    return Header(
-        columns=as_required(named_all, required),
-        nameless=len(best.names) - len(names),
-        encoding=best.encoding,
-        delimiter=form.delimiter,
-        size=begin + best.size,
-        next_row_no=lines_before + best.lines + 1,
-        blank_lines=blank_lines,
-        notes=tuple(notes),
-    )
-
-
-def _skip_blank_lines(sample: bytes, begin: int) -> tuple[int, int, int, int]:
-    """Pass over blank lines from `begin`; return their number twice, where the next line begins, and its line feed.
-
-    Only ASCII blanks here: the encoding is not known yet.
-    """
-    count = 0
-    while (end := sample.find(b"\n", begin)) >= 0 and not sample[begin:end].strip():
-        begin = end + 1
-        count += 1
-    return count, count, begin, end
+        return _fitting_best(start.sample[start.offset :], complete, whole_file)
+    return min(complete or readings, key=lambda each: (len(each.missing), not each.names))
 
 
 def _of_delimiter_line(form: CsvForm, delimiter: bytes, notes: list[Note]) -> CsvForm:
@@ -234,27 +270,26 @@ def _readings(
 
 @dataclass(frozen=True, slots=True)
 class _Below:
-    """A header below `lines` lines, of which `blank` are blank: where it begins, and how it reads."""
+    """A header below `lines` more lines, of which `blank` are blank: where it starts, and how it reads."""
 
     lines: int
     blank: int
-    begin: int
+    offset: int
     readings: list[_Reading]
 
 
-def _below_titles(
-    sample: bytes, begin: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
-) -> _Below | None:
-    """Look for the header below some lines of titles: the first line with all required columns, or most of them."""
+def _below_titles(start: _Start, encodings: Sequence[str], required: Sequence[str]) -> _Below | None:
+    """Look for the header below lines of titles: the first line with all required columns, or with most of them."""
+    sample, offset = start.sample, start.offset
     found: _Below | None = None
     blank = 0
-    for lines in range(1, form.max_title_rows + 1):
-        feed = sample.find(b"\n", begin)
+    for lines in range(1, start.form.max_title_rows + 1):
+        feed = sample.find(b"\n", offset)
         if feed < 0:
             break
-        blank += not sample[begin:feed].strip()
-        begin = feed + 1
-        below = _Below(lines, blank, begin, _readings(sample, begin, encodings, form, required))
+        blank += not sample[offset:feed].strip()
+        offset = feed + 1
+        below = _Below(lines, blank, offset, _readings(sample, offset, encodings, start.form, required))
         if below.readings and (found is None or _least_missing(below.readings) < _least_missing(found.readings)):
             found = below
     return found

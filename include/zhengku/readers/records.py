@@ -193,7 +193,7 @@ class RecordReader:
                     out.append(b"%d\t%b\n" % (row_no, row[:-behind]))
                     continue
             index = row_no - first_row_no
-            outcome = self._read_with_care(lines, index, complete)
+            outcome = self._read_one(lines, index, complete)
             if isinstance(outcome, Fault):
                 bad.append(self._bad_row(lines, index, outcome))
             elif isinstance(outcome, _Record):
@@ -257,31 +257,21 @@ class RecordReader:
             return [row[:-behind] for row in rows]
         return None
 
-    def _read_with_care(
+    def _read_one(
         self, lines: "_Lines", index: int, complete: bool
     ) -> "_Record | _Swallowing | Fault | Literal['blank', 'unfinished']":
-        """Read the record that starts at line `index`, as long as it is allowed to be."""
+        """Read the record that starts at line `index` field by field, over as many lines as it may span."""
         if fault := lines.faults.get(index):
             return fault
-        text = lines.whole(index)
+        text = lines.line_at(index)
         quoted: list[bool] = []
         fields = split_fields(text, self._delimiter, quoted)
         last = index
-        while fields is None:
-            last += 1
-            if last == len(lines.text) and not complete and last - index < self._max_lines:
-                # A record of the greatest length cannot be closed by what follows.
-                if len(lines.raw) - lines.starts[index] <= self._max_bytes:
-                    return "unfinished"
-                return _UNCLOSED
-            if last == len(lines.text) or last - index >= self._max_lines or last in lines.faults:
-                return _UNCLOSED
-            if lines.starts[last] + len(lines.raw_lines[last]) - lines.starts[index] > self._max_bytes:
-                return _UNCLOSED
-            following = lines.whole(last)
-            text += lines.line_end(last - 1) + following
-            if b'"' in following:
-                fields = split_fields(text, self._delimiter, quoted)
+        if fields is None:
+            closed = self._close_quotes(lines, index, text, quoted, complete)
+            if not isinstance(closed, tuple):
+                return closed
+            fields, last = closed
         if isinstance(fields, Fault):
             return fields if last == index else _UNCLOSED
         width = len(self.columns)
@@ -306,7 +296,38 @@ class RecordReader:
             return _UNCLOSED
         if lines.is_blank(index):
             return "blank"
-        cells = tuple(fields) if len(text) <= _SHORT_LINE else ()
+        return self._ragged(fields, tuple(fields) if len(text) <= _SHORT_LINE else ())
+
+    def _close_quotes(
+        self, lines: "_Lines", index: int, text: bytes, quoted: list[bool], complete: bool
+    ) -> "tuple[list[bytes] | Fault, int] | Fault | Literal['unfinished']":
+        """Add following lines to a record `text` that ends inside quotes, until they are closed.
+
+        Return the fields, or what is wrong with them, and the index of the last line; a fault where the quotes are not
+        closed within the limits of a record, `unfinished` where lines that are not read yet may close them.
+        """
+        fields: list[bytes] | Fault | None = None
+        last = index
+        while fields is None:
+            last += 1
+            if last == len(lines.text) and not complete and last - index < self._max_lines:
+                # A record of the greatest length cannot be closed by what follows.
+                if len(lines.raw) - lines.starts[index] <= self._max_bytes:
+                    return "unfinished"
+                return _UNCLOSED
+            if last == len(lines.text) or last - index >= self._max_lines or last in lines.faults:
+                return _UNCLOSED
+            if lines.starts[last] + len(lines.raw_lines[last]) - lines.starts[index] > self._max_bytes:
+                return _UNCLOSED
+            following = lines.line_at(last)
+            text += lines.line_end(last - 1) + following
+            if b'"' in following:
+                fields = split_fields(text, self._delimiter, quoted)
+        return fields, last
+
+    def _ragged(self, fields: Sequence[bytes], cells: tuple[bytes, ...]) -> Fault:
+        """Return the fault of a row that has another number of fields than the header."""
+        width = len(self.columns)
         if width < len(fields) <= width + self._nameless:
             named = next(place for place, value in enumerate(fields, 1) if place > width and not is_unseen(value))
             return Fault(
@@ -514,7 +535,7 @@ class _Lines:
             self.utf8.append(index)
         return "utf-8"
 
-    def whole(self, index: int) -> bytes:
+    def line_at(self, index: int) -> bytes:
         """Return the escaped line, set aside or not."""
         return self.care.get(index, self.text[index])
 

@@ -156,7 +156,7 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
     key = _private_key(address, connection) if address.identity else None
     _known_hosts(client, address)
     client.set_missing_host_key_policy(_RefuseUnknownHost(address))
-    try:
+    with _connection_errors(client, address, connection):
         client.connect(
             address.host,
             address.port,
@@ -167,7 +167,7 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
             banner_timeout=CONNECT_SECONDS,
             auth_timeout=CONNECT_SECONDS,
             channel_timeout=CONNECT_SECONDS,
-            # Only what the address names may prove who asks.
+            # Only the key or the password of the address may be used for the login.
             allow_agent=False,
             look_for_keys=False,
         )
@@ -179,6 +179,13 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
         assert channel is not None
         channel.settimeout(ANSWER_SECONDS)
         return sftp
+
+
+@contextmanager
+def _connection_errors(client: paramiko.SSHClient, address: _SftpAddress, connection: str) -> Iterator[None]:
+    """Turn the errors of a connection attempt into `SourceRefused` and `DeliveryUnavailable`."""
+    try:
+        yield
     except paramiko.BadHostKeyException as error:
         raise SourceRefused(
             f"{address.shown}: the server's host key ({error.key.get_name()}, {error.key.fingerprint}) is another than "
@@ -187,7 +194,7 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
         ) from None
     except paramiko.AuthenticationException as error:
         transport = client.get_transport()
-        # A server that is about to go down looks like one that refuses, but for this.
+        # A server that is about to shut down raises the same error as one that refuses the login.
         if transport is None or not transport.is_active() or "timeout" in str(error):
             raise _unavailable(address, "the connection ended before the login was answered") from None
         raise SourceRefused(
