@@ -264,7 +264,7 @@ class Collector:
         )
         if delivery.size:
             with store_connection(self._settings.database_url) as connection:
-                delivery = replace(delivery, twins=_landed_of_size(connection, feed, delivery.size))
+                delivery = replace(delivery, landed_of_size=_landed_of_size(connection, feed, delivery.size))
         try:
             collected = source.land(
                 delivery,
@@ -331,7 +331,7 @@ class Collector:
     def _keep_once(self, connection: ledger.Connection, feed: Feed, landed: Landed) -> Landed:
         """Let an identical file that was landed before stand for this one."""
         earlier = _landed_of_size(connection, feed, landed.size).get(landed.digests["sha256"])
-        if earlier is None or earlier == landed.path or not self._installation.landing.can_stand(earlier, landed.size):
+        if earlier is None or earlier == landed.path or not self._installation.landing.is_usable(earlier, landed.size):
             return landed
         self._installation.landing.discard([landed.path])
         return replace(landed, path=earlier)

@@ -1,4 +1,4 @@
-"""The header of a CSV file: which encoding, which columns, and what rejects the file as a whole."""
+"""The header of a CSV file: its encoding and columns, and the faults that reject the complete file."""
 
 import codecs
 import re
@@ -24,7 +24,7 @@ from zhengku.readers.quoting import Fault, split_fields
 SAMPLE_SIZE = 1024 * 1024
 """Bytes of a file, at least, from which the header is read and the encoding decided."""
 
-# The first line by which spreadsheets are told the delimiter; some write it in quotes.
+# The first line that names the delimiter to spreadsheet programs; some write it in quotes.
 _DELIMITER_LINE: Final = re.compile(rb'"?sep=(.)"?[ \t]*\r?\Z', re.IGNORECASE)
 
 _FOREIGN_STARTS = (
@@ -57,14 +57,14 @@ class CsvForm:
         max_columns: int,
         max_title_rows: int,
     ) -> "CsvForm":
-        """Take what `zhengku.catalog.CsvFormat` has checked; a byte order mark is looked for in any case."""
+        """Return the form for settings that `CsvFormat` has checked; a byte order mark is looked for in any case."""
         names = dict.fromkeys(codecs.lookup(name).name.removesuffix("-sig") for name in encodings)
         return cls(tuple(names), delimiter.encode(), max_record_bytes, max_record_lines, max_columns, max_title_rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header told; `size` counts the bytes up to the first row.
+    """A header that was read; `size` counts the bytes up to the first row.
 
     `columns` are those up to the last that has a name, `nameless` is how many follow. `delimiter` is the file's own.
     """
@@ -129,8 +129,8 @@ class _Start:
             self.blank += 1
 
 
-def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequence[str]) -> Header:
-    """Read the header from the first bytes of a file; `whole_file` says that there are no more.
+def read_header(sample: bytes, is_complete: bool, form: CsvForm, required: Sequence[str]) -> Header:
+    """Read the header from the first bytes of a file; `is_complete` says that they are all.
 
     Raises `DeliveryRejected` with a rule `file.…`.
     """
@@ -145,8 +145,8 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
         start.form = _of_delimiter_line(form, named[1], start.notes)
         start.skip_line()
         start.skip_blank_lines()
-    _check_first_line(start, whole_file, encodings, required)
-    reading = _best_reading(start, whole_file, encodings, required)
+    _check_first_line(start, is_complete, encodings, required)
+    reading = _best_reading(start, is_complete, encodings, required)
     names = named_part(reading.names)
     _check_shape(reading, names, start.form)
     if reading.missing:
@@ -176,9 +176,9 @@ def _check_is_text(sample: bytes, encodings: Sequence[str]) -> None:
             )
 
 
-def _check_first_line(start: _Start, whole_file: bool, encodings: Sequence[str], required: Sequence[str]) -> None:
+def _check_first_line(start: _Start, is_complete: bool, encodings: Sequence[str], required: Sequence[str]) -> None:
     """Raise `DeliveryRejected` when nothing follows, or the first line can be no header in any encoding."""
-    if whole_file and not start.sample[start.offset :].strip(b" \t\r\n\x0b\x0c\x1a"):
+    if is_complete and not start.sample[start.offset :].strip(b" \t\r\n\x0b\x0c\x1a"):
         raise DeliveryRejected(
             "file.empty",
             f"The file is empty ({len(start.sample)} bytes); expected a header with {shown(required)}. Deliver the "
@@ -209,7 +209,7 @@ def _check_first_line(start: _Start, whole_file: bool, encodings: Sequence[str],
         )
 
 
-def _best_reading(start: _Start, whole_file: bool, encodings: Sequence[str], required: Sequence[str]) -> _Reading:
+def _best_reading(start: _Start, is_complete: bool, encodings: Sequence[str], required: Sequence[str]) -> _Reading:
     """Return the header as the encoding that fits best reads it; `start` moves on to it where titles are above it.
 
     Raises `DeliveryRejected` when none of the encodings fits.
@@ -235,14 +235,14 @@ def _best_reading(start: _Start, whole_file: bool, encodings: Sequence[str], req
         )
     complete = [reading for reading in readings if reading.is_complete]
     if len(complete) > 1:
-        return _fitting_best(start.sample[start.offset :], complete, whole_file)
+        return _fitting_best(start.sample[start.offset :], complete, is_complete)
     return min(complete or readings, key=lambda each: (len(each.missing), not each.names))
 
 
 def _of_delimiter_line(form: CsvForm, delimiter: bytes, notes: list[Note]) -> CsvForm:
     """Return the form with the delimiter that the file's first line names.
 
-    Raises `DeliveryRejected` for one that cannot be.
+    Raises `DeliveryRejected` for a character that cannot be a delimiter.
     """
     if delimiter.isalnum() or delimiter in b'"\\ ' or not (delimiter == b"\t" or 0x20 < delimiter[0] < 0x7F):
         raise DeliveryRejected(
@@ -263,9 +263,9 @@ def _of_delimiter_line(form: CsvForm, delimiter: bytes, notes: list[Note]) -> Cs
 
 
 def _readings(
-    sample: bytes, begin: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
+    sample: bytes, start: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
 ) -> list[_Reading]:
-    return [reading for encoding in encodings if (reading := _header_in(sample, begin, encoding, form, required))]
+    return [reading for encoding in encodings if (reading := _header_in(sample, start, encoding, form, required))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,33 +299,33 @@ def _least_missing(readings: Sequence[_Reading], otherwise: int = 0) -> int:
     return min((len(reading.missing) for reading in readings), default=otherwise)
 
 
-def _header_in(sample: bytes, begin: int, encoding: str, form: CsvForm, required: Sequence[str]) -> _Reading | None:
+def _header_in(sample: bytes, start: int, encoding: str, form: CsvForm, required: Sequence[str]) -> _Reading | None:
     """Read the header, which may span lines inside quotes, or return None when the encoding does not fit.
 
     `names` is empty when the quotes of the header do not match.
     """
-    end = begin
+    end = start
     lines = 0
     fields: list[bytes] | Fault | None = None
-    feed = begin
-    while fields is None and feed >= 0 and lines < form.max_record_lines and end - begin <= form.max_record_bytes:
+    feed = start
+    while fields is None and feed >= 0 and lines < form.max_record_lines and end - start <= form.max_record_bytes:
         lines += 1
         feed = sample.find(b"\n", end)
         end = feed + 1 if feed >= 0 else len(sample)
-        raw = sample[begin:end].removesuffix(b"\n")
+        raw = sample[start:end].removesuffix(b"\n")
         try:
             text = raw.decode(encoding).encode()
         except UnicodeError:
             return None
         fields = split_fields(text.rstrip(b"\r"), form.delimiter)
     if fields is None or isinstance(fields, Fault):
-        return _Reading(encoding, [], list(required), end - begin, lines)
+        return _Reading(encoding, [], list(required), end - start, lines)
     names = [value.decode() for value in fields]
-    return _Reading(encoding, names, missing_from(names, required), end - begin, lines)
+    return _Reading(encoding, names, missing_from(names, required), end - start, lines)
 
 
 def _check_shape(reading: _Reading, named: Sequence[str], form: CsvForm) -> None:
-    """Raise `DeliveryRejected` for a header that is none; `named` are its names up to the last that is one."""
+    """Raise `DeliveryRejected` for a line that is no header; `named` are its names up to the last that is not blank."""
     if not reading.names:
         raise DeliveryRejected(
             "file.header",
@@ -356,13 +356,13 @@ def _named(encodings: Sequence[str]) -> str:
     return "/".join(encoding.upper() for encoding in encodings)
 
 
-def _fitting_best(sample: bytes, readings: Sequence[_Reading], whole_file: bool) -> _Reading:
+def _fitting_best(sample: bytes, readings: Sequence[_Reading], is_complete: bool) -> _Reading:
     """Return the reading whose encoding leaves the fewest lines undecodable.
 
-    Of those that leave as few it is UTF-8 where a line reads as such, and the first one otherwise.
+    Where several leave as few, it is UTF-8 if a line can be read as that, and the first one otherwise.
     """
     lines = sample.split(b"\n")
-    if not whole_file and len(lines) > 1:
+    if not is_complete and len(lines) > 1:
         # The sample's end may cut a character in two.
         lines.pop()
     undecodable = {reading.encoding: _undecodable(lines, reading.encoding) for reading in readings}

@@ -219,7 +219,7 @@ class Reading:
 
     def _lines(self, page: Sequence[tuple[Any, ...]]) -> bytes:
         self.rows += len(page)
-        return row_lines(page, self._table.names, self._reader.turns)
+        return row_lines(page, self._table.names, self._reader.converters)
 
     def _advance_position(self, page: Sequence[tuple[Any, ...]]) -> None:
         """Take the newest row of a page, whose rows are in order, as the position.
