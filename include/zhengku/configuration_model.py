@@ -17,7 +17,7 @@ WholeNumber = Annotated[int, Field(strict=True)]
 
 
 def wrong(message: str, fix: str) -> PydanticCustomError:
-    """Return a mistake in a configuration file, to be raised by a validator, with how it is fixed."""
+    """Return the error of a mistake in a configuration file and its fix; a validator raises it."""
     return PydanticCustomError("catalog", "{message}", {"message": message, "fix": fix})
 
 

@@ -237,7 +237,7 @@ class Collector:
         """Land a delivery; return what was collected, if anything, and why it is rejected, if it is."""
         if delivery.size:
             with store_connection(self._settings.database_url) as connection:
-                delivery = replace(delivery, twins=_landed_of_size(connection, feed, delivery.size))
+                delivery = replace(delivery, landed_of_size=_landed_of_size(connection, feed, delivery.size))
         try:
             collected = source.land(
                 delivery,
@@ -300,7 +300,7 @@ class Collector:
     def _reuse_identical(self, connection: ledger.Connection, feed: Feed, landed: Landed) -> Landed:
         """Return an identical file that was landed before and delete this copy; without one, return `landed`."""
         earlier = _landed_of_size(connection, feed, landed.size).get(landed.digests["sha256"])
-        if earlier is None or earlier == landed.path or not self._installation.landing.can_stand(earlier, landed.size):
+        if earlier is None or earlier == landed.path or not self._installation.landing.is_usable(earlier, landed.size):
             return landed
         self._installation.landing.discard([landed.path])
         return replace(landed, path=earlier)

@@ -1,1 +1,1 @@
-"""Landed deliveries: the landing area, and the forms in which pages and rows of a source are kept there."""
+"""Landed deliveries: the landing area, and the forms in which pages and rows of a source are stored there."""

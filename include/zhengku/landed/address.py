@@ -1,4 +1,4 @@
-"""Addresses of sources, which may hold logins: they stand in the environment, and never whole in a message."""
+"""Addresses of sources, which may hold logins: they are set in the environment, and no message shows the login."""
 
 from urllib.parse import urlsplit
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-# While values are joined, these stand for the end of a row, the end of a value, and null: nearly no text holds them.
+# While values are joined, these mark the end of a row, the end of a value, and null: hardly any text contains them.
 _ROW_END: Final = "\x1e"
 _VALUE_END: Final = "\x1f"
 _NULL: Final = "\0"
@@ -13,14 +13,14 @@ _ESCAPES: Final = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b
 
 
 def escaped(value: str) -> str:
-    """Return a value as it stands in COPY text."""
+    """Return a value as COPY text has it."""
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def copy_lines(columns: Sequence[Sequence[str | None]]) -> bytes | None:
-    """Return the rows of some columns (at least one, all of one length) as COPY text in UTF-8, a line feed behind each.
+    """Return the rows of some columns (at least one, all of one length) as COPY text in UTF-8, a line feed after each.
 
-    None when a value holds NUL, U+001E, U+001F or a lone surrogate: such rows are to be written one by one.
+    None when a value holds NUL, U+001E, U+001F or a lone surrogate: such rows have to be written one by one.
     """
     rows = len(columns[0])
     if not rows:
@@ -38,11 +38,11 @@ def copy_lines(columns: Sequence[Sequence[str | None]]) -> bytes | None:
         text = joined.encode()
     except UnicodeEncodeError:
         return None
-    return _finished(text, rows, len(columns), nulls)
+    return _as_copy_text(text, rows, len(columns), nulls)
 
 
 def copy_lines_of_bytes(columns: Sequence[Sequence[bytes | None]]) -> bytes | None:
-    """Return the same for values that are bytes of text; None too when one is none, or no UTF-8."""
+    """Return the same for values that are bytes of text; None also when a value is not bytes, or not UTF-8."""
     rows = len(columns[0])
     nulls = 0
     texts: list[Sequence[bytes]] = []
@@ -60,11 +60,11 @@ def copy_lines_of_bytes(columns: Sequence[Sequence[bytes | None]]) -> bytes | No
         text.decode()
     except UnicodeDecodeError:
         return None
-    return _finished(text, rows, len(columns), nulls)
+    return _as_copy_text(text, rows, len(columns), nulls)
 
 
-def _finished(text: bytes, rows: int, width: int, nulls: int) -> bytes | None:
-    """Escape values that were joined, and put the right marks between them."""
+def _as_copy_text(text: bytes, rows: int, width: int, nulls: int) -> bytes | None:
+    """Escape joined values, and replace the marks between them by those of COPY."""
     if text.count(b"\x1e") != rows or text.count(b"\x1f") != rows * (width - 1):
         return None
     if (text.count(b"\0") if nulls else b"\0" in text) != nulls:

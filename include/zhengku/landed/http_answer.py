@@ -1,7 +1,7 @@
-"""What an interface answers, as bytes: the places in its envelope, and its rows, each by itself.
+"""The answers of an interface, as bytes: the values of the envelope, and the rows, one by one.
 
-A row that cannot be read must not cost the page that it stands in. So an answer is cut into rows before they are
-decoded, and only the row that is wrong is looked at with more patience.
+A row that cannot be read must not make its page unreadable. So an answer is cut into rows before they are decoded, and
+only the rows that a strict parser refuses are read by slower, tolerant parsers.
 """
 
 import codecs
@@ -18,11 +18,11 @@ from msgspec.structs import astuple
 from zhengku.landed.loose_json import Literal, NotReadable, Rows, read_page, read_value
 
 DEEPEST: Final = 32
-"""Objects in objects; a row of more is no row."""
+"""Levels of objects in objects; a row with more is no valid row."""
 
 
 _LONGEST_AT_ONCE: Final = 4 * 1024 * 1024
-"""Bytes of a list of rows that is decoded at once: as objects of Python it takes several times that."""
+"""Bytes of the largest list of rows that is decoded at once: as Python objects it takes several times that."""
 
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -39,8 +39,8 @@ _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"(\s*+:)?+', re.DOTALL)
 _BETWEEN: Final = b" \t\r\n,"
 
 
-class NoAnswer(Exception):
-    """The body is no JSON, or not of the shape that the feed says; the text tells which, and never a value."""
+class UnreadableAnswer(Exception):
+    """The body is not JSON, or not of the shape that the feed expects; the text says which, without a value."""
 
 
 def codec_of(content_type: str | None) -> str:
@@ -55,10 +55,11 @@ def codec_of(content_type: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RowsPlace:
-    """Where the list of rows stands (keys joined by dots), and what else an interface puts there.
+    """The place of the list of rows (keys joined by dots), and what else an interface may send there.
 
-    `nothing`: null, an empty text, list or object, or no key at all, there or on the way, where there are no rows;
-    `one_row`: a single row as an object; `json_text`: the list, or what lies on the way to it, as a text of JSON.
+    `also` holds `nothing` where an interface without rows sends null, an empty text, list or object, or no key, at the
+    place or on the path to it; `one_row` for a single row as an object; `json_text` where the list, or an object on the
+    path to it, is sent as a text of JSON.
     """
 
     place: str
@@ -66,15 +67,15 @@ class RowsPlace:
 
 
 class Answer:
-    """One body, whose rows stand at `rows`. Raises `NoAnswer` when it is no JSON object.
+    """One body, whose rows are at `rows`. Raises `UnreadableAnswer` when it is no JSON object.
 
-    JSON that is nearly right is read as `zhengku.landed.loose_json` tells.
+    JSON with small mistakes is read as `zhengku.landed.loose_json` describes.
     """
 
     def __init__(self, body: bytes, charset: str = "utf-8", rows: RowsPlace | None = None) -> None:
-        # Some gateways name GBK whatever they send: what is UTF-8, and more than ASCII, is so by no chance.
+        # Some gateways declare GBK whatever they send. A body that decodes as UTF-8, and is not only ASCII, is UTF-8.
         if charset != "utf-8" and not _is_utf8(body):
-            # Bytes that are none of the charset's stay as they are, and make one row bad.
+            # Bytes that the charset cannot decode stay as they are, and only make their own row bad.
             body = body.decode(charset, "surrogateescape").encode("utf-8", "surrogateescape")
         while (body := body.strip()).startswith(codecs.BOM_UTF8):
             body = body.removeprefix(codecs.BOM_UTF8)
@@ -87,19 +88,19 @@ class Answer:
         self._top: dict[str, msgspec.Raw] = {}
         self._levels: dict[str, dict[str, msgspec.Raw]] = {}
         self._list_raw: msgspec.Raw | None = None
-        if self._is_read(body):
+        if self._parse(body):
             return
         self._fixed = _readable(body)
-        if self._is_read(self._fixed):
+        if self._parse(self._fixed):
             return
         self._fixed = None
         try:
             self._loose = read_page(body.decode("utf-8", "surrogateescape"), rows.place if rows else "")
         except (NotReadable, RecursionError):
-            raise NoAnswer(f"a body of {len(body)} bytes that is no JSON object") from None
+            raise UnreadableAnswer(f"a body of {len(body)} bytes that is no JSON object") from None
 
-    def _is_read(self, body: bytes) -> bool:
-        """Take the body apart down to its rows; False when it is not JSON by the letter."""
+    def _parse(self, body: bytes) -> bool:
+        """Parse the body down to the list of rows; return False when it is not strict JSON."""
         self._levels.clear()
         try:
             self._top = _OBJECT.decode(body)
@@ -108,8 +109,8 @@ class Answer:
                 self._list_raw = raw
         except _NOT_DECODED:
             return False
-        except NoAnswer:
-            # JSON, but of another shape: who asks for the rows is told.
+        except UnreadableAnswer:
+            # JSON, but of another shape: `rows` raises the error.
             return True
         return True
 
@@ -121,31 +122,31 @@ class Answer:
         try:
             return None if raw is None else _VALUE.decode(raw)
         except _NOT_DECODED:
-            raise NoAnswer(f"a value at {place} that cannot be read") from None
+            raise UnreadableAnswer(f"a value at {place} that cannot be read") from None
 
     def _loose_at(self, place: str) -> Any:
         level: Any = self._loose
         *parents, last = place.split(".")
         for key in parents:
             level = level.get(key)
-            if level is None or level in self._nothings:
+            if level is None or level in self._empty_values:
                 return None
             if not isinstance(level, dict):
-                raise NoAnswer(f"no object at {key} on the way to {place}")
+                raise UnreadableAnswer(f"no object at {key} on the way to {place}")
         return level.get(last)
 
     @property
-    def _nothings(self) -> Sequence[Any]:
+    def _empty_values(self) -> Sequence[Any]:
         return ("", [], {}) if self._rows_at is not None and "nothing" in self._rows_at.also else ()
 
     def _raw_at(self, place: str) -> msgspec.Raw | None:
         level = self._top
         *parents, last = place.split(".")
-        way = ""
+        path = ""
         for key in parents:
-            way = f"{way}{key}."
-            # Total, cursor and rows often lie in one object, and to look into it takes a walk over all its bytes.
-            if (known := self._levels.get(way)) is not None:
+            path = f"{path}{key}."
+            # Total, cursor and rows are often in one object, and decoding it takes a pass over all its bytes.
+            if (known := self._levels.get(path)) is not None:
                 level = known
                 continue
             raw = level.get(key)
@@ -153,22 +154,22 @@ class Answer:
                 return None
             if bytes(memoryview(raw)[:1]) != b"{":
                 value = _VALUE.decode(raw)
-                if value is None or value in self._nothings:
+                if value is None or value in self._empty_values:
                     return None
-                raise NoAnswer(f"no object at {key} on the way to {place}")
-            level = self._levels[way] = _OBJECT.decode(raw)
+                raise UnreadableAnswer(f"no object at {key} on the way to {place}")
+            level = self._levels[path] = _OBJECT.decode(raw)
         return level.get(last)
 
     def rows(self) -> "Sequence[msgspec.Raw] | Sequence[bytes]":
-        """Return the rows, each as the bytes that came (in UTF-8). Raises `NoAnswer`."""
-        assert self._rows_at is not None, "the place of the rows was not told"
+        """Return the rows, each as the bytes received (in UTF-8). Raises `UnreadableAnswer`."""
+        assert self._rows_at is not None, "the place of the rows was not given"
         place, also = self._rows_at.place, self._rows_at.also
         if self._list_raw is not None:
             found = _LIST.decode(self._list_raw)
             return found if self._fixed is None else self._originals(found)
         value = self.at(place)
-        # Empty pages of some gateways: null for no rows.
-        if (value is None and self.has(place)) or (value in (None, *self._nothings) and "nothing" in also):
+        # Some gateways send null on a page without rows.
+        if (value is None and self.has(place)) or (value in (None, *self._empty_values) and "nothing" in also):
             return []
         if isinstance(value, Rows) and (value.is_list or "one_row" in also):
             return value
@@ -176,21 +177,22 @@ class Answer:
             raw = self._raw_at(place)
             assert raw is not None
             return [raw] if self._fixed is None else self._originals([raw])
-        came = "nothing" if value is None else "an object" if isinstance(value, dict | Rows) else type(value).__name__
-        raise NoAnswer(
-            f"{came} at {place}, where the list of rows should stand (rows_also says what else a feed may have there)"
+        is_object = isinstance(value, dict | Rows)
+        received = "nothing" if value is None else "an object" if is_object else type(value).__name__
+        raise UnreadableAnswer(
+            f"{received} at {place}, where the list of rows should be (rows_also says what else a feed may have there)"
         )
 
     def has(self, place: str) -> bool:
-        """Tell whether the object around a place has its key."""
-        way, _, last = place.rpartition(".")
+        """Return whether the object that a place is in has its key."""
+        path, _, last = place.rpartition(".")
         if self._loose is not None:
-            level = self._loose_at(way) if way else self._loose
+            level = self._loose_at(path) if path else self._loose
             return isinstance(level, dict) and last in level
-        return last in (self._levels.get(f"{way}.", {}) if way else self._top)
+        return last in (self._levels.get(f"{path}.", {}) if path else self._top)
 
     def _originals(self, rows: Sequence[msgspec.Raw]) -> list[bytes]:
-        """Return rows as they came; what was fixed has the same length, so they lie at the same places."""
+        """Return rows as received; the fixed body has the same length, so they are at the same offsets."""
         assert self._fixed is not None
         assert self._rows_at is not None
         raw = self._raw_at(self._rows_at.place)
@@ -206,7 +208,7 @@ class Answer:
         return originals
 
     def row_list(self) -> msgspec.Raw | None:
-        """Return the list of `rows` as one piece, which decodes sooner; None where it is long or was fixed."""
+        """Return the list of `rows` as one piece, which decodes faster; None where it is long or was fixed."""
         raw = self._list_raw
         return raw if raw is not None and self._fixed is None and len(memoryview(raw)) <= _LONGEST_AT_ONCE else None
 
@@ -218,25 +220,26 @@ def _is_utf8(body: bytes) -> bool:
         return False
 
 
-def _unwrapped(body: bytes, way: Sequence[str]) -> bytes:
-    """Return a body in which texts of JSON on the way to the rows, or in their place, are the JSON that they say."""
+def _unwrapped(body: bytes, path: Sequence[str]) -> bytes:
+    """Return a body in which texts of JSON at the rows' place, or on the path to it, are replaced by that JSON."""
     body = body.strip()
     try:
         if body.startswith(b'"'):
             text = json.loads(body, strict=False)
-            return _unwrapped(text.encode("utf-8", "surrogatepass"), way) if text.strip() else body
-        if way and body.startswith(b"{"):
+            return _unwrapped(text.encode("utf-8", "surrogatepass"), path) if text.strip() else body
+        if path and body.startswith(b"{"):
             level = _OBJECT.decode(body)
-            if way[0] in level:
-                return msgspec.json.encode({**level, way[0]: msgspec.Raw(_unwrapped(bytes(level[way[0]]), way[1:]))})
+            if path[0] in level:
+                inner = msgspec.Raw(_unwrapped(bytes(level[path[0]]), path[1:]))
+                return msgspec.json.encode({**level, path[0]: inner})
     except (*_NOT_DECODED, ValueError):
-        # It is read, or refused, as it is.
+        # The body is then read, or refused, as it is.
         return body
     return body
 
 
 def _readable(body: bytes) -> bytes:
-    """Replace what a strict parser refuses inside strings by as many bytes that it only refuses in the row itself."""
+    """Replace what a strict parser refuses in strings by as many invalid bytes, which it only refuses in their row."""
 
     def escape(match: re.Match[bytes]) -> bytes:
         return b"\xff" * len(match[0]) if _SURROGATE.fullmatch(match[0]) else match[0]
@@ -251,7 +254,7 @@ def _readable(body: bytes) -> bytes:
 def read_row(raw: msgspec.Raw | bytes) -> dict[str, Any] | None:
     """Return a row's object, or None when it is no object.
 
-    Bytes that are no UTF-8 come out as lone surrogates, which no database takes; fractions and large numbers as
+    Bytes that are not UTF-8 are returned as lone surrogates, which no database accepts; fractions and large numbers as
     `Literal`.
     """
     try:
@@ -269,7 +272,7 @@ def read_row(raw: msgspec.Raw | bytes) -> dict[str, Any] | None:
 
 
 def repeated_keys(raw: msgspec.Raw | bytes) -> Collection[str]:
-    """Return the keys that one object of a row has twice with different values: the row says two things."""
+    """Return the keys that an object of a row has twice with different values: the row contradicts itself."""
     repeated: set[str] = set()
 
     def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -283,7 +286,7 @@ def repeated_keys(raw: msgspec.Raw | bytes) -> Collection[str]:
     try:
         json.loads(bytes(raw).decode("utf-8", "surrogateescape"), strict=False, object_pairs_hook=noted)
     except (ValueError, RecursionError):
-        # Read loosely, the last one counts.
+        # The tolerant parser takes the last value.
         return ()
     return repeated
 
@@ -295,17 +298,17 @@ def _size(row: msgspec.Raw | bytes) -> int:
 class UniformRows:
     """Decodes rows that have no keys but `names`, many at once: several times as fast as row by row.
 
-    None of the values may be an object. What such a decoder refuses is not wrong: it is read by `read_row`. Values
-    that are not `wanted` (all are, when left out) cost less; they are only looked at for objects.
+    None of the values may be an object. Rows that it refuses may be valid; they have to be read by `read_row`. Only the
+    values of the columns `selected` (all when left out) are decoded; the others are only checked for objects.
     """
 
-    def __init__(self, names: Sequence[str], wanted: Collection[str] | None = None) -> None:
+    def __init__(self, names: Sequence[str], selected: Collection[str] | None = None) -> None:
         self.names: Final = tuple(names)
-        self.wanted: Final = self.names if wanted is None else tuple(name for name in names if name in wanted)
+        self.selected: Final = self.names if selected is None else tuple(name for name in names if name in selected)
         self._decoders: list[msgspec.json.Decoder[list[Any]]] = []
         fields = [f"f{place}" for place in range(len(self.names))]
-        kinds = [Any if name in self.wanted else msgspec.Raw for name in self.names]
-        # Most rows have every key, which is decoded sooner; then others, whose missing keys are told from nulls.
+        kinds = [Any if name in self.selected else msgspec.Raw for name in self.names]
+        # Most rows have every key, which decodes faster; the second decoder tells missing keys from nulls.
         for defaults in ((), [msgspec.UNSET] * len(fields)):
             members = [tuple(member) for member in zip(fields, kinds, *([defaults] if defaults else []), strict=True)]
             try:
@@ -322,27 +325,27 @@ class UniformRows:
             if self.names:
                 decoder = msgspec.json.Decoder(list[form], float_hook=Literal)  # type: ignore[valid-type]
                 self._decoders.append(decoder)
-        if 0 < len(self.wanted) < len(self.names):
-            self._values = attrgetter(*(fields[self.names.index(name)] for name in self.wanted))
+        if 0 < len(self.selected) < len(self.names):
+            self._values = attrgetter(*(fields[self.names.index(name)] for name in self.selected))
 
     def columns(
         self,
         rows: "Sequence[msgspec.Raw | bytes] | None",
         *,
         longest: int | None = None,
-        whole: msgspec.Raw | None = None,
+        row_list: msgspec.Raw | None = None,
         once: bool = False,
     ) -> list[tuple[Any, ...]] | None:
-        """Return the values of each of `wanted`, None for a missing key, as `read_row` gives them.
+        """Return the values of each of `selected`, None for a missing key, as `read_row` gives them.
 
         None when there are no rows, or one of them cannot be decoded so, holds an object, is longer than `longest`
-        bytes or (with `once`) has a key twice. `whole` is the list of these very rows in one piece, where there is one;
-        then `rows` may be left out, and None is returned where the list is longer than `longest` too.
+        bytes or (with `once`) has a key twice. `row_list` is the list of the same rows in one piece, where there is
+        one; then `rows` may be None, and None is also returned where the list is longer than `longest`.
         """
         if not self._decoders or (not rows and rows is not None):
             return None
-        if whole is not None:
-            joined = bytes(whole)
+        if row_list is not None:
+            joined = bytes(row_list)
         else:
             assert rows is not None
             joined = b"[" + b",".join(rows) + b"]"
@@ -356,12 +359,12 @@ class UniformRows:
             break
         else:
             return None
-        # Bytes that are no row by themselves may be some when joined.
+        # Pieces that are no rows by themselves may be rows when joined.
         if not decoded or (rows is not None and len(decoded) != len(rows)):
             return None
         no_objects = joined.count(b"{") == len(decoded)
-        if len(self.wanted) < len(self.names) and not no_objects:
-            # An object among the values, or a brace in a text: only decoding all of them tells.
+        if len(self.selected) < len(self.names) and not no_objects:
+            # An object among the values, or a brace in a text: only decoding all values shows which.
             return None
         columns = self._columns(decoded)
         keys = len(decoded) * len(self.names)
@@ -379,20 +382,20 @@ class UniformRows:
         return None if any(dict in set(map(type, values)) for values in columns) else columns
 
     def _columns(self, decoded: list[Any]) -> list[tuple[Any, ...]]:
-        if len(self.wanted) == len(self.names):
+        if len(self.selected) == len(self.names):
             return list(zip(*map(astuple, decoded), strict=True))
-        if not self.wanted:
+        if not self.selected:
             return []
         values = map(self._values, decoded)
-        return list(zip(*values, strict=True)) if len(self.wanted) > 1 else [tuple(values)]
+        return list(zip(*values, strict=True)) if len(self.selected) > 1 else [tuple(values)]
 
 
 def flattened(row: dict[str, Any], needed: Collection[str] | None = None) -> dict[str, Any] | None:
-    """Return a row whose nested objects became columns: `extend.准驾车型`. An empty object is no column.
+    """Return a row with its nested objects as columns: `extend.准驾车型`. An empty object is no column.
 
-    None when two values would get one name, or objects lie deeper than `DEEPEST`; where `needed` is given, only when
-    that is true of one of these columns, or an object stands in its place: of others, the first value counts, and what
-    lies too deep is left out.
+    None when two values would have one name, or objects are nested deeper than `DEEPEST`. Where `needed` is given, None
+    only when this is so for one of these columns, or its value is an object: of other columns, the first value is
+    taken, and values nested too deep are left out.
     """
     flat: dict[str, Any] = {}
     return flat if _flatten("", row, flat, 0, needed) else None
@@ -405,7 +408,7 @@ def _flatten(
         name = prefix + key
         if isinstance(value, dict):
             if value and needed is not None and name in needed:
-                # {"valid_to": {"$date": …}}: there is a value, and none that is read.
+                # {"valid_to": {"$date": …}}: there is a value, but not where the feed reads it.
                 return False
             if depth == DEEPEST:
                 if needed is None or any(each.startswith(f"{name}.") for each in needed):
@@ -420,5 +423,5 @@ def _flatten(
 
 
 def storable(text: str) -> bool:
-    """Tell whether PostgreSQL can hold a text: no NUL, no lone surrogate."""
+    """Return whether PostgreSQL can hold a text: no NUL, no lone surrogate."""
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

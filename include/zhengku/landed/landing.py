@@ -1,4 +1,4 @@
-"""The landing area: every delivery as it came, so that a batch can be replayed without asking the department.
+"""The landing area: every delivery as received, so that a batch can be replayed without asking the department.
 
 A folder by default; any address that fsspec knows otherwise. Only the account of the pipeline can read it.
 """
@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 BLOCK = 1024 * 1024
 
 ABANDONED_AFTER = 24 * 3600
-"""Seconds without a write after which a file written aside is one that a killed run left."""
+"""Seconds without a write after which a temporary file counts as left by a killed run."""
 
 FOLDERS_SWEPT = 8
-"""Newest folders beside a target's that are searched for such files: there is one a day, and every delivery looks."""
+"""Newest folders next to a target's that every delivery searches for such files; there is one folder a day."""
 
 
 _BUFFER = 64 * 1024
@@ -74,7 +74,7 @@ def _storage_errors(where: str) -> Iterator[None]:
 
 @contextmanager
 def _read_errors(area: str, path: str) -> Iterator[None]:
-    """Turn errors of the storage into `LandingUnavailable`: they say nothing of whether a file is there."""
+    """Turn errors of the storage into `LandingUnavailable`: they do not say whether the file exists."""
     try:
         yield
     except OSError as error:
@@ -90,7 +90,7 @@ def _unavailable(area: str, path: str, cause: str) -> LandingUnavailable:
 
 
 class _Content(io.RawIOBase):
-    """An open landed file whose read errors are no `OSError`: readers take one for a damaged file."""
+    """An open landed file whose read errors are no `OSError`: readers take an `OSError` for a damaged file."""
 
     def __init__(self, content: BinaryIO, area: str, path: str) -> None:
         self._content = content
@@ -120,7 +120,7 @@ class _Content(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            # Nothing was written to it: all that was read is good, whatever the storage says now.
+            # Nothing was written to the file: what was read stays valid, whatever error closing it raises.
             with suppress(OSError):
                 self._content.close()
 
@@ -139,8 +139,8 @@ def _read_through(
             one.update(block)
 
     size = 0
-    # Digesting takes as long as reading and writing, and leaves Python to others meanwhile: each block is digested
-    # while it is written and the next one is read.
+    # Digesting takes as long as reading and writing, and does not hold Python's lock: each block is digested while it
+    # is written and the next one is read.
     with ThreadPoolExecutor(1, "digest") as digesting:
         digested = digesting.submit(digest, b"")
         while block := content.read(BLOCK):
@@ -156,7 +156,7 @@ def _read_through(
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder outlive a power cut."""
+    """Make sure that the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -165,7 +165,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 class LandingArea:
-    """Where raw deliveries lie, at `url` (a folder or an fsspec address)."""
+    """The place where raw deliveries are stored, at `url` (a folder or an fsspec address)."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -180,48 +180,48 @@ class LandingArea:
         algorithms: Iterable[str] = (),
         on_bytes: Callable[[int], None] | None = None,
     ) -> Landed:
-        """Copy `content` to `path`, written aside first, so that a file that is there is whole.
+        """Copy `content` to `path`, by way of a temporary file, so that a file at `path` is always complete.
 
-        Digests are SHA-256 and those of `algorithms`. `on_bytes` is told of every block's size. An `OSError` here is
-        one of the landing area: `content` must raise `ZhengkuError` when it cannot be read.
-        Raises `StorageFull`, `ConfigurationError` when the area cannot be written to; nothing is left behind then.
+        Digests are SHA-256 and those of `algorithms`. `on_bytes` is called with the size of every block. An `OSError`
+        is taken for one of the landing area: `content` must raise `ZhengkuError` when it cannot be read.
+        Raises `StorageFull`, `ConfigurationError` when the area cannot be written to; nothing stays in it then.
         """
         target = f"{self._root}/{path}"
-        aside = f"{target}.{uuid.uuid4().hex}.part"
+        temporary = f"{target}.{uuid.uuid4().hex}.part"
         with _storage_errors(without_login(self.url)):
             folder = target.rsplit("/", 1)[0]
             self._make_folder(folder)
             if self._local:
                 self._sweep(Path(folder))
             try:
-                with self._files.open(aside, "wb") as out:
+                with self._files.open(temporary, "wb") as out:
                     if self._local:
-                        Path(aside).chmod(0o600)
+                        Path(temporary).chmod(0o600)
                     size, digests = _read_through(content, algorithms, out.write, on_bytes)
                     if self._local:
                         out.flush()
                         os.fsync(out.fileno())
-                self._files.mv(aside, target)
+                self._files.mv(temporary, target)
                 if self._local:
                     _sync_folder(Path(folder))
             except BaseException:
                 with suppress(OSError):
-                    if self._files.exists(aside):
-                        self._files.rm(aside)
+                    if self._files.exists(temporary):
+                        self._files.rm(temporary)
                 raise
         return Landed(path, size, digests)
 
-    def find(self, content: Readable, twins: Mapping[str, str], algorithms: Iterable[str] = ()) -> Landed | None:
-        """Return the landed file that has the very bytes of `content`; None where none of `twins` is it and whole.
+    def find(self, content: Readable, candidates: Mapping[str, str], algorithms: Iterable[str] = ()) -> Landed | None:
+        """Return the landed file with exactly the bytes of `content`; None where no candidate is complete and has them.
 
-        `twins` are paths by SHA-256. Nothing is written; digests are as those of `put`.
+        `candidates` are paths by SHA-256. Nothing is written; digests are as those of `put`.
         """
         size, digests = _read_through(content, algorithms)
-        path = twins.get(digests["sha256"])
-        return Landed(path, size, digests) if path is not None and self.can_stand(path, size) else None
+        path = candidates.get(digests["sha256"])
+        return Landed(path, size, digests) if path is not None and self.is_usable(path, size) else None
 
-    def can_stand(self, path: str, size: int) -> bool:
-        """Tell whether the landed file at `path` may stand for another with its bytes: it is whole and readable."""
+    def is_usable(self, path: str, size: int) -> bool:
+        """Return whether the landed file at `path` is complete and readable, for another delivery of the same bytes."""
         try:
             return self.holds(path, size)
         except LandingUnavailable as error:
@@ -243,15 +243,15 @@ class LandingArea:
             _sync_folder(step.parent)
 
     def _sweep(self, folder: Path) -> None:
-        """Remove what killed runs left of deliveries, in a folder and the newest beside it: it is personal data."""
+        """Remove temporary files of killed runs from a folder and the newest ones next to it: it is personal data."""
         folders = {folder}
         with suppress(OSError):
             if folder != Path(self._root):
-                beside = sorted(path for path in folder.parent.iterdir() if path.is_dir())
-                folders.update(beside[-FOLDERS_SWEPT:])
+                siblings = sorted(path for path in folder.parent.iterdir() if path.is_dir())
+                folders.update(siblings[-FOLDERS_SWEPT:])
         for place in folders:
             for path in place.glob("*.part"):
-                # Another run may be sweeping too.
+                # Another run may be removing it too.
                 with suppress(OSError):
                     if (
                         re.search(r"\.[0-9a-f]{32}\.part$", path.name)
@@ -260,11 +260,11 @@ class LandingArea:
                         path.unlink()
 
     def holds(self, path: str, size: int) -> bool:
-        """Tell whether a whole file of `size` bytes lies at `path`.
+        """Return whether a complete file of `size` bytes is at `path`.
 
-        Raises `LandingUnavailable` when that cannot be told now: a file is missing only from an area that can be read.
+        Raises `LandingUnavailable` when that cannot be found out now: only an area that can be read can lack a file.
         """
-        # Not exists(), which takes every error for a no.
+        # Not exists(), which returns False for every error.
         with _read_errors(self.url, path):
             try:
                 return bool(self._files.info(f"{self._root}/{path}")["size"] == size)

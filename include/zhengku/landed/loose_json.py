@@ -1,8 +1,8 @@
-"""JSON that is nearly right, as real interfaces write it: read where it can be, and cut where it cannot.
+"""A tolerant parser for the JSON of real interfaces; it finds the end of a row that even it cannot read.
 
-A strict parser gives up a whole page for one `NaN`. Here bare words (`NaN`, `undefined`, `None`, `007`, `.5`) are
-texts, single quotes are quotes, a comma may stand before a closing bracket, keys need no quotes; and a row that is none
-even so ends where the next one begins.
+A strict parser refuses a complete page for one `NaN`. Here bare words (`NaN`, `undefined`, `None`, `007`, `.5`) are
+texts, single quotes are quotes, a comma may precede a closing bracket, keys need no quotes. A row that cannot be read
+nevertheless ends where the next one starts.
 """
 
 import json
@@ -28,11 +28,11 @@ class Literal(str):
 
 
 class NotReadable(Exception):
-    """The text is no JSON even when read loosely."""
+    """The text is no JSON, not even for the tolerant parser."""
 
 
 class Rows(list[bytes]):
-    """The rows of a page, each as its bytes stand in the page; `is_list` is false for an object in the list's place."""
+    """The rows of a page, each as its bytes in the page; `is_list` is false for one object in the list's place."""
 
     is_list = True
 
@@ -40,7 +40,7 @@ class Rows(list[bytes]):
 def read_page(text: str, place: str) -> dict[str, Any]:
     """Return a page's object, with `Rows` for the list at `place` (keys joined by dots). Raises `NotReadable`.
 
-    `text` holds bytes that are no UTF-8 as lone surrogates (`surrogateescape`).
+    `text` holds bytes that are not UTF-8 as lone surrogates (`surrogateescape`).
     """
     reader = _Reader(text)
     start = reader.skip(0)
@@ -62,19 +62,19 @@ def read_value(text: str) -> Any:
 
 
 class _Reader:
-    """Reads values from places in a text; every method returns what it read and where it ended."""
+    """Reads values at positions of a text; most methods return the value and the position after it."""
 
     def __init__(self, text: str) -> None:
         self._text = text
 
     def skip(self, place: int) -> int:
-        """Return the place of what is no blank."""
+        """Return the position of the next character that is no blank."""
         match = _BLANKS.match(self._text, place)
         assert match is not None
         return match.end()
 
     def value(self, place: int, depth: int) -> tuple[Any, int]:
-        """Read the value that begins at `place`."""
+        """Read the value that starts at `place`."""
         if depth > _DEEPEST:
             raise NotReadable
         mark = self._text[place : place + 1]
@@ -88,8 +88,8 @@ class _Reader:
             return _word(match[0]), match.end()
         raise NotReadable
 
-    def members(self, place: int, way: list[str] | None, depth: int) -> tuple[dict[str, Any], int]:
-        """Read an object behind its opening brace; its member at the end of `way` is a page's list of rows."""
+    def members(self, place: int, path: list[str] | None, depth: int) -> tuple[dict[str, Any], int]:
+        """Read an object, after its opening brace; its member at the end of `path` is a page's list of rows."""
         found: dict[str, Any] = {}
         while True:
             place = self.skip(place)
@@ -105,18 +105,18 @@ class _Reader:
             if self._text[place : place + 1] != ":":
                 raise NotReadable
             place = self.skip(place + 1)
-            on_way = way is not None and way[0] == key
-            if on_way and way is not None and len(way) == 1 and self._text[place : place + 1] == "[":
+            on_path = path is not None and path[0] == key
+            if on_path and path is not None and len(path) == 1 and self._text[place : place + 1] == "[":
                 found[key], place = self._rows(place + 1, depth + 1)
-            elif on_way and way is not None and len(way) == 1 and self._text[place : place + 1] == "{":
+            elif on_path and path is not None and len(path) == 1 and self._text[place : place + 1] == "{":
                 _, end = self.value(place, 0)
                 found[key] = rows = Rows([self._text[place:end].encode("utf-8", "surrogateescape")])
                 rows.is_list, place = False, end
-            elif on_way and way is not None and len(way) > 1 and self._text[place : place + 1] == "{":
-                found[key], place = self.members(place + 1, way[1:], depth + 1)
+            elif on_path and path is not None and len(path) > 1 and self._text[place : place + 1] == "{":
+                found[key], place = self.members(place + 1, path[1:], depth + 1)
             else:
                 found[key], place = self.value(place, depth + 1)
-            place = self._behind(place, "}")
+            place = self._after_value(place, "}")
 
     def _items(self, place: int, depth: int) -> tuple[list[Any], int]:
         found: list[Any] = []
@@ -126,10 +126,10 @@ class _Reader:
                 return found, place + 1
             value, place = self.value(place, depth + 1)
             found.append(value)
-            place = self._behind(place, "]")
+            place = self._after_value(place, "]")
 
-    def _behind(self, place: int, closing: str) -> int:
-        """Return the place behind a comma, or that of the closing bracket."""
+    def _after_value(self, place: int, closing: str) -> int:
+        """Return the position after a comma, or that of the closing bracket."""
         place = self.skip(place)
         mark = self._text[place : place + 1]
         if mark == ",":
@@ -139,7 +139,7 @@ class _Reader:
         raise NotReadable
 
     def _rows(self, place: int, levels: int) -> tuple[Rows, int]:
-        """Read a list of rows behind its opening bracket; `levels` objects are open around it."""
+        """Read a list of rows, after its opening bracket; `levels` objects are open around it."""
         found = Rows()
         while True:
             place = self.skip(place)
@@ -159,11 +159,11 @@ class _Reader:
             place = following
 
     def _end_of_broken(self, place: int, levels: int) -> int:
-        """Return where a row ends that cannot be read: where one with its first key follows, or with the list."""
+        """Return where an unreadable row ends: before the next row with the same first key, or with the list."""
         text = self._text
         match = _FIRST_KEY.match(text, place)
         key = re.escape(match[1]) if match else r"""["'\w]"""
-        # Its own closing brace may be what is missing.
+        # The row's own closing brace may be missing.
         following = re.compile(r",\s*\{\s*" + key).search(text, place + 1)
         limit = following.start() if following else len(text)
         candidate = text.find("]", place, limit)
@@ -184,10 +184,10 @@ class _Reader:
         return end
 
     def _closes(self, place: int, levels: int) -> bool:
-        """Tell whether what lies behind a list ends the page in order."""
+        """Return whether the text after a list is a proper end of the page."""
         try:
             for _ in range(levels):
-                place = self._behind(place, "}")
+                place = self._after_value(place, "}")
                 _, place = self.members(place, None, 0)
         except NotReadable:
             return False

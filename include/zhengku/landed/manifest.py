@@ -1,4 +1,4 @@
-"""The manifest that a department sends beside a file: how many rows it holds and its digest."""
+"""The manifest that a department sends with a file: how many rows it holds and its digest."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ LARGEST = 64 * 1024
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the department says of its file: `rows` without the header, `digests` as lower-case hexadecimal."""
+    """What the department says about its file: `rows` without the header, `digests` as lower-case hexadecimal."""
 
     rows: int | None
     digests: Mapping[str, str]
@@ -31,7 +31,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Manifest":
-        """Read back what `as_json` gave."""
+        """Return the manifest that `as_json` was called on."""
         return cls(rows=values.get("rows"), digests={name: values[name] for name in DIGESTS if name in values})
 
 

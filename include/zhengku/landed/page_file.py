@@ -1,8 +1,8 @@
-"""The landed form of an interface's pages: every page as it came, and a last line of which a whole file is known.
+"""The landed form of an interface's pages: every page as received, and a last line that marks a complete file.
 
 Each page is a line of JSON (`page` counted from 1, `bytes`, and `charset` where it is not UTF-8), so many bytes of
 body, and a line feed. The last line holds `pages`, `rows` and `columns`: the rows' keys, those of nested objects joined
-by dots, in the order in which they first came. It also holds the `remarks` of the reading, if there are any. Nothing
+by dots, in the order of their first appearance. It also holds the `remarks` of the reading, if there are any. Nothing
 else is written: the same pages give the same bytes.
 """
 
@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from zhengku.errors import DeliveryRejected
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
-"""Bytes of one page, which is held in memory whole."""
+"""Bytes of the largest page: pages are held in memory."""
 
 _LARGEST_HEAD: Final = 1024
 _LARGEST_TOTALS: Final = 16 * 1024 * 1024
@@ -33,10 +33,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Remarks:
-    """What a reading found out about its source, and the pages that it kept do not show.
+    """What a reading found out about its source that the landed pages do not show.
 
-    `doubled` row ids stand for more than one row. `ended_by_repeating`: the source answered its last page again, and
-    that was taken for the end. `without_cursor`: the first page was full and named no cursor, not even an empty one.
+    `doubled` is the number of row ids that more than one row has. `ended_by_repeating`: the source answered its last
+    page again, and that was taken for the end. `without_cursor`: the first page was full and named no cursor, not even
+    an empty one.
     """
 
     doubled: int = 0
@@ -46,7 +47,7 @@ class Remarks:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What the last line says; `offset` is where it starts in the file."""
+    """The content of the last line; `offset` is where it starts in the file."""
 
     pages: int
     rows: int
@@ -59,7 +60,7 @@ _NO_REMARKS: Final = Remarks()
 
 
 def page_bytes(number: int, body: bytes, charset: str) -> bytes:
-    """Return one page, counted from 1, as it stands in the file."""
+    """Return one page, counted from 1, as the file has it."""
     head: dict[str, object] = {"page": number, "bytes": len(body)}
     if charset != "utf-8":
         head["charset"] = charset
@@ -75,17 +76,17 @@ def totals_bytes(pages: int, rows: int, columns: Sequence[str], remarks: Remarks
 
 
 def read_totals(content: BinaryIO) -> Totals:
-    """Read the last line of a page file that can seek. Raises `DeliveryRejected` (`file.incomplete`) without one."""
+    """Read the last line of a page file that can seek. Raises `DeliveryRejected` (`file.incomplete`) if it has none."""
     size = content.seek(0, 2)
     length = min(size, _TAIL)
     while True:
         content.seek(size - length)
         tail = _read_exactly(content, length)
-        begin = tail.rfind(b"\n", 0, -1) + 1
-        if begin or length == size or length >= _LARGEST_TOTALS:
+        start = tail.rfind(b"\n", 0, -1) + 1
+        if start or length == size or length >= _LARGEST_TOTALS:
             break
         length = min(size, length * 8)
-    line = tail[begin:]
+    line = tail[start:]
     if not line.endswith(b"\n"):
         raise _incomplete("it ends without its last line")
     values = _object(line, "its last line")
@@ -101,14 +102,14 @@ def read_totals(content: BinaryIO) -> Totals:
     if not isinstance(remarks, dict):
         raise _incomplete("its last line has remarks that cannot be read")
     doubled = remarks.get("doubled", 0)
-    told = [remarks.get(name, False) for name in ("ended_by_repeating", "without_cursor")]
-    if not (isinstance(doubled, int) and all(isinstance(value, bool) for value in told)):
+    flags = [remarks.get(name, False) for name in ("ended_by_repeating", "without_cursor")]
+    if not (isinstance(doubled, int) and all(isinstance(value, bool) for value in flags)):
         raise _incomplete("its last line has remarks that cannot be read")
-    return Totals(pages, rows, tuple(columns), size - len(line), Remarks(doubled, *told))
+    return Totals(pages, rows, tuple(columns), size - len(line), Remarks(doubled, *flags))
 
 
 def read_pages(content: BinaryIO, totals: Totals) -> Iterator[Page]:
-    """Read the pages one by one. Raises `DeliveryRejected` (`file.incomplete`) where they are not as they were laid."""
+    """Read the pages one by one. Raises `DeliveryRejected` (`file.incomplete`) where they are not as written."""
     content.seek(0)
     offset = 0
     for number in range(1, totals.pages + 1):
@@ -126,7 +127,7 @@ def read_pages(content: BinaryIO, totals: Totals) -> Iterator[Page]:
         yield Page(number, offset, charset, body)
         offset += length + 1
     if offset != totals.offset:
-        raise _incomplete(f"{totals.offset - offset} bytes lie behind its {totals.pages} pages")
+        raise _incomplete(f"{totals.offset - offset} bytes follow its {totals.pages} pages")
 
 
 def _read_exactly(content: BinaryIO, length: int) -> bytes:

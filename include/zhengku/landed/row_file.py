@@ -1,9 +1,9 @@
-"""The landed form of a table's rows: lines of UTF-8, of which a cut file can be told from a whole one.
+"""The landed form of a table's rows: lines of UTF-8, with a last line that marks a complete file.
 
 The first line is a JSON object with `table`, `columns`, and `unread`, where the table has other columns. Every row is a
 line of COPY's text format, its values in the order of the columns. A row that PostgreSQL cannot hold (NUL in a text,
 bytes that are no text) is a backslash and a JSON array of texts, nulls and {"base64": …}; the last line is a backslash
-and an object with `rows`, their count: no line of COPY text begins with a backslash and a bracket. The same rows give
+and an object with `rows`, their count: no line of COPY text starts with a backslash and a bracket. The same rows give
 the same bytes.
 """
 
@@ -21,44 +21,44 @@ from zhengku.errors import SourceRefused
 from zhengku.landed.copy_text import copy_lines, copy_lines_of_bytes, escaped
 
 _ENCODER: Final = msgspec.json.Encoder()
-Turns = Mapping[int, Callable[[Sequence[Any]], Sequence[Any]]]
-"""What makes other values of those of a column, by its place."""
+Converters = Mapping[int, Callable[[Sequence[Any]], Sequence[Any]]]
+"""Functions that convert the values of a column, by the place of the column."""
 
-_NO_TURNS: Final[Turns] = {}
-# One row that is not plain has all of these written one by one.
+_NO_CONVERTERS: Final[Converters] = {}
+# Rows of one group: one row that is not plain has its complete group written row by row.
 _TOGETHER: Final = 1000
 
 
 def first_line(table: str, columns: Sequence[str], unread: Sequence[str] = ()) -> bytes:
-    """Return the line that names table and columns, and the columns that were left where they are."""
+    """Return the line that names table and columns, and the table's other columns, which were not read."""
     others = {"unread": list(unread)} if unread else {}
     return _ENCODER.encode({"table": table, "columns": list(columns), **others}) + b"\n"
 
 
 def last_line(rows: int) -> bytes:
-    """Return the line that says how many rows lie before it."""
+    """Return the line that says how many rows precede it."""
     return b"\\" + _ENCODER.encode({"rows": rows}) + b"\n"
 
 
-def row_lines(rows: Sequence[Sequence[Any]], columns: Sequence[str], turns: Turns = _NO_TURNS) -> bytes:
-    """Return one line for each of `rows`, as a driver gave them, or as `turns` turn the columns of some places.
+def row_lines(rows: Sequence[Sequence[Any]], columns: Sequence[str], converters: Converters = _NO_CONVERTERS) -> bytes:
+    """Return one line for each of `rows`, with the driver's values, which `converters` convert first where given.
 
-    Numbers and truth values become their text, times `2026-11-23 01:02:03` (Asia/Shanghai where they bear a zone),
+    Numbers and truth values become their text, times `2026-11-23 01:02:03` (Asia/Shanghai where they have a zone),
     bytes text where they are UTF-8 or GB18030, and {"base64": …} where they are neither.
     Raises `SourceRefused` for a type of value that has no text; the message names column and type.
     """
     pieces: list[bytes] = []
     for start in range(0, len(rows), _TOGETHER):
         part: list[Sequence[Any]] = list(zip(*rows[start : start + _TOGETHER], strict=True))
-        for place, turn in turns.items():
-            part[place] = turn(part[place])
+        for place, convert in converters.items():
+            part[place] = convert(part[place])
         if any(type(values[0]) is bytes for values in part) and (text := copy_lines_of_bytes(part)) is not None:
             pieces.append(text)
             continue
-        turned = [_as_text(values, name) for values, name in zip(part, columns, strict=True)]
-        plain = [values for values in turned if _is_plain(values)]
-        lines = copy_lines(plain) if len(plain) == len(turned) else None
-        pieces.append(b"".join(map(_line, zip(*turned, strict=True))) if lines is None else lines)
+        texts_by_column = [_as_text(values, name) for values, name in zip(part, columns, strict=True)]
+        plain = [values for values in texts_by_column if _is_plain(values)]
+        lines = copy_lines(plain) if len(plain) == len(texts_by_column) else None
+        pieces.append(b"".join(map(_line, zip(*texts_by_column, strict=True))) if lines is None else lines)
     return b"".join(pieces)
 
 
@@ -121,7 +121,7 @@ def _of_json(value: Any) -> str:
     return _ENCODER.encode(value).decode()
 
 
-# `bool` stands before `int` and `datetime` before `date`, whose subclasses they are.
+# `bool` comes before `int` and `datetime` before `date`, whose subclasses they are.
 _FORMS: Final[tuple[tuple[type | tuple[type, ...], Callable[[Any], "str | dict[str, str]"]], ...]] = (
     (str, str),
     (bool, lambda value: "true" if value else "false"),

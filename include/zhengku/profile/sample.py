@@ -114,7 +114,7 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
             if collected.rejection is not None:
                 raise _named(delivery.name, collected.rejection)
         if area.was_cut:
-            connector.end_cut_sample(Path(folder) / _PATH)
+            connector.complete_cut_sample(Path(folder) / _PATH)
         try:
             return replace(_read(feed, area, delivery.name, rows), no_text=taken.no_text)
         except DeliveryRejected as error:

@@ -1,4 +1,4 @@
-"""The column names of a header, of whatever form: how they are compared, and what about them rejects a delivery."""
+"""The column names of a header of any form: how they are compared, and which faults of theirs reject a delivery."""
 
 import re
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ _NAMELESS = "第{}列（无列名）"
 
 def missing_from(names: Sequence[str], required: Sequence[str]) -> list[str]:
     """Return the required names that are not among `names`; blanks inside a name do not count."""
-    came = {_comparable(name) for name in names}
-    return [name for name in required if _comparable(name) not in came]
+    delivered = {_comparable(name) for name in names}
+    return [name for name in required if _comparable(name) not in delivered]
 
 
 def as_required(names: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def named_part(names: Sequence[str]) -> list[str]:
 
 
 def with_names_for_nameless(names: Sequence[str]) -> list[str]:
-    """Give each column without a name one by its place: what stands in it is staged and told, and costs no row."""
+    """Name columns without a name by their place: their values are staged and reported, and make no row bad."""
     return [name if _comparable(name) else _NAMELESS.format(place) for place, name in enumerate(names, 1)]
 
 
@@ -71,24 +71,24 @@ def check_names(names: Sequence[str]) -> None:
 def missing_columns(
     names: Sequence[str], required: Sequence[str], where: str = ".", hint_zh: str = ""
 ) -> DeliveryRejected:
-    """Return the rejection of a header that lacks required columns; `where` ends the sentence that tells what came."""
+    """Return the rejection of a header that lacks required columns; `where` ends the sentence about its columns."""
     missing = missing_from(names, required)
     if len(missing) == len(required):
-        # Perhaps a row of data in the header's place: its values are nobody's business.
-        came, came_zh = f"{len(names)} others", f"{len(names)}个其他列"
+        # Perhaps a row of data in the header's place: its values must not be shown.
+        received, received_zh = f"{len(names)} others", f"{len(names)}个其他列"
     else:
-        came, came_zh = shown(names), shown(names, "、")
+        received, received_zh = shown(names), shown(names, "、")
     return DeliveryRejected(
         "file.missing_column",
-        f"The header lacks {shown(missing)} of {len(required)} expected columns; it has {came}{where} "
+        f"The header lacks {shown(missing)} of {len(required)} expected columns; it has {received}{where} "
         "Deliver the file with these columns, or change the feed's mapping in the catalogue if the department renamed "
         "them.",
-        f"表头缺少列：{shown(missing, '、')}；实有：{came_zh}。{hint_zh}请补齐后重新报送。",
+        f"表头缺少列：{shown(missing, '、')}；实有：{received_zh}。{hint_zh}请补齐后重新报送。",
     )
 
 
 def shown(names: Sequence[str], comma: str = ", ") -> str:
-    """Return names as a message shows them: printable, none too long, not too many, no person's number in them."""
+    """Return names as a message shows them: printable, shortened, not too many, numbers of persons masked."""
     cut = [name if len(name) <= _NAME_WIDTH else name[:_NAME_WIDTH] + "…" for name in map(_printable, names)]
     more = f"{comma}… ({len(cut)})" if len(cut) > _NAMES_SHOWN else ""
     return comma.join(cut[:_NAMES_SHOWN]) + more

@@ -1,9 +1,9 @@
-"""The header of a CSV file: which encoding, which columns, and what rejects the file as a whole."""
+"""The header of a CSV file: its encoding and columns, and the faults that reject the complete file."""
 
 import codecs
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from zhengku.errors import DeliveryRejected
@@ -24,7 +24,7 @@ from zhengku.readers.quoting import Fault, split_fields
 SAMPLE_SIZE = 1024 * 1024
 """Bytes of a file, at least, from which the header is read and the encoding decided."""
 
-# The first line by which spreadsheets are told the delimiter; some write it in quotes.
+# The first line that names the delimiter to spreadsheet programs; some write it in quotes.
 _DELIMITER_LINE: Final = re.compile(rb'"?sep=(.)"?[ \t]*\r?\Z', re.IGNORECASE)
 
 _FOREIGN_STARTS = (
@@ -57,14 +57,14 @@ class CsvForm:
         max_columns: int,
         max_title_rows: int,
     ) -> "CsvForm":
-        """Take what `zhengku.catalog.CsvFormat` has checked; a byte order mark is looked for in any case."""
+        """Return the form for settings that `CsvFormat` has checked; a byte order mark is looked for in any case."""
         names = dict.fromkeys(codecs.lookup(name).name.removesuffix("-sig") for name in encodings)
         return cls(tuple(names), delimiter.encode(), max_record_bytes, max_record_lines, max_columns, max_title_rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header told; `size` counts the bytes up to the first row.
+    """A header that was read; `size` counts the bytes up to the first row.
 
     `columns` are those up to the last that has a name, `nameless` is how many follow. `delimiter` is the file's own.
     """
@@ -95,46 +95,103 @@ class _Reading:
         return bool(self.names) and not self.missing
 
 
-def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequence[str]) -> Header:
-    """Read the header from the first bytes of a file; `whole_file` says that there are no more.
+@dataclass(slots=True)
+class _Start:
+    """Where the header is looked for: at `offset` of the sample, below `lines` lines, of which `blank` are blank."""
+
+    sample: bytes
+    form: CsvForm
+    offset: int = 0
+    lines: int = 0
+    blank: int = 0
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def line_end(self) -> int:
+        """Where the line at `offset` ends."""
+        feed = self.sample.find(b"\n", self.offset)
+        return feed if feed >= 0 else len(self.sample)
+
+    @property
+    def line(self) -> bytes:
+        """The line at `offset`, without its line feed."""
+        return self.sample[self.offset : self.line_end]
+
+    def skip_line(self) -> None:
+        """Move on to the next line."""
+        self.offset = min(self.line_end + 1, len(self.sample))
+        self.lines += 1
+
+    def skip_blank_lines(self) -> None:
+        """Skip lines of ASCII blanks: the encoding is not known yet."""
+        while self.sample.find(b"\n", self.offset) >= 0 and not self.line.strip():
+            self.skip_line()
+            self.blank += 1
+
+
+def read_header(sample: bytes, is_complete: bool, form: CsvForm, required: Sequence[str]) -> Header:
+    """Read the header from the first bytes of a file; `is_complete` says that they are all.
 
     Raises `DeliveryRejected` with a rule `file.…`.
     """
-    encodings = form.encodings
-    expected = shown(required)
+    _check_is_text(sample, form.encodings)
+    start = _Start(sample, form)
+    # Programs that add a byte order mark to a file that has one leave two.
+    while sample.startswith(codecs.BOM_UTF8, start.offset):
+        start.offset += len(codecs.BOM_UTF8)
+    encodings = ("utf-8",) if start.offset else form.encodings
+    start.skip_blank_lines()
+    if named := _DELIMITER_LINE.match(start.line):
+        start.form = _of_delimiter_line(form, named[1], start.notes)
+        start.skip_line()
+        start.skip_blank_lines()
+    _check_first_line(start, is_complete, encodings, required)
+    reading = _best_reading(start, is_complete, encodings, required)
+    names = named_part(reading.names)
+    _check_shape(reading, names, start.form)
+    if reading.missing:
+        raise _missing_columns(reading, required, start.form.delimiter)
+    named_all = with_names_for_nameless(names)
+    check_names(named_all)
+    return Header(
+        columns=as_required(named_all, required),
+        nameless=len(reading.names) - len(names),
+        encoding=reading.encoding,
+        delimiter=start.form.delimiter,
+        size=start.offset + reading.size,
+        next_row_no=start.lines + reading.lines + 1,
+        blank_lines=start.blank,
+        notes=tuple(start.notes),
+    )
+
+
+def _check_is_text(sample: bytes, encodings: Sequence[str]) -> None:
+    """Raise `DeliveryRejected` for a file that starts like one of another kind, or in UTF-16."""
     for start, name_en, name_zh in _FOREIGN_STARTS:
         if sample.startswith(start):
-            rule = "file.encoding" if name_en == "UTF-16" else "file.not_text"
             raise DeliveryRejected(
-                rule,
+                "file.encoding" if name_en == "UTF-16" else "file.not_text",
                 f"The file is {name_en}; expected CSV text in {_named(encodings)}. Save it as CSV in UTF-8.",
                 f"文件是{name_zh}，不是{_named(encodings)}编码的CSV文本。请另存为UTF-8编码的CSV后重新报送。",
             )
-    begin = 0
-    # Programs that add a mark to a file that has one leave two.
-    while sample.startswith(codecs.BOM_UTF8, begin):
-        begin += len(codecs.BOM_UTF8)
-    candidates = ("utf-8",) if begin else encodings
-    notes: list[Note] = []
-    lines_before, blank_lines, begin, end = _skip_blank_lines(sample, begin)
-    if named := _DELIMITER_LINE.match(sample[begin : end if end >= 0 else len(sample)]):
-        form = _of_delimiter_line(form, named[1], notes)
-        begin = end + 1 if end >= 0 else len(sample)
-        more, blank, begin, end = _skip_blank_lines(sample, begin)
-        lines_before, blank_lines = lines_before + 1 + more, blank_lines + blank
-    if whole_file and not sample[begin:].strip(b" \t\r\n\x0b\x0c\x1a"):
+
+
+def _check_first_line(start: _Start, is_complete: bool, encodings: Sequence[str], required: Sequence[str]) -> None:
+    """Raise `DeliveryRejected` when nothing follows, or the first line can be no header in any encoding."""
+    if is_complete and not start.sample[start.offset :].strip(b" \t\r\n\x0b\x0c\x1a"):
         raise DeliveryRejected(
             "file.empty",
-            f"The file is empty ({len(sample)} bytes); expected a header with {expected}. Deliver the file again.",
+            f"The file is empty ({len(start.sample)} bytes); expected a header with {shown(required)}. Deliver the "
+            "file again.",
             "文件是空的。请核对后重新报送。",
         )
-    first_line = sample[begin : end if end >= 0 else len(sample)]
+    first_line = start.line
     if b"\0" in first_line:
         raise DeliveryRejected(
             "file.encoding",
-            f"The header holds NUL bytes, so the file is probably UTF-16; expected {_named(candidates)}. "
+            f"The header holds NUL bytes, so the file is probably UTF-16; expected {_named(encodings)}. "
             "Save it as CSV in UTF-8.",
-            f"表头含空字符，文件可能是UTF-16编码，应为{_named(candidates)}。请另存为UTF-8编码的CSV后重新报送。",
+            f"表头含空字符，文件可能是UTF-16编码，应为{_named(encodings)}。请另存为UTF-8编码的CSV后重新报送。",
         )
     if b"\r" in first_line.rstrip(b"\r"):
         raise DeliveryRejected(
@@ -143,70 +200,49 @@ def read_header(sample: bytes, whole_file: bool, form: CsvForm, required: Sequen
             "Save the file with LF or CRLF line ends.",
             "文件以单独的回车符（CR）换行。请改用LF或CRLF换行后重新报送。",
         )
-    if len(first_line) > form.max_record_bytes:
+    if len(first_line) > start.form.max_record_bytes:
         raise DeliveryRejected(
             "file.header",
-            f"The first line is longer than {form.max_record_bytes} bytes; expected a header with {expected}. "
-            "Check that the file is CSV with line ends.",
-            f"首行超过{form.max_record_bytes}字节，不是表头。请核对文件格式后重新报送。",
+            f"The first line is longer than {start.form.max_record_bytes} bytes; expected a header with "
+            f"{shown(required)}. Check that the file is CSV with line ends.",
+            f"首行超过{start.form.max_record_bytes}字节，不是表头。请核对文件格式后重新报送。",
         )
-    readings = _readings(sample, begin, candidates, form, required)
+
+
+def _best_reading(start: _Start, is_complete: bool, encodings: Sequence[str], required: Sequence[str]) -> _Reading:
+    """Return the header as the encoding that fits best reads it; `start` moves on to it where titles are above it.
+
+    Raises `DeliveryRejected` when none of the encodings fits.
+    """
+    readings = _readings(start.sample, start.offset, encodings, start.form, required)
     if required and not any(reading.is_complete for reading in readings):
-        below = _below_titles(sample, begin, candidates, form, required)
+        below = _below_titles(start, encodings, required)
         if below is not None and _least_missing(below.readings) < _least_missing(readings, len(required)):
             titles = below.lines - below.blank
-            notes.append(
+            start.notes.append(
                 Note(
                     f"表头之前有{titles}行标题，未作为数据",
                     f"{titles} lines of titles above the header were passed over",
                 )
             )
-            lines_before, blank_lines = lines_before + below.lines, blank_lines + below.blank
-            begin, readings = below.begin, below.readings
+            start.lines, start.blank = start.lines + below.lines, start.blank + below.blank
+            start.offset, readings = below.offset, below.readings
     if not readings:
         raise DeliveryRejected(
             "file.encoding",
-            f"The header cannot be decoded as {_named(candidates)}. Save the file as CSV in UTF-8.",
-            f"表头不是{_named(candidates)}编码。请另存为UTF-8编码的CSV后重新报送。",
+            f"The header cannot be decoded as {_named(encodings)}. Save the file as CSV in UTF-8.",
+            f"表头不是{_named(encodings)}编码。请另存为UTF-8编码的CSV后重新报送。",
         )
     complete = [reading for reading in readings if reading.is_complete]
-    best = min(complete or readings, key=lambda each: (len(each.missing), not each.names))
     if len(complete) > 1:
-        best = _fitting_best(sample[begin:], complete, whole_file)
-    names = named_part(best.names)
-    _check_shape(best, names, form)
-    if best.missing:
-        raise _missing_columns(best, required, form.delimiter)
-    named_all = with_names_for_nameless(names)
-    check_names(named_all)
-    return Header(
-        columns=as_required(named_all, required),
-        nameless=len(best.names) - len(names),
-        encoding=best.encoding,
-        delimiter=form.delimiter,
-        size=begin + best.size,
-        next_row_no=lines_before + best.lines + 1,
-        blank_lines=blank_lines,
-        notes=tuple(notes),
-    )
-
-
-def _skip_blank_lines(sample: bytes, begin: int) -> tuple[int, int, int, int]:
-    """Pass over blank lines from `begin`; return their number twice, where the next line begins, and its line feed.
-
-    Only ASCII blanks here: the encoding is not known yet.
-    """
-    count = 0
-    while (end := sample.find(b"\n", begin)) >= 0 and not sample[begin:end].strip():
-        begin = end + 1
-        count += 1
-    return count, count, begin, end
+        return _fitting_best(start.sample[start.offset :], complete, is_complete)
+    return min(complete or readings, key=lambda each: (len(each.missing), not each.names))
 
 
 def _of_delimiter_line(form: CsvForm, delimiter: bytes, notes: list[Note]) -> CsvForm:
     """Return the form with the delimiter that the file's first line names.
 
-    Raises `DeliveryRejected` for one that cannot be.
+    Raises `DeliveryRejected` for a character that cannot be a delimiter.
     """
     if delimiter.isalnum() or delimiter in b'"\\ ' or not (delimiter == b"\t" or 0x20 < delimiter[0] < 0x7F):
         raise DeliveryRejected(
@@ -227,34 +263,33 @@ def _of_delimiter_line(form: CsvForm, delimiter: bytes, notes: list[Note]) -> Cs
 
 
 def _readings(
-    sample: bytes, begin: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
+    sample: bytes, start: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
 ) -> list[_Reading]:
-    return [reading for encoding in encodings if (reading := _header_in(sample, begin, encoding, form, required))]
+    return [reading for encoding in encodings if (reading := _header_in(sample, start, encoding, form, required))]
 
 
 @dataclass(frozen=True, slots=True)
 class _Below:
-    """A header below `lines` lines, of which `blank` are blank: where it begins, and how it reads."""
+    """A header below `lines` more lines, of which `blank` are blank: where it starts, and how it reads."""
 
     lines: int
     blank: int
-    begin: int
+    offset: int
     readings: list[_Reading]
 
 
-def _below_titles(
-    sample: bytes, begin: int, encodings: Sequence[str], form: CsvForm, required: Sequence[str]
-) -> _Below | None:
-    """Look for the header below some lines of titles: the first line with all required columns, or most of them."""
+def _below_titles(start: _Start, encodings: Sequence[str], required: Sequence[str]) -> _Below | None:
+    """Look for the header below lines of titles: the first line with all required columns, or with most of them."""
+    sample, offset = start.sample, start.offset
     found: _Below | None = None
     blank = 0
-    for lines in range(1, form.max_title_rows + 1):
-        feed = sample.find(b"\n", begin)
+    for lines in range(1, start.form.max_title_rows + 1):
+        feed = sample.find(b"\n", offset)
         if feed < 0:
             break
-        blank += not sample[begin:feed].strip()
-        begin = feed + 1
-        below = _Below(lines, blank, begin, _readings(sample, begin, encodings, form, required))
+        blank += not sample[offset:feed].strip()
+        offset = feed + 1
+        below = _Below(lines, blank, offset, _readings(sample, offset, encodings, start.form, required))
         if below.readings and (found is None or _least_missing(below.readings) < _least_missing(found.readings)):
             found = below
     return found
@@ -264,33 +299,33 @@ def _least_missing(readings: Sequence[_Reading], otherwise: int = 0) -> int:
     return min((len(reading.missing) for reading in readings), default=otherwise)
 
 
-def _header_in(sample: bytes, begin: int, encoding: str, form: CsvForm, required: Sequence[str]) -> _Reading | None:
+def _header_in(sample: bytes, start: int, encoding: str, form: CsvForm, required: Sequence[str]) -> _Reading | None:
     """Read the header, which may span lines inside quotes, or return None when the encoding does not fit.
 
     `names` is empty when the quotes of the header do not match.
     """
-    end = begin
+    end = start
     lines = 0
     fields: list[bytes] | Fault | None = None
-    feed = begin
-    while fields is None and feed >= 0 and lines < form.max_record_lines and end - begin <= form.max_record_bytes:
+    feed = start
+    while fields is None and feed >= 0 and lines < form.max_record_lines and end - start <= form.max_record_bytes:
         lines += 1
         feed = sample.find(b"\n", end)
         end = feed + 1 if feed >= 0 else len(sample)
-        raw = sample[begin:end].removesuffix(b"\n")
+        raw = sample[start:end].removesuffix(b"\n")
         try:
             text = raw.decode(encoding).encode()
         except UnicodeError:
             return None
         fields = split_fields(text.rstrip(b"\r"), form.delimiter)
     if fields is None or isinstance(fields, Fault):
-        return _Reading(encoding, [], list(required), end - begin, lines)
+        return _Reading(encoding, [], list(required), end - start, lines)
     names = [value.decode() for value in fields]
-    return _Reading(encoding, names, missing_from(names, required), end - begin, lines)
+    return _Reading(encoding, names, missing_from(names, required), end - start, lines)
 
 
 def _check_shape(reading: _Reading, named: Sequence[str], form: CsvForm) -> None:
-    """Raise `DeliveryRejected` for a header that is none; `named` are its names up to the last that is one."""
+    """Raise `DeliveryRejected` for a line that is no header; `named` are its names up to the last that is not blank."""
     if not reading.names:
         raise DeliveryRejected(
             "file.header",
@@ -321,13 +356,13 @@ def _named(encodings: Sequence[str]) -> str:
     return "/".join(encoding.upper() for encoding in encodings)
 
 
-def _fitting_best(sample: bytes, readings: Sequence[_Reading], whole_file: bool) -> _Reading:
+def _fitting_best(sample: bytes, readings: Sequence[_Reading], is_complete: bool) -> _Reading:
     """Return the reading whose encoding leaves the fewest lines undecodable.
 
-    Of those that leave as few it is UTF-8 where a line reads as such, and the first one otherwise.
+    Where several leave as few, it is UTF-8 if a line can be read as that, and the first one otherwise.
     """
     lines = sample.split(b"\n")
-    if not whole_file and len(lines) > 1:
+    if not is_complete and len(lines) > 1:
         # The sample's end may cut a character in two.
         lines.pop()
     undecodable = {reading.encoding: _undecodable(lines, reading.encoding) for reading in readings}

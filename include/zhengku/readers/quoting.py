@@ -1,4 +1,4 @@
-"""Fields and quotes of one CSV record, in bytes, by RFC 4180; blanks around a quoted field are passed over."""
+"""Fields and quotes of one CSV record, in bytes, by RFC 4180; blanks around a quoted field are skipped."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,28 +14,28 @@ RowRule = Literal[
     "row.shape",
     "row.formula",
 ]
-"""Ids of the rules that a physical row can fail here."""
+"""Ids of the rules that readers apply to physical rows."""
 
 
-# What cannot be seen, in UTF-8: blanks of every width, zero-width characters, byte order marks; a tab also as COPY
+# Invisible characters in UTF-8: blanks of every width, zero-width characters, byte order marks; a tab also as COPY
 # escapes it.
-_UNSEEN: Final = (
+_INVISIBLE: Final = (
     rb"[ \x0b\x0c]|\\t|\xc2[\x85\xa0\xad]|\xe1\x9a\x80|\xe1\xa0\x8e|\xe2\x80[\x80-\x8f\xa8-\xaf]|"
     rb"\xe2\x81[\x9f-\xaf]|\xe3\x80\x80|\xe3\x85\xa4|\xef\xbb\xbf|\xef\xb8\x8f"
 )
-# A spreadsheet's formula for a text, ="0042", is quoted as well.
-_OPENING: Final = re.compile(rb'(?:\t|%b)*(?:=(?="[^"]))?"' % _UNSEEN)
-_BEHIND: Final = re.compile(rb"(?:\t|%b)*" % _UNSEEN)
-# A tab that delimits is no blank.
-_OPENING_BETWEEN_TABS: Final = re.compile(rb'(?:%b)*(?:=(?="[^"]))?"' % _UNSEEN)
-_BEHIND_BETWEEN_TABS: Final = re.compile(rb"(?:%b)*" % _UNSEEN)
+# A spreadsheet's formula for a text, ="0042", counts as quoted too.
+_OPENING: Final = re.compile(rb'(?:\t|%b)*(?:=(?="[^"]))?"' % _INVISIBLE)
+_AFTER_QUOTE: Final = re.compile(rb"(?:\t|%b)*" % _INVISIBLE)
+# Where tabs are delimiters, they are no blanks.
+_OPENING_BETWEEN_TABS: Final = re.compile(rb'(?:%b)*(?:=(?="[^"]))?"' % _INVISIBLE)
+_AFTER_QUOTE_BETWEEN_TABS: Final = re.compile(rb"(?:%b)*" % _INVISIBLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a physical line is no record.
+    """Why a physical line cannot be read as a record.
 
-    `fields` are those of a line that has another number of them than the header has.
+    `fields` are those of a line that has another number of them than the header.
     """
 
     rule_id: RowRule
@@ -44,15 +44,15 @@ class Fault:
     fields: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-def is_unseen(value: bytes) -> bool:
-    """Tell whether a field holds nothing that could be seen."""
-    return not value or _BEHIND.fullmatch(value) is not None
+def is_invisible(value: bytes) -> bool:
+    """Return whether a field has no visible character."""
+    return not value or _AFTER_QUOTE.fullmatch(value) is not None
 
 
 def join_quoted(parts: list[bytes], delimiter: bytes) -> bool:
-    """Put tabs for the delimiters of whole lines that were split at their quotes, in place; joined, `parts` are rows.
+    """Replace delimiters by tabs, in place, in complete lines split at their quotes; joined, `parts` are rows.
 
-    Return False, and leave `parts` half done, when a quote does not stand at the edge of a field.
+    Return False, with some of `parts` replaced, when a quote is not at the edge of a field.
     """
     last = len(parts) - 1
     if last % 2:
@@ -73,13 +73,15 @@ def join_quoted(parts: list[bytes], delimiter: bytes) -> bool:
 def split_fields(line: bytes, delimiter: bytes, quoted: list[bool] | None = None) -> "list[bytes] | Fault | None":
     """Split one record, or return None when it ends inside quotes.
 
-    A quote inside an unquoted field is itself. What cannot be seen between a delimiter and a quote is not part of the
-    field, and does not keep the quote from being one; nor does the mark of a formula, which is not part of it either.
-    `quoted` is filled with whether each field is quoted.
+    A quote inside an unquoted field is a character of it. Invisible characters between a delimiter and a quote, and the
+    equals sign of a formula there, are not part of the field; the quote counts nevertheless. `quoted` is filled with
+    whether each field is quoted.
     """
     if quoted is not None:
         quoted.clear()
-    opening, behind = (_OPENING_BETWEEN_TABS, _BEHIND_BETWEEN_TABS) if delimiter == b"\t" else (_OPENING, _BEHIND)
+    opening, after_quote = (
+        (_OPENING_BETWEEN_TABS, _AFTER_QUOTE_BETWEEN_TABS) if delimiter == b"\t" else (_OPENING, _AFTER_QUOTE)
+    )
     fields: list[bytes] = []
     start = 0
     while True:
@@ -96,7 +98,7 @@ def split_fields(line: bytes, delimiter: bytes, quoted: list[bool] | None = None
             fields.append(line[start:end].replace(b'""', b'"'))
             end += 1
             if end < len(line) and not line.startswith(delimiter, end):
-                blanks = behind.match(line, end)
+                blanks = after_quote.match(line, end)
                 assert blanks is not None
                 end = blanks.end()
             if end < len(line) and not line.startswith(delimiter, end):

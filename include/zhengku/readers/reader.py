@@ -1,4 +1,4 @@
-"""What every reader of a landed delivery gives, whatever form the delivery has."""
+"""The interface of all readers of landed deliveries, whatever the form of the delivery."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -11,15 +11,39 @@ class Reader(Protocol):
 
     `columns` are the delivered names, a required column by its required name. The totals are final when the iteration
     has ended: `fetched` counts all rows, good and bad.
+
+    A reader of a text in which every line is a row of one column, as long as no tab or backslash is in it:
+
+    >>> from io import BytesIO
+    >>> class LineReader:
+    ...     columns = ("number",)
+    ...     unread = ()
+    ...     blank_lines = 0
+    ...     notes = ()
+    ...
+    ...     def __init__(self, content):
+    ...         self._content = content
+    ...         self.fetched = self.good = 0
+    ...
+    ...     def __iter__(self):
+    ...         for line in self._content:
+    ...             self.fetched += 1
+    ...             self.good += 1
+    ...             yield Block(b"%d\\t%b" % (self.fetched, line), rows=1, bad=[])
+    >>> reader = LineReader(BytesIO(b"A-1\\nA-2\\n"))
+    >>> [block.copy_text for block in reader]
+    [b'1\\tA-1\\n', b'2\\tA-2\\n']
+    >>> reader.fetched, reader.good
+    (2, 2)
     """
 
     @property
     def columns(self) -> Sequence[str]:
-        """Names of the columns of every block's rows, behind `row_no`."""
+        """Names of the columns of every block's rows, after `row_no`."""
 
     @property
     def unread(self) -> Sequence[str]:
-        """Names of delivered columns that nobody maps and that were left where they are."""
+        """Names of delivered columns that the feed does not map and that were not read."""
 
     @property
     def fetched(self) -> int:
@@ -27,15 +51,15 @@ class Reader(Protocol):
 
     @property
     def good(self) -> int:
-        """Rows that stand in a block's COPY text."""
+        """Rows in the COPY text of the blocks."""
 
     @property
     def blank_lines(self) -> int:
-        """Lines that hold nothing and are no rows."""
+        """Lines without content, which are no rows."""
 
     @property
     def notes(self) -> Sequence[Note]:
-        """What was read in another way than the ordinary one, so far."""
+        """Unusual things that made no row bad, so far."""
 
     def __iter__(self) -> Iterator[Block]:
         """Iterate over the blocks."""

@@ -1,4 +1,4 @@
-"""The rules that a physical row can fail before any suite sees it, with their reasons in Chinese."""
+"""The rules that readers apply to physical rows, before any suite does, with their reasons in Chinese."""
 
 from typing import Final
 

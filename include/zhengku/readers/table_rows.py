@@ -37,9 +37,9 @@ _ROW: Final = msgspec.json.Decoder(list[str | _Binary | None])
 
 
 def open_table_rows(content: BinaryIO, *, required_columns: Sequence[str]) -> "TableRowReader":
-    """Read the first line of landed rows and return a reader that stands before the first row.
+    """Read the first line of landed rows and return a reader positioned before the first row.
 
-    Raises `DeliveryRejected`: `file.incomplete` when the line is none of ours, `file.missing_column`. The iteration
+    Raises `DeliveryRejected`: `file.incomplete` when the line has another form, `file.missing_column`. The iteration
     raises `file.incomplete` when the file is cut, garbled, or has another number of rows than its last line says.
     """
     return TableRowReader(content, required_columns)
@@ -80,11 +80,11 @@ class TableRowReader:
                 yield block
             if ended:
                 if next(self._lines, None) is not None:
-                    raise _incomplete(f"more follows behind its last line, number {self.fetched + 2}")
+                    raise _incomplete(f"more follows after its last line, number {self.fetched + 2}")
                 return
             following = next(self._lines, None)
             if following is None:
-                raise _incomplete(f"it ends behind line {self.fetched + 1} without a count of its rows")
+                raise _incomplete(f"it ends after line {self.fetched + 1} without a count of its rows")
             lines = following
 
     def _block(self, lines: list[bytes]) -> tuple[Block, bool]:
@@ -102,7 +102,7 @@ class TableRowReader:
             if line.startswith(b"\\{"):
                 self._check_last(line[1:])
                 if place != len(lines) - 1:
-                    raise _incomplete(f"more follows behind its last line, number {row_no}")
+                    raise _incomplete(f"more follows after its last line, number {row_no}")
                 return self._finished(parts, bad), True
             self.fetched += 1
             if len(line) > LONGEST_ROW:
@@ -116,7 +116,7 @@ class TableRowReader:
         return self._finished(parts, bad), False
 
     def _text_at_once(self, lines: list[bytes]) -> bytes | None:
-        """Return lines as COPY text behind their numbers, or None when one of them needs a look of its own."""
+        """Return lines as COPY text after their numbers, or None when one of them has to be checked by itself."""
         if set(map(_TABS, lines)) != {len(self.columns) - 1} or max(map(len, lines)) > LONGEST_ROW:
             return None
         first = self.fetched + 2
@@ -155,7 +155,7 @@ class TableRowReader:
                 return self._bad(line, row_no, "row.encoding", f"value {column} of {width}", column)
             if value is not None and "\0" in value:
                 return self._bad(line, row_no, "row.nul", f"value {column} of {width}", column)
-        raise _incomplete(f"line {row_no} is set apart, and nothing in it says why")
+        raise _incomplete(f"line {row_no} is marked as unfit, and nothing in it says why")
 
     def _finished(self, parts: list[bytes], bad: list[BadRow]) -> Block:
         self.good += len(parts)
@@ -186,7 +186,7 @@ class TableRowReader:
 
 
 def _lines(content: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield whole lines without their line feeds, some at a time; raises `DeliveryRejected` for half a line."""
+    """Yield complete lines without their line feeds, some at a time; raises `DeliveryRejected` for a cut line."""
     rest: list[bytes] = []
     while block := content.read(_BLOCK):
         end = block.rfind(b"\n")
@@ -200,13 +200,13 @@ def _lines(content: BinaryIO) -> Iterator[list[bytes]]:
         raise _incomplete("it ends within a line")
 
 
-def missing_columns(table: str, missing: Sequence[str], came: Sequence[str]) -> DeliveryRejected:
+def missing_columns(table: str, missing: Sequence[str], received: Sequence[str]) -> DeliveryRejected:
     """Return the error for a table without columns that the feed needs."""
     return DeliveryRejected(
         "file.missing_column",
-        f"The table {table} lacks {', '.join(missing)}; it has {', '.join(came)}. Ask the department for these "
+        f"The table {table} lacks {', '.join(missing)}; it has {', '.join(received)}. Ask the department for these "
         "columns, or change the feed's mapping in the catalogue if the department renamed them.",
-        f"数据表 {table} 缺少列：{'、'.join(missing)}；实有：{'、'.join(came)}。请补齐后重新提供。",
+        f"数据表 {table} 缺少列：{'、'.join(missing)}；实有：{'、'.join(received)}。请补齐后重新提供。",
     )
 
 

@@ -1,8 +1,8 @@
 """Reads a landed spreadsheet (XLSX) as rows for PostgreSQL's COPY.
 
-Cells become text as a person sees them, as far as the file tells: whole numbers without a point and with the zeros and
-words of their format, dates as 2019-01-01, times of day behind them, TRUE and FALSE, the errors of formulas. The
-database cleans and checks that text as it does any other.
+Cells become text as a person sees them, as far as the file shows that: whole numbers without a point and with the
+zeros and words of their format, dates as 2019-01-01, followed by times of day, TRUE and FALSE, the errors of formulas.
+The database cleans and checks that text as it does any other.
 """
 
 import json
@@ -40,7 +40,7 @@ LONGEST_TEXT: Final = 1024 * 1024
 
 
 UNCALCULATED: Final = "（公式未计算）"
-"""What is kept of a cell whose formula nobody calculated."""
+"""The text of a cell whose formula nobody calculated."""
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -57,7 +57,7 @@ class _Merge:
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """Where the names stand: those of the columns from `first`, above the sheet's row `body` (from 0)."""
+    """Where the header is: the names of the columns from `first`, above the sheet's row `body` (from 0)."""
 
     columns: tuple[str, ...]
     first: int
@@ -66,11 +66,10 @@ class _Header:
 
 @dataclass(frozen=True, slots=True)
 class SheetRead:
-    """What became of one sheet of a workbook.
+    """How one sheet of a workbook was processed.
 
-    `rows` counts the records that were read of it, `first_row_no` is what the row numbers of its rows begin above: row
-    5 has the number `first_row_no + 5`. Of a sheet that was not read, `skipped` says why, in Chinese, and `rows` is how
-    many rows have something in them, titles among them.
+    `rows` counts its records that were read; row 5 of the sheet has the row number `first_row_no + 5`. For a sheet that
+    was not read, `skipped` says why, in Chinese, and `rows` counts the rows that are not empty, titles included.
     """
 
     name: str
@@ -81,7 +80,7 @@ class SheetRead:
 
 @dataclass(slots=True)
 class _Sheet:
-    """A sheet that is read: its header found, and its rows below it, the first few of them in `searched`."""
+    """A sheet that is read: its header, and the rows below it, of which the first few are in `searched`."""
 
     part: SheetPart
     rows: Iterator[tuple[int, list[str]]]
@@ -90,7 +89,7 @@ class _Sheet:
     header: _Header
     merges: Sequence[_Merge]
     order: tuple[int | None, ...] | None = None
-    """For each column of the delivery, the place of its column behind `header.first`; None where all are in order."""
+    """For each column of the delivery, its place counted from `header.first`; None where the order is the same."""
     needed: frozenset[int] = frozenset()
     """Columns of the sheet, from 0, that the feed maps."""
     has_rows: bool = field(init=False)
@@ -104,9 +103,9 @@ class _Sheet:
 
 
 class WorkbookForm(msgspec.Struct, frozen=True):
-    """What a reader goes by of `zhengku.catalog.XlsxFormat`, whose import takes longer than reading most workbooks."""
+    """The settings of `XlsxFormat` that a reader needs; importing that takes longer than reading most workbooks."""
 
-    asked_sheets: Literal["first", "all"] | tuple[str, ...]
+    requested_sheets: Literal["first", "all"] | tuple[str, ...]
     header_rows: int
     max_title_rows: int
     max_columns: int
@@ -114,17 +113,17 @@ class WorkbookForm(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, form: object) -> "WorkbookForm":
-        """Take the attributes of an `XlsxFormat`."""
+        """Return the form with the attributes of an `XlsxFormat`."""
         return msgspec.convert(form, cls, from_attributes=True)
 
 
 def open_workbook(content: BinaryIO, *, required_columns: Sequence[str], form: WorkbookForm) -> "WorkbookReader":
-    """Open a landed spreadsheet and return a reader that stands before its first row.
+    """Open a landed spreadsheet and return a reader positioned before its first row.
 
     Of each sheet, the header is the first row, or `form.header_rows` rows, that has all `required_columns`, below at
-    most `form.max_title_rows` rows of titles. Which sheets are read, `form.asked_sheets` says: `first`, the first one
+    most `form.max_title_rows` rows of titles. `form.requested_sheets` says which sheets are read: `first`, the first
     that is not hidden and has the header (and rows, if any has both); `all` that are not hidden and have it; or those
-    named, hidden or not. They are held in memory, some 100 bytes for each cell.
+    named, hidden or not. Sheets are held in memory, some 100 bytes for each cell.
 
     Raises `DeliveryRejected` with one of the rules `file.empty`, `file.not_workbook`, `file.sheet`,
     `file.missing_column`, `file.header`, `file.duplicate_column`, `file.too_many_columns`, `file.no_rows`.
@@ -132,9 +131,9 @@ def open_workbook(content: BinaryIO, *, required_columns: Sequence[str], form: W
     parts = inspect(content)
     try:
         with CalamineWorkbook.from_filelike(content) as workbook:
-            chosen = _Choice(workbook, parts, required_columns, form)
+            chosen = _ChosenSheets(workbook, parts, required_columns, form)
     except (CalamineError, OSError, ValueError) as error:
-        # Its text may quote a cell.
+        # The error's text may quote a cell.
         raise not_workbook(f"its XML is damaged ({type(error).__name__})", "文件内容已损坏") from None
     reader = WorkbookReader(chosen.sheets, chosen.skipped, required_columns, form)
     if not reader.has_rows and not form.allow_empty:
@@ -148,10 +147,10 @@ def open_workbook(content: BinaryIO, *, required_columns: Sequence[str], form: W
     return reader
 
 
-class _Choice:
+class _ChosenSheets:
     """Which sheets of a workbook are read, and why the others are not.
 
-    `sheets` are those to be read, in their order, `skipped` the others.
+    `sheets` are those that are read, in their order, `skipped` the others.
     """
 
     def __init__(
@@ -164,13 +163,13 @@ class _Choice:
         self.sheets: list[_Sheet] = []
         self.skipped: list[SheetRead] = []
         self._wrong: list[tuple[SheetPart, DeliveryRejected]] = []
-        asked = form.asked_sheets
-        if isinstance(asked, tuple):
-            self._take_named(parts, asked)
+        requested = form.requested_sheets
+        if isinstance(requested, tuple):
+            self._take_named(parts, requested)
         else:
-            # A workbook must show one sheet; where another program hid them all, that meant nothing.
+            # A workbook must show one sheet; where a program hid all of them, hiding means nothing.
             visible = [part for part in parts if part.is_visible] or list(parts)
-            self._take_with_header(visible, only_first=asked == "first")
+            self._take_with_header(visible, only_first=requested == "first")
             for part in parts:
                 if part not in visible:
                     self._skip(part, _HIDDEN)
@@ -185,10 +184,10 @@ class _Choice:
         for name in names:
             if name.strip() not in by_name:
                 raise missing_sheet(name, [part.name for part in parts])
-        wanted = [by_name[name.strip()] for name in dict.fromkeys(names)]
-        self.sheets = [self._opened(part) for part in wanted]
+        named = [by_name[name.strip()] for name in dict.fromkeys(names)]
+        self.sheets = [self._opened(part) for part in named]
         for part in parts:
-            if part not in wanted:
+            if part not in named:
                 self._skip(part, _NOT_NAMED if part.is_visible else _HIDDEN)
 
     def _take_with_header(self, parts: Sequence[SheetPart], *, only_first: bool) -> None:
@@ -200,8 +199,8 @@ class _Choice:
             try:
                 sheet = self._opened(part)
             except DeliveryRejected as error:
-                # What has the header and is wrong otherwise is wrong as a whole, not passed over. Where nobody knows
-                # the names yet, any sheet may be the one.
+                # A sheet that has the header and another fault rejects the file, it is not skipped. While the names of
+                # the columns are not known, any sheet may be the right one.
                 if self._required and error.rule != "file.missing_column":
                     raise
                 self._wrong.append((part, error))
@@ -217,10 +216,10 @@ class _Choice:
         self.sheets = found
 
     def _no_header(self, parts: Sequence[SheetPart]) -> DeliveryRejected:
-        """Return the rejection of the sheet that comes nearest to the header, with the names of all looked at."""
+        """Return the rejection of the sheet that lacks the fewest columns, with the names of all that were searched."""
         if len(parts) == 1:
             return self._wrong[0][1]
-        # The one with the fewest missing columns says it in the fewest words; an empty one says nothing.
+        # The sheet with the fewest missing columns has the shortest reason; an empty one does not count.
         _, error = min(self._wrong, key=lambda each: (not each[0].rows, len(each[1].reason)))
         names = [part.name for part in parts]
         return DeliveryRejected(
@@ -255,11 +254,11 @@ class WorkbookReader:
     """The rows of the sheets that are read, in blocks; iterate it once.
 
     `columns` are the names of the header, a required column by its required name; of several sheets, those of the first
-    one and what others have more. `row_no` is the row's number in its sheet, of each further sheet greater by
-    `SHEET_ROWS`. A row below the header is a record, whatever it says (totals and remarks too: the checks quarantine
-    them), unless its cells are empty; the value of cells merged over several rows belongs to each of them that has
-    another value of its own. A row is a bad one whose formula in a required column has no value. `fetched` counts all
-    records, good and bad.
+    one and then those that only others have. `row_no` is the row's number in its sheet, plus `SHEET_ROWS` for each
+    sheet before. A row below the header is a record, whatever it says (totals and remarks too: the checks quarantine
+    them), unless its cells are empty. The value of cells merged over several rows belongs to each of these rows that
+    has another value too. A row is bad when a formula in a required column has no value. `fetched` counts all records,
+    good and bad.
     """
 
     def __init__(
@@ -295,7 +294,7 @@ class WorkbookReader:
 
     @property
     def sheets(self) -> list[SheetRead]:
-        """What became of each sheet, those that were read first; final when the iteration has ended."""
+        """How each sheet was processed, starting with those that were read; final when the iteration has ended."""
         read = [
             SheetRead(sheet.part.name, rows, number * SHEET_ROWS)
             for number, (sheet, rows) in enumerate(zip(self._sheets, self._read_rows, strict=False))
@@ -316,7 +315,7 @@ class WorkbookReader:
                 yield block
 
     def _read_blocks(self, sheet: _Sheet, offset: int) -> Iterator[Block]:
-        # Values merged over several columns stay in the first: a remark across the table is no value of any column.
+        # Values merged over several columns stay in the first one: a remark across the table is no value of the others.
         merged_from: dict[int, list[_Merge]] = {}
         for merge in sheet.merges:
             if merge.top >= sheet.header.body and merge.bottom > merge.top:
@@ -399,7 +398,7 @@ def _line(sheet: _Sheet, row_no: int, texts: Sequence[str]) -> bytes | Fault:
     if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= len(values):
         values = [text.translate(_ESCAPES) for text in values]
     line = "\t".join([str(row_no), *(text or "\\N" for text in values)])
-    # XML has no NUL, but "_x0000_" stands for it.
+    # XML has no NUL, but "_x0000_" means one.
     if "\0" in line:
         return Fault("row.nul", "含空字符（NUL）", "a NUL in a cell")
     try:
@@ -442,7 +441,7 @@ def _texts(sheet: CalamineSheet, part: SheetPart) -> Iterator[tuple[int, list[st
             if 0 <= column - left < width:
                 texts[column - left] = text
         yield place, texts
-    # Where nothing but formulas without a value stands below, there is nothing for calamine.
+    # Rows at the end that hold only formulas without a value are missing from calamine's rows.
     for place in sorted(place for place in part.uncalculated if place >= end):
         yield place, [""] * width
 
@@ -470,7 +469,7 @@ def _text(cell: int | float | str | bool | time | date | datetime | timedelta) -
             return str(int(cell))
         return format(Decimal(repr(cell)), "f")
     if isinstance(cell, datetime):
-        # Times are fractions of a day, so that whole seconds may come a little too early.
+        # Times are fractions of a day, so that whole seconds may be a little too early.
         rounded = cell + timedelta(milliseconds=500) if cell.year < MAXYEAR else cell
         return rounded.isoformat(" ", "seconds")
     if isinstance(cell, timedelta):
@@ -496,7 +495,7 @@ def _find_header(
     if required:
         body, names = min(readings, key=lambda reading: len(missing_from(reading[1], required)), default=(0, []))
     else:
-        # Nobody knows the names yet: titles fill few cells, or stand above all the names.
+        # The names are not known yet: a title fills few cells, or is part of all the names.
         body, names = max(readings, key=lambda reading: _distinct_below(reading[1]), default=(0, []))
     named = [column for column, name in enumerate(names) if name.strip()]
     if not named or missing_from(names, required):
@@ -513,7 +512,7 @@ def _find_header(
 
 
 def _distinct_below(names: Sequence[str]) -> int:
-    """Count different names, none where a title is part of all of them."""
+    """Count different names; zero where a title is part of all of them."""
     named = [name for name in names if name]
     tops = {name.split("/")[0] for name in named}
     return 0 if len(tops) == 1 and len(named) > 1 else len(set(named))
@@ -522,8 +521,8 @@ def _distinct_below(names: Sequence[str]) -> int:
 def _names(rows: Sequence[tuple[int, list[str]]], merges: Sequence[_Merge]) -> list[str]:
     """Return the names that some rows, read as a header, give the columns.
 
-    A name merged over several columns stands above the names of the rows below it. In the last row it has none below,
-    so it names its first column only, and a title merged across the table is no header.
+    A name merged over several columns is a part of the names below it. In the last row there are none below, so it
+    names its first column only, and a title merged across the table is no header.
     """
     top, last = rows[0][0], rows[-1][0]
     origins: dict[tuple[int, int], tuple[int, int]] = {}

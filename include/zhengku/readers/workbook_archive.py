@@ -1,10 +1,10 @@
-"""What is looked at in a spreadsheet's archive before it is read: whether it can be, and what the library leaves out.
+"""Inspects a spreadsheet's archive before it is read: whether it can be read, and what the library leaves out.
 
-An XLSX file is a ZIP archive of XML (ECMA-376). calamine takes its word for sizes: a sheet with one stray value in its
-last cell makes it ask for 400 GB, which ends the process. It gives nothing for the error of a formula, nothing for a
-formula that nobody calculated, and of a number neither its format nor more than 17 digits.
+An XLSX file is a ZIP archive of XML (ECMA-376). calamine trusts the sizes in it: for a sheet with one stray value in
+its last cell it allocates 400 GB, which ends the process. It returns nothing for the error of a formula, nothing for a
+formula that nobody calculated, and for a number neither its format nor more than 17 digits.
 
-Every look takes time in proportion to the bytes: no expression here begins anew within a tag that it has passed.
+Every search takes time in proportion to the bytes: no expression here starts again within a tag that it has passed.
 """
 
 import re
@@ -33,13 +33,13 @@ _PIECE = 1024 * 1024
 _LARGEST_INDEX = 16 * 1024 * 1024
 _LONGEST_NUMBER = 64
 
-# A cell with something in it: one without ends in "/>". The place is enough, so that the search is quick.
+# A cell with content: one without ends in "/>". Only its place is captured, so that the search is quick.
 _FULL_CELL = re.compile(
     rb"""<(?:\w+:)?c(?=\s)(?>[^<>]*?\sr=["'])([A-Z]{1,3})[0-9]{1,7}["'][^<>]*+(?<!/)>""",
 )
 _ROW = re.compile(rb"""<(?:\w+:)?row\s[^<>]*?\br=["']([0-9]{1,7})["']""")
 _ROW_END = re.compile(rb"</(?:\w+:)?row\s*>")
-# The begin of a row, or a cell with its formula and its value; all that may lack is told by an empty group.
+# The start of a row, or a cell with its formula and its value; the group of a missing part is None.
 _ROW_OR_CELL = re.compile(
     rb"<(?:\w+:)?(?:row((?:\s[^<>]*)?)/?>"
     rb"|c((?:\s[^<>]*)?)>\s*+(<(?:\w+:)?f(?:\s[^<>]*)?(?:/>|>[^<]*</(?:\w+:)?f\s*>))?\s*+"
@@ -70,17 +70,17 @@ _FOREIGN_PARTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("ppt/presentation.xml", "a presentation", "文件其实是演示文稿"),
     ("content.xml", "an OpenDocument file (ODS)", "文件其实是ODS等OpenDocument文档"),
 )
-# The name of the stream that holds a workbook which a password encrypts, as OLE writes names.
+# The name of the stream that holds an encrypted workbook, as OLE writes names.
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
 @dataclass
 class SheetPart:
-    """A sheet of cells, as its XML tells: what calamine does not. Rows and columns count from 0.
+    """A sheet of cells, with what calamine does not read from its XML. Rows and columns count from 0.
 
-    `texts` are cells by row and column that read otherwise: errors of formulas (`#N/A`), numbers as their format shows
-    them, numbers of more than 15 digits. `uncalculated` are the columns of cells by row whose formula has no value.
-    `rows` is how far down values reach, `width` how far to the right.
+    `texts` are the texts of cells, by row and column, that calamine gives otherwise: errors of formulas (`#N/A`),
+    numbers as their format shows them, numbers of more than 15 digits. `uncalculated` are the columns, by row, of cells
+    whose formula has no value. `rows` is how far down values reach, `width` how far to the right.
     """
 
     name: str
@@ -102,7 +102,7 @@ class SheetPart:
 
 
 def not_workbook(what: str, what_zh: str) -> DeliveryRejected:
-    """Return the rejection of a file that is no spreadsheet which can be read."""
+    """Return the rejection of a file that is no readable spreadsheet."""
     return DeliveryRejected(
         "file.not_workbook",
         f"The file is no readable spreadsheet: {what}; expected XLSX. Save it as XLSX without a password.",
@@ -111,7 +111,7 @@ def not_workbook(what: str, what_zh: str) -> DeliveryRejected:
 
 
 def inspect(content: BinaryIO) -> list[SheetPart]:
-    """Read a spreadsheet's archive through once, leave `content` at its begin, and return its sheets of cells.
+    """Read a spreadsheet's archive once, leave `content` at its start, and return its sheets of cells.
 
     Raises `DeliveryRejected` (`file.empty`, `file.not_workbook`): not a ZIP archive, encrypted, damaged (every part's
     CRC is checked), too large when unpacked, no workbook in it, or parts that claim what they do not hold.
@@ -126,10 +126,10 @@ def inspect(content: BinaryIO) -> list[SheetPart]:
             for info in archive.infolist():
                 sheet = by_part.get(info.filename)
                 scan = _Scan(sheet, formats) if sheet else None
-                size, begin = 0, b""
+                size, start = 0, b""
                 for piece in _pieces(archive, info):
                     size += len(piece)
-                    begin = begin or piece
+                    start = start or piece
                     if unpacked + size > LARGEST_UNCOMPRESSED:
                         raise not_workbook(
                             f"unpacked it has more than {LARGEST_UNCOMPRESSED} bytes",
@@ -141,8 +141,8 @@ def inspect(content: BinaryIO) -> list[SheetPart]:
                 if scan:
                     scan.finish()
                 if info.filename == strings:
-                    _check_claims(begin, size)
-    # All that zipfile and the XML parser raise for content that is not what it claims to be.
+                    _check_claims(start, size)
+    # All errors that zipfile and the XML parser raise for damaged content.
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -161,7 +161,7 @@ def inspect(content: BinaryIO) -> list[SheetPart]:
 
 
 def _expect_archive(content: BinaryIO) -> None:
-    """Raise `DeliveryRejected` for what does not even begin like an XLSX file, and say what it is instead."""
+    """Raise `DeliveryRejected` for a file that does not even start like XLSX, and say what it is instead."""
     start = content.read(512)
     if not start:
         raise DeliveryRejected(
@@ -173,8 +173,8 @@ def _expect_archive(content: BinaryIO) -> None:
         if _holds(content, _ENCRYPTED):
             raise not_workbook("it is encrypted, a password opens it", "文件已加密，须输入密码才能打开")
         raise not_workbook("it is an old Excel workbook (XLS) or encrypted", "文件是旧版Excel（XLS）工作簿，或已加密")
-    for begin, what, what_zh in _FOREIGN:
-        if start.startswith(begin):
+    for mark, what, what_zh in _FOREIGN:
+        if start.startswith(mark):
             raise not_workbook(f"it is {what}", what_zh)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise not_workbook("it is a web page or XML (HTML saved as a workbook)", "文件其实是网页（HTML）或XML文本")
@@ -189,13 +189,13 @@ def _expect_archive(content: BinaryIO) -> None:
 _SMALLEST_ARCHIVE = 22
 
 
-def _holds(content: BinaryIO, wanted: bytes) -> bool:
+def _holds(content: BinaryIO, searched: bytes) -> bool:
     content.seek(0)
     rest = b""
     while piece := content.read(_PIECE):
-        if wanted in rest + piece:
+        if searched in rest + piece:
             return True
-        rest = piece[-len(wanted) :]
+        rest = piece[-len(searched) :]
     return False
 
 
@@ -206,7 +206,7 @@ def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
 
 
 def _index(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
-    """Read one of the small parts that say where the others are."""
+    """Read one of the small parts that name the others."""
     with archive.open(name) as part:
         text = part.read(_LARGEST_INDEX)
     return ElementTree.fromstring(text)
@@ -244,7 +244,7 @@ def _parts(archive: zipfile.ZipFile) -> tuple[list[SheetPart], str | None]:
 
 
 def _formats(archive: zipfile.ZipFile) -> dict[bytes, WholeNumberFormat]:
-    """Return how whole numbers are written, by the number of a cell's style, where its format says more."""
+    """Return how whole numbers are written, by the number of a cell's style, where its format adds something."""
     part = next(iter(_targets(archive, "/styles").values()), None)
     if part is None or part not in archive.namelist():
         return {}
@@ -260,10 +260,10 @@ def _formats(archive: zipfile.ZipFile) -> dict[bytes, WholeNumberFormat]:
     }
 
 
-def _check_claims(begin: bytes, size: int) -> None:
-    """Raise `DeliveryRejected` when the shared texts claim to be more than there are bytes: room is made for them."""
-    start = begin.find(b"sst")
-    claims = [int(claim) for claim in _CLAIM.findall(begin[start : begin.find(b">", start)])] if start >= 0 else []
+def _check_claims(text: bytes, size: int) -> None:
+    """Raise `DeliveryRejected` when more shared texts are declared than there are bytes: calamine allocates them."""
+    start = text.find(b"sst")
+    claims = [int(claim) for claim in _CLAIM.findall(text[start : text.find(b">", start)])] if start >= 0 else []
     if max(claims, default=0) > size:
         raise not_workbook(
             f"its shared texts claim to be {max(claims)} and have {size} bytes",
@@ -272,7 +272,7 @@ def _check_claims(begin: bytes, size: int) -> None:
 
 
 class _Scan:
-    """Reads the XML of one sheet in passing, and notes in `sheet` what calamine leaves out."""
+    """Searches the XML of one sheet piece by piece, and adds to `sheet` what calamine leaves out."""
 
     def __init__(self, sheet: SheetPart, formats: Mapping[bytes, WholeNumberFormat]) -> None:
         self._sheet = sheet
@@ -286,8 +286,8 @@ class _Scan:
         self._is_placeless = False
 
     def add(self, piece: bytes) -> None:
-        """Take the next piece, up to the end of its last whole row."""
-        # A row's end may lie across two pieces.
+        """Search the next piece, up to the end of its last complete row."""
+        # A row's end may be spread over two pieces.
         tail = self._waiting[-1][-_PREFIXED_END:] if self._waiting else b""
         end = 0
         for found in _ROW_END.finditer(tail + piece):
@@ -306,7 +306,7 @@ class _Scan:
         self._waiting_bytes = len(piece) - end
 
     def finish(self) -> None:
-        """Take what is left."""
+        """Search the rest."""
         self._read(b"".join(self._waiting))
         self._sheet.width = max(self._sheet.width, *map(_column_number, self._columns), 0)
 
@@ -315,7 +315,7 @@ class _Scan:
         self._columns |= columns
         if columns and (rows := _ROW.findall(text)):
             self._sheet.rows = max(self._sheet.rows, *map(int, rows))
-        # A writer that leaves out the places of cells leaves them out everywhere: then all cells are counted.
+        # A program that leaves out the places of cells does so everywhere: then all cells are counted.
         self._is_placeless = self._is_placeless or _PLACELESS_CELL.search(text) is not None
         if (
             self._is_placeless
@@ -352,7 +352,7 @@ class _Scan:
         self, attributes: bytes, kind: bytes, formula: bytes | None, value_tag: bytes | None, value: bytes | None
     ) -> None:
         if formula is not None and not value and (kind != b"str" or value_tag is None):
-            # A text may well be empty, and is then said to be one.
+            # A calculated text may be empty; the cell is then marked as text.
             self._sheet.uncalculated.setdefault(self._row, set()).add(self._column)
         elif value and kind == b"e":
             self._sheet.texts.setdefault(self._row, {})[self._column] = unescape(value.decode("utf-8", "replace"))
@@ -369,7 +369,7 @@ _PREFIXED_END = 80
 
 
 def _number_text(value: str, written: WholeNumberFormat | None) -> str | None:
-    """Return the text of a whole number; None where the number says it all."""
+    """Return the text of a whole number; None where it is just the number."""
     if len(value) > _LONGEST_NUMBER or not _NUMBER.fullmatch(value):
         return None
     number = float(value)
@@ -380,13 +380,13 @@ def _number_text(value: str, written: WholeNumberFormat | None) -> str | None:
     return written(int(number)) if written else None
 
 
-def missing_sheet(wanted: str, there: Sequence[str]) -> DeliveryRejected:
+def missing_sheet(expected: str, present: Sequence[str]) -> DeliveryRejected:
     """Return the rejection of a workbook without a sheet that the feed names."""
     return DeliveryRejected(
         "file.sheet",
-        f"Expected a sheet {wanted}; the spreadsheet has {shown(there)}. Rename the sheet, or change the sheets in the "
-        "feed's format.",
-        f"缺少工作表“{wanted}”；实有：{shown(there, '、')}。请更正工作表名称后重新报送。",
+        f"Expected a sheet {expected}; the spreadsheet has {shown(present)}. Rename the sheet, or change the sheets in "
+        "the feed's format.",
+        f"缺少工作表“{expected}”；实有：{shown(present, '、')}。请更正工作表名称后重新报送。",
     )
 
 

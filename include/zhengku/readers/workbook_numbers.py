@@ -1,7 +1,7 @@
-"""How a spreadsheet shows a number, where that says more than the number: codes typed as numbers.
+"""How a spreadsheet shows a number, where its format adds something to it: codes typed as numbers.
 
-A code of `000123` is often kept as 123 with the number format `000000`, and one of `鄂测0007` as 7 with `"鄂测"0000`. A
-number of more than 15 digits is another matter: a spreadsheet keeps 15, so that two of them may have become one.
+A code `000123` is often stored as 123 with the number format `000000`, and `鄂测0007` as 7 with `"鄂测"0000`. Numbers
+of more than 15 digits are a different problem: a spreadsheet stores 15, so that two of them may have become equal.
 """
 
 import re
@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 KEPT_DIGITS: Final = 15
-"""Digits that a spreadsheet keeps of a number (IEEE 754 binary64, as Excel cuts it)."""
+"""Digits that a spreadsheet stores of a number (IEEE 754 binary64, as Excel cuts it)."""
 
 WholeNumberFormat = Callable[[int], str]
 """Writes a whole number as the cell shows it."""
@@ -26,26 +26,27 @@ _COLOUR = re.compile(
     r"black|blue|cyan|green|magenta|red|white|yellow|color ?[0-9]+|[黑蓝青绿洋红白黄]色|颜色[0-9]+", re.I
 )
 _LOCALE = re.compile(r"\$-[0-9A-Fa-f,]+")
-# What may stand in a format without quotes. Points, commas, percent signs and the letters of dates mean something.
+# Characters that need no quotes in a format. Points, commas, percent signs and the letters of dates mean something.
 _PLAIN = frozenset("+-():!^&'~{}<>= ")
 
 _ZERO_SECTION: Final = 3
 _DIGIT: Final = 0
 _Part = tuple[int, str]
-"""(0, "0" or "#") for the place of a digit, (1, text) for text that is always shown."""
+"""(0, "0" or "#") is the place of a digit, (1, text) a text that is always shown."""
 
 
 def whole_number_format(code: str) -> WholeNumberFormat | None:
-    """Return what writes whole numbers as the number format `code` shows them (ECMA-376, 18.8.31).
+    """Return a function that writes whole numbers as the number format `code` does (ECMA-376, 18.8.31).
 
-    None where it shows nothing that the number does not say by itself (`General`, `0`), and where it is no format of
-    codes: amounts (`#,##0.00`), shares, fractions, dates, conditions, sums of money.
+    None where it adds nothing to the number (`General`, `0`), and where it is no format of codes: amounts
+    (`#,##0.00`), shares, fractions, dates, conditions, sums of money.
     """
     sections = _sections(code)
     parts = _parts(sections[0])
-    if parts is None or not _says_more(parts):
+    if parts is None or not _adds_text(parts):
         return None
-    # A third section is for zero, a second for what is below: amounts have those, codes only to hide such cells.
+    # A third section is for zero, a second for negative numbers: formats of amounts have them, of codes only to hide
+    # such cells.
     least = 0 if len(sections) < _ZERO_SECTION else 1
 
     def write(number: int) -> str:
@@ -85,13 +86,13 @@ def _parts(section: str) -> list[_Part] | None:
     return parts if any(kind == _DIGIT for kind, _ in parts) else None
 
 
-def _says_more(parts: Sequence[_Part]) -> bool:
+def _adds_text(parts: Sequence[_Part]) -> bool:
     zeros = sum(kind == _DIGIT and text == "0" for kind, text in parts)
     return zeros > 1 or any(kind != _DIGIT and text.strip() for kind, text in parts)
 
 
 def _filled(parts: Sequence[_Part], number: int) -> str:
-    """Put the digits into their places, from the right; what is left over stands in the first place."""
+    """Put the digits into their places, from the right; the remaining ones go to the first place."""
     digits = str(number) if number else ""
     first = next(place for place, (kind, _) in enumerate(parts) if kind == _DIGIT)
     shown: list[str] = []
@@ -108,17 +109,18 @@ def _filled(parts: Sequence[_Part], number: int) -> str:
 
 
 def long_number(written: str) -> str:
-    """Return a whole number of more than 15 digits, as the file has it, as the text to hand over.
+    """Return the text of a whole number of more than 15 digits that is `written` so in the file.
 
-    Its digits, where the file has them all and no spreadsheet can have rounded it: a double of 64 bits, written out in
-    full, would be another number. Else 4.20703199001010E+17, which the rules about codes know for a rounded number: of
-    what has been rounded, nobody can tell what it was.
+    These are its digits, where the file has them all and no spreadsheet can have rounded it: a double of 64 bits,
+    written in full, would be another number. Else it is like 4.20703199001010E+17, which the rules about codes treat as
+    rounded: the original number cannot be known any more.
     """
     if re.fullmatch(r"-?[0-9]+", written):
         number = int(written)
         digits = str(abs(number))
         cut_by_excel = not digits[KEPT_DIGITS:].strip("0")
-        # Up to 2^53 a double holds every whole number; above, what is no double's own shortest text was never one.
+        # Up to 2^53 a double holds every whole number; above, a number that is not a double's shortest text was never
+        # a double.
         rounded = abs(number) > 2**53 and int(Decimal(repr(float(number)))) == number
         if not cut_by_excel and not rounded:
             return str(number)

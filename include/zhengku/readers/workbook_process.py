@@ -1,11 +1,11 @@
 """Reads a landed spreadsheet in a process of its own, under limits of memory and time.
 
-Whoever fills a file can make a parser ask for any amount of memory, and a step that dies of it dies again every night.
-So the parser runs apart: what it dies of is a reason to reject the file, and nothing else is touched. It costs a
-fifth of a second for each workbook. Files of text, pages and tables are read in this process: those readers hold one
-record at a time, whose size they bound.
+A file's content can make a parser allocate any amount of memory, and a step that crashes for that would crash again
+every night. So the parser runs in a child process: when that crashes, the file is rejected, and nothing else is
+affected. It takes a fifth of a second for each workbook. Files of text, pages and tables are read in this process:
+their readers hold one record at a time, whose size they limit.
 
-The child has the file as its standard input and writes messages to its standard output: each is its length, in four
+The child has the file as its standard input and writes messages to its standard output: each is a length, in four
 bytes, and MessagePack.
 """
 
@@ -27,16 +27,16 @@ from zhengku.readers.workbook import SheetRead, WorkbookForm, open_workbook
 from zhengku.readers.workbook_archive import not_workbook
 
 MOST_MEMORY: Final = 4 * 1024**3
-"""Bytes of address space. A million rows of 15 columns take some 2.3 GB of it."""
+"""Limit of address space, in bytes. A million rows of 15 columns take some 2.3 GB of it."""
 
 MOST_SECONDS: Final = 900
-"""Of processor time, not of waiting. A million rows of 15 columns take some 90."""
+"""Limit of processor time (not of waiting). A million rows of 15 columns take some 90."""
 
 _BLOCK: Final = 1024 * 1024
 _COMMAND = (sys.executable, "-m", "zhengku.readers.workbook_process")
 
 
-class _Asked(msgspec.Struct):
+class _Request(msgspec.Struct):
     required: tuple[str, ...]
     form: WorkbookForm
     memory: int
@@ -72,27 +72,27 @@ _DECODER: Final[msgspec.msgpack.Decoder[_Message]] = msgspec.msgpack.Decoder(_Me
 class IsolatedWorkbookReader:
     """The rows of a landed spreadsheet, read by a process of its own; iterate it once.
 
-    As `zhengku.readers.workbook.WorkbookReader`; the totals and `sheets` are final when the iteration has ended.
+    See `zhengku.readers.workbook.WorkbookReader`; the totals and `sheets` are final when the iteration has ended.
     """
 
     def __init__(self, content: BinaryIO, required_columns: Sequence[str], form: WorkbookForm) -> None:
-        """Raise what `open_workbook` raises; `WorkerDied` when the process was ended from outside."""
+        """Raise what `open_workbook` raises; `WorkerDied` when the process was killed from outside."""
         self.good = 0
         self.bad = 0
         self.blank_lines = 0
         self.notes: tuple[Note, ...] = ()
         self.unread: Final[tuple[str, ...]] = ()
         self.sheets: list[SheetRead] = []
-        asked = msgspec.json.encode(_Asked(tuple(required_columns), form, MOST_MEMORY, MOST_SECONDS))
+        request = msgspec.json.encode(_Request(tuple(required_columns), form, MOST_MEMORY, MOST_SECONDS))
         with tempfile.TemporaryFile(prefix="zhengku-") as copy:
             _copy(content, copy)
             self._process = subprocess.Popen(
-                [*_COMMAND, asked.decode()],
+                [*_COMMAND, request.decode()],
                 stdin=copy,
                 stdout=subprocess.PIPE,
-                # What a parser says of its death may quote a cell.
+                # A parser's error messages may quote a cell.
                 stderr=subprocess.DEVNULL,
-                # It needs no password of ours.
+                # The child needs none of our passwords.
                 env={name: value for name, value in os.environ.items() if not name.startswith(("ZHENGKU_", "AIRFLOW"))},
             )
         weakref.finalize(self, _end, self._process)
@@ -121,17 +121,17 @@ class IsolatedWorkbookReader:
         size = int.from_bytes(length, "big")
         body = self._process.stdout.read(size)
         if len(length) < 4 or len(body) < size:
-            raise self._death()
+            raise self._crash()
         message = _DECODER.decode(body)
         if isinstance(message, _Rejected):
             raise DeliveryRejected(message.rule, message.message, message.reason)
         return message
 
-    def _death(self) -> DeliveryRejected | WorkerDied:
-        """Return what it means that the process ended before it was done."""
+    def _crash(self) -> DeliveryRejected | WorkerDied:
+        """Return the error of a process that ended too early: the file's fault, or somebody killed it."""
         ended = self._process.wait()
         if ended in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
-            # By a person, the machine's last memory, or a shutdown: that says nothing of the file.
+            # Killed by a person, by the system for want of memory, or by a shutdown: not the file's fault.
             return WorkerDied(
                 f"The process that reads the spreadsheet was ended by {signal.Signals(-ended).name}: somebody ended "
                 "it, or this machine has no memory left. Run this step again."
@@ -143,7 +143,7 @@ class IsolatedWorkbookReader:
             )
         how = signal.Signals(-ended).name if ended < 0 else f"exit status {ended}"
         return not_workbook(
-            f"the process that reads it died of it ({how}), for the most part because it asks for more than "
+            f"the process that reads it crashed ({how}), in most cases because it needs more than "
             f"{MOST_MEMORY // 1024**2} MB of memory",
             f"解析时出错或所需内存超过{MOST_MEMORY // 1024**3}GB，文件过大、已损坏或被改动",
         )
@@ -158,7 +158,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _copy(content: BinaryIO, copy: BinaryIO) -> None:
-    """Copy the landed file to where the child can read it: the landing area may be no folder of this machine."""
+    """Copy the landed file to where the child can read it: the landing area need not be a folder of this machine."""
     while block := content.read(_BLOCK):
         try:
             copy.write(block)
@@ -183,14 +183,14 @@ def _send(message: _Message) -> None:
     sys.stdout.buffer.write(body)
 
 
-def main(asked: str) -> None:
-    """Read the spreadsheet on standard input, as `asked` in JSON, and write its rows to standard output."""
-    told = msgspec.json.decode(asked, type=_Asked)
+def main(request: str) -> None:
+    """Read the spreadsheet on standard input, as `request` says in JSON, and write its rows to standard output."""
+    settings = msgspec.json.decode(request, type=_Request)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, told.seconds)
-    _limit(resource.RLIMIT_AS, told.memory)
+    _limit(resource.RLIMIT_CPU, settings.seconds)
+    _limit(resource.RLIMIT_AS, settings.memory)
     try:
-        reader = open_workbook(sys.stdin.buffer, required_columns=told.required, form=told.form)
+        reader = open_workbook(sys.stdin.buffer, required_columns=settings.required, form=settings.form)
         _send(_Opened(reader.columns))
         for block in reader:
             _send(_Rows(block))

@@ -1,1 +1,1 @@
-"""Transports: how deliveries come. One package each for file drops, HTTP interfaces and exchange databases."""
+"""Transports: the ways in which deliveries are collected, a package for each."""

@@ -1,7 +1,7 @@
-"""What the steps of the pipeline do with a transport: a source of its rows, a reader of what was landed, a sample.
+"""What the steps of the pipeline need of a transport: a source of its rows, a reader of what was landed, a sample.
 
-To add a transport, write a package beside `file_drop`, `http` and `exchange_database` with a model and a connector, and
-name both in `zhengku.transports.registry`; docs/architecture.md lists the files.
+To add a transport, write a package next to `file_drop`, `http` and `exchange_database` with a model and a connector,
+and name both in `zhengku.transports.registry`; docs/architecture.md lists the files.
 """
 
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ from zhengku.transports.source import Source, SourceFeed, UntakenFile
 from zhengku.transports.transport import Transport
 
 SAMPLE_BYTES_A_ROW: Final = 2048
-"""Reading a sample of an interface or a table stops after so many bytes for each row that was asked for."""
+"""Reading a sample of an interface or a table stops after so many bytes for each requested row."""
 
 SettingsT = TypeVar("SettingsT", bound=Transport)
 
@@ -25,8 +25,8 @@ SettingsT = TypeVar("SettingsT", bound=Transport)
 class SampleSource:
     """A source from which a sample is read.
 
-    `most_bytes` is where the reading stops, None for the whole delivery. `no_text` names the columns that hold no
-    text, as pictures do, each with the name of its type: they are not read.
+    `most_bytes` is where the reading stops, None for the complete delivery. `no_text` names the columns that are not
+    read because they hold no text, such as pictures, each with the name of its type.
     """
 
     source: Source
@@ -35,7 +35,62 @@ class SampleSource:
 
 
 class Connector(ABC, Generic[SettingsT]):
-    """A transport at work for one feed; `settings` are what the feed's file says of it."""
+    """A transport for one feed; `settings` are those of the feed's file.
+
+    A transport whose rows are written in the department's file itself: its settings, its source, its connector.
+
+    >>> from datetime import datetime
+    >>> from io import BytesIO
+    >>> from tempfile import TemporaryDirectory
+    >>> from types import SimpleNamespace
+    >>> from typing import Literal
+    >>> from zhengku.clock import CITY_TIME_ZONE
+    >>> from zhengku.landed.landing import LandingArea
+    >>> from zhengku.readers.records import open_records
+    >>> from zhengku.transports.source import Collected, Delivery, Window
+    >>> class Inline(Transport):
+    ...     kind: Literal["inline"]
+    ...     text: str
+    ...     origin_zh = property(lambda self: "配置文件")
+    ...     reading_zh = property(lambda self: "读取配置文件中的各行。")
+    >>> class InlineSource(Source):
+    ...     def __init__(self, text):
+    ...         self.text = text
+    ...
+    ...     def check(self):
+    ...         pass
+    ...
+    ...     def deliveries(self, window):
+    ...         return [Delivery("inline", datetime(2026, 11, 30, tzinfo=CITY_TIME_ZONE))]
+    ...
+    ...     def land(self, delivery, landing, path, on_bytes=None):
+    ...         return Collected(landing.put(BytesIO(self.text.encode()), path, on_bytes=on_bytes))
+    >>> class InlineConnector(Connector[Inline]):
+    ...     example_address = "inline"
+    ...
+    ...     def source(self, address, slots):
+    ...         return InlineSource(self.settings.text)
+    ...
+    ...     def open_reader(self, content):
+    ...         return open_records(content, required_columns=self.feed.required_columns)
+
+    The steps of the pipeline use it like this; a feed has more properties than this stand-in:
+
+    >>> feed = SimpleNamespace(name="example/licenses", required_columns=("number",))
+    >>> settings = Inline(kind="inline", connection="none", text="number,holder\\nA-1,Example Ltd.\\n")
+    >>> connector = InlineConnector(feed, settings)
+    >>> source = connector.source(connector.example_address, slots=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     landing = LandingArea(folder)
+    ...     for delivery in source.deliveries(Window()):
+    ...         collected = source.land(delivery, landing, delivery.name)
+    ...         with landing.open(collected.landed.path) as content:
+    ...             reader = connector.open_reader(content)
+    ...             print(reader.columns, [block.copy_text for block in reader])
+    ('number', 'holder') [b'2\\tA-1\\tExample Ltd.\\n']
+    >>> connector.nothing_delivered("inline")
+    'Nothing was delivered for example/licenses.'
+    """
 
     example_address: ClassVar[str]
     """An address of the right form, for checks that look at everything but the address."""
@@ -50,30 +105,30 @@ class Connector(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def open_reader(self, content: BinaryIO) -> Reader:
-        """Open what the source landed; raises `DeliveryRejected` when it is wrong as a whole."""
+        """Open what the source landed; raises `DeliveryRejected` for a fault of the complete delivery."""
 
     def sample_source(self, address: str, slots: int, rows: int) -> SampleSource:
-        """Return a source that gives about `rows` rows, with all columns, also those that nobody maps."""
+        """Return a source of about `rows` rows with all their columns, including those that the feed does not map."""
         return SampleSource(self.source(address, slots), rows * SAMPLE_BYTES_A_ROW)
 
-    def end_cut_sample(self, path: Path) -> None:
-        """Make a landed file that was cut at `most_bytes` readable; most forms are read up to the cut."""
+    def complete_cut_sample(self, path: Path) -> None:
+        """Make a landed file that was cut at `most_bytes` readable; most forms can be read up to the cut without it."""
 
     def nothing_delivered(self, address: str) -> str:
-        """Say in a sentence what was expected at `address` where nothing was delivered."""
+        """Return a sentence about what was expected at `address`, for a run in which nothing was delivered."""
         return f"Nothing was delivered for {self.feed.name}."
 
     def untaken_files(self, address: str, takers: Iterable[tuple[str, Transport]]) -> list[UntakenFile]:
         """Return the files at `address` that none of the `takers` (address and settings) collects, by name.
 
-        Raises `OSError` and `ZhengkuError` where the place cannot be read.
+        Raises `OSError` and `ZhengkuError` where the address cannot be read.
         """
         return []
 
     def write_returned(
         self, address: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], replaced: Mapping[str, Any]
     ) -> None:
-        """Write returned problem records to the place `returns_to`, instead of those that have the values `replaced`.
+        """Write returned problem records to the place `returns_to`, in place of those that have the values `replaced`.
 
         Raises what the transport's source raises.
         """

@@ -1,4 +1,4 @@
-"""The transports there are: the only place that names all of them."""
+"""All transports: the only module that names each of them."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
@@ -35,7 +35,7 @@ def _exchange_database() -> type[Connector[Any]]:
     return ExchangeDatabaseConnector
 
 
-# Imported when first asked for: DAGs are parsed all the time, and need neither requests nor drivers.
+# Imported when first used: DAGs are parsed all the time, and need neither requests nor drivers.
 _CONNECTORS: Final[dict[str, Callable[[], type[Connector[Any]]]]] = {
     "file_drop": _file_drop,
     "http": _http,
@@ -54,6 +54,6 @@ def connector_of(feed: SourceFeed) -> Connector[Any]:
 
 
 def check_transport(feed: SourceFeed) -> None:
-    """Raise `ConfigurationError` for settings that the source of a feed refuses whatever its address is."""
+    """Raise `ConfigurationError` for settings that the feed's source refuses whatever its address is."""
     connector = connector_of(feed)
     connector.source(connector.example_address, 1).check()

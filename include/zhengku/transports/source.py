@@ -1,4 +1,4 @@
-"""What every transport has in common: a source tells what there is to collect, and lays it into the landing area."""
+"""What all transports have in common: a source lists what there is to collect, and lands it in the landing area."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,16 +14,16 @@ from zhengku.transports.transport import Transport
 from zhengku.transports.window import NewFiles, Watermark, Whole
 
 EARLIEST: Final = datetime(1900, 1, 1)
-"""An earlier time, by the city's clock, stands for none: no register is so old, and MySQL's 0000-00-00 is no time."""
+"""An earlier time (Asia/Shanghai) means no time: no register is so old, and MySQL's 0000-00-00 is no time."""
 
 
 @dataclass(frozen=True)
 class Position:
     """How far a feed was read: the time of the newest row, by the department's clock, and that row's key.
 
-    Rows that bear a later time than the reading's begin do not count: they would keep what comes after them, with an
-    older time, out of every later window. `key` holds the row's `row_id` values as text; it is empty where the
-    transport knows none.
+    Rows with a later time than the reading's start do not count: rows that are written after them, with an earlier
+    time, would be in no later window. `key` holds the row's `row_id` values as text; it is empty where the transport
+    has none.
     """
 
     at: datetime
@@ -32,9 +32,9 @@ class Position:
 
 @dataclass(frozen=True)
 class Window:
-    """What part of a feed to read: rows changed from `start` to `end`, both inclusive; None is no bound.
+    """The part of a feed to read: rows changed from `start` to `end`, both inclusive; None is no bound.
 
-    With `after`, rows of the time `start` up to that key were read before, and are left out.
+    With `after`, rows of the time `start` up to that key are left out: they were read before.
     """
 
     start: datetime | None = None
@@ -54,12 +54,12 @@ def _shown(at: datetime | None) -> str:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One thing to collect: a file as it was seen in the drop, or one reading of an interface or a table.
+    """One thing to collect: a file as it was listed in the drop, or one reading of an interface or a table.
 
     `name` is text that can be stored and shown. `size` counts bytes, and is None before a reading. `modified_at` is
-    the time of a file's last change or of the reading's begin, `manifest_at` that of a file's manifest.
-    `twins` are landed files of the feed that have this size, their paths by SHA-256: one with the same bytes can stand
-    for the delivery.
+    the time of a file's last change or of the reading's start, `manifest_at` that of a file's manifest.
+    `landed_of_size` are landed files of the feed that have this size, their paths by SHA-256: one with the same bytes
+    can be used for the delivery.
     """
 
     name: str
@@ -68,15 +68,15 @@ class Delivery:
     is_file: bool = True
     manifest_at: datetime | None = None
     window: Window | None = None
-    twins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    landed_of_size: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
 class Collected:
     """A delivery in the landing area.
 
-    `manifest` is what the source says of it, `position` how far the feed was read. `rejection` says that it is wrong
-    as a whole; the bytes are kept all the same.
+    `manifest` is what the source says about it, `position` how far the feed was read. `rejection` is a fault of the
+    complete delivery; its bytes stay in the landing area nevertheless.
     """
 
     landed: Landed
@@ -87,7 +87,7 @@ class Collected:
 
 @dataclass(frozen=True)
 class DaySum:
-    """How many keys have their newest row on a day (Asia/Shanghai), and the sum of their checksums.
+    """The number of keys whose newest row is of a day (Asia/Shanghai), and the sum of their checksums.
 
     The checksum is that of `zhengku.operations.reconcile.checksum`.
     """
@@ -123,7 +123,7 @@ class SourceField(Protocol):
 
 
 class SourceFeed(Protocol):
-    """What a source knows of its feed; `zhengku.catalog.Feed` is one."""
+    """What a source knows about its feed; `zhengku.catalog.Feed` is one."""
 
     @property
     def name(self) -> str:
@@ -131,7 +131,7 @@ class SourceFeed(Protocol):
 
     @property
     def transport(self) -> Transport:
-        """How the rows come."""
+        """How the rows are collected."""
 
     @property
     def required_columns(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ class SourceFeed(Protocol):
 
     @property
     def ignored_columns(self) -> tuple[str, ...]:
-        """Columns that are delivered and not wanted."""
+        """Columns that are delivered and not used."""
 
     @property
     def window(self) -> NewFiles | Watermark | Whole:
@@ -159,46 +159,77 @@ class SourceFeed(Protocol):
 
 
 class Source(ABC):
-    """One feed's source. A transport is a class with the abstract methods, and `day_sums` where it can count."""
+    """The source of one feed; a transport implements the abstract methods, and `day_sums` where it can count.
+
+    A source whose one delivery is in memory:
+
+    >>> from io import BytesIO
+    >>> from tempfile import TemporaryDirectory
+    >>> class MemorySource(Source):
+    ...     content = b"number,holder\\nA-1,Example Ltd.\\n"
+    ...
+    ...     def check(self):
+    ...         pass
+    ...
+    ...     def deliveries(self, window):
+    ...         changed = datetime(2026, 11, 30, 8, tzinfo=CITY_TIME_ZONE)
+    ...         return [Delivery("licenses.csv", changed, size=len(self.content))]
+    ...
+    ...     def land(self, delivery, landing, path, on_bytes=None):
+    ...         return Collected(landing.put(BytesIO(self.content), path, on_bytes=on_bytes))
+    >>> source = MemorySource()
+    >>> with TemporaryDirectory() as folder:
+    ...     landing = LandingArea(folder)
+    ...     [delivery] = source.deliveries(Window())
+    ...     landed = source.land(delivery, landing, f"2026-11-30/{delivery.name}").landed
+    ...     with landing.open(landed.path) as content:
+    ...         print(landed.path, landed.size, content.readline())
+    2026-11-30/licenses.csv 31 b'number,holder\\n'
+
+    It has no sums, so that reconciliation lists its keys:
+
+    >>> source.day_sums(delivery.modified_at, delivery.modified_at) is None
+    True
+    """
 
     @abstractmethod
     def check(self) -> None:
-        """Raise `ConfigurationError` for what could not be read by any means with this feed and this address.
+        """Raise `ConfigurationError` for settings and an address with which nothing can ever be read.
 
-        Nothing is connected to, so that a catalogue can be checked where its sources are not in reach.
+        No connection is made, so that a catalogue can be checked where its sources cannot be reached.
         """
 
     @abstractmethod
     def deliveries(self, window: Window) -> Sequence[Delivery]:
-        """Return what there is to collect in `window`, the oldest first; raises `DeliveryUnavailable`."""
+        """Return the deliveries to collect in `window`, the oldest first; raises `DeliveryUnavailable`."""
 
     @abstractmethod
     def land(
         self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
     ) -> Collected:
-        """Lay a delivery into the landing area at `path`, untouched.
+        """Copy a delivery, unchanged, to `path` in the landing area; `on_bytes` is called with the size of each block.
 
-        Raises `DeliveryUnavailable` when the source cannot be read now, `SourceRefused` when another try would end the
-        same, `DeliveryRejected` when there is nothing worth keeping; `StorageFull`, `ConfigurationError`.
+        Raises `DeliveryUnavailable` when the source cannot be read now, `SourceRefused` when another try would fail in
+        the same way, `DeliveryRejected` when there is nothing worth storing; `StorageFull`, `ConfigurationError`.
         """
 
     def day_sums(self, since: datetime, until: datetime) -> Mapping[date, DaySum] | None:
-        """Return count and checksum of the newest rows by key from `since` to `until`, by day; None: it can only list.
+        """Return count and checksum of each key's newest row from `since` to `until`, by day; None if it cannot count.
 
-        Keys are those of the source as they are, not cleaned. Raises what `land` raises.
+        Keys are not cleaned, but compared as the source has them. Raises what `land` raises.
         """
         return None
 
     def newest_times(self, keys: Sequence[str]) -> Mapping[str, datetime] | None:
         """Return the newest time (with a zone; `EARLIEST` for none) of each of these keys that the source has.
 
-        None where it cannot be asked for keys: it can only list. Raises what `land` raises.
+        None for a source that cannot look up keys. Raises what `land` raises.
         """
         return None
 
 
 class Chunks:
-    """Bytes that come piece by piece, to be read like a file."""
+    """Bytes that are produced piece by piece, to be read like a file."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces

@@ -8,7 +8,7 @@ from zhengku.configuration_model import Identifier, Model
 class Transport(Model, ABC):
     """The settings of one transport: each has a `kind`, which is its name in a department's file, and a `connection`.
 
-    The properties answer what other steps ask, so that none of them asks for the kind.
+    The properties say what other steps need to know, so that none of them depends on the kind.
     """
 
     kind: str
@@ -16,12 +16,12 @@ class Transport(Model, ABC):
 
     @property
     def row_columns(self) -> tuple[str, ...]:
-        """Columns that tell a row of the source from every other; empty where the source has none."""
+        """Columns that identify a row of the source; empty where the source has none."""
         return ()
 
     @property
     def delivers_files(self) -> bool:
-        """Whether a delivery is a file that people made, with footers and a time of change, and may come twice."""
+        """Whether a delivery is a file that people made, with footers and a time of change, and may be repeated."""
         return False
 
     @property

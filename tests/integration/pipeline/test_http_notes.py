@@ -75,7 +75,7 @@ def test_row_ids_that_stand_for_two_rows_are_told(installation, tmp_path, interf
     batch = installation.run_one()
     assert (batch.fetched, batch.inserted) == (7, 7)
     assert batch.notes == [f"有2{DOUBLED}"]
-    assert "2 row id(s) stand for more than one row" in caplog.text
+    assert "2 row id(s) belong to more than one row" in caplog.text
 
 
 @pytest.mark.parametrize("paging", ["{kind: number, size: 3}", "{kind: cursor, cursor: data.next, size: 3}"])
@@ -91,7 +91,7 @@ def test_last_page_that_comes_again_beyond_the_end_is_told(installation, tmp_pat
     batch = installation.run_one()
     assert (batch.fetched, batch.inserted) == (6, 6)
     assert batch.notes == ["接口在末页之后仍返回末页，据此以前2页为全部数据，请部门在应答中给出总数以便核对"]
-    assert "answers its last page again beyond the end" in caplog.text
+    assert "answers its last page again after the end" in caplog.text
 
 
 def test_values_that_stay_in_the_landed_pages_are_told(installation, tmp_path, interface, caplog):
@@ -101,7 +101,7 @@ def test_values_that_stay_in_the_landed_pages_are_told(installation, tmp_path, i
     batch = installation.run_one()
     assert (batch.fetched, batch.inserted) == (3, 3)
     assert batch.notes == ["未对应的字段中有2个值数据库无法存放或过长，未读取，原文留存在落地文件中"]
-    assert "2 values that nobody maps" in caplog.text
+    assert "2 values that are not mapped" in caplog.text
 
 
 def test_columns_beyond_the_limit_are_told(installation, tmp_path, interface):

@@ -15,7 +15,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError, DeliveryRejected, DeliveryUnavailable, SourceRefused
 from zhengku.landed.landing import LandingArea
 from zhengku.readers.table_rows import open_table_rows
-from zhengku.transports.exchange_database import source as exchange_database
+from zhengku.transports.exchange_database import connection as exchange_database
 from zhengku.transports.exchange_database.source import ExchangeDatabaseSource
 from zhengku.transports.source import Window
 

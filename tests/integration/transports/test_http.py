@@ -282,7 +282,7 @@ def test_a_business_error_is_told_without_secret_and_number(interface: Interface
 def test_a_body_that_trickles_is_cut_off_as_a_whole(interface: Interface, tmp_path: Path) -> None:
     interface.answer = lambda request: Reply(envelope(ROWS), pause=0.1)
     begin = time.monotonic()
-    with pytest.raises(DeliveryUnavailable, match="no whole answer within 1 s"):
+    with pytest.raises(DeliveryUnavailable, match="no complete answer within 1 s"):
         collect(interface, tmp_path, whole_timeout_seconds=1, attempts=1)
     assert time.monotonic() - begin < 3
 
@@ -347,7 +347,7 @@ def test_a_total_that_never_agrees_is_unavailable(interface: Interface, tmp_path
         return Reply(envelope(ROWS[first : first + 10], total=wrong))
 
     interface.answer = answer
-    with pytest.raises(DeliveryUnavailable, match=f"3 times; the last time: expected {wrong} rows.*25 came"):
+    with pytest.raises(DeliveryUnavailable, match=f"3 times; the last time: expected {wrong} rows.*25 were received"):
         collect(interface, tmp_path)
 
 
@@ -432,7 +432,7 @@ def test_place_of_the_cursor_that_no_answer_has_is_told(
 def test_cursor_that_is_not_heeded_is_refused(interface: Interface, tmp_path: Path) -> None:
     turns = iter(range(100))
     interface.answer = lambda request: Reply(envelope(ROWS[:5], next=f"c{next(turns)}", total=25))
-    with pytest.raises(SourceRefused, match="every one of its 5 had come"):
+    with pytest.raises(SourceRefused, match="every one of its 5 had been received"):
         collect(interface, tmp_path, paging=CURSOR)
 
 
@@ -500,7 +500,7 @@ def test_interface_that_leaves_out_the_very_time_that_is_asked_for_loses_no_tie(
     shape = {} if told else {"response": {}}
     collected = collect(interface, tmp_path, window, paging=TIME, until_parameter=None, **shape)
     assert set(ids(collected, tmp_path)) == set(all_ids(tied))
-    assert "leaves out the rows of the very time" in caplog.text
+    assert "leaves out the rows of exactly the time" in caplog.text
 
 
 def test_rows_without_a_time_that_can_be_read_are_refused_where_time_pages(
@@ -623,7 +623,7 @@ def test_time_paging_bears_an_interface_that_looks_at_the_day_alone(interface: I
 
 def test_time_paging_refuses_an_interface_that_does_not_heed_the_time(interface: Interface, tmp_path: Path) -> None:
     interface.answer = lambda request: Reply(envelope(ROWS[:10]))
-    with pytest.raises(SourceRefused, match="does not heed since"):
+    with pytest.raises(SourceRefused, match="ignores since"):
         collect(interface, tmp_path, paging=UNKNOWN_TOTAL, response={}, until_parameter=None)
 
 
@@ -875,7 +875,7 @@ def test_rows_that_repeat_differently_in_each_reading_are_a_shift(interface: Int
         return Reply(envelope(state[(page - 1) * 10 : page * 10]))
 
     interface.answer = answer
-    with pytest.raises(DeliveryUnavailable, match=r"shifted .* came on two pages"):
+    with pytest.raises(DeliveryUnavailable, match=r"shifted .* were on two pages"):
         collect(interface, tmp_path, response={})
 
 
@@ -892,7 +892,7 @@ def test_an_interface_that_answers_its_last_page_beyond_the_end_is_read_once(
     interface.answer = answer
     collected = collect(interface, tmp_path, response={}, row_id=row_id)
     assert ids(collected, tmp_path) == all_ids(ROWS[:count])
-    assert ("answers its last page for every number beyond the end" in caplog.text) == (count % 10 == 0)
+    assert ("answers its last page for every number after the end" in caplog.text) == (count % 10 == 0)
 
 
 def test_a_page_of_rows_inserted_between_two_requests_loses_none(interface: Interface, tmp_path: Path) -> None:
@@ -904,7 +904,7 @@ def test_a_page_of_rows_inserted_between_two_requests_loses_none(interface: Inte
 
 def test_an_interface_that_does_not_heed_the_pages_number_is_told(interface: Interface, tmp_path: Path) -> None:
     interface.answer = lambda request: Reply(envelope(ROWS[: int(request.query["size"])]))
-    with pytest.raises(SourceRefused, match="does not heed page"):
+    with pytest.raises(SourceRefused, match="ignores page"):
         collect(interface, tmp_path, response={})
 
 

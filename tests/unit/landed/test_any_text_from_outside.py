@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zhengku.errors import DeliveryRejected
-from zhengku.landed.http_answer import Answer, NoAnswer, RowsPlace, codec_of, read_row
+from zhengku.landed.http_answer import Answer, RowsPlace, UnreadableAnswer, codec_of, read_row
 from zhengku.landed.manifest import Manifest, read_manifest
 from zhengku.transports.http.client import LONGEST_RETRY_AFTER, retry_after_seconds
 
@@ -49,7 +49,7 @@ def test_answer_is_read_or_is_none(body: bytes, charset: str, place: str, also: 
         answer = Answer(body, charset, RowsPlace(place or "a", also))
         answer.at(place or "a")
         rows = answer.rows()
-    except NoAnswer:
+    except UnreadableAnswer:
         return
     assert all(row is None or isinstance(row, dict) for row in map(read_row, rows))
 

@@ -51,7 +51,7 @@ def lives(truth: Truth) -> list[tuple[str, str | None, int, int]]:
 def test_the_same_wrong_row_is_the_same_record_and_one_fixed_wrongly_another_one_as_old() -> None:
     truth = Truth(whole=False)
     truth.deliver([row("A", "one")], MONDAY)
-    assert truth.give_back(MONDAY)
+    assert truth.return_open(MONDAY)
     truth.deliver([row("A", "one")], TUESDAY)
     assert lives(truth) == [("returned", None, 1, 2)]
     truth.deliver([row("A", "two", address="新址")], WEDNESDAY)
@@ -86,7 +86,7 @@ def test_of_identical_rows_each_has_a_record_and_one_right_row_corrects_them() -
 def test_waiver_ends_the_day_after_and_one_for_good_when_it_is_written_off() -> None:
     truth = Truth(whole=False)
     truth.deliver([row("A", "one"), row("B", "one")], MONDAY)
-    assert truth.give_back(MONDAY)
+    assert truth.return_open(MONDAY)
     truth.waive(truth.problems[1], TUESDAY, MONDAY)
     truth.waive(truth.problems[2], None, MONDAY)
     truth.let_time_pass(TUESDAY)
@@ -110,7 +110,7 @@ def test_what_came_right_is_written_off_on_the_next_working_day() -> None:
     truth.let_time_pass(FRIDAY + timedelta(days=3))
     [problem] = truth.problems.values()
     assert problem.events == (Event("corrected", FRIDAY), Event("closed", FRIDAY + timedelta(days=3)))
-    assert not truth.give_back(FRIDAY)
+    assert not truth.return_open(FRIDAY)
 
 
 def test_redrive_loads_what_passes_now_and_opens_anew_what_is_wrong_by_less() -> None:

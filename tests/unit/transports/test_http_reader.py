@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zhengku.errors import DeliveryRejected
-from zhengku.landed.http_answer import Answer, NoAnswer, RowsPlace
+from zhengku.landed.http_answer import Answer, RowsPlace, UnreadableAnswer
 from zhengku.landed.page_file import page_bytes, totals_bytes
 from zhengku.readers.blocks import Block
 from zhengku.transports.http.reader import PageReader, open_pages
@@ -271,13 +271,13 @@ def test_what_else_may_stand_in_the_place_of_the_rows(body: bytes, rows: list[by
     ],
 )
 def test_it_may_stand_there_only_where_the_feed_says_so(body: bytes) -> None:
-    with pytest.raises(NoAnswer, match=r"rows_also|no object at data"):
+    with pytest.raises(UnreadableAnswer, match=r"rows_also|no object at data"):
         Answer(body, "utf-8", RowsPlace("data.rows")).rows()
 
 
 @pytest.mark.parametrize("body", [b'{"rows":[{"a":NaN},{"a":1}', b"<html>", b"[]", b""])
 def test_a_body_that_is_cut_or_no_json_is_no_answer(body: bytes) -> None:
-    with pytest.raises(NoAnswer):
+    with pytest.raises(UnreadableAnswer):
         Answer(body, "utf-8", RowsPlace("rows"))
 
 

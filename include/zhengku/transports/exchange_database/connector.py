@@ -1,4 +1,4 @@
-"""The exchange database at work."""
+"""The connector of exchange databases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar
@@ -35,8 +35,8 @@ class ExchangeDatabaseConnector(Connector[ExchangeDatabase]):
         self, address: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], replaced: Mapping[str, Any]
     ) -> None:
         """Write to the feed's table of returns, in one transaction."""
-        beside = self.settings.model_copy(update={"table": self.settings.return_table})
-        ExchangeDatabaseSource(self.feed, beside, address).replace_rows(columns, rows, replaced)
+        return_settings = self.settings.model_copy(update={"table": self.settings.return_table})
+        ExchangeDatabaseSource(self.feed, return_settings, address).replace_rows(columns, rows, replaced)
 
     @staticmethod
     def example_rows(rows: Sequence[Mapping[str, str]], time_column: str) -> list[dict[str, str]]:

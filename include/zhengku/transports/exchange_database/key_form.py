@@ -7,18 +7,19 @@ _CLOSING: Final = "〕]】］）〗〙}｝」』〉》>＞﹚﹞｠"
 _DASHES: Final = "—–‐‑‒―−－﹣﹘─━ー⁃"
 
 FROM: Final = _OPENING + _CLOSING + _DASHES
-"""What is written otherwise in the form; `TO` has what stands for each."""
+"""Characters that the form replaces; `TO` has the replacement of each."""
 
 TO: Final = "(" * len(_OPENING) + ")" * len(_CLOSING) + "-" * len(_DASHES)
 
 _DOUBLE: Final = ("——", "──")
-"""Dashes of two characters that are one mark."""
+"""Dashes of two characters, which count as one."""
 
 
 def compared(dialect: str, key: str) -> str:
-    """Return the SQL expression of a key's compared form, of the expression `key`, for `postgresql` or `mysql`.
+    """Return the SQL expression of a key's compared form, given the expression `key`, for `postgresql` or `mysql`.
 
-    What the cleaning does beside it (blanks, width, case) is left out: a day with such keys is listed, not summed.
+    Other steps of the cleaning (blanks, width, case) are left out: a day with keys that need them is listed, not
+    summed.
     """
     form = key
     for double in _DOUBLE:
@@ -27,5 +28,5 @@ def compared(dialect: str, key: str) -> str:
         return f"translate({form}, '{FROM}', '{TO}')"
     for written, meant in zip(FROM, TO, strict=True):
         form = f"replace({form}, '{written}', '{meant}')"
-    # Most keys are plain, and half a hundred replacements are not.
+    # Most keys are plain, and fifty nested replacements take long.
     return f"case when char_length({key}) = length({key}) and {key} not regexp '[][{{}}<>]' then {key} else {form} end"

@@ -1,4 +1,4 @@
-"""KingbaseES (人大金仓) for SQLAlchemy: it speaks PostgreSQL's protocol, and names itself and its version otherwise."""
+"""KingbaseES (人大金仓) for SQLAlchemy: it has PostgreSQL's protocol, but another name and version."""
 
 import re
 from typing import Any, Final
@@ -7,7 +7,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 _PEER: Final = (12, 0)
-"""The PostgreSQL whose catalogue KingbaseES V8 has at least."""
+"""The version of PostgreSQL to which the catalogue of KingbaseES V8 at least corresponds."""
 
 
 class KingbaseDialect(PGDialect_psycopg2):

@@ -1,8 +1,8 @@
-"""How rows leave a database: as the text that the server sends, wherever its driver lets it.
+"""How rows are fetched from a database: as the text that the server sends, wherever its driver allows that.
 
-A driver that makes Python's times and numbers of values cannot make one of every value: `infinity`, a year of five
-digits or 24:00 would end a reading, and what it makes is written as text again. MySQL and MariaDB are read by asyncmy,
-whose parser is in C; by PyMySQL where asyncmy is missing or the address has options that it does not know.
+A driver that converts values to Python's times and numbers fails for some: `infinity`, a year of five digits or 24:00
+would end a reading; and the others would be converted to text again. MySQL and MariaDB are read by asyncmy, whose
+parser is in C; by PyMySQL where asyncmy is missing or the address has options that it does not know.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.landed.row_file import Turns
+from zhengku.landed.row_file import Converters
 
 log = logging.getLogger(__name__)
 
@@ -43,34 +43,34 @@ _CONNECT: Final = frozenset(
 
 
 class RowReader:
-    """Reads rows by SQLAlchemy, their values as the driver gives them.
+    """Reads rows by SQLAlchemy, with the values that the driver returns.
 
-    `turns` says, by place of a column of the last query, what makes the landed text of its values.
+    `converters` are those of the last query's columns, for `zhengku.landed.row_file.row_lines`.
     """
 
     sends: str = "values"
-    """`text` or `bytes` where values are those that the server sends; `values` where the driver made something else."""
+    """`text` or `bytes` where values are as the server sends them; `values` where the driver converts them."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self.turns: Turns = {}
+        self.converters: Converters = {}
         self._connection = connection
 
     def fetch(self, query: sa.Select[Any]) -> Sequence[Row]:
         """Return all rows; raises what SQLAlchemy raises."""
         result = self._connection.execution_options(stream_results=False).execute(query)
         self._describe(result)
-        # Every row is in memory here already; a row of SQLAlchemy's own would be one more of each.
+        # Every row is in memory already; SQLAlchemy's row objects would be second copies.
         assert result.cursor is not None
         rows = [tuple(row) for row in result] if self.sends == "values" else list(result.cursor.fetchall())
         result.close()
         return rows
 
     def ask(self, query: sa.Select[Any]) -> Callable[[], Sequence[Row]]:
-        """Return what gives the rows of a query; a reader may begin to fetch them before they are wanted."""
+        """Return a function that returns the rows of a query; they may be fetched before it is called."""
         return lambda: self.fetch(query)
 
     def stream(self, query: sa.Select[Any], size: int) -> Iterator[Sequence[Row]]:
-        """Yield rows, at most `size` at a time, of which no more lie in memory."""
+        """Yield rows, at most `size` at a time; no more are in memory."""
         result = self._connection.execution_options(stream_results=True).execute(query)
         self._describe(result)
         for part in result.partitions(size):
@@ -78,14 +78,14 @@ class RowReader:
 
     def _describe(self, result: sa.CursorResult[Any]) -> None:
         assert result.cursor is not None
-        self.turns = self._turns(result.cursor.description)
+        self.converters = self._converters(result.cursor.description)
 
-    def _turns(self, description: Sequence[Any]) -> Turns:
+    def _converters(self, description: Sequence[Any]) -> Converters:
         return {}
 
 
 class PostgresReader(RowReader):
-    """Reads PostgreSQL by psycopg; every value but a truth value and bytes is the server's text."""
+    """Reads PostgreSQL by psycopg; all values but truth values and bytes are the server's text."""
 
     sends = "text"
 
@@ -97,7 +97,7 @@ class PostgresReader(RowReader):
                 if oid and kind.name not in ("bool", "bytea"):
                     driver.adapters.register_loader(oid, psycopg.types.string.TextLoader)
 
-    def _turns(self, description: Sequence[Any]) -> Turns:
+    def _converters(self, description: Sequence[Any]) -> Converters:
         return {place: _without_zone for place, column in enumerate(description) if column[1] == _TIMESTAMPTZ}
 
 
@@ -112,14 +112,14 @@ class PyMysqlReader(RowReader):
         driver.decoders = {}
         driver.use_unicode = False
 
-    def _turns(self, description: Sequence[Any]) -> Turns:
+    def _converters(self, description: Sequence[Any]) -> Converters:
         return _city_times(description)
 
 
 class AsyncmyReader(RowReader):
     """Reads MySQL and MariaDB by asyncmy, over a connection and a transaction of its own; values are bytes.
 
-    It works in a thread of its own, so that the server makes the next page while the last one is written.
+    It works in a thread of its own, so that the server prepares the next page while the last one is written.
     """
 
     sends = "bytes"
@@ -146,10 +146,10 @@ class AsyncmyReader(RowReader):
                 for text in statements:
                     await cursor.execute(text)
 
-        self._begun(connect)()
+        self._start(connect)()
 
     def close(self) -> None:
-        """Close the connection, in whatever state it is, when what was begun has ended."""
+        """Close the connection, in whatever state it is, after the work that was started has ended."""
 
         def close() -> None:
             if self._driver is not None:
@@ -164,20 +164,20 @@ class AsyncmyReader(RowReader):
         return self.ask(query)()
 
     def ask(self, query: sa.Select[Any]) -> Callable[[], Sequence[Row]]:
-        """Begin to fetch the rows of a query, and return what gives them; it raises what SQLAlchemy raises."""
+        """Start to fetch the rows of a query; the returned function waits for them and raises SQLAlchemy's errors."""
         text, parameters = self._compiled(query)
 
         async def fetch() -> Sequence[Row]:
             async with self._driver.cursor() as cursor:
                 await cursor.execute(text, parameters)
-                self.turns = _city_times(cursor.description)
+                self.converters = _city_times(cursor.description)
                 rows: Sequence[Row] = await cursor.fetchall()
                 return rows
 
-        return self._begun(fetch)
+        return self._start(fetch)
 
     def stream(self, query: sa.Select[Any], size: int) -> Iterator[Sequence[Row]]:
-        """Yield rows, at most `size` at a time, of which no more lie in memory."""
+        """Yield rows, at most `size` at a time; no more are in memory."""
         from asyncmy.cursors import SSCursor
 
         text, parameters = self._compiled(query)
@@ -185,23 +185,23 @@ class AsyncmyReader(RowReader):
 
         async def begin() -> None:
             await cursor.execute(text, parameters)
-            self.turns = _city_times(cursor.description)
+            self.converters = _city_times(cursor.description)
 
         async def part() -> Sequence[Row]:
             rows: Sequence[Row] = await cursor.fetchmany(size)
             return rows
 
-        self._begun(begin)()
-        while rows := self._begun(part)():
+        self._start(begin)()
+        while rows := self._start(part)():
             yield rows
-        self._begun(cursor.close)()
+        self._start(cursor.close)()
 
     def _compiled(self, query: sa.Select[Any]) -> tuple[str, Mapping[str, Any]]:
         compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"render_postcompile": True})
         return compiled.string, compiled.params
 
-    def _begun(self, work: Callable[[], Any]) -> Callable[[], Any]:
-        """Begin `work` and return what waits for its end; an error of the driver becomes SQLAlchemy's of its like."""
+    def _start(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        """Start `work`; the returned function waits for its result, and raises the driver's errors as SQLAlchemy's."""
         from asyncmy.errors import Error
 
         running = self._thread.submit(lambda: self._runner.run(work()))
@@ -221,20 +221,20 @@ class AsyncmyReader(RowReader):
 def open_row_reader(
     connection: sa.Connection, url: sa.URL, arguments: Mapping[str, Any], begin: Sequence[str]
 ) -> Iterator[RowReader]:
-    """Give the reader for a connection whose catalogue was looked at; it is not used for anything else after.
+    """Open the reader for a connection, which is not used for anything else afterwards.
 
-    `arguments` are those of its driver, `begin` the statements that begin a transaction of its kind.
+    `arguments` are those of its driver, `begin` the statements that begin a transaction on a connection of asyncmy.
     """
     driver = connection.dialect.driver
     if connection.dialect.name == "postgresql" and driver == "psycopg":
         yield PostgresReader(connection)
     elif driver == "pymysql":
-        wanted = _asyncmy_arguments(connection, url, arguments)
-        if wanted is None:
+        asyncmy_arguments = _asyncmy_arguments(connection, url, arguments)
+        if asyncmy_arguments is None:
             yield PyMysqlReader(connection)
             return
-        reader = AsyncmyReader(connection, wanted)
-        # The department sees one connection at a time.
+        reader = AsyncmyReader(connection, asyncmy_arguments)
+        # The department's server has only one connection of ours at a time.
         connection.close()
         try:
             reader.begin(begin)
@@ -246,7 +246,7 @@ def open_row_reader(
 
 
 def _asyncmy_arguments(connection: sa.Connection, url: sa.URL, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what asyncmy connects with; None where PyMySQL must read."""
+    """Return the arguments of asyncmy's connection; None where PyMySQL has to read."""
     try:
         import asyncmy  # noqa: F401
     except ImportError:
@@ -259,12 +259,12 @@ def _asyncmy_arguments(connection: sa.Connection, url: sa.URL, arguments: Mappin
     return {name: value for name, value in {**known, **arguments}.items() if name in _CONNECT}
 
 
-def _city_times(description: Sequence[Any]) -> Turns:
+def _city_times(description: Sequence[Any]) -> Converters:
     return {place: _to_city_time for place, column in enumerate(description) if column[1] == _TIMESTAMP}
 
 
 def _to_city_time(values: Sequence[Any]) -> Sequence[Any]:
-    """Turn TIMESTAMPs of `MYSQL_SESSION` into times of Asia/Shanghai."""
+    """Convert TIMESTAMPs of `MYSQL_SESSION` to times of Asia/Shanghai."""
     if _SUMMERS.isdisjoint({value[:4] for value in values if value is not None}):
         return values
     return [value if value is None or value[:4] not in _SUMMERS else _in_summer(value) for value in values]
@@ -272,10 +272,10 @@ def _to_city_time(values: Sequence[Any]) -> Sequence[Any]:
 
 def _in_summer(value: bytes) -> bytes:
     moment = datetime.fromisoformat(value.decode()).replace(tzinfo=MYSQL_SESSION).astimezone(CITY_TIME_ZONE)
-    # The fraction, as many digits as the column has, is not touched.
+    # The fraction, as many digits as the column has, stays as it is.
     return moment.strftime("%Y-%m-%d %H:%M:%S").encode() + value[19:]
 
 
 def _without_zone(values: Sequence[Any]) -> Sequence[Any]:
-    """Take the offset off texts that are times of Asia/Shanghai, the zone of the session."""
+    """Remove the offset from texts that are times of Asia/Shanghai, the zone of the session."""
     return [None if value is None else _ZONE.sub("", value) for value in values]

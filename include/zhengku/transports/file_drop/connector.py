@@ -1,4 +1,4 @@
-"""The file drop at work."""
+"""The connector of file drops."""
 
 from collections.abc import Iterable
 from typing import BinaryIO, ClassVar
@@ -17,7 +17,7 @@ from zhengku.transports.transport import Transport
 
 
 class FileDropConnector(Connector[FileDrop]):
-    """Files in a folder of this machine, or behind SFTP; `address` is a path or `sftp://…`."""
+    """Files in a folder of this machine or of an SFTP server; `address` is a path or `sftp://…`."""
 
     example_address: ClassVar[str] = "/drop"
 
@@ -43,7 +43,7 @@ class FileDropConnector(Connector[FileDrop]):
         return IsolatedWorkbookReader(content, self.feed.required_columns, WorkbookForm.of(form))
 
     def sample_source(self, address: str, slots: int, rows: int) -> SampleSource:
-        """Return the drop: a file is read whole, a spreadsheet has its end at its beginning."""
+        """Return the drop: files are read completely, since a cut spreadsheet cannot be read."""
         return SampleSource(self.source(address, slots), None)
 
     def nothing_delivered(self, address: str) -> str:
@@ -53,6 +53,6 @@ class FileDropConnector(Connector[FileDrop]):
         return f"No file {what} in {without_login(address)}/{drop.folder} for {self.feed.name}."
 
     def untaken_files(self, address: str, takers: Iterable[tuple[str, Transport]]) -> list[UntakenFile]:
-        """Look through the drop's folders."""
+        """Search the drop's folders."""
         drops = [(own, taker) for own, taker in takers if isinstance(taker, FileDrop)]
         return untaken_in(address, self.settings.connection, drops)

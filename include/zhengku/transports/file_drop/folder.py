@@ -1,4 +1,4 @@
-"""Where a file drop lies: a folder of this machine (a mounted share, for instance), or one behind SFTP."""
+"""The place of a file drop: a folder of this machine (for instance a mounted share), or one of an SFTP server."""
 
 import os
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ class LocalFolder:
         return self._path / os.fsdecode(name)
 
     def names(self) -> dict[bytes, Entry | None]:
-        """List the names; each has to be looked at."""
+        """List the names; `entry` has to be called for each."""
         return {os.fsencode(path.name): None for path in self._path.iterdir()}
 
     def entry(self, name: bytes) -> Entry:
-        """Look at one name now."""
+        """Return one entry as it is now, following links."""
         status = self._at(name).stat()
         return Entry.of(status.st_mode, status.st_size, status.st_mtime)
 
@@ -48,7 +48,7 @@ def open_folder(address: str, below: str, connection: str) -> Iterator[DropFolde
     if not _is_sftp(address, connection):
         yield LocalFolder(Path(address) / below)
         return
-    # It takes a quarter of a second to import, and most drops are folders.
+    # The import takes a quarter of a second, and most drops are local folders.
     from zhengku.transports.file_drop.sftp_folder import open_sftp_folder
 
     with open_sftp_folder(address, below, connection) as folder:

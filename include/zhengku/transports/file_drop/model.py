@@ -1,4 +1,4 @@
-"""The settings of a file drop: where files lie, and how they are written."""
+"""The settings of a file drop: where its files are, and how they are written."""
 
 import codecs
 from typing import Annotated, Literal, Self
@@ -98,7 +98,7 @@ class XlsxFormat(Model):
         return self
 
     @property
-    def asked_sheets(self) -> Literal["first", "all"] | tuple[str, ...]:
+    def requested_sheets(self) -> Literal["first", "all"] | tuple[str, ...]:
         """Which sheets are read: `first`, `all`, or names."""
         return self.sheets if self.sheet is None else (self.sheet,)
 

@@ -1,4 +1,4 @@
-"""The names of files in a drop: whose they are, and which of them nobody is meant to collect."""
+"""The names of files in a drop: which of them a feed collects, and which are never collected."""
 
 import fnmatch
 from typing import Final
@@ -21,17 +21,17 @@ def clean_name(raw_name: bytes) -> str:
     return raw_name.decode("utf-8", "backslashreplace")
 
 
-def is_left_alone(name: str) -> bool:
-    """Tell whether a name is that of a hidden file, of one that is still being written, or of a program's own.
+def is_ignored(name: str) -> bool:
+    """Return whether a name is that of a hidden file, of an unfinished one, or of a program's own file.
 
-    `~$x.xlsx` is what spreadsheet programs lay beside a file that somebody has open.
+    Spreadsheet programs create `~$x.xlsx` while somebody has `x.xlsx` open.
     """
     plain = name.casefold()
     return plain.startswith((".", "~$")) or plain.endswith(_UNFINISHED) or plain in _SYSTEMS
 
 
 def is_manifest(name: str) -> bool:
-    """Tell whether a name is that of a manifest."""
+    """Return whether a name is that of a manifest."""
     return name.casefold().endswith(SUFFIX)
 
 
@@ -41,10 +41,10 @@ def described_by(manifest: str) -> str:
 
 
 def takes(drop: FileDrop, name: str) -> bool:
-    """Tell whether a feed collects files of this name: without regard to case, since `DATA.CSV` is what it exports."""
+    """Return whether a feed collects files of this name, in any case: some programs export `DATA.CSV`."""
     return (
         fnmatch.fnmatchcase(_comparable(name), _comparable(drop.pattern))
-        and not is_left_alone(name)
+        and not is_ignored(name)
         and not is_manifest(name)
     )
 

@@ -1,11 +1,11 @@
-"""A file drop behind SFTP.
+"""A file drop on an SFTP server.
 
-Its address is `sftp://user:password@host:22/path`, with what stands before the `@` percent-encoded. `?identity=` names
-the file of a private key (the password is then the key's, or left out), `?known_hosts=` the file of the host keys to
-trust (`~/.ssh/known_hosts` when left out).
+Its address is `sftp://user:password@host:22/path`, with user and password percent-encoded. `?identity=` names the file
+of a private key (the password is then the key's, or left out), `?known_hosts=` the file of the host keys to trust
+(`~/.ssh/known_hosts` when left out).
 
-fsspec's own SFTP file system is not fit for this: it accepts any host key (paramiko's `AutoAddPolicy`), so that whoever
-answers at the address gets the password.
+fsspec's own SFTP file system must not be used for this: it accepts any host key (paramiko's `AutoAddPolicy`), so that
+any server at the address gets the password.
 """
 
 import errno
@@ -25,17 +25,17 @@ from zhengku.landed.landing import Readable
 from zhengku.transports.file_drop.entry import Entry
 
 CONNECT_SECONDS: Final = 20
-"""For each of: the connection, the server's banner, the login."""
+"""Limit for each of: the connection, the server's banner, the login."""
 
 ANSWER_SECONDS: Final = 60
-"""Without any byte from the server, after which a connection counts as lost."""
+"""Time without any byte from the server after which a connection counts as lost."""
 
 _DEFAULT_KNOWN_HOSTS = "~/.ssh/known_hosts"
 
 
 @dataclass(frozen=True)
 class _SftpAddress:
-    """What an address says; `shown` has neither user nor password."""
+    """The parts of an address; `shown` has neither user nor password."""
 
     shown: str
     host: str
@@ -55,8 +55,8 @@ def _wrong_address(connection: str, what: str) -> ConfigurationError:
 
 
 def _parse(address: str, connection: str) -> _SftpAddress:
-    # Nothing of an address that cannot be read is shown: what stands where may be the password. For the same reason
-    # errors are not chained.
+    # Nothing of an unreadable address is shown: any part of it may be the password. For the same reason errors are
+    # not chained.
     try:
         parts = urlsplit(address)
         port = parts.port
@@ -71,7 +71,7 @@ def _parse(address: str, connection: str) -> _SftpAddress:
     options = parse_qs(parts.query)
     if unknown := sorted(options.keys() - {"identity", "known_hosts"}):
         raise _wrong_address(
-            connection, f"it has {len(unknown)} option(s) other than identity and known_hosts behind the ?"
+            connection, f"it has {len(unknown)} option(s) other than identity and known_hosts after the ?"
         )
     identity = options.get("identity", [None])[-1]
     if not parts.password and not identity:
@@ -89,7 +89,7 @@ def _parse(address: str, connection: str) -> _SftpAddress:
 
 
 def check_sftp_address(address: str, connection: str) -> None:
-    """Raise `ConfigurationError` for an address that cannot be read, or whose key or known hosts are unfit."""
+    """Raise `ConfigurationError` for an address that cannot be read, or whose key or known hosts cannot be used."""
     parsed = _parse(address, connection)
     if parsed.identity:
         _private_key(parsed, connection)
@@ -112,7 +112,7 @@ class _RefuseUnknownHost(paramiko.MissingHostKeyPolicy):
 def _private_key(address: _SftpAddress, connection: str) -> paramiko.PKey:
     name = f"ZHENGKU_CONN_{connection.upper()}"
     try:
-        # Its signature says text, but it hands the password to a library that wants bytes.
+        # Declared as text, but the password is passed on to a library that needs bytes.
         password: Any = address.password.encode() if address.password else None
         return paramiko.PKey.from_path(str(address.identity), password)
     except OSError as error:
@@ -120,7 +120,7 @@ def _private_key(address: _SftpAddress, connection: str) -> paramiko.PKey:
             f"{name}: the key {address.identity} cannot be read: {error.strerror}. Check identity= and that this "
             "account may read the file."
         ) from error
-    # The errors of the key's library have no common base; their texts may quote the key.
+    # The errors of the library for keys have no common base; their texts may quote the key.
     except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError, TypeError, UnsupportedAlgorithm):
         raise ConfigurationError(
             f"{name}: {address.identity} is no private key that can be used. Expected an OpenSSH or PEM key (Ed25519, "
@@ -132,7 +132,7 @@ def _known_hosts(client: paramiko.SSHClient, address: _SftpAddress) -> None:
     try:
         client.load_system_host_keys(str(address.known_hosts))
     except FileNotFoundError:
-        # Then no host is known, and the refusal says how to fix that.
+        # Then no host is known, and the refusal of the unknown host says how to fix that.
         return
     except OSError as error:
         raise ConfigurationError(
@@ -156,7 +156,7 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
     key = _private_key(address, connection) if address.identity else None
     _known_hosts(client, address)
     client.set_missing_host_key_policy(_RefuseUnknownHost(address))
-    try:
+    with _connection_errors(client, address, connection):
         client.connect(
             address.host,
             address.port,
@@ -167,7 +167,7 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
             banner_timeout=CONNECT_SECONDS,
             auth_timeout=CONNECT_SECONDS,
             channel_timeout=CONNECT_SECONDS,
-            # Only what the address names may prove who asks.
+            # Only the key or the password of the address may be used for the login.
             allow_agent=False,
             look_for_keys=False,
         )
@@ -179,6 +179,13 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
         assert channel is not None
         channel.settimeout(ANSWER_SECONDS)
         return sftp
+
+
+@contextmanager
+def _connection_errors(client: paramiko.SSHClient, address: _SftpAddress, connection: str) -> Iterator[None]:
+    """Turn the errors of a connection attempt into `SourceRefused` and `DeliveryUnavailable`."""
+    try:
+        yield
     except paramiko.BadHostKeyException as error:
         raise SourceRefused(
             f"{address.shown}: the server's host key ({error.key.get_name()}, {error.key.fingerprint}) is another than "
@@ -187,7 +194,7 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
         ) from None
     except paramiko.AuthenticationException as error:
         transport = client.get_transport()
-        # A server that is about to go down looks like one that refuses, but for this.
+        # A server that is about to shut down raises the same error as one that refuses the login.
         if transport is None or not transport.is_active() or "timeout" in str(error):
             raise _unavailable(address, "the connection ended before the login was answered") from None
         raise SourceRefused(
@@ -217,9 +224,9 @@ def _connect(client: paramiko.SSHClient, address: _SftpAddress, connection: str)
 
 
 class _Client(paramiko.SFTPClient):
-    """An SFTP client to which names and messages of the server are bytes: they may be in GB 18030.
+    """An SFTP client that returns names and messages of the server as bytes: they may be in GB 18030.
 
-    paramiko decodes both as UTF-8, and fails on all others; there is no public way to have it otherwise.
+    paramiko decodes both as UTF-8, and fails for other encodings; there is no public way to change that.
     """
 
     def entries(self, path: bytes) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
@@ -277,7 +284,7 @@ def _as_os_errors() -> Iterator[None]:
 
 
 class _File:
-    """An open file, read ahead: a round trip for each 32 KiB, which is all that SFTP promises, would be slow."""
+    """An open file that reads ahead: a round trip for each 32 KiB, which SFTP guarantees, would be slow."""
 
     def __init__(self, client: _Client, file: paramiko.SFTPFile, size: int) -> None:
         self._client = client
@@ -287,25 +294,25 @@ class _File:
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes of those that the file had when it was opened; none at the end."""
-        wanted = min(size, self._size - self._offset)
-        if wanted <= 0:
+        length = min(size, self._size - self._offset)
+        if length <= 0:
             return b""
         with _as_os_errors():
             try:
-                # It asks for all pieces at once, and gathers the answers. Paramiko's `prefetch` would gather the whole
+                # Requests all pieces at once, and collects the answers. Paramiko's `prefetch` would hold the complete
                 # file in memory if the landing area were slower than the network.
-                block = next(iter(self._file.readv([(self._offset, wanted)])))
+                block = next(iter(self._file.readv([(self._offset, length)])))
             except EOFError:
                 if self._client.connection_lost:
                     raise
-                # The file got shorter: the caller compares sizes.
+                # The file became shorter: the caller compares sizes.
                 block = b""
         self._offset += len(block)
         return block
 
 
 class SftpFolder:
-    """A folder behind SFTP, over an open connection. Times are in whole seconds, by the server's clock."""
+    """A folder of an SFTP server, over an open connection. Times are in whole seconds, by the server's clock."""
 
     def __init__(self, client: _Client, path: bytes) -> None:
         self._client = client
@@ -315,12 +322,12 @@ class SftpFolder:
         return self._path + b"/" + name
 
     def names(self) -> dict[bytes, Entry | None]:
-        """List the names with what the server tells of them; links have to be looked at."""
+        """List the names with what the server says about them; for links, `entry` has to be called."""
         with _as_os_errors():
             return {name: _listed(attributes) for name, attributes in self._client.entries(self._path)}
 
     def entry(self, name: bytes) -> Entry:
-        """Look at one name now."""
+        """Return one entry as it is now, following links."""
         with _as_os_errors():
             return _entry(self._client.stat(self._at(name)))
 
@@ -341,8 +348,8 @@ class SftpFolder:
 
 def _entry(attributes: paramiko.SFTPAttributes) -> Entry:
     if attributes.st_mtime is None or attributes.st_size is None:
-        raise ValueError("the server tells no size or no time")
-    # A server that tells no mode has files only to tell of, as far as can be known before one is read.
+        raise ValueError("the server gives no size or no time")
+    # Where a server gives no mode, everything counts as a file until it is read.
     mode = attributes.st_mode or 0o100000
     return Entry.of(mode, attributes.st_size, attributes.st_mtime)
 

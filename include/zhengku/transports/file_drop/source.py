@@ -1,4 +1,4 @@
-"""The file drop: a folder, of this machine or behind SFTP, into which a department's system lays files."""
+"""The file drop as a source: a folder, of this machine or an SFTP server, into which a department puts files."""
 
 import logging
 import time
@@ -42,7 +42,7 @@ class FileDropSource(Source):
         self._address = address
 
     def check(self) -> None:
-        """Raise `ConfigurationError` for an address that is no folder and no SFTP server's, or whose key is unfit."""
+        """Raise `ConfigurationError` for an address of no folder and no SFTP server, or with an unusable key."""
         check_address(self._address, self._drop.connection)
 
     def _folder(self) -> AbstractContextManager[DropFolder]:
@@ -52,7 +52,7 @@ class FileDropSource(Source):
         """Return the files that match the feed's pattern in any case, the oldest first; a drop knows no windows.
 
         A file whose manifest is required and not there yet is still being delivered, and is left for the next run.
-        An entry that cannot be looked at (a link to nothing, a file just removed) is left out with a warning.
+        An entry that cannot be read (a broken link, a file that was just removed) is left out with a warning.
         Raises `DeliveryUnavailable` when the folder cannot be read; `SourceRefused` when an SFTP server is not the
         known one or refuses the login; `ConfigurationError`.
         """
@@ -80,9 +80,9 @@ class FileDropSource(Source):
                 if self._drop.manifest == "required" and manifest_name is None:
                     continue
                 try:
-                    found.append(_seen(folder, names, raw_name, manifest_name))
+                    found.append(_delivery_of(folder, names, raw_name, manifest_name))
                 except (OSError, OverflowError, ValueError) as error:
-                    # The other two are for times of change that no calendar has.
+                    # The other two errors are for times of change that are in no calendar.
                     log.warning(
                         "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or fix the "
                         "link.",
@@ -95,10 +95,10 @@ class FileDropSource(Source):
     def land(
         self, delivery: Delivery, landing: LandingArea, path: str, on_bytes: Callable[[int], None] | None = None
     ) -> Collected:
-        """Copy a file into the landing area untouched; one that differs from its manifest's digest comes with a
+        """Copy a file into the landing area unchanged; one that differs from its manifest's digest is returned with a
         rejection. A file of a local folder that was landed before is only read.
 
-        Raises `DeliveryRejected` for what is no file or is empty, and for a manifest that cannot be understood;
+        Raises `DeliveryRejected` for what is no file or is empty, and for a manifest that cannot be read;
         `DeliveryUnavailable` when the file changed while it was read, vanished, or cannot be read, or when its manifest
         is required and gone; `SourceRefused`; `StorageFull` and `ConfigurationError` when the landing area cannot be
         written to.
@@ -126,10 +126,10 @@ class FileDropSource(Source):
             manifest = self._manifest(folder, delivery)
             algorithms = manifest.digests if manifest else ()
             landed: Landed | None = None
-            # Behind SFTP, a file that is none of them would come over the network twice.
-            if delivery.twins and isinstance(folder, LocalFolder):
+            # From an SFTP server, a file with other bytes would be transferred twice.
+            if delivery.landed_of_size and isinstance(folder, LocalFolder):
                 with _opened(folder, delivery.raw_name) as content:
-                    landed = landing.find(content, delivery.twins, algorithms)
+                    landed = landing.find(content, delivery.landed_of_size, algorithms)
             copies: list[str] = []
             if landed is not None:
                 if on_bytes:
@@ -149,7 +149,7 @@ class FileDropSource(Source):
         return Collected(landed, manifest, rejection=_wrong_digest(delivery.name, manifest, landed))
 
     def _manifest(self, folder: DropFolder, delivery: FileDelivery) -> Manifest | None:
-        """Read the manifest beside a delivery, if the feed has manifests and it is there."""
+        """Read the manifest of a delivery, if the feed has manifests and it is there."""
         if self._drop.manifest == "none":
             return None
         raw_name = delivery.manifest_name or delivery.raw_name + SUFFIX.encode()
@@ -170,7 +170,7 @@ class FileDropSource(Source):
         return None
 
 
-def _seen(
+def _delivery_of(
     folder: DropFolder, names: Mapping[bytes, Entry | None], raw_name: bytes, manifest_name: bytes | None
 ) -> FileDelivery:
     entry = names[raw_name] or folder.entry(raw_name)
@@ -179,7 +179,7 @@ def _seen(
         try:
             manifest = names[manifest_name] or folder.entry(manifest_name)
         except (OSError, OverflowError, ValueError) as error:
-            # Landing the file tells what is wrong with its manifest.
+            # Landing the file reports what is wrong with its manifest.
             log.debug("%s cannot be looked at: %s", clean_name(manifest_name), type(error).__name__)
     return FileDelivery(
         name=clean_name(raw_name),
@@ -225,7 +225,7 @@ def _reading(raw_name: bytes) -> Iterator[None]:
 
 
 class _Content:
-    """An open file whose read errors are told apart from write errors of the landing area."""
+    """An open file that distinguishes its read errors from write errors of the landing area."""
 
     def __init__(self, content: Readable, raw_name: bytes) -> None:
         self._content = content
@@ -245,7 +245,7 @@ def _opened(folder: DropFolder, raw_name: bytes) -> Iterator[Readable]:
 
 
 def _wrong_digest(name: str, manifest: Manifest | None, landed: Landed) -> DeliveryRejected | None:
-    """Return why a landed file is rejected whose manifest has another digest; None where they agree."""
+    """Return the rejection of a landed file whose manifest has another digest; None where they agree."""
     for algorithm, digest in (manifest.digests if manifest else {}).items():
         if landed.digests[algorithm] != digest:
             return DeliveryRejected(

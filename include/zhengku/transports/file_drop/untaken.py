@@ -1,4 +1,4 @@
-"""Files of a drop that no feed takes: beside the right folder, packed, in another form, or called otherwise."""
+"""Files of a drop that no feed takes: in a wrong folder, packed, in another form, or with another name."""
 
 import logging
 import posixpath
@@ -13,16 +13,16 @@ from zhengku.landed.address import without_login
 from zhengku.transports.file_drop.entry import DropFolder, Entry
 from zhengku.transports.file_drop.folder import open_folder
 from zhengku.transports.file_drop.model import FileDrop
-from zhengku.transports.file_drop.names import clean_name, described_by, is_left_alone, is_manifest, takes
+from zhengku.transports.file_drop.names import clean_name, described_by, is_ignored, is_manifest, takes
 from zhengku.transports.source import UntakenFile
 
 log = logging.getLogger(__name__)
 
 DEEPEST: Final = 4
-"""Folders below the connection's address that are looked into."""
+"""Levels of folders below the connection's address that are searched."""
 
 MOST_LOOKED_AT: Final = 20_000
-"""Names that are looked at; of a drop with more, the rest is not told."""
+"""Names that are checked; in a drop with more, the rest is not reported."""
 
 MANIFEST_DAYS: Final = 1
 """How long a file may wait for the manifest without which it is not collected."""
@@ -35,7 +35,7 @@ _KINDS: Final = {
 
 
 def place_of(address: str, below: str) -> str:
-    """Return where a folder below an address is, to be compared with others; no login in it."""
+    """Return the place of a folder below an address, without a login, for comparisons."""
     if "://" not in address:
         return str((Path(address) / below).resolve())
     scheme, _, rest = without_login(address).partition("://")
@@ -44,7 +44,7 @@ def place_of(address: str, below: str) -> str:
 
 
 def folders_below(address: str, drops: Sequence[tuple[str, FileDrop]]) -> dict[str, list[FileDrop]]:
-    """Return the drops by their folder below `address`, of those that are there; each comes with its own address."""
+    """Return the drops by their folder below `address`, of those that are there; each is given with its own address."""
     root = place_of(address, "")
     found: dict[str, list[FileDrop]] = {}
     for own_address, drop in drops:
@@ -68,8 +68,8 @@ def untaken_in(address: str, connection: str, drops: Sequence[tuple[str, FileDro
 def untaken_files(root: DropFolder, drops: Mapping[str, Sequence[FileDrop]]) -> list[UntakenFile]:
     """Return the files in a connection's folders that no feed takes, by name; `drops` are those of each folder.
 
-    What is hidden, unfinished or a manifest of a file that is collected is left alone. Raises `OSError` when `root`
-    cannot be read.
+    Hidden and unfinished files and manifests of collected files are ignored. Raises `OSError` when `root` cannot be
+    read.
     """
     found: list[UntakenFile] = []
     looked_at = 0
@@ -90,12 +90,12 @@ def untaken_files(root: DropFolder, drops: Mapping[str, Sequence[FileDrop]]) -> 
                 log.warning("The file drop holds more than %d names; the rest is not looked at.", MOST_LOOKED_AT)
                 return sorted(found, key=lambda file: file.name)
             name = clean_name(raw_name)
-            if is_left_alone(name):
+            if is_ignored(name):
                 continue
             try:
                 entry = known or folder.entry(raw_name)
             except (OSError, OverflowError, ValueError) as error:
-                # A link to nothing, a file just removed.
+                # A broken link, or a file that was just removed.
                 log.debug("%s cannot be looked at: %s", name, type(error).__name__)
                 continue
             below = f"{path}/{name}" if path else name

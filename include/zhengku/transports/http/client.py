@@ -17,24 +17,24 @@ import urllib3
 from zhengku import clock
 from zhengku.errors import ConfigurationError, SourceRefused
 from zhengku.landed.address import without_login
-from zhengku.landed.http_answer import Answer, NoAnswer, RowsPlace, codec_of
+from zhengku.landed.http_answer import Answer, RowsPlace, UnreadableAnswer, codec_of
 from zhengku.landed.page_file import LARGEST_BODY
 from zhengku.transports.http.model import HttpApi, TokenSignature
 
 LONGEST_RETRY_AFTER: Final = 300.0
-"""Seconds that all pauses of one request may take; a longer Retry-After is cut to this.
+"""Limit of all pauses of one request, in seconds; a longer Retry-After is cut to this.
 
-The feeds of one system are read one after another: one endpoint must not keep the others waiting all night.
+The feeds of one system are read one after another: one endpoint must not make the others wait all night.
 """
 
-_PASSING: Final = frozenset({408, 425, 429})
+_TRANSIENT: Final = frozenset({408, 425, 429})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 3
 _ABSURD_DIGITS: Final = 10
 
 
-class MayPass(Exception):
-    """This try failed and another may not; the text says what came."""
+class TransientFailure(Exception):
+    """This try failed, and another one may succeed; the text says what was received."""
 
     def __init__(self, what: str, retry_after: float | None = None) -> None:
         super().__init__(what)
@@ -42,12 +42,12 @@ class MayPass(Exception):
 
 
 class TokenExpired(Exception):
-    """The server says that the token is not good, or no more."""
+    """The server refused the token, or said that it has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One answer that was in order: its bytes without transfer encodings, its charset, and what they say."""
+    """One successful answer: its bytes without transfer encodings, its charset, and the parsed answer."""
 
     content: bytes
     charset: str
@@ -57,8 +57,8 @@ class Body:
 class HttpClient:
     """Sends requests of one feed to the address `https://id:secret@host/base`; close it after use.
 
-    `slots` clients share what the department allows in a minute. Raises `ConfigurationError` when the address is none,
-    or lacks the id and secret that a signature needs.
+    `slots` clients share the requests that the department allows in a minute. Raises `ConfigurationError` for an
+    address that cannot be read, or lacks the id and secret that a signature needs.
     """
 
     def __init__(self, api: HttpApi, address: str, slots: int, feed_name: str) -> None:
@@ -90,8 +90,8 @@ class HttpClient:
         self._pace = 60.0 * max(slots, 1) / api.requests_per_minute
         self._next_at = 0.0
         self._session = requests.Session()
-        # The environment of a server may name proxies, and a .netrc logins, that were meant for other hosts: the
-        # address of the connection alone says where a secret goes. Its own certificate authority is no secret.
+        # The environment of a server may name proxies, and a .netrc logins, that were meant for other hosts: only the
+        # address of the connection decides where a secret is sent. Its own certificate authority is no secret.
         self._session.trust_env = False
         self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
 
@@ -132,12 +132,12 @@ class HttpClient:
     ) -> Body:
         """Send a request and return the answer's body.
 
-        Raises `MayPass` where another try may not fail, `TokenExpired`, `SourceRefused`, `ConfigurationError`.
+        Raises `TransientFailure` where another try may succeed, `TokenExpired`, `SourceRefused`, `ConfigurationError`.
         """
         for _ in range(_MOST_REDIRECTS + 1):
             self._keep_pace()
             deadline = time.monotonic() + self._api.whole_timeout_seconds
-            # Neither of the library's errors may be chained or shown: they name addresses with their parameters.
+            # The library's errors are neither chained nor shown: they name addresses with their parameters.
             try:
                 with self._session.request(
                     method,
@@ -160,18 +160,18 @@ class HttpClient:
                 raise self._unsendable() from None
             except requests.exceptions.SSLError as error:
                 if not _is_untrusted(error):
-                    # A gateway that restarts or is overloaded closes in the middle of a handshake.
-                    raise MayPass("a TLS handshake that broke off") from None
+                    # A gateway that restarts or is overloaded closes connections during the handshake.
+                    raise TransientFailure("a TLS handshake that broke off") from None
                 raise SourceRefused(
                     f"{self._feed_name}: the certificate of {self.shown} is not trusted. Name the certificate "
                     "authority in REQUESTS_CA_BUNDLE, or ask the department for a valid certificate."
                 ) from None
             except requests.exceptions.ConnectTimeout:
-                raise MayPass(f"no connection within {self._api.connect_timeout_seconds} s") from None
+                raise TransientFailure(f"no connection within {self._api.connect_timeout_seconds} s") from None
             except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
-                raise MayPass(f"no byte within {self._api.read_timeout_seconds} s") from None
+                raise TransientFailure(f"no byte within {self._api.read_timeout_seconds} s") from None
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise MayPass(f"a connection or an answer that broke off ({type(error).__name__})") from None
+                raise TransientFailure(f"a connection or an answer that broke off ({type(error).__name__})") from None
         raise SourceRefused(
             f"{self._feed_name}: {self.shown} redirected more than {_MOST_REDIRECTS} times. Ask the department for the "
             "interface's address."
@@ -184,7 +184,7 @@ class HttpClient:
             same = (here.scheme, here.hostname, here.port) == (there.scheme, there.hostname, there.port)
         except ValueError:
             same = False
-        # Signature and token would go along: only the host that they were given for may have them.
+        # Signature and token would be sent too: they are only for the host of the connection's address.
         if not same or (method == "POST" and response.status_code not in (307, 308)):
             raise SourceRefused(
                 f"{self._feed_name}: {self.shown} redirects (HTTP {response.status_code}) to another host or to a "
@@ -203,8 +203,8 @@ class HttpClient:
         status = response.status_code
         if status == HTTPStatus.UNAUTHORIZED and isinstance(self._api.signature, TokenSignature):
             raise TokenExpired
-        if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise MayPass(f"HTTP {status}", retry_after_seconds(response.headers.get("Retry-After")))
+        if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise TransientFailure(f"HTTP {status}", retry_after_seconds(response.headers.get("Retry-After")))
         if status != HTTPStatus.OK:
             raise SourceRefused(
                 f"{self._feed_name}: expected HTTP 200 from {self.shown}, got {status}. Check path and parameters of "
@@ -212,7 +212,7 @@ class HttpClient:
             )
         pieces: list[bytes] = []
         length = 0
-        # read1 returns what is there; read would wait until a block is full, however slowly it fills.
+        # read1 returns what has arrived; read would wait until a block is full, however slowly it fills.
         while piece := response.raw.read1(256 * 1024, decode_content=True):
             pieces.append(piece)
             length += len(piece)
@@ -222,17 +222,17 @@ class HttpClient:
                     "rows by the size of the feed's paging."
                 )
             if time.monotonic() > deadline:
-                raise MayPass(f"no whole answer within {self._api.whole_timeout_seconds} s")
+                raise TransientFailure(f"no complete answer within {self._api.whole_timeout_seconds} s")
         content = b"".join(pieces)
         charset = codec_of(response.headers.get("Content-Type"))
         try:
             return Body(content, charset, Answer(content, charset, self._rows_at))
-        except NoAnswer as error:
-            raise MayPass(str(error)) from None
+        except UnreadableAnswer as error:
+            raise TransientFailure(str(error)) from None
 
 
 def retry_after_seconds(retry_after: str | None) -> float | None:
-    """Read Retry-After: seconds, or an HTTP date (RFC 9110, 10.2.3). What no clock can hold is the longest pause."""
+    """Read Retry-After: seconds, or an HTTP date (RFC 9110, 10.2.3). Impossible times count as the longest pause."""
     if not retry_after:
         return None
     text = retry_after.strip()
@@ -250,7 +250,7 @@ def retry_after_seconds(retry_after: str | None) -> float | None:
 
 
 def _is_untrusted(error: BaseException) -> bool:
-    """Tell whether a certificate that fails verification lies behind an error, in which the libraries nest it."""
+    """Return whether a certificate that failed verification caused an error; the libraries nest that cause."""
     waiting: list[object] = [error]
     seen: list[object] = []
     while waiting:

@@ -1,4 +1,4 @@
-"""The HTTP interface at work."""
+"""The connector of HTTP interfaces."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -37,13 +37,13 @@ class HttpConnector(Connector[HttpApi]):
     def _rows_place(self) -> RowsPlace:
         return RowsPlace(self.settings.response.rows, self.settings.response.rows_also)
 
-    def end_cut_sample(self, path: Path) -> None:
-        """End a page file behind its last whole page, with the totals that its reader begins with."""
+    def complete_cut_sample(self, path: Path) -> None:
+        """End a page file after its last complete page, with the totals that its reader needs first."""
         with path.open("r+b") as content:
             pages = rows = 0
             columns: dict[str, None] = {}
             while True:
-                begin = content.tell()
+                start = content.tell()
                 head = content.readline()
                 announced = json.loads(head) if head.endswith(b"\n") else {}
                 body = content.read(announced.get("bytes", 0))
@@ -54,7 +54,7 @@ class HttpConnector(Connector[HttpApi]):
                     rows += 1
                     row = read_row(raw)
                     columns.update(dict.fromkeys(flattened(row) or () if row else ()))
-            content.seek(begin)
+            content.seek(start)
             content.truncate()
             content.write(totals_bytes(pages, rows, list(columns)))
 

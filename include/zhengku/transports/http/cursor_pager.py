@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from zhengku.transports.http.model import CursorPaging
-from zhengku.transports.http.page import Page, Shifted
+from zhengku.transports.http.page import Page, PagesShifted
 from zhengku.transports.http.pager import Pager
 
 log = logging.getLogger(__name__)
@@ -20,10 +20,10 @@ class CursorPager(Pager[CursorPaging]):
         """Iterate over the pages that have rows."""
         paging = self._paging
         total: int | None = None
-        came = empty = first_length = 0
+        received = empty = first_length = 0
         cursor = ""
         cursors: set[str] = set()
-        stood, last_digest = False, b""
+        cursor_stood_still, last_digest = False, b""
         number = 0
         while True:
             number += 1
@@ -35,40 +35,44 @@ class CursorPager(Pager[CursorPaging]):
             digest = page.digest()
             if cursor and page.rows and page.cursor == cursor and digest == last_digest:
                 self._log_repeated_page(number)
-                self._rows.check_complete(total, came)
+                self._rows.check_complete(total, received)
                 return
             if number == 1 and not page.names_cursor and len(page.rows) >= paging.size:
                 self._log_missing_cursor(paging.cursor)
             if page.rows:
                 self._check_new_page(page, digest, number, first_length or paging.size)
                 if self._rows.take_all(page) and len(page.rows) >= max(first_length, 2):
-                    raise self._rows.came_again(page, number, paging.cursor_parameter)
+                    raise self._rows.repeated_page_error(page, number, paging.cursor_parameter)
                 first_length = first_length or len(page.rows)
-                came += len(page.rows)
+                received += len(page.rows)
                 empty = 0
                 yield page
             else:
                 empty += 1
             if not page.cursor or (not page.rows and page.cursor in cursors):
-                self._rows.check_complete(total, came)
+                self._rows.check_complete(total, received)
                 return
             if page.cursor in cursors and page.cursor != cursor:
-                raise Shifted(f"expected a new cursor behind page {number}, the answer names one that was used before")
-            if page.cursor == cursor and stood:
-                raise Shifted(
-                    f"expected a new cursor behind page {number}, its cursor stands still and its rows do not"
+                raise PagesShifted(
+                    f"expected a new cursor after page {number}, the answer names one that was used before"
+                )
+            if page.cursor == cursor and cursor_stood_still:
+                raise PagesShifted(
+                    f"expected a new cursor after page {number}, its cursor stays the same and its rows do not"
                 )
             if empty > _MOST_EMPTY_PAGES:
-                raise Shifted(f"expected rows or an end, {empty} pages in succession came empty with new cursors")
+                raise PagesShifted(
+                    f"expected rows or an end, {empty} pages in succession were empty and had new cursors"
+                )
             cursors.add(page.cursor)
-            stood, last_digest = page.cursor == cursor, digest
+            cursor_stood_still, last_digest = page.cursor == cursor, digest
             cursor = page.cursor
 
     def _log_repeated_page(self, number: int) -> None:
         self.ended_by_repeating = True
         log.warning(
-            "%s: page %d of %s repeats the one before, with its cursor: it answers its last page beyond the end, so %d "
-            "pages are the whole.",
+            "%s: page %d of %s repeats the one before, with its cursor: it answers its last page after the end, so %d "
+            "pages are all.",
             self._feed.name,
             number,
             self._requests.shown,
@@ -78,8 +82,8 @@ class CursorPager(Pager[CursorPaging]):
     def _log_missing_cursor(self, place: str) -> None:
         self.without_cursor = True
         log.warning(
-            "%s: the first page of %s is full and has nothing at %s, so one page was taken for the whole. Correct the "
-            "place of the cursor if more rows are there.",
+            "%s: the first page of %s is full and has nothing at %s, so this page was taken for the only one. Correct "
+            "the place of the cursor if more rows are there.",
             self._feed.name,
             self._requests.shown,
             place,

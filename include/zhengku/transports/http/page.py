@@ -1,4 +1,4 @@
-"""One page of an HTTP interface, the requests that bring pages, and the error of pages that do not fit together."""
+"""One page of an HTTP interface, the requests for pages, and the error of pages that do not fit together."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.landed.http_answer import NoAnswer
+from zhengku.landed.http_answer import UnreadableAnswer
 from zhengku.transports.http.client import Body
 from zhengku.transports.http.model import HttpApi
 from zhengku.transports.http.session import HttpSession
@@ -17,11 +17,11 @@ from zhengku.transports.source import Window
 Row = msgspec.Raw | bytes
 
 
-class Shifted(Exception):
-    """The pages do not make one whole; the text says what was expected and what came.
+class PagesShifted(Exception):
+    """The pages do not fit together; the text says what was expected and what was received.
 
-    `repeated` are marks of rows that came on two pages, where that alone is wrong: a source that holds them twice gives
-    the same ones again, pages that shift give others.
+    `repeated` are marks of rows that were on two pages, where only that is wrong: in the next reading, a source that
+    holds these rows twice repeats the same ones, pages that shift repeat others.
     """
 
     def __init__(self, what: str, repeated: Collection[bytes] = ()) -> None:
@@ -31,7 +31,7 @@ class Shifted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page in order, with the parts of its envelope."""
+    """One page that was received successfully, with the values of its envelope."""
 
     body: Body
     rows: Sequence[Row]
@@ -41,7 +41,7 @@ class Page:
     names_cursor: bool
 
     def digest(self) -> bytes:
-        """Return what tells the rows from those of others; its envelope may have a time, or its own number."""
+        """Return a digest of the rows only: the envelope may hold a time, or the page's number."""
         if self.row_list is not None:
             return hashlib.sha256(self.row_list).digest()
         digest = hashlib.sha256()
@@ -65,16 +65,16 @@ class PageRequests:
         return self._session.shown
 
     def ask(self, parameters: dict[str, str | int], cursor_place: str | None = None) -> Page:
-        """Ask for the page of these parameters; `cursor_place` is where its answer names the next cursor.
+        """Request the page of these parameters; `cursor_place` is where its answer names the next cursor.
 
         Raises what `HttpSession.ask` raises.
         """
         api = self._api
-        asked: dict[str, str | int] = {}
+        bounds: dict[str, str | int] = {}
         if api.since_parameter and self.window.start:
-            asked[api.since_parameter] = self.written(self.window.start)
+            bounds[api.since_parameter] = self.written(self.window.start)
         if api.until_parameter and self.window.end:
-            asked[api.until_parameter] = self.written(self.window.end)
+            bounds[api.until_parameter] = self.written(self.window.end)
 
         def read(body: Body) -> Page:
             shape = api.response
@@ -84,7 +84,7 @@ class PageRequests:
             names_cursor = cursor_place is None or body.answer.has(cursor_place)
             return Page(body, rows, body.answer.row_list(), total, cursor, names_cursor)
 
-        return self._session.ask({**asked, **parameters}, read)
+        return self._session.ask({**bounds, **parameters}, read)
 
     def written(self, moment: datetime) -> str:
         """Return a moment as the interface writes times."""
@@ -97,7 +97,7 @@ def _total(value: object, place: str) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:18])
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise NoAnswer(f"no count at {place}, where the total of rows should stand")
+        raise UnreadableAnswer(f"no count at {place}, where the total of rows should be")
     return value
 
 
@@ -105,5 +105,5 @@ def _cursor(value: object, place: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool | list | dict):
-        raise NoAnswer(f"neither text nor number at {place}, where the next cursor should stand")
+        raise UnreadableAnswer(f"neither text nor number at {place}, where the next cursor should be")
     return str(value).strip()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from zhengku.transports.http.model import CursorPaging, HttpApi, NumberPaging, TimePaging
-from zhengku.transports.http.page import Page, PageRequests, Shifted
+from zhengku.transports.http.page import Page, PageRequests, PagesShifted
 from zhengku.transports.http.rows import RowNotes
 from zhengku.transports.source import SourceFeed
 
@@ -13,7 +13,7 @@ PagingT = TypeVar("PagingT", NumberPaging, CursorPaging, TimePaging)
 
 
 class Pager(ABC, Generic[PagingT]):
-    """Asks for the pages of one reading in a style of paging; iterate `pages` once."""
+    """Requests the pages of one reading in a style of paging; iterate `pages` once."""
 
     def __init__(self, feed: SourceFeed, api: HttpApi, paging: PagingT, requests: PageRequests, rows: RowNotes) -> None:
         self._feed = feed
@@ -23,7 +23,7 @@ class Pager(ABC, Generic[PagingT]):
         self._rows = rows
         self._full_pages: set[bytes] = set()
         self.ended_by_repeating = False
-        """Whether the interface answered its last page again in place of an end."""
+        """Whether the interface returned its last page again instead of an end."""
         self.without_cursor = False
         """Whether the first page was full and named no cursor."""
 
@@ -31,7 +31,7 @@ class Pager(ABC, Generic[PagingT]):
     def pages(self) -> Iterator[Page]:
         """Iterate over the pages that have rows, in order.
 
-        Raises `Shifted` when the pages do not make one whole, and `SourceRefused`, `DeliveryUnavailable`.
+        Raises `PagesShifted` when the pages do not fit together, and `SourceRefused`, `DeliveryUnavailable`.
         """
 
     def _same_total(self, total: int | None, page: Page, *, first: bool) -> int | None:
@@ -39,14 +39,14 @@ class Pager(ABC, Generic[PagingT]):
         if first or page.total is None:
             return page.total if first else total
         if total != page.total:
-            raise Shifted(f"expected a total of {total} rows as on the first page, got {page.total}")
+            raise PagesShifted(f"expected a total of {total} rows as on the first page, got {page.total}")
         return total
 
     def _check_new_page(self, page: Page, digest: bytes, number: int, size: int) -> None:
-        """Raise `Shifted` for a full page that came before."""
-        # A page of few rows may well repeat: without a row_id nothing says that its rows are the same ones.
+        """Raise `PagesShifted` for a full page that was received before."""
+        # A page of few rows may repeat: without a row_id nothing shows that its rows are the same ones.
         if len(page.rows) < size:
             return
         if digest in self._full_pages:
-            raise Shifted(f"expected new rows on page {number}, it is the same as an earlier page")
+            raise PagesShifted(f"expected new rows on page {number}, it is the same as an earlier page")
         self._full_pages.add(digest)

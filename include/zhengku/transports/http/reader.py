@@ -1,7 +1,7 @@
 """Reads the landed pages of an HTTP interface as rows for PostgreSQL's COPY.
 
-What is wrong with the file as a whole raises `DeliveryRejected`; what is wrong with one row makes a `BadRow` with its
-bytes, and the rows around it are read.
+A fault of the complete file raises `DeliveryRejected`; a fault of one row makes a `BadRow` with its bytes, and the rows
+around it are read.
 """
 
 import json
@@ -15,9 +15,9 @@ from zhengku.errors import DeliveryRejected
 from zhengku.landed.copy_text import copy_lines, escaped
 from zhengku.landed.http_answer import (
     Answer,
-    NoAnswer,
     RowsPlace,
     UniformRows,
+    UnreadableAnswer,
     flattened,
     read_row,
     repeated_keys,
@@ -32,14 +32,14 @@ from zhengku.readers.quoting import Fault
 MAX_COLUMNS: Final = 400
 MAX_ROW_BYTES: Final = 1024 * 1024
 BLOCK_ROWS: Final = 500
-"""Rows of one block of a page in which a row is odd; that one has its whole block read row by row."""
+"""Rows of one block of a page with an unusual row; the block with that row is read row by row."""
 
-_NOTHING: Final = type(None)
-_PLAIN: Final = frozenset({str, _NOTHING})
-_TEXTS: Final = frozenset({str, Literal, _NOTHING})
+_NONE_TYPE: Final = type(None)
+_PLAIN: Final = frozenset({str, _NONE_TYPE})
+_TEXTS: Final = frozenset({str, Literal, _NONE_TYPE})
 _SIMPLE: Final = frozenset({*_TEXTS, int, bool})
 _LONGEST_UNMAPPED: Final = 64 * 1024
-"""Characters of a value that nobody maps; a longer one stays in the landed pages where its row is too long."""
+"""Characters of a value that is not mapped; a longer one stays in the landed pages where its row is too long."""
 
 _NO_OBJECT: Final = Fault("row.shape", "不是由字段名和值组成的对象", "no JSON object")
 _TWO_VALUES: Final = Fault("row.shape", "同一字段名出现两次且值不同", "a mapped key comes twice with different values")
@@ -60,9 +60,9 @@ def open_pages(
     """Return a reader of a page file (see `zhengku.landed.page_file`) that can seek.
 
     `rows` is the place of the list of rows in every page. Columns are the rows' keys in the order of their first
-    coming, those of nested objects joined by dots; with `omits_empty`, required ones that never came stand behind them.
-    A missing key is NULL. Columns that are not required cost no row: what of them cannot be stored stays in the landed
-    pages, and so do those beyond `MAX_COLUMNS`. Raises `DeliveryRejected` with `file.incomplete`,
+    appearance, those of nested objects joined by dots; with `omits_empty`, required ones that no row has follow them. A
+    missing key is NULL. Columns that are not required make no row bad: their values that cannot be stored stay in the
+    landed pages, and so do all columns that exceed `MAX_COLUMNS`. Raises `DeliveryRejected` with `file.incomplete`,
     `file.missing_column`; iterating raises `file.incomplete`.
     """
     totals = read_totals(content)
@@ -87,8 +87,8 @@ def open_pages(
 class PageReader:
     """The rows of one page file, in blocks; iterate it once.
 
-    A row's `row_no` is its count among the rows of all pages, from 1. `fetched` = `good` + `bad`. `notes` tell what the
-    reading of the source found out, and, when the iteration has ended, how much was left in the landed pages.
+    A row's `row_no` is its count among the rows of all pages, from 1. `fetched` = `good` + `bad`. `notes` say what the
+    reading of the source found out and, when the iteration has ended, how much was left in the landed pages.
     """
 
     def __init__(
@@ -121,21 +121,21 @@ class PageReader:
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What the department or the city should know about these pages, without values."""
+        """Unusual things about these pages, for department and city, without values."""
         return tuple(_notes(self._totals, len(self.unread), self._left_values))
 
     def __iter__(self) -> Iterator[Block]:
         for page in read_pages(self._content, self._totals):
             try:
                 answer = Answer(page.body, page.charset, self._rows)
-                whole = answer.row_list()
-                if whole is not None and (at_once := self._text_at_once(None, whole)) is not None:
+                row_list = answer.row_list()
+                if row_list is not None and (at_once := self._text_at_once(None, row_list)) is not None:
                     text, count = at_once
                     self.good += count
                     yield Block(text, count, [])
                     continue
                 rows = answer.rows()
-            except NoAnswer as error:
+            except UnreadableAnswer as error:
                 raise DeliveryRejected(
                     "file.incomplete",
                     f"Page {page.number} of the landed pages has {error}. Collect the feed again.",
@@ -170,13 +170,13 @@ class PageReader:
         return Block(b"".join(out), len(out), bad)
 
     def _text_at_once(
-        self, rows: "Sequence[msgspec.Raw | bytes] | None", whole: msgspec.Raw | None = None
+        self, rows: "Sequence[msgspec.Raw | bytes] | None", row_list: msgspec.Raw | None = None
     ) -> tuple[bytes, int] | None:
-        """Return rows as COPY text, and their number; None when one of them needs a look of its own.
+        """Return rows as COPY text, and their number; None when one of them has to be read by itself.
 
-        They are given one by one, or all as one list (`whole`).
+        They are given one by one, or all as one list (`row_list`).
         """
-        columns = self._uniform.columns(rows, longest=MAX_ROW_BYTES, whole=whole, once=True)
+        columns = self._uniform.columns(rows, longest=MAX_ROW_BYTES, row_list=row_list, once=True)
         if not columns:
             return None
         first, count = self.fetched + 1, len(columns[0])
@@ -195,7 +195,7 @@ class PageReader:
         return None if text is None else (text, count)
 
     def _line(self, raw: msgspec.Raw | bytes) -> bytes | Fault:
-        """Return a row as COPY text behind its number; what nobody maps costs no row."""
+        """Return a row as COPY text without its number; columns that are not mapped make no row bad."""
         row = read_row(raw)
         length = len(memoryview(raw))
         if row is None:
@@ -218,26 +218,26 @@ class PageReader:
                 return _too_long(length)
         line = _copy_line(values)
         if isinstance(line, Fault) and any(self._unmapped):
-            kept = [
+            stored = [
                 None if unmapped and value is not None and not storable(value) else value
                 for value, unmapped in zip(values, self._unmapped, strict=True)
             ]
-            line = _copy_line(kept)
-            self._left_values += kept.count(None) - values.count(None)
+            line = _copy_line(stored)
+            self._left_values += stored.count(None) - values.count(None)
         return line
 
     def _shortened(self, values: list[str | None]) -> tuple[list[str | None], int]:
-        """Return values without long ones that nobody maps, such as pictures, and how many bytes these had."""
-        kept: list[str | None] = []
+        """Return values without long ones that are not mapped, such as pictures, and how many bytes these had."""
+        rest: list[str | None] = []
         shorter = 0
         for value, unmapped in zip(values, self._unmapped, strict=True):
             if unmapped and value is not None and len(value) > _LONGEST_UNMAPPED:
                 shorter += len(value.encode("utf-8", "surrogatepass"))
                 self._left_values += 1
-                kept.append(None)
+                rest.append(None)
             else:
-                kept.append(value)
-        return kept, shorter
+                rest.append(value)
+        return rest, shorter
 
 
 def _notes(totals: Totals, unread: int, left_values: int) -> Iterator[Note]:
@@ -245,32 +245,32 @@ def _notes(totals: Totals, unread: int, left_values: int) -> Iterator[Note]:
         yield Note(
             f"有{doubled}个行标识各对应不止一行：数据源自身重复，或翻页的排序不唯一（可能漏行）；"
             "各行均已采集，请部门确认用哪些字段区分各行、按其排序",
-            f"{doubled} row id(s) stand for more than one row: the source holds them twice, or the order of its pages "
-            "is not unique, and then other rows may be missing; all that came was collected. Ask the department which "
-            "columns tell its rows apart (row_id), and to order by them",
+            f"{doubled} row id(s) belong to more than one row: the source holds them twice, or the order of its "
+            "pages is not unique, and then other rows may be missing; all received rows were collected. Ask the "
+            "department which columns tell its rows apart (row_id), and to order by them",
         )
     if totals.remarks.ended_by_repeating:
         yield Note(
             f"接口在末页之后仍返回末页，据此以前{totals.pages}页为全部数据，请部门在应答中给出总数以便核对",
-            f"the interface answers its last page again beyond the end, so {totals.pages} pages were taken for the "
-            "whole; name response.total to be sure",
+            f"the interface answers its last page again after the end, so {totals.pages} pages were taken for all; "
+            "name response.total to be sure",
         )
     if totals.remarks.without_cursor:
         yield Note(
             "接口首页为满页，应答中没有游标，据此以一页为全部数据，请核对目录中游标的位置",
-            "the first page was full and named no cursor, so one page was taken for the whole; check the place of the "
+            "the first page was full and named no cursor, so it was taken for the only one; check the place of the "
             "cursor in the feed's paging",
         )
     if unread:
         yield Note(
             f"字段超过{MAX_COLUMNS}个，其中{unread}个未对应的字段未读取，原文留存在落地文件中",
-            f"{unread} columns that nobody maps, beyond {MAX_COLUMNS}, were left in the landed pages",
+            f"{unread} columns that are not mapped, above the limit of {MAX_COLUMNS}, were left in the landed pages",
         )
     if left_values:
         yield Note(
             f"未对应的字段中有{left_values}个值数据库无法存放或过长，未读取，原文留存在落地文件中",
-            f"{left_values} values that nobody maps, and that PostgreSQL cannot hold or that made a row too long, were "
-            "left in the landed pages",
+            f"{left_values} values that are not mapped, and that PostgreSQL cannot hold or that made a row too long, "
+            "were left in the landed pages",
         )
 
 
@@ -281,7 +281,7 @@ def _too_long(length: int) -> Fault:
 
 
 def _copy_line(values: list[str | None]) -> bytes | Fault:
-    # One look at the whole row instead of one at each value: NUL stands for null, and a tab ends a value.
+    # The row is checked at once instead of value by value: NUL represents null, and a tab ends a value.
     text = "\t".join(["\0" if value is None else value for value in values])
     nulls = values.count(None)
     if text.count("\0") != nulls:
@@ -307,11 +307,11 @@ def _text(value: object) -> str:
 
 
 def _compact(value: object) -> str:
-    """Write a value inside a list as compact JSON, numbers as they came."""
+    """Return a value inside a list as compact JSON, numbers as received."""
     if isinstance(value, Literal):
         return value
     if isinstance(value, str):
-        # Escaped, a NUL or a lone surrogate would be text, and the row would not be known as bad.
+        # NUL and lone surrogates are not escaped: as escapes they would be text, and the row would not become bad.
         return '"' + "".join(_JSON_ESCAPES.get(char, char) for char in value) + '"'
     if isinstance(value, list):
         return "[" + ",".join(map(_compact, value)) + "]"
@@ -330,7 +330,7 @@ _JSON_ESCAPES: Final = {
 def _bad_row(row_no: int, raw: msgspec.Raw | bytes, fault: Fault, page: Page) -> BadRow:
     content = bytes(raw)
     if page.charset != "utf-8":
-        # As it came, not as it was turned into UTF-8.
+        # As received, not as converted to UTF-8.
         content = content.decode("utf-8", "surrogateescape").encode(page.charset, "surrogateescape")
     return BadRow(
         row_no=row_no,

@@ -1,4 +1,4 @@
-"""What is noted of the rows of all pages of one reading: their columns, which came twice, and the newest time."""
+"""Notes about the rows of all pages of one reading: their columns, repeated rows, and the newest time."""
 
 import hashlib
 import logging
@@ -13,7 +13,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import SourceRefused
 from zhengku.landed.http_answer import UniformRows, flattened, read_row, storable
 from zhengku.transports.http.model import HttpApi
-from zhengku.transports.http.page import Page, Row, Shifted
+from zhengku.transports.http.page import Page, PagesShifted, Row
 from zhengku.transports.source import Position, SourceFeed
 from zhengku.transports.window import Watermark
 
@@ -23,9 +23,9 @@ _MOST_COLUMNS: Final = 1000
 _MOST_SHAPES: Final = 10_000
 _LONGEST_NAME: Final = 1000
 _MARK_BYTES: Final = 16
-# One odd row has all of these looked at one by one.
+# Rows of one group: one unusual row has its complete group read row by row.
 _TOGETHER: Final = 500
-# strptime takes microseconds for each row; what these write, the quick parser reads the same.
+# strptime takes microseconds for each row; for these formats, the faster ISO parser gives the same.
 _ISO_FORMATS: Final = frozenset(
     {"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S%z"}
 )
@@ -34,29 +34,29 @@ _ISO_FORMATS: Final = frozenset(
 class RowNotes:
     """The notes of one reading; `shown` is the interface's address for messages.
 
-    `begin` is when the reading began. `repeated_before` are marks of rows that came on two pages of the reading
-    before this one.
+    `started_at` is when the reading started. `repeated_before` are marks of rows that were on two pages in the previous
+    reading.
     """
 
     def __init__(
-        self, feed: SourceFeed, api: HttpApi, shown: str, begin: datetime, repeated_before: Collection[bytes]
+        self, feed: SourceFeed, api: HttpApi, shown: str, started_at: datetime, repeated_before: Collection[bytes]
     ) -> None:
         self._feed = feed
         self._needed = frozenset(feed.required_columns)
         self._api = api
         self._shown = shown
-        self._begin = begin
+        self._started_at = started_at
         self.time_column = feed.window.column if isinstance(feed.window, Watermark) else None
         self._newest: datetime | None = None
         self._newest_key: tuple[str, ...] = ()
-        # Names of columns as they came, and whether one had a value; none is ever taken out.
+        # Names of columns as received, and whether one had a value; none is ever removed.
         self._columns: dict[str, bool] = {}
         self._uniform = self._quick = UniformRows(())
         self._parents: set[str] = set()
         self._shapes: set[object] = set()
-        # Of 16 bytes at most: a window may have millions of rows.
+        # Marks of 16 bytes at most: a window may have millions of rows.
         self._seen: set[bytes] = set()
-        # Marks that came more than once: on one page, which is one answer and cannot shift, and on two.
+        # Marks received more than once: on one page, which is one answer and cannot shift, and on two.
         self._doubled: set[bytes] = set()
         self._repeated: set[bytes] = set()
         self._repeated_before = repeated_before
@@ -64,44 +64,44 @@ class RowNotes:
 
     @property
     def position(self) -> Position | None:
-        """The newest time among the rows that is not after the reading's begin, with its row's key; None for none."""
+        """The newest time among the rows that is not after the reading's start, with its row's key; None for none."""
         return None if self._newest is None else Position(self._newest, self._newest_key)
 
     @property
     def distinct_rows(self) -> int:
-        """How many rows came so far, each counted once."""
+        """How many different rows were received so far."""
         return len(self._seen)
 
     @property
     def repeated_ids(self) -> int:
-        """How many row ids stand for more than one row so far."""
+        """How many row ids more than one row has so far."""
         return len(self._doubled | self._repeated)
 
-    def look_at(self, raw: Row) -> tuple[bool, datetime | None]:
-        """Return whether a row came before, and its time, without noting it."""
+    def preview(self, raw: Row) -> tuple[bool, datetime | None]:
+        """Return whether a row was received before, and its time, without noting it."""
         row = read_row(raw)
         row = flattened(row, self._needed) if row is not None else None
         at = self.time_of(row.get(self.time_column)) if row is not None and self.time_column else None
         return self._mark(raw, row) in self._seen, at
 
-    def check_complete(self, total: int | None, came: int) -> None:
-        """Raise `Shifted` when another number of rows came than the interface's total, or some on two pages."""
-        if total is not None and total != came:
-            raise Shifted(f"expected {total} rows by the interface's total, {came} came")
+    def check_complete(self, total: int | None, received: int) -> None:
+        """Raise `PagesShifted` when not as many rows as the total were received, or some were on two pages."""
+        if total is not None and total != received:
+            raise PagesShifted(f"expected {total} rows by the interface's total, {received} were received")
         if self._repeated and self._repeated != self._repeated_before:
-            raise Shifted(
-                f"expected each row once, {len(self._repeated)} came on two pages (by row_id); if the next reading "
+            raise PagesShifted(
+                f"expected each row once, {len(self._repeated)} were on two pages (by row_id); if the next reading "
                 "brings the same ones twice, the source holds them twice",
                 self._repeated,
             )
         self.log_doubled()
 
     def log_doubled(self) -> None:
-        """Log the row ids that the source holds twice: both rows are taken, and the load finds which one counts."""
+        """Log the row ids that the source holds twice: both rows are collected, the load decides which one counts."""
         doubled = self._doubled | self._repeated
         if doubled:
             log.warning(
-                "%s: %d row id(s) of %s stand for more than one row, in one answer or in two readings alike: the "
+                "%s: %d row id(s) of %s belong to more than one row, in one answer or in two readings alike: the "
                 "source holds them twice, the pages did not shift. All their rows are collected; ask the department "
                 "which columns tell its rows apart (row_id).",
                 self._feed.name,
@@ -109,32 +109,32 @@ class RowNotes:
                 self._shown,
             )
 
-    def came_again(self, page: Page, number: int, heeded: str) -> Exception:
-        """Return the error of a full page whose rows had all come: once it may be chance, in two readings alike not."""
+    def repeated_page_error(self, page: Page, number: int, ignored: str) -> Exception:
+        """Return the error of a full page of known rows: in one reading it may be chance, in two the same way not."""
         message = (
             f"expected other rows on page {number} of {self._shown}, every one of its {len(page.rows)} had "
-            f"come before: it does not heed {heeded}"
+            f"been received before: it ignores {ignored}"
         )
         if self._repeated == self._repeated_before:
             return SourceRefused(f"{self._feed.name}: {message}. Correct the feed's paging.")
-        return Shifted(message, self._repeated)
+        return PagesShifted(message, self._repeated)
 
     def take_all(self, page: Page) -> bool:
-        """Take rows; those that came before are noted, and the end of the reading tells what that means.
+        """Note the rows of a page; what repeated rows mean is decided at the end of the reading.
 
-        Returns whether all of them had come before.
+        Return whether all of them had been received before.
         """
         marks, _ = self._noted(page, marked=bool(self._api.row_id))
         fresh = set(marks)
-        had_come = bool(fresh) and fresh <= self._seen
+        all_known = bool(fresh) and fresh <= self._seen
         if len(fresh) < len(marks):
             self._doubled.update(mark for mark, times in Counter(marks).items() if times > 1)
         self._repeated |= fresh & self._seen
         self._seen |= fresh
-        return had_come
+        return all_known
 
     def take_new(self, page: Page, number: int) -> tuple[datetime | None, int]:
-        """Take rows that may begin with known ones; return the page's newest time and how many rows are new."""
+        """Note the rows of a page that may start with known ones; return its newest time and how many are new."""
         known = len(self._seen)
         newest: datetime | None = None
         marks, times = self._noted(page, marked=True)
@@ -152,11 +152,11 @@ class RowNotes:
         return newest, len(self._seen) - known
 
     def _noted(self, page: Page, *, marked: bool) -> tuple[list[bytes], list[datetime | None]]:
-        """Note columns and times of rows; return what tells them from others (if `marked`), and the time of each."""
+        """Note columns and times of rows; return a mark of each (if `marked`), which identifies it, and its time."""
         marks: list[bytes] = []
         times: list[datetime | None] = []
         rows = page.rows
-        if page.row_list is not None and self._note_at_once(rows, marks, times, marked=marked, whole=page.row_list):
+        if page.row_list is not None and self._note_at_once(rows, marks, times, marked=marked, row_list=page.row_list):
             return marks, times
         for start in range(0, len(rows), _TOGETHER):
             part = rows[start : start + _TOGETHER]
@@ -176,17 +176,17 @@ class RowNotes:
         times: list[datetime | None],
         *,
         marked: bool,
-        whole: msgspec.Raw | None = None,
+        row_list: msgspec.Raw | None = None,
     ) -> bool:
-        """Do the same for rows with known columns and no objects; return False, and do nothing, for others."""
+        """Do what `_noted` does, for rows of known columns without objects; return False, doing nothing, for others."""
         decoder = self._quick_decoder()
-        columns = decoder.columns(rows, whole=whole)
+        columns = decoder.columns(rows, row_list=row_list)
         if columns is None:
             decoder = self._uniform
-            columns = decoder.columns(rows, whole=whole)
+            columns = decoder.columns(rows, row_list=row_list)
         if columns is None:
             return False
-        named = dict(zip(decoder.wanted, columns, strict=True))
+        named = dict(zip(decoder.selected, columns, strict=True))
         row_ids = [named[name] for name in self._api.row_id if name in named]
         if marked and (
             not row_ids or len(row_ids) < len(self._api.row_id) or any(None in values for values in row_ids)
@@ -202,20 +202,20 @@ class RowNotes:
             marks.extend(map(_mark_of, joined))
         moments = self._moments(named.get(self.time_column or ""), len(rows))
         times.extend(moments)
-        newest = max((at for at in moments if at is not None and at <= self._begin), default=None)
+        newest = max((at for at in moments if at is not None and at <= self._started_at), default=None)
         if newest is not None:
             place = len(moments) - 1 - moments[::-1].index(newest)
-            self._move(newest, [named[name][place] if name in named else None for name in self._api.row_id])
+            self._advance_position(newest, [named[name][place] if name in named else None for name in self._api.row_id])
         return True
 
     def _quick_decoder(self) -> UniformRows:
-        """Return the decoder of what is looked at here: row id, time, and what had no value yet."""
+        """Return a decoder of only what is needed here: row id, time, and columns that had no value yet."""
         names = tuple(self._columns)
-        wanted = {*self._api.row_id, self.time_column, *(name for name, valued in self._columns.items() if not valued)}
+        needed = {*self._api.row_id, self.time_column, *(name for name, valued in self._columns.items() if not valued)}
         if self._uniform.names != names:
             self._uniform = UniformRows(names)
-        if self._quick.names != names or set(self._quick.wanted) != wanted & set(names):
-            self._quick = UniformRows(names, {name for name in wanted if name})
+        if self._quick.names != names or set(self._quick.selected) != needed & set(names):
+            self._quick = UniformRows(names, {name for name in needed if name})
         return self._quick
 
     def _moments(self, values: tuple[Any, ...] | None, count: int) -> list[datetime | None]:
@@ -227,12 +227,12 @@ class RowNotes:
         distinct = {value: self.time_of(value) for value in set(values)}
         return [distinct[value] for value in values]
 
-    def _move(self, at: datetime, key: Sequence[Any]) -> None:
-        """Take a row's time for the newest one, unless a newer one came.
+    def _advance_position(self, at: datetime, key: Sequence[Any]) -> None:
+        """Take a row's time as the newest one, unless a newer one was received.
 
-        A row from the future moves nothing: what comes later with a time before it would never be read.
+        Times in the future are left out: rows that are written later with an earlier time would never be read.
         """
-        if at <= self._begin and (self._newest is None or at >= self._newest):
+        if at <= self._started_at and (self._newest is None or at >= self._newest):
             self._newest = at
             texts = tuple(map(_text, key))
             self._newest_key = texts if all(map(storable, texts)) else ()
@@ -260,11 +260,11 @@ class RowNotes:
             return row, None
         at = self.time_of(row.get(self.time_column))
         if at is not None:
-            self._move(at, [row.get(name) for name in self._api.row_id])
+            self._advance_position(at, [row.get(name) for name in self._api.row_id])
         return row, at
 
     def _note_column(self, name: str, has_value: bool) -> None:
-        # The reader rejects far fewer columns, and makes a row bad whose names no database takes.
+        # The reader rejects far fewer columns, and makes rows bad whose names no database accepts.
         if name in self._columns:
             self._columns[name] = self._columns[name] or has_value
         elif name in self._needed or (
@@ -281,18 +281,18 @@ class RowNotes:
                 self._note_parents(f"{prefix}{key}.", value)
 
     def column_names(self) -> list[str]:
-        """Return the columns; where an object stands in other rows, null is an object without values, no column."""
+        """Return the columns; null in place of an object that other rows have is no column."""
         return [name for name, has_value in self._columns.items() if has_value or name not in self._parents]
 
     def _mark(self, raw: Row, row: dict[str, Any] | None) -> bytes:
-        """Return what tells a row from others: a digest of its row_id, or of the whole where it has none."""
+        """Return what identifies a row: a digest of its row_id, or of the complete row where it has none."""
         values = [row.get(name) for name in self._api.row_id] if row is not None else []
         if not values or None in values:
             return hashlib.blake2b(bytes(raw), digest_size=_MARK_BYTES).digest()
         return _mark_of("\0".join(map(_text, values)))
 
     def time_of(self, value: object) -> datetime | None:
-        """Return the time that a value of the window's column says, with a zone; None where it says none."""
+        """Return a value of the window's column as a time with a zone; None where it is none."""
         if not isinstance(value, str):
             return None
         try:
@@ -324,7 +324,7 @@ def _moment(text: str, time_format: str) -> datetime | None:
 
 def _mark_of(row_id: str) -> bytes:
     content = row_id.encode("utf-8", "surrogatepass")
-    # A short one is its own mark: none of them is as long as a digest.
+    # A short row id is its own mark: none of these is as long as a digest.
     return content if len(content) < _MARK_BYTES else hashlib.blake2b(content, digest_size=_MARK_BYTES).digest()
 
 

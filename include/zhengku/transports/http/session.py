@@ -1,4 +1,4 @@
-"""Requests to an HTTP interface until one is answered in order: signed, repeated after a pause, its code checked."""
+"""Requests to an HTTP interface: signed, tried again after a pause until they succeed, business codes checked."""
 
 import logging
 import re
@@ -9,15 +9,15 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential_jitter
 
 from zhengku.errors import DeliveryUnavailable, SourceRefused
-from zhengku.landed.http_answer import Answer, NoAnswer
-from zhengku.transports.http.client import LONGEST_RETRY_AFTER, Body, HttpClient, MayPass, TokenExpired
+from zhengku.landed.http_answer import Answer, UnreadableAnswer
+from zhengku.transports.http.client import LONGEST_RETRY_AFTER, Body, HttpClient, TokenExpired, TransientFailure
 from zhengku.transports.http.model import HttpApi, TokenSignature
 from zhengku.transports.http.signer import Signer
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE: Final = 60.0
-"""Seconds between two tries, unless the server asks for more."""
+"""Longest pause between two tries, in seconds, unless the server requests more."""
 
 Read = TypeVar("Read")
 
@@ -27,7 +27,7 @@ _MESSAGE_SHOWN: Final = 120
 class HttpSession:
     """Requests of one feed to the address `https://id:secret@host/base`; close it after use.
 
-    Raises `ConfigurationError` when the address is none, or lacks the id and secret that a signature needs.
+    Raises `ConfigurationError` for an address that cannot be read, or lacks the id and secret that a signature needs.
     """
 
     def __init__(self, api: HttpApi, address: str, slots: int, first_pause: float, feed_name: str) -> None:
@@ -47,28 +47,28 @@ class HttpSession:
         self._client.check(self._signer.example_headers())
 
     def ask(self, parameters: Mapping[str, str | int], read: Callable[[Body], Read]) -> Read:
-        """Ask for one page and return what `read` makes of it; `NoAnswer` that it raises is a reason to ask again.
+        """Request one page and return the result of `read`; when that raises `UnreadableAnswer`, request it again.
 
-        Raises `DeliveryUnavailable` when all tries failed, `SourceRefused` when another one would end the same.
+        Raises `DeliveryUnavailable` when all tries failed, `SourceRefused` when another one would fail in the same way.
         """
 
         def once() -> Read:
             body = self._page(parameters)
             try:
                 return read(body)
-            except NoAnswer as error:
-                raise MayPass(str(error)) from None
+            except UnreadableAnswer as error:
+                raise TransientFailure(str(error)) from None
 
         tries = Retrying(
             stop=self._gives_up,
             wait=self._wait,
-            retry=retry_if_exception_type(MayPass),
-            before_sleep=self._tell_pause,
+            retry=retry_if_exception_type(TransientFailure),
+            before_sleep=self._log_pause,
             reraise=True,
         )
         try:
             return tries(once)
-        except MayPass as error:
+        except TransientFailure as error:
             made = tries.statistics["attempt_number"]
             rest = (
                 f", and with the next one the pauses between them would add up to more than {LONGEST_RETRY_AFTER:g} s"
@@ -88,11 +88,11 @@ class HttpSession:
         assert state.outcome is not None
         error = state.outcome.exception()
         pause: float = self._backoff(state)
-        if isinstance(error, MayPass) and error.retry_after is not None:
+        if isinstance(error, TransientFailure) and error.retry_after is not None:
             pause = max(pause, min(error.retry_after, LONGEST_RETRY_AFTER))
         return pause
 
-    def _tell_pause(self, state: RetryCallState) -> None:
+    def _log_pause(self, state: RetryCallState) -> None:
         assert state.outcome is not None
         log.warning(
             "%s: try %d of %d at %s gave %s; the next one follows in %.1f s.",
@@ -118,14 +118,14 @@ class HttpSession:
             ) from None
 
     def _checked(self, parameters: Mapping[str, str | int]) -> Body:
-        """Ask once; raises `MayPass`, `TokenExpired`, `SourceRefused`."""
+        """Send one request; raises `TransientFailure`, `TokenExpired`, `SourceRefused`."""
         api = self._api
-        both = {**api.parameters, **parameters}
+        all_parameters = {**api.parameters, **parameters}
         headers = self._signer.headers()
         if api.method == "get":
-            body = self._client.send("GET", self._client.url(api.path), headers, query=both)
+            body = self._client.send("GET", self._client.url(api.path), headers, query=all_parameters)
         else:
-            body = self._client.send("POST", self._client.url(api.path), headers, json=both)
+            body = self._client.send("POST", self._client.url(api.path), headers, json=all_parameters)
         self._check_code(body.answer)
         return body
 
@@ -136,28 +136,28 @@ class HttpSession:
         try:
             code = answer.at(shape.code)
             message = answer.at(shape.message) if shape.message else None
-        except NoAnswer as error:
-            raise MayPass(str(error)) from None
+        except UnreadableAnswer as error:
+            raise TransientFailure(str(error)) from None
         if code is None or isinstance(code, dict | list | bool):
-            raise MayPass(f"no business code at {shape.code}")
+            raise TransientFailure(f"no business code at {shape.code}")
         text = str(code)
         if text in shape.ok_codes:
             return
         if text in shape.token_codes and isinstance(self._api.signature, TokenSignature):
             raise TokenExpired
-        what = f"business code {self._harmless(text)}{self._said(message)}"
+        what = f"business code {self._safe_text(text)}{self._in_parentheses(message)}"
         if text in shape.retry_codes:
-            raise MayPass(what)
+            raise TransientFailure(what)
         raise SourceRefused(
             f"{self._feed_name}: {self.shown} answered with {what}; expected one of {', '.join(shape.ok_codes)}. Ask "
             "the department what the code means; name it in retry_codes or token_codes if it passes."
         )
 
-    def _said(self, message: object) -> str:
-        return f" ({self._harmless(message)})" if isinstance(message, str) and message else ""
+    def _in_parentheses(self, message: object) -> str:
+        return f" ({self._safe_text(message)})" if isinstance(message, str) and message else ""
 
-    def _harmless(self, text: str) -> str:
-        """Cut a server's words, and leave out what may be a secret or a number of a person."""
+    def _safe_text(self, text: str) -> str:
+        """Shorten a server's text, and leave out secrets and what may be the number of a person."""
         for secret in (self._client.secret, self._signer.token, self._client.id):
             if secret:
                 text = text.replace(secret, "…")

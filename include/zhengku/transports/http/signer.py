@@ -1,4 +1,4 @@
-"""How a request proves who sends it: HMAC-SHA256, MD5, or a token that is got and renewed."""
+"""How a request proves who sends it: HMAC-SHA256, MD5, or a token that is requested and renewed."""
 
 import base64
 import hashlib
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from zhengku import clock
 from zhengku.errors import SourceRefused
 from zhengku.landed.address import without_login
-from zhengku.landed.http_answer import Answer, NoAnswer
-from zhengku.transports.http.client import HttpClient, MayPass, TokenExpired
+from zhengku.landed.http_answer import Answer, UnreadableAnswer
+from zhengku.transports.http.client import HttpClient, TokenExpired, TransientFailure
 from zhengku.transports.http.model import HmacSignature, HttpApi, Md5Signature, TokenSignature
 
 
@@ -26,13 +26,12 @@ class Signer:
         self._token_until = 0.0
 
     def example_headers(self) -> dict[str, str]:
-        """Return the headers as far as they are known without a token."""
+        """Return the headers, without the token that a server would have to issue."""
         signature = self._api.signature
-        # Of a token only what stands before it is ours.
         return {signature.header: signature.prefix} if isinstance(signature, TokenSignature) else self.headers()
 
     def forget_token(self) -> None:
-        """Have the next request get a new token."""
+        """Make the next request get a new token."""
         self.token = ""
 
     def headers(self) -> dict[str, str]:
@@ -49,16 +48,16 @@ class Signer:
             digest = hmac.new(self._client.secret.encode(), (self._client.id + now).encode(), hashlib.sha256).digest()
             signed = digest.hex() if signature.encoding == "hex" else base64.b64encode(digest).decode()
         else:
-            # Older gateways know nothing better; the transport has to keep the secret.
+            # Older gateways support nothing better; the transport has to protect the secret.
             signed = hashlib.md5(
                 (self._client.id + self._client.secret + now).encode(), usedforsecurity=False
             ).hexdigest()
         return {signature.id_header: self._client.id, signature.time_header: now, signature.signature_header: signed}
 
     def _get_token(self, signature: TokenSignature) -> None:
-        """Get a token; the retries of the request that needs it are those of the token."""
+        """Get a token; it is retried when the request that needs it is."""
         credentials = {signature.id_parameter: self._client.id, signature.secret_parameter: self._client.secret}
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         try:
             answer = self._client.send("POST", self._client.url(signature.path), {}, json=credentials).answer
         except TokenExpired:
@@ -66,8 +65,8 @@ class Signer:
         try:
             token = answer.at(signature.token)
             life = answer.at(signature.expires_in) if signature.expires_in else None
-        except NoAnswer as error:
-            raise MayPass(f"a token's answer with {error}") from None
+        except UnreadableAnswer as error:
+            raise TransientFailure(f"a token's answer with {error}") from None
         if not isinstance(token, str) or not token:
             try:
                 self._check_code(answer)
@@ -81,8 +80,8 @@ class Signer:
         except (TypeError, ValueError, OverflowError):
             raise self._no_token(f"no seconds at {signature.expires_in}") from None
         self.token = token
-        # Refreshed a little early: a request takes time, and clocks differ.
-        self._token_until = asked_at + seconds - min(60.0, seconds / 10)
+        # Renewed a little early: a request takes time, and clocks differ.
+        self._token_until = requested_at + seconds - min(60.0, seconds / 10)
 
     def _no_token(self, what: str) -> SourceRefused:
         assert isinstance(self._api.signature, TokenSignature)

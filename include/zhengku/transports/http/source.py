@@ -1,4 +1,4 @@
-"""An HTTP interface as a source: all pages of a window, read as one, and read again when they shifted meanwhile."""
+"""An HTTP interface as a source: all pages of a window in one file, read again when they shifted meanwhile."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from zhengku.landed.page_file import Remarks, page_bytes, totals_bytes
 from zhengku.transports.http.cursor_pager import CursorPager
 from zhengku.transports.http.model import HttpApi
 from zhengku.transports.http.number_pager import NumberPager
-from zhengku.transports.http.page import PageRequests, Shifted
+from zhengku.transports.http.page import PageRequests, PagesShifted
 from zhengku.transports.http.pager import Pager
 from zhengku.transports.http.rows import RowNotes
 from zhengku.transports.http.session import LONGEST_PAUSE, HttpSession
@@ -42,7 +42,7 @@ class HttpApiSource(Source):
         self._first_pause = first_pause
 
     def deliveries(self, window: Window) -> Sequence[Delivery]:
-        """Return the one reading of `window`; nothing is asked yet."""
+        """Return the one reading of `window`; nothing is requested yet."""
         return [
             Delivery(
                 name=f"{self._feed.name} {self._api.path} {window}",
@@ -53,7 +53,7 @@ class HttpApiSource(Source):
         ]
 
     def check(self) -> None:
-        """Raise `ConfigurationError` for an address that is none, and where no request can be signed or sent."""
+        """Raise `ConfigurationError` for an unreadable address, and where no request can be signed or sent."""
         with closing(HttpSession(self._api, self._address, self._slots, self._first_pause, self._feed.name)) as session:
             session.check()
 
@@ -64,7 +64,7 @@ class HttpApiSource(Source):
 
         A window whose pages shifted while they were read is read again from its start, up to `attempts` times.
         Raises `DeliveryUnavailable` when that, or the tries of one request, did not help; `SourceRefused` when another
-        try would end the same; `ConfigurationError` for an address that is none; `StorageFull`.
+        try would fail in the same way; `ConfigurationError` for an unreadable address; `StorageFull`.
         """
         api = self._api
         window = delivery.window or Window()
@@ -74,7 +74,7 @@ class HttpApiSource(Source):
                 reading = _Reading(self._feed, api, session, window, delivery.modified_at, repeated)
                 try:
                     landed: Landed = landing.put(Chunks(reading.pieces()), path, on_bytes=on_bytes)
-                except Shifted as error:
+                except PagesShifted as error:
                     repeated = error.repeated
                     if attempt == api.attempts:
                         raise DeliveryUnavailable(
@@ -105,21 +105,21 @@ class _Reading:
         api: HttpApi,
         session: HttpSession,
         window: Window,
-        begin: datetime,
+        started_at: datetime,
         repeated: Collection[bytes] = (),
     ) -> None:
         self.rows = 0
-        self._notes = RowNotes(feed, api, session.shown, begin, repeated)
+        self._notes = RowNotes(feed, api, session.shown, started_at, repeated)
         requests = PageRequests(api, session, window)
         self._pager = _PAGERS[api.paging.kind](feed, api, api.paging, requests, self._notes)
 
     @property
     def position(self) -> Position | None:
-        """The newest time among the rows that is not after the reading's begin, with its row's key; None for none."""
+        """The newest time among the rows that is not after the reading's start, with its row's key; None for none."""
         return self._notes.position
 
     def pieces(self) -> Iterator[bytes]:
-        """Iterate over the page file's bytes, a page at a time."""
+        """Yield the page file's bytes, a page at a time."""
         pages = 0
         for page in self._pager.pages():
             pages += 1

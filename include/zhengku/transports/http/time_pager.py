@@ -1,4 +1,4 @@
-"""Pages by time: each asks for what changed since the newest row of the one before."""
+"""Pages by time: each is requested from the time of the newest row of the one before."""
 
 import logging
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from zhengku.transports.http.pager import Pager
 
 log = logging.getLogger(__name__)
 
-# From the finest on: what a time_format cannot express does not change what it writes.
+# From the finest step: one that a time_format cannot express does not change what it writes.
 _STEPS: Final = (
     timedelta(microseconds=1),
     timedelta(seconds=1),
@@ -44,7 +44,7 @@ class TimePager(Pager[TimePaging]):
             number += 1
             parameters: dict[str, str | int] = {paging.size_parameter: size}
             if since:
-                # A little earlier where the very time that is asked for is left out.
+                # A little earlier where the interface leaves out rows of exactly the requested time.
                 parameters[self._api.since_parameter] = self._before(at, since) if leaves_out and at else since
             page = self._requests.ask(parameters)
             if number == 1:
@@ -55,7 +55,7 @@ class TimePager(Pager[TimePaging]):
             if page.rows and newest is None:
                 raise self._without_times(number)
             if number > 1 and not leaves_out and fresh == len(page.rows):
-                # The row from whose time on this page was asked for is not on it.
+                # The page lacks the row whose time it was requested from.
                 leaves_out = True
                 self._log_exclusive_since()
                 continue
@@ -63,21 +63,21 @@ class TimePager(Pager[TimePaging]):
             if reached != since and newest is not None and (at is None or newest > at):
                 at, since, size, doubted = newest, reached, paging.size, False
                 continue
-            # All that came bears one time: either this is the end, or the rest of that time does not fit the page.
+            # All rows have one time: either this is the end, or the rest of that time does not fit on the page.
             more = page.total is not None and page.total > len(page.rows)
             if len(page.rows) < size and not more:
                 if doubted:
                     raise self._capped(page, since, size)
-                # An interface may give fewer rows than asked for: without a total, only what follows tells the end.
-                if page.rows and page.total is None and self._rows_follow(at, paging):
-                    # A row may have come between both requests. Then the same page has it now, unless it is cut.
+                # An interface may return fewer rows than requested: without a total, only a further page shows the end.
+                if page.rows and page.total is None and self._has_rows_after(at, paging):
+                    # A row may have been written between both requests. Then the page has it now, unless it is cut.
                     doubted = True
                     continue
                 self._rows.check_complete(first_total, self._rows.distinct_rows)
                 return
             if size >= paging.largest_size:
                 raise SourceRefused(
-                    f"{self._feed.name}: more rows of {self._requests.shown} bear the one time {since} than a page of "
+                    f"{self._feed.name}: more rows of {self._requests.shown} have the one time {since} than a page of "
                     f"{size} rows holds; expected fewer. Raise largest_size, or page by number or cursor."
                 )
             size, doubted = min(size * 4, paging.largest_size), False
@@ -85,14 +85,14 @@ class TimePager(Pager[TimePaging]):
     def _without_times(self, number: int) -> SourceRefused:
         return SourceRefused(
             f"{self._feed.name}: expected times like {self._api.time_format} in {self._rows.time_column} of "
-            f"{self._requests.shown}, no row of page {number} has one that can be read: nobody can tell what follows. "
-            "Correct time_format and the window's column, or page by number or cursor."
+            f"{self._requests.shown}, no row of page {number} has one that can be read, so the next page cannot be "
+            "requested. Correct time_format and the window's column, or page by number or cursor."
         )
 
     def _log_exclusive_since(self) -> None:
         log.warning(
-            "%s: %s leaves out the rows of the very time that %s names (it should be inclusive), so a little earlier "
-            "is asked for.",
+            "%s: %s leaves out the rows of exactly the time that %s names (it should be inclusive), so a little "
+            "earlier time is requested.",
             self._feed.name,
             self._requests.shown,
             self._api.since_parameter,
@@ -101,9 +101,9 @@ class TimePager(Pager[TimePaging]):
     def _capped(self, page: Page, since: str, size: int) -> SourceRefused:
         return SourceRefused(
             f"{self._feed.name}: expected all rows from {since} on, or {size} of them, from {self._requests.shown}; "
-            f"{len(page.rows)} came that end at that time, and later rows follow. The interface caps its pages at "
-            f"{len(page.rows)} rows, and more rows than that may bear one time: they would be lost. Ask the department "
-            "to raise the cap, or page by number or cursor."
+            f"{len(page.rows)} were received that end at that time, and later rows follow. The interface caps its "
+            f"pages at {len(page.rows)} rows, and more rows than that may have one time: they would be lost. Ask the "
+            "department to raise the cap, or page by number or cursor."
         )
 
     def _before(self, at: datetime, since: str) -> str:
@@ -114,33 +114,33 @@ class TimePager(Pager[TimePaging]):
                     return text
         return since
 
-    def _rows_follow(self, at: datetime | None, paging: TimePaging) -> bool:
-        """Tell whether the interface has rows behind `at` that a whole page from `at` on would have held.
+    def _has_rows_after(self, at: datetime | None, paging: TimePaging) -> bool:
+        """Return whether the interface has rows after `at` that a page from `at`, had it been complete, would hold.
 
-        One request tells, for the next time that can be written; what it brings is looked at and not taken. Only an
-        interface that gives older rows than asked for, because it looks at the day alone or has another clock, is asked
-        for later times.
+        One request finds that out, for the next time that can be written; its rows are not noted. More requests, for
+        later times, are only needed where an interface returns older rows than requested, because it only compares
+        days or has another clock.
         """
         if at is None or self._api.since_parameter is None:
             return False
-        asked = since = self._requests.written(at)
+        requested = since = self._requests.written(at)
         for step in _STEPS:
             try:
                 following = at + step
                 text = self._requests.written(following)
             except OverflowError:
                 return False
-            if text == asked:
+            if text == requested:
                 continue
             if self._api.until_parameter and self._requests.window.end and following > self._requests.window.end:
-                # Whatever the page left out, nothing in the window can show it.
+                # Rows that the page lacks can no longer be found within the window.
                 return False
-            asked = text
-            page = self._requests.ask({paging.size_parameter: paging.size, self._api.since_parameter: asked})
+            requested = text
+            page = self._requests.ask({paging.size_parameter: paging.size, self._api.since_parameter: requested})
             older = False
             for raw in page.rows:
-                came_before, moment = self._rows.look_at(raw)
-                if not came_before:
+                is_known, moment = self._rows.preview(raw)
+                if not is_known:
                     return True
                 if moment is not None:
                     if moment > at and self._requests.written(moment) != since:
@@ -149,7 +149,7 @@ class TimePager(Pager[TimePaging]):
             if not older:
                 return False
         raise SourceRefused(
-            f"{self._feed.name}: expected from {self._requests.shown} only rows from {asked} on, and all that came is "
-            f"older: it does not heed {self._api.since_parameter}, so nobody can tell where its rows end. Correct "
+            f"{self._feed.name}: expected from {self._requests.shown} only rows from {requested} on, and all received "
+            f"ones are older: it ignores {self._api.since_parameter}, so the end of its rows cannot be found. Correct "
             "since_parameter and time_format, or page by number or cursor."
         )

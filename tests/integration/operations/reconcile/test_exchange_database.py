@@ -304,5 +304,5 @@ def test_the_roll_up_is_that_of_the_whole_after_any_loads(front, seed):
             assert kept == [(day, len(rows), checksum(rows)) for day, rows in sorted(truth.items())]
     refresh(url, catalog)
     kept = front.installation.query(query)
-    refresh(url, catalog, whole=True)
+    refresh(url, catalog, rebuild=True)
     assert front.installation.query(query) == kept
