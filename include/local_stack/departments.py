@@ -44,7 +44,7 @@ def main() -> None:
     if given.command == "night":
         city.make_places()
         passed, _ = city.pass_night(given.rows, given.seed)
-        sys.stdout.write(f"night {passed.number} is published; its truth is in {folder / 'truth'}\n")
+        sys.stdout.write(f"night {passed.number} has passed; its truth is in {folder / 'truth'}\n")
         return
     found = city.connections(os.environ["SIMULATOR_HOST"])
     if not found:
