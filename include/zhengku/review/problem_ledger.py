@@ -80,7 +80,7 @@ def record_notification(connection: Connection, entry_no: str, notified_by: str,
         raise ConfigurationError("Expected who notified the department, got a blank. The name is recorded: give it.")
     values = {"entry_no": entry_no, "notified_by": notified_by.strip(), "day": day}
     if not connection.execute(statement("review/problem_ledger.notify_entry"), values).rowcount:
-        raise ConfigurationError(f"The ledger has no open entry {entry_no!r}. `zhengku problems ledger` lists them.")
+        raise ConfigurationError(f"No entry {entry_no!r} of the ledger is open. `zhengku problems ledger` lists them.")
 
 
 def update_ledger(settings: Settings, catalog: Catalog, figures: NightFigures, day: date) -> list[LedgerEntry]:

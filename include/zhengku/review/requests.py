@@ -24,6 +24,8 @@ from zhengku.review.returns import Returns
 log = logging.getLogger(__name__)
 
 RequestKind = Literal["return", "redrive", "release", "mend"]
+"""As stored in `review.request`; `mend` fixes differences that a reconciliation found."""
+
 REQUEST_NAMES: Mapping[RequestKind, str] = {
     "return": "退回部门",
     "redrive": "重新处理",
