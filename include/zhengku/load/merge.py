@@ -105,7 +105,7 @@ def load(
     if written:
         _expect(batch, "rows merged", _merge(connection, table, values), written)
     if counts.get("unchanged"):
-        if ledger.older_one_waits(connection, batch):
+        if ledger.has_older_unfinished(connection, batch):
             connection.execute(statement("load/merge.confirm").format(**table.names), values)
             # It moves times without a new version, which the roll-up by day cannot see.
             connection.execute(statement("reconcile/roll_up.forget_store_batches"))
@@ -141,7 +141,9 @@ def recognised_stands(connection: psycopg.Connection[Any], batch: Batch) -> bool
     alone(connection, batch.subject)
     if not batch.recognised:
         return True
-    return not ledger.older_one_waits(connection, batch) and writings(connection, batch)[0] == batch.recognised_after
+    return (
+        not ledger.has_older_unfinished(connection, batch) and writings(connection, batch)[0] == batch.recognised_after
+    )
 
 
 def classify(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> None:
@@ -229,7 +231,7 @@ def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
     on the whole pipeline are its rows confirmed, and outlive what may still be loaded.
     """
     alone(connection, batch.subject)
-    if ledger.older_one_waits(connection, batch):
+    if ledger.has_older_unfinished(connection, batch):
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         earlier = cursor.execute(

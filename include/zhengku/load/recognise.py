@@ -45,7 +45,7 @@ def recognise(
     after, has_written = writings(connection, batch)
     # While an older delivery waits, what this one confirms must outlive it; what goes the pipeline again is all read anew.
     is_new = batch.origin in ("delivery", "backfill")
-    if not (has_written and is_new) or ledger.older_one_waits(connection, batch):
+    if not (has_written and is_new) or ledger.has_older_unfinished(connection, batch):
         connection.execute(statement("load/recognise.no_row_recognised"))
         return Recognised(0, None)
     cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)

@@ -53,7 +53,7 @@ class BatchLock:
         nobody foresaw. A department's other files must not wait for that to happen every night.
         """
         deaths = ledger.begin_step(connection, batch.batch_id, step)
-        if deaths < ledger.MOST_DEATHS:
+        if deaths < ledger.MAX_STEP_CRASHES:
             connection.commit()
             self._begun.add(batch.batch_id)
             return None
@@ -67,7 +67,7 @@ class BatchLock:
         return ledger.reject(
             connection,
             batch.batch_id,
-            ledger.STEP_DIED,
+            ledger.STEP_CRASHED,
             f"处理该批数据时程序连续{deaths}次异常中止，已停止处理。请核对文件后重新报送。",
             detail,
         )
