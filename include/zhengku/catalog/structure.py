@@ -49,10 +49,10 @@ class _StructureCheck:
         name = str(location[-1]) if location else ""
         place = dotted(location) if location else "the file"
         around = dotted(location[:-1]) if len(location) > 1 else "the file"
-        came = shown(name if about_key else error["input"])
+        received = shown(name if about_key else error["input"])
         if isinstance(error["input"], int | float) and not isinstance(error["input"], bool) and not about_key:
             # As written: 001 is the number 1, and only its text tells the reader which one is meant.
-            came = f"the number {self.source.texts.get(location, came)}"
+            received = f"the number {self.source.texts.get(location, received)}"
         match error["type"]:
             case "extra_forbidden" if names_a_secret(name):
                 self.report(location, f"key {shown(name)} in {around} names a secret", SECRET_FIX)
@@ -63,9 +63,9 @@ class _StructureCheck:
                 self.report(location, f"key {name!r} is missing in {around}", f"Add it: {self._meaning(location)}")
             case "string_type" if isinstance(error["input"], int | float | bool):
                 text = self.source.texts.get(location, "")
-                self.report(location, f"{place}: expected text, got {came}", f'Put it into quotes: "{text}".')
+                self.report(location, f"{place}: expected text, got {received}", f'Put it into quotes: "{text}".')
             case "string_type":
-                self.report(location, f"{place}: expected text, got {came}", self._meaning(location))
+                self.report(location, f"{place}: expected text, got {received}", self._meaning(location))
             case "string_too_short":
                 self.report(location, f"{place}: expected text, got an empty one", "Fill it in or remove the key.")
             case "union_tag_not_found":
@@ -77,30 +77,32 @@ class _StructureCheck:
                 what, fix = _PATTERNS.get(
                     context["pattern"], ("small letters, digits and _", "Use an id like market_supervision.")
                 )
-                self.report(location, f"{place}: expected {what}, got {came}", fix)
+                self.report(location, f"{place}: expected {what}, got {received}", fix)
             case "literal_error" | "enum":
                 fix = did_you_mean(str(error["input"]), _quoted(context["expected"]))
-                self.report(location, f"{place}: expected {context['expected']}, got {came}", fix)
+                self.report(location, f"{place}: expected {context['expected']}, got {received}", fix)
             case "model_type" | "dict_type" | "model_attributes_type":
                 fix = self._mapping_fix(location, error["input"])
-                self.report(location, f"{place}: expected a mapping, got {came}", fix)
+                self.report(location, f"{place}: expected a mapping, got {received}", fix)
             case "tuple_type" | "list_type":
-                self.report(location, f"{place}: expected a list, got {came}", "Put it into brackets: [a, b].")
+                self.report(location, f"{place}: expected a list, got {received}", "Put it into brackets: [a, b].")
             case "int_type" | "int_parsing" | "int_from_float":
-                self.report(location, f"{place}: expected a whole number, got {came}", self._meaning(location))
+                self.report(location, f"{place}: expected a whole number, got {received}", self._meaning(location))
             case "bool_type" | "bool_parsing":
-                self.report(location, f"{place}: expected true or false, got {came}", self._meaning(location))
+                self.report(location, f"{place}: expected true or false, got {received}", self._meaning(location))
             case "greater_than_equal":
-                message = f"{place}: expected at least {context['ge']}, got {came}"
+                message = f"{place}: expected at least {context['ge']}, got {received}"
                 self.report(location, message, self._meaning(location))
             case "less_than_equal":
-                self.report(location, f"{place}: expected at most {context['le']}, got {came}", self._meaning(location))
+                self.report(
+                    location, f"{place}: expected at most {context['le']}, got {received}", self._meaning(location)
+                )
             case "too_short":
                 self.report(location, f"{place} is empty", "Name at least one.")
             case "catalog":
                 self.report(location, f"{place}: {context['message']}", context["fix"])
             case _:
-                self.report(location, f"{place}: {error['msg']}, got {came}", self._meaning(location))
+                self.report(location, f"{place}: {error['msg']}, got {received}", self._meaning(location))
 
     def _meaning(self, location: Location) -> str:
         return str(self._schema_at(location).get("description") or self.see)
