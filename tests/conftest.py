@@ -1,31 +1,31 @@
-"""The PostgreSQL of the tests, and a database of its own for each test that asks for one.
+"""The PostgreSQL of the tests, a database of its own for each test that asks for one, and installations on it.
 
 `ZHENGKU_TEST_DATABASE_URL` names a server to use (its user must be allowed to create databases); without it every
 test process starts an embedded one, which takes half a second.
 """
 
 import os
-import secrets
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import hypothesis
-import psycopg
 import pytest
-from psycopg import sql
-from sqlalchemy import make_url
-from tests.small_city import write_small_catalog
 
 from local_stack.postgres import EmbeddedPostgres
-from simulator.business_licenses import credit_code
-from zhengku.ledger import Batch
-from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings, project_home
+
+# What the shared helpers assert says what differs, like an assertion of a test.
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support.changed_department import change_department  # noqa: E402
+from tests.support.changes_feed import report_changes  # noqa: E402
+from tests.support.every_field import map_every_field  # noqa: E402
+from tests.support.installation import HEADER, Installation, license_row  # noqa: E402
+from tests.support.review_installation import ReviewedInstallation  # noqa: E402
+from tests.support.small_city import write_small_catalog  # noqa: E402
+from tests.support.temporary_database import database_name, temporary_database  # noqa: E402
 
 # A change is judged by the same examples each time; whoever runs the tests by hand explores further ones.
 hypothesis.settings.register_profile("ci", derandomize=True)
@@ -101,94 +101,6 @@ def empty_database_url(server_url: str) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def temporary_database(server_url: str, template: str = "template0") -> Iterator[str]:
-    name = f"zhengku_test_{secrets.token_hex(6)}"
-    with psycopg.connect(server_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(
-            # The files of a small template are copied faster than they are logged.
-            sql.SQL("create database {} template {} encoding 'UTF8' strategy file_copy").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        try:
-            yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
-def database_name(url: str) -> str:
-    name = make_url(url).database
-    assert name is not None
-    return name
-
-
-HEADER = "企业名称,统一社会信用代码,注册日期,企业类型,法人代表,注册资金,经营范围,所在省份,地区,注册地址"
-
-
-def license_row(number: int, **values: str) -> str:
-    """One made-up row of the business license register, as CSV; `values` replace columns by name."""
-    row = {
-        "企业名称": f"鄂州市虚构第{number:04d}号商贸有限公司",
-        "统一社会信用代码": credit_code(number),
-        "注册日期": "2020-05-01",
-        "企业类型": "有限责任公司",
-        "法人代表": "张某某",
-        "注册资金": "100万元人民币",
-        "经营范围": "虚构货物的批发、零售",
-        "所在省份": "湖北",
-        "地区": "鄂州",
-        "注册地址": f"鄂州市鄂城区虚构路{number}号",
-    }
-    return ",".join({**row, **values}.values())
-
-
-@dataclass
-class Installation:
-    """A whole zhengku of its own: database, file drop, landing area, reports."""
-
-    settings: Settings
-    drop: Path
-
-    @property
-    def road(self) -> Pipeline:
-        return Pipeline(self.settings)
-
-    def deliver(self, name: str, content: str | bytes, *, minutes_ago: float = 60) -> Path:
-        """Lay a file into the drop as the department's system would, finished some time ago."""
-        path = self.drop / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        moment = time.time() - minutes_ago * 60
-        os.utime(path, (moment, moment))
-        return path
-
-    def deliver_rows(self, name: str, *rows: str, minutes_ago: float = 60) -> Path:
-        return self.deliver(name, "\n".join([HEADER, *rows]) + "\n", minutes_ago=minutes_ago)
-
-    def run(self, run_id: str | None = None, *, again: bool = False) -> list[Batch]:
-        """Collect and load everything that lies in the drop, as one run."""
-        run_id = run_id or secrets.token_hex(4)
-        batches = self.road.collect("market_supervision", "business_license", run_id, again=again)
-        return [self.road.load(batch.batch_id) for batch in batches]
-
-    def run_one(self, *, again: bool = False) -> Batch:
-        [batch] = self.run(again=again)
-        return batch
-
-    def query(self, statement: str | sql.Composed, *parameters: object) -> list[tuple[Any, ...]]:
-        """Rows that a statement of a test's own answers; it reads and writes moments in the city's time."""
-        url = self.settings.database_url.replace("+psycopg", "")
-        with psycopg.connect(url, options="-c timezone=Asia/Shanghai") as connection:
-            query = statement.encode() if isinstance(statement, str) else statement
-            result = connection.execute(query, parameters or None)
-            return result.fetchall() if result.description else []
-
-    def store(self) -> dict[str, list[Any]]:
-        """Key → holder, version, batch and the hidden row version, which changes whenever a row is written."""
-        rows = self.query("select record_key, holder, version_no, batch_id, xmin::text from store.certificate")
-        return {key: values for key, *values in rows}
-
-
 @pytest.fixture(scope="session")
 def register_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped catalogue with one department that has one feed, the business license register."""
@@ -222,3 +134,39 @@ def make_row() -> Callable[..., str]:
 def header() -> str:
     """Header of the business license register."""
     return HEADER
+
+
+@pytest.fixture
+def register(installation: Installation, tmp_path: Path) -> ReviewedInstallation:
+    """An installation whose department sends the whole register each time."""
+    change_department(
+        installation, tmp_path, lambda text: text.replace("deliveries: increments", "deliveries: snapshots")
+    )
+    return ReviewedInstallation(installation.settings, installation.drop)
+
+
+@pytest.fixture
+def reviewed(installation: Installation) -> ReviewedInstallation:
+    """An installation whose department sends only what is new."""
+    return ReviewedInstallation(installation.settings, installation.drop)
+
+
+@pytest.fixture
+def exchange(installation: Installation, tmp_path: Path) -> Any:
+    """An installation whose rows say what happened to them, and when: insert, update or delete."""
+    return report_changes(installation, tmp_path)
+
+
+@pytest.fixture
+def timed_register(exchange: Any, tmp_path: Path) -> Any:
+    """A feed whose every delivery is the whole register, of rows that say when they were changed."""
+    change_department(
+        exchange, tmp_path / "timed", lambda text: text.replace("deliveries: increments", "deliveries: snapshots")
+    )
+    return exchange
+
+
+@pytest.fixture
+def whole(installation: Installation, tmp_path: Path) -> Installation:
+    """An installation whose one feed maps every standard field."""
+    return map_every_field(installation, tmp_path)

@@ -1,4 +1,4 @@
-"""The notice that the report of a night is out."""
+"""The notice that the report of a night is published."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -9,11 +9,11 @@ from zhengku_airflow.notices import Notice, NoticeFailed, page_address
 from zhengku_airflow.review_pages import REVIEW_PATH
 
 if TYPE_CHECKING:
-    from zhengku.review.night import NightFigures
+    from zhengku.review.night_figures import NightFigures
 
 
 def report_notice(published: Sequence[tuple[str, int]]) -> Notice:
-    """Return the message that reports (night, version) are out: the newest in figures, the others by name."""
+    """Return the message that reports (night, version) are published: figures of the newest, names of the others."""
     from zhengku.database import store_connection
     from zhengku.review.night import report_of
 
@@ -29,13 +29,13 @@ def report_notice(published: Sequence[tuple[str, int]]) -> Notice:
 
 
 def _figures(figures: "NightFigures") -> Iterator[str]:
-    from zhengku.review.night import FEED_STATE_NAMES, FEED_STATES
+    from zhengku.review.night_figures import FEED_STATE_NAMES, FEED_STATES
 
     yield (
         f"取得 {figures.total('fetched'):,} 行：入库 {figures.total('loaded'):,}，未变 {figures.total('unchanged'):,}，"
         f"隔离 {figures.total('quarantined'):,}，暂扣 {figures.total('held'):,}"
     )
-    # In the order of their urgency.
+    # The most urgent states first.
     troubled = [feed for state in FEED_STATES if state != "good" for feed in figures.in_state(state)]
     yield f"归集异常 {len(troubled):,} 项，共 {len(figures.feeds):,} 项"
     for feed in troubled:

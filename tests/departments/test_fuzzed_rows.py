@@ -6,8 +6,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.departments.harness import DepartmentRoad, samples
-from tests.departments.test_each_transport import DEPARTMENTS
+from tests.support.department_pipeline import DEPARTMENTS, DepartmentPipeline, samples
 
 ODD = ["", " ", "NULL", "长期", "2024/2/30", "9" * 40, '"', ",", "a\nb", "\\N", "\t", "１２", "x" * 2000, "{}", "[1"]
 
@@ -35,7 +34,9 @@ def keyed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("department", DEPARTMENTS)
-def test_fuzzed_rows_end_as_loaded_or_quarantined_and_counted(department: str, department_road: DepartmentRoad) -> None:
+def test_fuzzed_rows_end_as_loaded_or_quarantined_and_counted(
+    department: str, department_pipeline: DepartmentPipeline
+) -> None:
     [sample] = samples(department)
     good = sample.rows[0]
     changes = st.dictionaries(st.sampled_from(sorted(good)), values_of(DEPARTMENTS[department]), max_size=4)
@@ -44,11 +45,11 @@ def test_fuzzed_rows_end_as_loaded_or_quarantined_and_counted(department: str, d
     @given(st.lists(changes, min_size=1, max_size=25))
     def every_row_is_accounted_for(fuzzed: list[dict[str, Any]]) -> None:
         rows = [good, *({**good, **changed} for changed in fuzzed)]
-        batch = department_road.load(department, sample.feed, rows)
+        batch = department_pipeline.load(department, sample.feed, rows)
         if batch.status == "held":
             # Too many of them are wrong: a person lets the others in.
             assert batch.held == batch.fetched
-            batch = department_road.road.release(batch.batch_id, "测试", "模糊测试")
+            batch = department_pipeline.pipeline.release(batch.batch_id, "测试", "模糊测试")
         assert (batch.status, batch.detail) == ("loaded", None)
         fates = batch.counts()
         assert fates.pop("fetched") == sum(fates.values())
@@ -56,7 +57,7 @@ def test_fuzzed_rows_end_as_loaded_or_quarantined_and_counted(department: str, d
         if batch.repeats_batch_id is not None:
             # The very same file: its problems are those of the earlier batch.
             return
-        with psycopg.connect(department_road.settings.database_url.replace("+psycopg", "")) as connection:
+        with psycopg.connect(department_pipeline.settings.database_url.replace("+psycopg", "")) as connection:
             problems = connection.execute(
                 "select rules, reasons from quarantine.problem_row where last_batch_id = %s", [batch.batch_id]
             ).fetchall()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.nights.comparison import differences
-from tests.small_city import COMPONENTS, SmallCity, running
+from tests.support.night_comparison import differences
+from tests.support.small_city import COMPONENTS, SmallCity, running
 
 from local_stack.stack import AIRFLOW_DATABASE, STORE_DATABASE
 from simulator.city import City

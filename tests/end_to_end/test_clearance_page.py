@@ -9,10 +9,10 @@ from pathlib import Path
 import openpyxl
 import psycopg
 import pytest
-from tests.browser import CHROMIUM, Browser, browsing
-from tests.clearance_facts import Store
-from tests.clearance_sample import fill
-from tests.integration.test_clearance_notices import Robot, serving
+from tests.support.browser import CHROMIUM, Browser, browsing
+from tests.support.clearance_facts import Store
+from tests.support.clearance_sample import fill
+from tests.support.notice_servers import Robot, serving
 
 from local_stack.airflow import AirflowApi
 from local_stack.cluster import Cluster

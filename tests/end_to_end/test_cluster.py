@@ -13,8 +13,8 @@ import psutil
 import psycopg
 import pytest
 from ruamel.yaml import YAML
-from tests.nights.comparison import differences
-from tests.small_city import NEVER
+from tests.support.night_comparison import differences
+from tests.support.small_city import NEVER
 
 from local_stack.cluster import ADDED, DIFFERING, PROGRAMS, Cluster, read_services
 from simulator.city import City

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.nights.comparison import differences, newest_batch
-from tests.small_city import SmallCity, running
+from tests.support.night_comparison import differences, newest_batch
+from tests.support.small_city import SmallCity, running
 
 from local_stack.processes import stop_programs
 from local_stack.stack import STORE_DATABASE

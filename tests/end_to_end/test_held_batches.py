@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.conftest import Installation, license_row
-from tests.small_city import write_small_catalog
+from tests.support.installation import Installation, license_row
+from tests.support.small_city import write_small_catalog
 
 from local_stack.cluster import Cluster
 from local_stack.stack import STORE_DATABASE

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.small_city import SmallCity, running
+from tests.support.small_city import SmallCity, running
 
 from local_stack.demo import run_departments
 from simulator.business_licenses import write_file_drop
@@ -103,7 +103,7 @@ def test_rejected_file_turns_the_run_red_and_the_others_load(stack, drop):
     not os.environ.get("ZHENGKU_REGISTER_DIR"),
     reason="ZHENGKU_REGISTER_DIR names no folder: the real registers are not part of this project",
 )
-def test_real_registers_go_the_road(stack, drop):
+def test_real_registers_go_through_the_pipeline(stack, drop):
     registers = Path(os.environ["ZHENGKU_REGISTER_DIR"])
     lay(drop, registers / "business_licences_hubei_2019.csv")
     run(stack)

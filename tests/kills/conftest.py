@@ -1,5 +1,5 @@
 """Tests of whole Airflows: two of them may run side by side."""
 
-from tests.small_city import room_for_two
+from tests.support.small_city import room_for_two
 
 __all__ = ["room_for_two"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from tests.kills.city_under_fire import CityUnderFire, Kill, NightUnderFire, city_under_fire, planned
+from tests.support.city_under_fire import CityUnderFire, Kill, NightUnderFire, city_under_fire, planned
 
 from simulator.city import City
 from simulator.model import SourceSystem

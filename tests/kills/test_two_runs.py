@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.nights.comparison import differences, newest_batch
-from tests.nights.harness import settings_of, surroundings
+from tests.support.city_servers import settings_of, surroundings
+from tests.support.night_comparison import differences, newest_batch
 
 from simulator.city import City
 from simulator.model import Night
@@ -30,9 +30,9 @@ FEEDS = {
 
 def walk(settings: Settings, department: str, feed: str, run_id: str) -> None:
     """Collect and load a feed as one run; what a process of its own does."""
-    road = Pipeline(settings)
-    road.collect(department, feed, run_id)
-    batches = road.load_run(department, run_id)
+    pipeline = Pipeline(settings)
+    pipeline.collect(department, feed, run_id)
+    batches = pipeline.load_run(department, run_id)
     assert all(batch.status == "loaded" for batch in batches), batches
 
 

@@ -10,22 +10,17 @@ from typing import Any, cast
 
 import pytest
 from psycopg import sql
-from tests.integration import test_recognised_rows as recognised
-from tests.integration import test_replay as replayed
-from tests.integration import test_road_fields as fields
-from tests.integration import test_road_operations as operations
-from tests.integration import test_road_versions as versions
+from tests.integration.load import test_recognised_rows as recognised
+from tests.integration.operations import test_replay as replayed
+from tests.integration.pipeline import test_row_operations as operations
+from tests.integration.pipeline import test_versions as versions
+from tests.support.every_field import walk
 
 from zhengku.catalog import load_catalog
 from zhengku.database import statement, statements_of
 from zhengku.load import store_table
 from zhengku.load.store_table import StoreTable
 from zhengku.settings import project_home
-
-whole = fields.whole
-exchange = operations.exchange
-register = operations.register
-timed_register = replayed.timed_register
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +65,7 @@ def merged_columns() -> list[tuple[str, str]]:
 def test_column_of_the_merge_that_is_switched_off_is_noticed(whole, change, old, new):
     change("load/merge.merge", old, new)
     with pytest.raises(Exception):  # noqa: B017, PT011 - a wrong value, or the database refuses
-        fields.walk(whole)
+        walk(whole)
 
 
 def without(field: str, names: tuple[str, ...]) -> property:
@@ -98,13 +93,13 @@ FIELDS = [
 def test_field_that_the_merge_leaves_out_is_noticed(whole, monkeypatch, field, names):
     monkeypatch.setattr(StoreTable, "names", without(field, names))
     with pytest.raises(Exception):  # noqa: B017, PT011 - a wrong value, or the database refuses
-        fields.walk(whole)
+        walk(whole)
 
 
 def test_whether_a_certificate_is_valid_for_good_is_noticed(whole, monkeypatch):
     monkeypatch.setitem(store_table.OF_CERTIFICATES, "valid_without_end", sql.NULL)
     with pytest.raises(AssertionError):
-        fields.walk(whole)
+        walk(whole)
 
 
 def arguments_of(request, test: Callable[..., None]) -> dict[str, Any]:
@@ -114,7 +109,7 @@ def arguments_of(request, test: Callable[..., None]) -> dict[str, Any]:
 
 
 NEW: list[tuple[str, Callable[..., None]]] = [
-    ("district_delivered", fields.walk),
+    ("district_delivered", walk),
     ("removed_at", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("removal", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("received_hash", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),
@@ -146,7 +141,7 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/classify.classify", "or c.version_at = %(undated)s::timestamptz", "", operations.test_delete_is_quarantined_when_its_time_or_key_would_spoil_what_comes_later),
     ("load/classify.classify", "case when c.removes then 'deleted' else 'inserted' end", "'inserted'", operations.test_delete_that_comes_before_its_insert_wins_when_it_is_newer),
     ("load/classify.classify", "c.removes and s.removal = 'deleted' and (c.version_at <= s.version_at", "false and (c.version_at <= s.version_at", operations.test_delete_that_comes_again_is_unchanged),
-    ("load/classify.classify", "when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'", "", versions.test_redelivered_rows_that_go_the_whole_road_write_nothing),
+    ("load/classify.classify", "when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'", "", versions.test_redelivered_rows_that_go_through_the_whole_pipeline_write_nothing),
     ("load/classify.classify", "and s.removal is null and s.row_hash", "and s.row_hash", operations.test_certificate_that_a_whole_register_no_longer_holds_is_marked),
     ("load/classify.classify", "c.version_at < s.version_at", "false", operations.test_row_older_than_the_delete_does_not_bring_the_certificate_back),
     ("load/classify.classify", "when c.removes then 'deleted'\n", "\n", operations.test_delete_marks_the_certificate_with_its_time_and_keeps_what_was_known),
@@ -154,8 +149,8 @@ BRANCHES: list[tuple[str, str, str, Callable[..., None]]] = [
     ("load/merge.merge", "            received_hash = c.received_hash,", "            received_hash = s.received_hash,", recognised.test_row_of_a_version_that_was_replaced_is_not_recognised),
     ("load/merge.remember_warnings", "critical = '{}'", "critical <> '{}'", recognised.test_same_rows_in_another_order_are_recognised_and_nothing_is_written),
     ("load/merge.remember_received", "received_hash = c.received_hash", "received_hash = s.received_hash", recognised.test_row_written_otherwise_is_unchanged_and_recognised_the_next_time),
-    ("load/recognise.recognise", "coalesce(s.received_hash = k.received_hash, false)", "s.received_hash is not null", recognised.test_only_what_is_new_or_otherwise_goes_the_whole_road),
-    ("load/recognise.repeated_hash", "having count(*) > 1", "having count(*) > 9", recognised.test_record_that_comes_twice_in_a_delivery_goes_the_whole_road),
+    ("load/recognise.recognise", "coalesce(s.received_hash = k.received_hash, false)", "s.received_hash is not null", recognised.test_only_what_is_new_or_otherwise_goes_through_the_whole_pipeline),
+    ("load/recognise.repeated_hash", "having count(*) > 1", "having count(*) > 9", recognised.test_record_that_comes_twice_in_a_delivery_goes_through_the_whole_pipeline),
     ("load/recognise.recognise", "s.removal is null and ", "", recognised.test_row_of_a_record_that_was_deleted_is_older_than_the_delete),
     ("load/recognise.recognise", "q.record_key = k.record_key", "false", recognised.test_problem_of_a_record_is_settled_by_the_row_that_is_in_the_store),
     ("load/recognise.writing_batches", "> 0", "> 9", recognised.test_batch_is_staged_anew_when_another_wrote_meanwhile),

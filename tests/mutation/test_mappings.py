@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import temporary_database
-from tests.nights.comparison import differences
-from tests.nights.harness import settings_of, surroundings
+from tests.support.city_servers import settings_of, surroundings
+from tests.support.night_comparison import differences
+from tests.support.temporary_database import temporary_database
 
 from local_stack.city import ALL_SYSTEMS
 from simulator.city import City
@@ -170,11 +170,11 @@ def test_part_of_a_mapping_that_is_switched_off_is_noticed(
         unnoticed = []
         for place, (part, mutant) in enumerate([("nothing", shipped), *mutants(shipped, every_code=every_code)]):
             with temporary_database(server_url, template_database) as url:
-                road = Pipeline(settings_of(tmp_path / str(place), url, city.environment))
-                road.catalog.department(system.department).feeds[system.feed] = mutant
+                pipeline = Pipeline(settings_of(tmp_path / str(place), url, city.environment))
+                pipeline.catalog.department(system.department).feeds[system.feed] = mutant
                 try:
-                    road.collect(system.department, system.feed, "night")
-                    road.load_run(system.department, "night")
+                    pipeline.collect(system.department, system.feed, "night")
+                    pipeline.load_run(system.department, "night")
                     found = differences(url, night, 0)
                 except ZhengkuError as error:
                     found = [str(error)]

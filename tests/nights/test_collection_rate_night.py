@@ -5,8 +5,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.nights.harness import settings_of, surroundings
-from tests.nights.test_nights import collect_and_load
+from tests.support.city_servers import settings_of, surroundings
+from tests.support.collected_nights import collect_and_load
 
 from simulator.certificates import FIRST_ISSUE
 from simulator.city import City
@@ -69,11 +69,11 @@ def test_collection_rate_after_a_night_is_that_of_the_truth(tmp_path: Path, data
     assert {system.license_type for system in systems} == set(TYPE_OF.values())
     [(night, _)] = with_services(City(9, 120, nights=1, systems=systems, mishaps=False))
     with surroundings(tmp_path / "city", [server_url], [*systems, *SERVICE_SYSTEMS]) as around:
-        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
+        pipeline = Pipeline(settings_of(tmp_path, database_url, around.environment))
         publish(night, around.places)
-        collect_and_load(road, [delivery.system for delivery in night.deliveries], "night-1")
+        collect_and_load(pipeline, [delivery.system for delivery in night.deliveries], "night-1")
     with store_connection(database_url) as connection:
-        rates = count_collection(connection, road.catalog, night.day)
+        rates = count_collection(connection, pipeline.catalog, night.day)
     collected, lacking = Counter[str](), Counter[str]()
     for rate in rates:
         collected[rate.license_type] += rate.collected

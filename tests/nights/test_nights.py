@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.exchange_servers import mariadb_server
-from tests.nights.comparison import differences, newest_batch
-from tests.nights.harness import Surroundings, settings_of, surroundings
+from tests.support.city_servers import Surroundings, settings_of, surroundings
+from tests.support.collected_nights import collect_and_load
+from tests.support.exchange_servers import mariadb_server
+from tests.support.night_comparison import differences, newest_batch
 
 from simulator.city import City
 from simulator.faults import KINDS, Faults
@@ -34,19 +35,11 @@ def exchange_servers(server_url: str) -> Iterator[list[str]]:
         yield [mariadb, server_url]
 
 
-def collect_and_load(road: Pipeline, systems: list[SourceSystem], run_id: str) -> None:
-    for department in dict.fromkeys(system.department for system in systems):
-        for system in systems:
-            if system.department == department:
-                road.collect(department, system.feed, run_id)
-        road.load_run(department, run_id, last_try=False)
-
-
-def walk(night: Night, around: Surroundings, road: Pipeline, systems: list[SourceSystem]) -> list[str]:
+def walk(night: Night, around: Surroundings, pipeline: Pipeline, systems: list[SourceSystem]) -> list[str]:
     publish(night, around.places)
-    before = newest_batch(road.settings.database_url)
-    collect_and_load(road, systems, f"night-{night.number}")
-    return differences(road.settings.database_url, night, before)
+    before = newest_batch(pipeline.settings.database_url)
+    collect_and_load(pipeline, systems, f"night-{night.number}")
+    return differences(pipeline.settings.database_url, night, before)
 
 
 @pytest.mark.slow
@@ -60,9 +53,9 @@ def test_nights_of_all_types_with_dirt_and_faults_end_as_the_truth_says(
     assert len({system.license_type for system in systems} - {"other_certificate"}) == 51
     faults = Faults(fault_rate, SEED)
     with surroundings(tmp_path / "city", exchange_servers, systems, faults) as around:
-        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
+        pipeline = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(SEED, ROWS, nights=nights).nights():
-            assert walk(night, around, road, systems) == [], f"night {night.number}"
+            assert walk(night, around, pipeline, systems) == [], f"night {night.number}"
     # A fault that never came would prove nothing.
     assert set(faults.served()) == set(KINDS)
     kinds = {type(system.place) for system in systems}
@@ -76,9 +69,9 @@ def test_row_that_was_no_record_and_is_put_right_in_its_place_settles_its_proble
     systems = [system for system in SYSTEMS if system.feed == "medical_certificate_of_birth"]
     torn: set[str] = set()
     with surroundings(tmp_path / "city", [server_url], systems) as around:
-        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
+        pipeline = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(31, 60, nights=4, systems=systems).nights():
-            assert walk(night, around, road, systems) == [], f"night {night.number}"
+            assert walk(night, around, pipeline, systems) == [], f"night {night.number}"
             [delivery] = night.deliveries
             put_right = torn & set(delivery.corrected)
             torn |= {row.row_id for row in delivery.rows if row.rules == ("row.nul",)}
@@ -97,15 +90,15 @@ def test_two_nights_of_four_departments_end_as_the_truth_says(
 ) -> None:
     systems = [system for system in SYSTEMS if system.department in FEW]
     with surroundings(tmp_path / "city", [server_url], systems, Faults(0.05, SEED)) as around:
-        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
+        pipeline = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(SEED, 40, nights=2, systems=systems).nights():
-            assert walk(night, around, road, systems) == [], f"night {night.number}"
-        assert_reconciliation_finds_what_is_planted_alone(night, road)
+            assert walk(night, around, pipeline, systems) == [], f"night {night.number}"
+        assert_reconciliation_finds_what_is_planted_alone(night, pipeline)
 
 
-def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Pipeline) -> None:
+def assert_reconciliation_finds_what_is_planted_alone(night: Night, pipeline: Pipeline) -> None:
     """Compare all systems behind a night, as it is and with a hole in the store of each."""
-    reconciliation = Reconciliation(road)
+    reconciliation = Reconciliation(pipeline)
     expected: set[tuple[str, str, str]] = set()
     for delivery in night.deliveries:
         if isinstance(delivery.system.place, TablePlace) and delivery.system.place.whole:
@@ -129,7 +122,7 @@ def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Pipeli
                     for each in delivery.stored
                     if each.removal is None and (not shown or each.record_key in shown)
                 )
-                with store_connection(road.settings.database_url) as connection:
+                with store_connection(pipeline.settings.database_url) as connection:
                     taken = connection.execute(
                         "delete from store.certificate where feed = %s and record_key = %s", (system.feed, lost)
                     )
@@ -138,7 +131,7 @@ def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Pipeli
                     expected.add((system.feed, lost, "missing_in_store"))
             methods.add(reconciliation.compare(system.department, system.feed).method)
         assert methods == {"keys", "snapshot", "not_comparable"}
-        with store_connection(road.settings.database_url) as connection:
+        with store_connection(pipeline.settings.database_url) as connection:
             standing = connection.execute(
                 "select feed, record_key, kind from reconciliation.difference where settled_at is null"
             ).fetchall()
@@ -146,7 +139,7 @@ def assert_reconciliation_finds_what_is_planted_alone(night: Night, road: Pipeli
 
 
 @pytest.mark.slow
-def test_older_registers_that_go_the_road_again_leave_the_truth_as_it_is(
+def test_older_registers_that_go_through_the_pipeline_again_leave_the_truth_as_it_is(
     tmp_path: Path, database_url: str, server_url: str
 ) -> None:
     """The nights and their truth let every register come after all older ones, so what an older one does behind a newer
@@ -157,9 +150,9 @@ def test_older_registers_that_go_the_road_again_leave_the_truth_as_it_is(
         "select record_key, removal, removed_at, version_no from store.certificate where removal is not null order by 1"
     )
     with surroundings(tmp_path / "city", [server_url], systems) as around:
-        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
+        pipeline = Pipeline(settings_of(tmp_path, database_url, around.environment))
         for night in City(SEED, 40, nights=4, systems=systems).nights():
-            assert walk(night, around, road, systems) == [], f"night {night.number}"
+            assert walk(night, around, pipeline, systems) == [], f"night {night.number}"
     with store_connection(database_url) as connection:
         before = connection.execute(gone).fetchall()
         deliveries = replayable(connection)
@@ -168,7 +161,7 @@ def test_older_registers_that_go_the_road_again_leave_the_truth_as_it_is(
     last = newest_batch(database_url)
     # One of the middle alone, then all of them, the newest first, then as they came.
     for some in (deliveries[1:2], deliveries[::-1], deliveries):
-        for batch in replay(road, some, "虚构甲", "核对"):
+        for batch in replay(pipeline, some, "虚构甲", "核对"):
             assert (batch.inserted, batch.updated, batch.deleted, batch.disappeared) == (0, 0, 0, 0)
         assert [line for line in differences(database_url, night, last, counts=False) if "row" not in line] == []
         with store_connection(database_url) as connection:
@@ -181,17 +174,17 @@ def test_department_that_was_down_is_caught_up_without_a_hole(
 ) -> None:
     systems = [system for system in SYSTEMS if system.department in ("government_services", "tobacco")]
     with surroundings(tmp_path / "city", [server_url], systems) as around:
-        road = Pipeline(settings_of(tmp_path, database_url, around.environment))
+        pipeline = Pipeline(settings_of(tmp_path, database_url, around.environment))
         nights = list(City(SEED, 40, nights=4, systems=systems).nights())
         for night in nights[:2]:
-            assert walk(night, around, road, systems) == []
+            assert walk(night, around, pipeline, systems) == []
         publish(nights[2], around.places)
         around.servers.http.down.add("government_services")
         with pytest.raises(DeliveryUnavailable, match="government_services"):
-            road.collect("government_services", "other_certificates", "night-3")
+            pipeline.collect("government_services", "other_certificates", "night-3")
         around.servers.http.down.discard("government_services")
         publish(nights[3], around.places)
         before = newest_batch(database_url)
-        collect_and_load(road, systems, "night-4")
+        collect_and_load(pipeline, systems, "night-4")
         # The counts are those of two nights in one; what the store holds is that of the fourth.
         assert [line for line in differences(database_url, nights[3], before, counts=False) if "row" not in line] == []

@@ -1,4 +1,4 @@
-"""Thirty nights of problem records: mended, mended wrongly, ignored, waived, redriven; every life as the truth says.
+"""Thirty nights of problem records: fixed, fixed wrongly, ignored, waived, redriven; every life as the truth says.
 
 The truth is computed by plain Python in the simulator, from what the department wrote; nothing of it is SQL.
 """
@@ -6,8 +6,8 @@ The truth is computed by plain Python in the simulator, from what the department
 from datetime import date, datetime, time
 
 import pytest
-from tests.nights.problem_comparison import differences, problem_ids
-from tests.review import conftest as review
+from tests.support.problem_comparison import differences, problem_ids
+from tests.support.review_installation import ReviewedInstallation
 
 from simulator.problem_lives import EARLIEST_SINCE_CHANGE, KINDS, Act, Deliveries, ProblemNight, ProblemNights, kinds
 from simulator.problem_truth import PERSON, TOO_EARLY
@@ -15,12 +15,10 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.operations.redrive import redrive
 from zhengku.review import problems
-from zhengku.review.daily import let_time_pass
+from zhengku.review.daily import apply_due_days
 
 FEED = ("market_supervision", "business_license")
 
-reviewed = review.reviewed
-register = review.register
 
 STAMPS = {
     "ledger.batch": ("recorded_at", "landed_at", "staged_at", "validated_at", "finished_at"),
@@ -35,14 +33,14 @@ def at(day: date, hour: int) -> datetime:
     return datetime.combine(day, time(hour), CITY_TIME_ZONE)
 
 
-def let_it_be(installation: review.ReviewedInstallation, now: datetime) -> None:
+def let_it_be(installation: ReviewedInstallation, now: datetime) -> None:
     """Let all that happened since the last time have happened at a moment of the made-up days, which are past."""
     for table, columns in STAMPS.items():
         earlier = ", ".join(f"{column} = case when {column} > %s then %s else {column} end" for column in columns)
         installation.query(f"update {table} set {earlier}", *[now] * 2 * len(columns))  # noqa: S608
 
 
-def decide(installation: review.ReviewedInstallation, act: Act, ids: dict[int, int], day: date) -> None:
+def decide(installation: ReviewedInstallation, act: Act, ids: dict[int, int], day: date) -> None:
     chosen = [] if act.number is None else [ids[act.number]]
     match act.what:
         case "waive":
@@ -56,15 +54,15 @@ def decide(installation: review.ReviewedInstallation, act: Act, ids: dict[int, i
         case "redrive":
             earliest = EARLIEST_SINCE_CHANGE.isoformat()
             installation.change_rule(TOO_EARLY, lambda rule: rule["kwargs"].update(earliest=earliest))
-            redrive(installation.road, *FEED, PERSON, "旧证照颁发日期放宽")
+            redrive(installation.pipeline, *FEED, PERSON, "旧证照颁发日期放宽")
 
 
-def pass_by(installation: review.ReviewedInstallation, night: ProblemNight) -> None:
+def pass_by(installation: ReviewedInstallation, night: ProblemNight) -> None:
     """Let a night and its day pass: the file first, then what time does, then what people do."""
     installation.deliver(night.file_name, night.content)
     installation.run_one()
     let_it_be(installation, at(night.day, 1))
-    let_time_pass(installation.settings, at(night.day, 2))
+    apply_due_days(installation.settings, at(night.day, 2))
     let_it_be(installation, at(night.day, 2))
     ids = problem_ids(installation.settings.database_url, night)
     for act in night.acts:
@@ -77,7 +75,7 @@ def pass_by(installation: review.ReviewedInstallation, night: ProblemNight) -> N
 def test_every_life_of_thirty_nights_is_as_the_truth_says(
     deliveries: Deliveries, fixture: str, request: pytest.FixtureRequest
 ) -> None:
-    installation: review.ReviewedInstallation = request.getfixturevalue(fixture)
+    installation: ReviewedInstallation = request.getfixturevalue(fixture)
     for night in ProblemNights(deliveries).nights():
         pass_by(installation, night)
         assert differences(installation.settings.database_url, night) == [], f"night {night.number}"

@@ -53,8 +53,8 @@ def test_register_of_2015_has_seventeen_wrong_credit_codes(installation):
 def test_whatever_the_rules_find_has_a_verdict(installation, year):
     """Rows that fail a rule, by line; rules that more than a hundred rows fail, by count."""
     deliver(installation, year, 60)
-    [batch] = installation.road.collect("market_supervision", "business_license", "verdicts")
-    installation.road.validate(batch.batch_id)
+    [batch] = installation.pipeline.collect("market_supervision", "business_license", "verdicts")
+    installation.pipeline.validate(batch.batch_id)
     marks = installation.query(
         sql.SQL("select row_no, unnest(critical || warning) as rule_id from {} order by 1, 2").format(
             sql.Identifier(f"batch_{batch.batch_id}", "mark")
@@ -78,7 +78,7 @@ def test_whatever_the_rules_find_has_a_verdict(installation, year):
 def test_report_of_the_night_has_the_problems_of_the_verdicts(installation, year):
     deliver(installation, year, 60)
     installation.run_one()
-    catalog = installation.road.catalog
+    catalog = installation.pipeline.catalog
     report = NightReports(installation.settings, catalog).publish(datetime.now(tz=CITY_TIME_ZONE).date())
     expected: Counter[str] = Counter()
     lines: dict[str, set[int]] = {}

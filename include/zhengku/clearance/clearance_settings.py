@@ -1,4 +1,4 @@
-"""What the daily clearance of one installation goes by."""
+"""The settings of the daily clearance of one installation."""
 
 from datetime import date
 from functools import cached_property
@@ -10,9 +10,9 @@ from zhengku.settings import Settings
 
 
 class ClearanceSettings:
-    """What the daily clearance of one installation goes by: its configuration, catalogue and calendars.
+    """The settings of the daily clearance of one installation: its configuration, catalogue and calendars.
 
-    What is not given is read from its catalogue folder when it is needed; a `calendar` that is given serves all days.
+    Those not given are read from its catalogue folder when first used; a given `calendar` is used for all days.
     """
 
     def __init__(
@@ -38,5 +38,5 @@ class ClearanceSettings:
         return self._config or load_clearance(self.settings.catalog_folder)
 
     def calendar(self, day: date) -> WorkingCalendar:
-        """Return the calendar that a list of `day` counts with."""
+        """Return the calendar with which a list of `day` counts working days."""
         return self._calendar or WorkingCalendar.load(self.settings.catalog_folder, day)

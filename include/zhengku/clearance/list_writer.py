@@ -1,4 +1,4 @@
-"""Writing versions of lists: what a list is judged against, its entry and counts, corrections of earlier lists."""
+"""Writing versions of lists: the lists that one is compared with, its record and counts, corrections of lists."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,17 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from zhengku.clearance.clearance_settings import ClearanceSettings
-from zhengku.clearance.lists import Connection, ListRecord, ListVersion, StaleSource, list_record
+from zhengku.clearance.list_versions import ListRecord, ListVersion, StaleSource, list_record
 from zhengku.clearance.transaction import make_table, one_row
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.errors import CatalogError
+from zhengku.ledger import Connection
 
 log = logging.getLogger(__name__)
 
 LIST_STATES: Final = ("unrated", "default_rated", "new", "carried_over", "reopened")
-"""The counts of a list by section and state."""
+"""The columns of `clearance.list` that count rows by section and state."""
 
 _LEFT = ("cleared", "withdrawn", "archived")
 
@@ -29,42 +30,58 @@ class ListWriter:
         self._settings = settings
 
     def correct(self, connection: Connection, lists: Sequence[ListRecord], now: datetime) -> list[ListVersion]:
-        """Give each list that the candidates' facts contradict one more version; return these."""
-        listed = {"lists": [kept.list_id for kept in lists]}
+        """Publish one more version of each list that differs from the facts of the candidates; return these versions.
+
+        The candidates are the services in the temporary table `candidate`.
+        """
+        listed = {"lists": [record.list_id for record in lists]}
         make_table(connection, "difference", statement("clearance/corrections.differences"), listed)
         found = connection.execute(statement("clearance/corrections.differing_lists")).fetchall()
         differing = {row[0] for row in found}
-        versions = [self._next_version(connection, kept, now) for kept in lists if kept.list_id in differing]
+        versions = [self._next_version(connection, record, now) for record in lists if record.list_id in differing]
         connection.execute(statement("clearance/corrections.touch_differences"))
         return versions
 
-    def _next_version(self, connection: Connection, kept: ListRecord, now: datetime) -> ListVersion:
-        against = self.against(connection, kept.day)
+    def correct_changed(
+        self, connection: Connection, finals: Sequence[ListRecord], now: datetime, changed: int
+    ) -> None:
+        """Correct final lists by the services that changed since the last comparison.
+
+        The services that batches of this transaction changed (`changed`: how many) are recorded as touched, so that the
+        next trunk list compares them too.
+        """
+        if changed:
+            connection.execute(statement("clearance/corrections.touch_services"))
+        make_table(connection, "candidate", statement("clearance/candidates.compare_candidates"), {})
+        self.correct(connection, finals, now)
+
+    def _next_version(self, connection: Connection, record: ListRecord, now: datetime) -> ListVersion:
+        against = self.against(connection, record.day)
         values = {
-            **vars(kept),
+            **vars(record),
             **against,
-            "corrected_list": kept.list_id,
-            "corrections": [*kept.corrections, against["list_id"]],
-            "version": kept.version + 1,
+            "corrected_list": record.list_id,
+            "corrections": [*record.corrections, against["list_id"]],
+            "version": record.version + 1,
             "published_at": now,
             "is_trunk": False,
         }
         self.enter(connection, values)
         moved = one_row(connection, statement("clearance/corrections.correct_list"), values)
-        states = {name: getattr(kept, name) + moved[name] for name in LIST_STATES}
+        states = {name: getattr(record, name) + moved[name] for name in LIST_STATES}
         return self.complete(connection, {**values, **states})
 
     @staticmethod
     def position(connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
-        """Return the number that the next list gets, and which lists it follows."""
+        """Return the number that the next list gets, and the numbers of the lists that it follows."""
         return one_row(
             connection, statement("clearance/trunk.trunk_position"), {"day": day, "newest_before": newest_before}
         )
 
     def against(self, connection: Connection, day: date, newest_before: int = 0) -> dict[str, Any]:
-        """Return what a list of `day` is judged against, as parameters: yesterday's list; and the number it gets.
+        """Return the list of yesterday that a list of `day` is compared with, and the number it gets, as parameters.
 
-        All lists of a day are judged against the same; `newest_before` counts for the first of them.
+        All lists of a day are compared with the same one; `newest_before` is used for the first of them.
         """
         position = self.position(connection, day, newest_before)
         yesterday = list_record(connection, "clearance/trunk.yesterday_list", {"day": day, **position})
@@ -79,7 +96,7 @@ class ListWriter:
         }
 
     def enter(self, connection: Connection, values: Mapping[str, Any]) -> None:
-        """Enter a list, without its counts, with the sources that are behind its cut-off."""
+        """Write the record of a list, without its counts, with the sources that were not read since its cut-off."""
         stale = [
             {
                 "name": source.name,
@@ -92,14 +109,14 @@ class ListWriter:
 
     @staticmethod
     def complete(connection: Connection, values: Mapping[str, Any]) -> ListVersion:
-        """Enter the counts of a list: `values` has those by state, who left is counted here."""
+        """Write the counts of a list: those by section and state in `values`, and those of services that left."""
         left = dict.fromkeys(_LEFT, 0)
         if values["yesterday_list"] is not None:
             left = one_row(connection, statement("clearance/count_list.count_left"), values)
-        kept = list_record(connection, "clearance/count_list.count_list", {**values, **left})
-        assert kept is not None
-        log.info("%s list of %s, version %d: %s", kept.kind, kept.day, kept.version, kept.published.counts)
-        return kept.published
+        record = list_record(connection, "clearance/count_list.count_list", {**values, **left})
+        assert record is not None
+        log.info("%s list of %s, version %d: %s", record.kind, record.day, record.version, record.list_version.counts)
+        return record.list_version
 
     def stale_sources(self, connection: Connection, cutoff_at: datetime) -> list[StaleSource]:
         """Return the sources that were not read at or after a cut-off, in the order of the configuration."""
@@ -120,5 +137,5 @@ class ListWriter:
         try:
             return self._settings.catalog.feed(department, feed).title
         except CatalogError:
-            # A department's broken file keeps no list from coming out.
+            # A department's broken file must not prevent the publishing of a list.
             return source

@@ -1,4 +1,4 @@
-"""The kept state of each service: loaded batches of cases and evaluations are taken into it, a batch once."""
+"""The state of each service, updated from loaded batches of cases and evaluations, once for each batch."""
 
 import logging
 from datetime import datetime
@@ -10,24 +10,24 @@ from psycopg.types.json import Jsonb
 from zhengku import clock
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clearance.clearance_settings import ClearanceSettings
-from zhengku.clearance.lists import Connection
 from zhengku.clearance.transaction import make_table
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
+from zhengku.ledger import Connection
 
 log = logging.getLogger(__name__)
 
 
 class ServiceState:
-    """The kept state of one installation's services."""
+    """The state of the services of one installation (`clearance.service`)."""
 
     def __init__(self, settings: ClearanceSettings) -> None:
         self._settings = settings
 
     def refresh(self, connection: Connection, now: datetime | None = None) -> int:
-        """Take the loaded batches that are not in it yet into the kept state; return how many services changed.
+        """Update the state from loaded batches that were not processed yet; return how many services changed.
 
-        Runs in the caller's transaction, alone. Services that no batch touched are not looked at.
+        Runs in the caller's transaction, which holds a lock on it. Services that no batch touched are not read.
         """
         changed = self.take_batches(connection, now or clock.now())
         if changed:
@@ -35,11 +35,11 @@ class ServiceState:
         return changed
 
     def take_batches(self, connection: Connection, now: datetime) -> int:
-        """Do the same, but the caller has to remember the touched services, which are in the table `changed`."""
+        """Do the same, but do not record the touched services: they are in the temporary table `changed`."""
         connection.execute("select pg_advisory_xact_lock(hashtextextended('zhengku.clearance', 0))")
-        # Thousands of keys are looked up among millions: by the index, which is in memory or on a fast disk.
+        # Thousands of keys among millions are read by the index, which is in memory or on a fast disk.
         connection.execute("set local random_page_cost = 1.1")
-        calendar_id, is_other_basis = self._keep_basis(connection, now)
+        calendar_id, is_other_basis = self._store_basis(connection, now)
         found = connection.execute(statement("clearance/services.has_services")).fetchone()
         is_first = found is not None and not found[0]
         values: dict[str, Any] = {
@@ -68,16 +68,16 @@ class ServiceState:
             connection.execute(statement("clearance/rates.touch_days"), values)
         return changed
 
-    def _keep_basis(self, connection: Connection, now: datetime) -> tuple[int, bool]:
-        """Keep the calendar and the numbers; return the calendar's, and whether any is another than before."""
-        calendar_id = keep_calendar(connection, self._settings.calendar(now.astimezone(CITY_TIME_ZONE).date()))
+    def _store_basis(self, connection: Connection, now: datetime) -> tuple[int, bool]:
+        """Store the calendar and the settings; return the calendar's number, and whether any of them changed."""
+        calendar_id = store_calendar(connection, self._settings.calendar(now.astimezone(CITY_TIME_ZONE).date()))
         numbers = self._settings.config.model_dump(mode="json", exclude={"sources"})
         values = {"calendar_id": calendar_id, "numbers": Jsonb(numbers)}
         return calendar_id, connection.execute(statement("clearance/basis.keep_basis"), values).fetchone() is not None
 
 
-def keep_calendar(connection: Connection, calendar: WorkingCalendar) -> int:
-    """Keep the days of a calendar, once; return its number."""
+def store_calendar(connection: Connection, calendar: WorkingCalendar) -> int:
+    """Store the days of a calendar, unless they are stored; return its number."""
     row = connection.execute(statement("clearance/basis.calendar_by_digest"), {"digest": calendar.digest}).fetchone()
     if row is None:
         row = connection.execute(statement("clearance/basis.keep_calendar"), {"digest": calendar.digest}).fetchone()

@@ -1,4 +1,4 @@
-"""What the statements of the daily clearance share within one transaction."""
+"""Temporary tables and single rows in a transaction of the daily clearance."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from zhengku.clearance.lists import Connection
+from zhengku.ledger import Connection
 
 
 def make_table(
@@ -15,7 +15,7 @@ def make_table(
     query: sql.SQL | sql.Composed,
     values: Mapping[str, Any],
 ) -> None:
-    """Make a table of this transaction anew, and let the planner know how many rows it has."""
+    """Create (or replace) a temporary table by running `query`, and analyze it for the planner."""
     name = sql.Identifier("pg_temp", table)
     connection.execute(sql.SQL("drop table if exists {}").format(name))
     connection.execute(query, values)
@@ -23,7 +23,7 @@ def make_table(
 
 
 def one_row(connection: Connection, query: sql.SQL | sql.Composed, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a statement that gives exactly one row; return it by column."""
+    """Run a statement that returns exactly one row; return that row by column."""
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(query, values).fetchone()
     assert row is not None

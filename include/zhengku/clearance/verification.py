@@ -1,29 +1,29 @@
-"""Whether a published list agrees with the store."""
+"""Comparison of a published list with the store."""
 
 from dataclasses import dataclass
 
 from psycopg.rows import class_row
 
-from zhengku.clearance.lists import Connection, ListVersion, list_record
+from zhengku.clearance.list_versions import ListVersion, record_of
 from zhengku.database import statement
+from zhengku.ledger import Connection
 
 
 @dataclass(frozen=True)
 class Discrepancy:
-    """A service whose section on a list is not what the store says now; None: not on it, or not to be on it."""
+    """A service whose section on a list (`listed`) differs from that by the store now (`by_store`); None: not on it."""
 
     record_key: str
     listed: str | None
     by_store: str | None
 
 
-def discrepancies(connection: Connection, published: ListVersion) -> list[Discrepancy]:
-    """Compare a list with the store by a plain search of it all; return the services where they differ.
+def discrepancies(connection: Connection, list_version: ListVersion) -> list[Discrepancy]:
+    """Compare a list with a plain search of the entire store; return the services where they differ.
 
-    For the newest list: whatever was loaded since it was published is a difference too.
+    Meant for the newest list; data loaded since it was published is a difference, too.
     """
-    kept = list_record(connection, "clearance/lists.list_by_id", {"list_id": published.list_id})
-    assert kept is not None
-    values = {**kept.members, **kept.limits}
+    record = record_of(connection, list_version)
+    values = {**record.members, **record.limits}
     with connection.cursor(row_factory=class_row(Discrepancy)) as cursor:
         return cursor.execute(statement("clearance/verify_list.verify_list"), values).fetchall()

@@ -1,7 +1,7 @@
-"""A published list as a workbook (XLSX) for halls and sections: sheets to filter, to print and to hand on.
+"""A published list as a workbook (XLSX) for halls and sections, with sheets to filter, print and pass on.
 
-Rows are written as they come, in bounded memory. Every text is a text cell, whatever it begins with, so that nothing
-that somebody typed in at a counter is ever calculated. The same list gives the same bytes.
+Rows are written as they are read, in bounded memory. Every text is a text cell, whatever it starts with: nothing typed
+in at a counter is calculated as a formula. The same list gives the same bytes.
 """
 
 from collections import Counter
@@ -11,19 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from zhengku.catalog.codes import CODES
-from zhengku.clearance.lists import (
-    NO_DISTRICT_ZH,
-    BadReview,
-    ChangedService,
-    GroupRates,
-    LeftService,
-    ListedService,
-    ListRow,
-    ListVersion,
-    Rate,
-    Section,
-)
-from zhengku.report.sheets import SHEET_ROWS, Book, Column, Cover, Sheets, city_clock, city_time, written_aside
+from zhengku.clearance.districts import NO_DISTRICT_ZH
+from zhengku.clearance.evaluations import BadReview
+from zhengku.clearance.list_rows import ChangedService, LeftService, ListedService, ListRow, Section
+from zhengku.clearance.list_versions import ListVersion
+from zhengku.clearance.rates import GroupRates, Rate
+from zhengku.report.sheets import SHEET_ROWS, Book, Column, Cover, Sheets, atomic_write, city_clock, city_time
 
 KIND_NAMES = {"working": "工作清单", "final": "终清单"}
 SECTION_NAMES = {"unrated": "未评办件", "default_rated": "默认评价"}
@@ -37,7 +30,7 @@ REVIEW_STATE_NAMES = {
     "done_late": "逾期完成",
     "done": "按期完成",
 }
-"""In the order of their urgency, in which the sheet shows them."""
+"""In the order of urgency, which is the order of the sheet."""
 
 _BAD_REVIEWS = "差评整改"
 _RATES = "指标"
@@ -131,17 +124,17 @@ def write_workbook(
     max_rows: int = SHEET_ROWS,
     left: Sequence[LeftService] = (),
 ) -> None:
-    """Write a list, or a district's part of it, to `path`, aside first, readable by this account alone.
+    """Write a list, or a district's part of it, to `path`, which is replaced at the end; only this account can read it.
 
-    `unrated` and `default_rated` are read one after the other, each in the order of the list; what has more rows than a
-    sheet (`max_rows`, its header among them) goes on in another one. `difference` against the version before is shown
-    from version 2 on, who `left` since yesterday's list where anybody did; their districts by `district_names` (key →
-    name). Times are shown in Asia/Shanghai.
+    `unrated` and `default_rated` are read one after the other, each in the order of the list; rows that exceed a sheet
+    (`max_rows` including its header) continue in another one. `difference` from the version before is written from
+    version 2 on, services that `left` since yesterday's list where there are any; `district_names` (key → name) has the
+    names of their districts. Times are in Asia/Shanghai.
 
-    Raises `ValueError` for a row in the wrong section, `OSError` when the file cannot be written; nothing is left of it
-    then, and what stood at `path` stays.
+    Raises `ValueError` for a row of the wrong section, `OSError` when the file cannot be written; a file that was at
+    `path` before stays unchanged then.
     """
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         cutoff = city_time(published.cutoff_at, published.day)
         name = f"{KIND_NAMES[published.kind]} {published.day:%Y-%m-%d} 第{published.version}版（截至 {cutoff}）"
         book = Book(aside, title_zh, published.published_at, name, "内部资料，已脱敏", max_rows)
@@ -252,14 +245,14 @@ def _place(row: ListRow) -> str:
 
 
 class _Cover(Cover):
-    """The first sheet: what list this is, how many rows it has, how fresh it is, and what stands where."""
+    """The first sheet: which list this is, how many rows it has, how fresh its sources are, and what each sheet has."""
 
     def __init__(self, book: Book, published: ListVersion, title_zh: str) -> None:
         super().__init__(book, title_zh)
         self.published = published
 
     def write(self, tally: Counter[str], sheets: Sequence[Sheets[Any]]) -> None:
-        """Write the sheet; it comes first and is written last, since only then it is known what stands where."""
+        """Write the sheet; it is the first but written last, when the numbers of rows and sheets are known."""
         day = self.published.day
         self.write_title(
             f"{KIND_NAMES[self.published.kind]}　{day.year}年{day.month}月{day.day}日"

@@ -1,4 +1,4 @@
-"""`zhengku backfill`: the months since 2019, started and watched."""
+"""`zhengku backfill`: read the months since 2019, and show the progress."""
 
 import json
 import shutil
@@ -39,15 +39,15 @@ _MONTH = "YYYY-MM"
 From = Annotated[str, typer.Option("--from", metavar=_MONTH, help="The first month.")]
 To = Annotated[str, typer.Option("--to", metavar=_MONTH, help="The last month.")]
 Departments = Annotated[list[str] | None, typer.Option("--department", help="Only this; may be given several times.")]
-Again = Annotated[bool, typer.Option("--again", help="Read months anew that are done.")]
-Here = Annotated[bool, typer.Option("--here", help="Walk the months in this process, without Airflow.")]
+Again = Annotated[bool, typer.Option("--again", help="Read finished months again.")]
+Here = Annotated[bool, typer.Option("--here", help="Read the months in this process, without Airflow.")]
 
 
 @backfill_app.command()
 def run(first: From, last: To, department: Departments = None, again: Again = False, here: Here = False) -> None:
-    """Backfill months: by Airflow, which makes a run for each, or here, one after another."""
-    begin, end = month_of(first), month_of(last)
-    if end < begin:
+    """Backfill months: by Airflow, which makes a run for each, or with --here one after another."""
+    start, end = month_of(first), month_of(last)
+    if end < start:
         raise ConfigurationError(f"The months end before they begin: {first} to {last}. Exchange the two.")
     settings = Settings.load()
     catalog = load_catalog(settings.catalog_folder)
@@ -63,7 +63,7 @@ def run(first: From, last: To, department: Departments = None, again: Again = Fa
     pipeline = Pipeline(settings, warm_up=True)
     chosen = department or [name for name, each in catalog.departments.items() if backfilled_feeds(each)]
     failures: list[str] = []
-    for month in months_between(begin, end):
+    for month in months_between(start, end):
         for department_id in chosen:
             try:
                 done = backfill_month(pipeline, department_id, month, run_id, again=again)
@@ -78,24 +78,24 @@ def run(first: From, last: To, department: Departments = None, again: Again = Fa
 
 
 def _by_airflow(first: str, last: str, departments: list[str], *, again: bool) -> None:
-    beside = Path(sys.executable).with_name("airflow")
-    airflow = str(beside) if beside.exists() else shutil.which("airflow")
+    next_to_python = Path(sys.executable).with_name("airflow")
+    airflow = str(next_to_python) if next_to_python.exists() else shutil.which("airflow")
     if airflow is None:
         raise ConfigurationError(
-            "Expected the command `airflow` beside this one or in the path, and found none. Run this where Airflow is "
-            "installed, or with --here, which walks the months in this process."
+            "Expected the command `airflow` next to this one or in the path, and found none. Run this where Airflow is "
+            "installed, or with --here, which reads the months in this process."
         )
     command = [
         *(airflow, "backfill", "create", "--dag-id", "backfill"),
         *("--from-date", f"{first}-01T00:00:00+08:00", "--to-date", f"{last}-01T23:59:59+08:00"),
         *("--max-active-runs", f"{MONTHS_AT_ONCE}"),
         *("--dag-run-conf", json.dumps({"departments": departments, "again": again})),
-        # Months that are done are passed over by the tasks themselves, which know of each department.
+        # The tasks skip months that are done: they check it for each department.
         *("--reprocess-behavior", "completed"),
     ]
     if subprocess.run(command, check=False).returncode:
         raise BackfillIncomplete(
-            "Airflow did not start the backfill; what it said stands above. Check that the DAG `backfill` is there and "
+            "Airflow did not start the backfill; its message is above. Check that the DAG `backfill` is there and "
             "that no other backfill of it is running."
         )
     out.print("The backfill is started. Unpause the DAG `backfill`; `zhengku backfill progress` shows how far it is.")
@@ -130,7 +130,7 @@ def show_progress(
     table = Table("department", "year", "months", "rows", "written", show_lines=False)
     for line in lines:
         if not line.feeds:
-            table.add_row(line.department, "", f"no months, comes whole: {'、'.join(line.whole)}", "", "")
+            table.add_row(line.department, "", f"not by month, always complete: {'、'.join(line.whole)}", "", "")
             continue
         years = sorted({month.year for month in months})
         for year in years:

@@ -1,4 +1,4 @@
-"""`zhengku collect` and the commands on its batches: list, release, reject, summary."""
+"""`zhengku collect` and the commands for batches: list, release, reject, summary."""
 
 import sys
 import uuid
@@ -29,7 +29,7 @@ from zhengku.transports.window import Watermark
 def collect(
     source: Annotated[str, typer.Argument(metavar="DEPARTMENT[/FEED]", help="For instance market_supervision.")],
     again: Annotated[
-        bool, typer.Option("--again", help="Go the whole pipeline even for a file that was loaded before.")
+        bool, typer.Option("--again", help="Process a file completely even if it was loaded before.")
     ] = False,
     since: Annotated[
         str | None,
@@ -40,7 +40,7 @@ def collect(
 ) -> None:
     """Collect, stage, validate and load what a department delivered: the steps of its DAG, without Airflow.
 
-    With --since or --until the watermark stays where it is.
+    With --since or --until the watermark is not advanced.
     """
     interval = interval_of(since, until)
     settings = Settings.load()
@@ -60,7 +60,7 @@ def collect(
         except ZhengkuError as error:
             if len(feeds) == 1 or isinstance(error, CatalogError):
                 raise
-            # What could be collected is loaded all the same.
+            # Feeds that could be collected are loaded all the same.
             unavailable = error
         try:
             pipeline.load_run(department, run_id, feeds)
@@ -80,11 +80,11 @@ def collect(
 
 @contextmanager
 def _progress(pipeline: Pipeline, *, hidden: bool) -> Iterator[None]:
-    """Show what is being done on a terminal, and nothing elsewhere."""
+    """Show the progress of the steps where the output is a terminal."""
     bars: dict[tuple[str, str], TaskID] = {}
     with Progress(
         SpinnerColumn(),
-        # File names are delivered too: a bracket in one is no markup.
+        # File names come from departments: a bracket in one is no markup.
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
@@ -120,7 +120,7 @@ def batches(
 
 
 def summary() -> None:
-    """Show the newest run: what came, what loaded, what was quarantined and why, where the report is."""
+    """Show the newest run: the rows fetched, loaded and quarantined, the reasons, and where the report is."""
     print_summary(Settings.load(), out)
 
 
@@ -130,7 +130,7 @@ def release(
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
     as_json: AsJson = False,
 ) -> None:
-    """Load a held batch after all: a person has looked at it and says why. The department is told."""
+    """Load a held batch that a person has checked, with the reason. The department gets a notice."""
     batch = decisions.release(Pipeline(Settings.load()), batch_id, by, reason)
     _show_batches([batch], as_json=as_json)
 
@@ -141,7 +141,7 @@ def reject(
     reason: Annotated[str, typer.Option(help="Why, for the ledger and the department.")],
     as_json: AsJson = False,
 ) -> None:
-    """Give a batch back that is held or did not come to its end: nothing is loaded, and the department is told."""
+    """Reject a batch that is held or unfinished: nothing is loaded, and the department gets a notice."""
     settings = Settings.load()
     batch = decisions.reject(settings, load_catalog(settings.catalog_folder), batch_id, by, reason)
     _show_batches([batch], as_json=as_json)

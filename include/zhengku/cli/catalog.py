@@ -36,8 +36,8 @@ def catalog_check(
 ) -> None:
     """Check the catalogue: every mistake with file, line and fix.
 
-    What collect, stage, validate and load would refuse is found by their own code. Addresses of sources are looked at
-    where the environment has them; nothing is connected to.
+    The code of collect, stage, validate and load itself finds what these steps would refuse. Addresses of sources are
+    checked where the environment has them, without connecting to them.
     """
     settings = Settings.load()
     today = clock.today()

@@ -12,13 +12,16 @@ from rich.text import Text
 from zhengku import clock
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.catalog.clearance_config import DUE_DAYS, ListKind
-from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, GroupRates, ListVersion, RateGroup
+from zhengku.clearance.districts import district_name
+from zhengku.clearance.list_rows import left_services, listed_rows
+from zhengku.clearance.list_versions import ListVersion, newest_version, published_version
 from zhengku.clearance.publish import DailyClearance
+from zhengku.clearance.rates import GroupRates, RateGroup, group_rates
 from zhengku.clearance.verification import discrepancies
 from zhengku.cli.common import AsJson, clock_text, day_of, out, print_json
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
+from zhengku.ledger import Connection
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 
@@ -36,17 +39,17 @@ def publish(
     day: Day = None,
     kind: Kind = None,
     only_if_fresh: Annotated[
-        bool, typer.Option("--only-if-fresh", help="Only lists since whose cut-off all sources were read.")
+        bool, typer.Option("--only-if-fresh", help="Only lists whose sources were all read since the cut-off.")
     ] = False,
     is_sure: Annotated[
-        bool, typer.Option("--yes", help="Publish a list older than a week without being asked.")
+        bool, typer.Option("--yes", help="Publish a list older than a week without a question.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish every list that is due; or, with --day and --kind, that one.
 
-    A list that is out already stays as it is, or gets another version where its facts have changed. What is older than
-    a week is never due: such a list is published, for good, only after a question or with --yes.
+    A list that is published already stays unchanged, or gets another version where its facts have changed. A list older
+    than a week is never due: it is published only after a question or with --yes, and cannot be withdrawn.
     """
     clearance = DailyClearance(Settings.load())
     now = clock.now()
@@ -57,16 +60,16 @@ def publish(
     if day is None or kind is None:
         published = clearance.publish_due(now, only_if_fresh)
     else:
-        asked = day_of(day)
-        clearance.check_day(asked, kind, now)
+        list_day = day_of(day)
+        clearance.check_day(list_day, kind, now)
         if not is_sure:
-            _ask_about_old_list(asked, kind)
-        published = [clearance.publish(asked, kind, now)]
+            _confirm_old_list(list_day, kind)
+        published = [clearance.publish(list_day, kind, now)]
     _show_lists(published, as_json=as_json)
 
 
-def _ask_about_old_list(day: date, kind: ListKind) -> None:
-    """Ask whether a list that is older than what is ever due is meant; where nobody can say, refuse."""
+def _confirm_old_list(day: date, kind: ListKind) -> None:
+    """Ask whether a list that is too old to be due is really to be published; without a terminal, refuse."""
     days = (clock.today() - day).days
     if days <= DUE_DAYS:
         return
@@ -91,7 +94,7 @@ def list_(
     offset: Annotated[int, typer.Option(min=0, help="How many rows to leave out first.")] = 0,
     archived_within: Annotated[
         int | None,
-        typer.Option(min=0, max=60, help="Only rows that leave by age within so many working days."),
+        typer.Option(min=0, max=60, help="Only rows that become too old for a list within this many working days."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -99,9 +102,9 @@ def list_(
     settings = Settings.load()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
-        published = _published(connection, day, kind, version)
+        published = _find_version(connection, day, kind, version)
         rows = list(
-            lists.rows(
+            listed_rows(
                 connection,
                 catalog,
                 published,
@@ -145,12 +148,12 @@ def left_(
     district: Districts = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show who was on yesterday's final list and is not on a list, the newest when no day is given, and why."""
+    """Show the services of yesterday's final list that are not on a list (the newest without --day), and why."""
     settings = Settings.load()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
-        published = _published(connection, day, kind, version)
-        rows = lists.left(connection, published, _districts(catalog, district))
+        published = _find_version(connection, day, kind, version)
+        rows = left_services(connection, published, _districts(catalog, district))
     if as_json:
         print_json([asdict(row) for row in rows])
         return
@@ -159,7 +162,7 @@ def left_(
         table.add_row(
             row.reason,
             row.section,
-            Text(lists.district_name(catalog, row.district)),
+            Text(district_name(catalog, row.district)),
             Text(row.handling_department or ""),
             Text("\n".join(part for part in (row.hall, row.window, row.handler) if part)),
             Text(row.record_key),
@@ -170,7 +173,7 @@ def left_(
     counts = published.counts
     counted = counts.cleared + counts.withdrawn + counts.archived
     if counted and not rows and not district:
-        out.print(Text(f"{_name(published)}: {counted:,} left; it came out before their reasons were kept row by row."))
+        out.print(Text(f"{_name(published)}: {counted:,} left; older lists have no reasons for each row."))
 
 
 @clearance_app.command()
@@ -182,7 +185,7 @@ def rates(
         str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last day; yesterday when left out.")
     ] = None,
     by: Annotated[RateGroup, typer.Option(help="Grouped by.")] = "city",
-    refresh: Annotated[bool, typer.Option("--refresh", help="Count what was loaded since first.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="First count newly loaded data.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the rates of a span of days, as they were counted last."""
@@ -195,7 +198,7 @@ def rates(
     if last < first:
         raise ConfigurationError(f"The span ends before it begins: {first} to {last}. Exchange the two.")
     with store_connection(settings.database_url) as connection:
-        groups = lists.rates(connection, catalog, first, last, by)
+        groups = group_rates(connection, catalog, first, last, by)
     if as_json:
         print_json([asdict(group) for group in groups])
         return
@@ -224,11 +227,11 @@ def _group_name(group: GroupRates, by: RateGroup) -> str:
 def verify(day: Day = None, kind: Kind = None, version: Version = None, as_json: AsJson = False) -> None:
     """Compare a list, the newest when no day is given, with a plain search of the store; exit with 1 where they differ.
 
-    Whatever was loaded since the list was published is a difference, too.
+    Data loaded since the list was published is a difference, too.
     """
     settings = Settings.load()
     with store_connection(settings.database_url) as connection:
-        published = _published(connection, day, kind, version)
+        published = _find_version(connection, day, kind, version)
         found = discrepancies(connection, published)
     if as_json:
         print_json([asdict(discrepancy) for discrepancy in found])
@@ -243,20 +246,20 @@ def verify(day: Day = None, kind: Kind = None, version: Version = None, as_json:
         raise typer.Exit(1)
 
 
-def _published(connection: Connection, day: str | None, kind: ListKind | None, version: int | None) -> ListVersion:
+def _find_version(connection: Connection, day: str | None, kind: ListKind | None, version: int | None) -> ListVersion:
     if day is None and (kind is not None or version is not None):
         raise ConfigurationError("--kind and --version belong to a --day: give that too, or none for the newest list.")
     if day is None:
-        found = lists.newest(connection)
-        wanted = "any list"
+        found = newest_version(connection)
+        expected = "any list"
     else:
         kinds: tuple[ListKind, ...] = ("final", "working") if kind is None else (kind,)
-        versions = (lists.published(connection, day_of(day), each, version) for each in kinds)
+        versions = (published_version(connection, day_of(day), each, version) for each in kinds)
         found = next((published for published in versions if published is not None), None)
-        wanted = f"a {kind or 'working or final'} list of {day}" + (f", version {version}" if version else "")
+        expected = f"a {kind or 'working or final'} list of {day}" + (f", version {version}" if version else "")
     if found is None:
         raise ConfigurationError(
-            f"Expected {wanted}; it was not published. `zhengku clearance publish` publishes what is due."
+            f"Expected {expected}; it was not published. `zhengku clearance publish` publishes what is due."
         )
     return found
 

@@ -1,4 +1,4 @@
-"""What all groups of commands share: the console, JSON, and options that several of them have."""
+"""Shared by all groups of commands: the console, JSON output, and options that several commands have."""
 
 import getpass
 import json
@@ -17,7 +17,7 @@ err = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
-Reason = Annotated[str, typer.Option(help="Why, as evidence.")]
+Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 
 
 def print_json(value: object) -> None:
@@ -36,7 +36,7 @@ def _plain(value: object) -> str:
 
 
 def clock_text(moment: datetime) -> str:
-    """Return a moment as tables show it: to the minute, in Asia/Shanghai."""
+    """Return a moment as shown in tables: to the minute, in Asia/Shanghai."""
     return f"{moment.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}"
 
 
@@ -49,5 +49,5 @@ def day_of(text: str) -> date:
 
 
 def person(by: str | None) -> str:
-    """Return who acts, as evidence: the name given, else the login of this machine."""
+    """Return who acts, for the record: the given name, or else the login of this machine."""
     return getpass.getuser() if by is None else by

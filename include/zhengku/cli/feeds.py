@@ -1,4 +1,4 @@
-"""`zhengku feeds` and `zhengku departments`: what departments deliver, and how a new one is added."""
+"""`zhengku feeds` and `zhengku departments`: list, profile and add feeds; add a department."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -41,12 +41,12 @@ def feeds_list(as_json: AsJson = False) -> None:
 @feeds_app.command("profile")
 def feeds_profile(
     source: Annotated[str, typer.Argument(metavar="DEPARTMENT/FEED")],
-    rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many rows to look at, at most.")] = 1000,
+    rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many rows to read, at most.")] = 1000,
     since: Annotated[
         str | None, typer.Option(help="Only feeds with a watermark: rows changed since this day or time.")
     ] = None,
 ) -> None:
-    """Look at a sample of a source and propose the mapping as YAML; nothing is written, no value is shown.
+    """Read a sample of a source and propose the mapping as YAML; nothing is written, no value is shown.
 
     The feed's file need only say title, dataset, license_type, transport and window.
     """
@@ -59,12 +59,14 @@ def feeds_profile(
 @feeds_app.command("add")
 def feeds_add(
     source: Annotated[str, typer.Argument(metavar="DEPARTMENT/FEED", help="For instance housing/permit.")],
-    transport: Annotated[TransportKind, typer.Option(help="How its rows come; not that of the other feeds alone.")],
+    transport: Annotated[
+        TransportKind, typer.Option(help="How its rows are delivered, whatever the other feeds have.")
+    ],
     license_type: Annotated[
         str | None, typer.Option(help="Key in license_types.csv; that of the feed's name when left out.")
     ] = None,
 ) -> None:
-    """Add a feed to a department's file, as a draft to be profiled. What stands there is not changed."""
+    """Add a feed to a department's file, as a draft to be profiled. Existing content is not changed."""
     department, separator, feed = source.partition("/")
     if not separator:
         raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all departments.")
@@ -77,7 +79,7 @@ def feeds_add(
 def departments_new(
     department: Annotated[str, typer.Argument(metavar="ID", help="For instance market_supervision.")],
     name: Annotated[str, typer.Option(help="Full Chinese name, for instance 市市场监督管理局.")],
-    transport: Annotated[TransportKind, typer.Option(help="How its rows come.")],
+    transport: Annotated[TransportKind, typer.Option(help="How its rows are delivered.")],
     license_type: Annotated[
         list[str] | None, typer.Option(help="Key in license_types.csv, once for each feed.")
     ] = None,

@@ -1,4 +1,4 @@
-"""`zhengku replay` and `zhengku as-of`: deliveries taken through the pipeline again, and the store as it was."""
+"""`zhengku replay` and `zhengku as-of`: process landed deliveries again, and show the store as it was."""
 
 import csv
 import sys
@@ -29,14 +29,16 @@ _MOMENT = "YYYY-MM-DD[THH:MM]"
 Batches = Annotated[list[int] | None, typer.Option(help="The number of a batch; may be given several times.")]
 Department = Annotated[str | None, typer.Option(help="All deliveries of this department.")]
 FeedOf = Annotated[str | None, typer.Option(help="Of these, only those of this feed.")]
-Since = Annotated[str | None, typer.Option(metavar=_DAY, help="Only those that came from this day on.")]
-Until = Annotated[str | None, typer.Option(metavar=_DAY, help="Only those that came up to this day.")]
-By = Annotated[str | None, typer.Option(help="Who replays, as evidence; the login of this machine when left out.")]
-Moment = Annotated[str, typer.Argument(metavar=_MOMENT, help="As the store was then; of a day, at its end.")]
+Since = Annotated[str | None, typer.Option(metavar=_DAY, help="Only those that landed on this day or later.")]
+Until = Annotated[str | None, typer.Option(metavar=_DAY, help="Only those that landed on this day or earlier.")]
+By = Annotated[str | None, typer.Option(help="Who replays, for the record; the login of this machine when left out.")]
+Moment = Annotated[str, typer.Argument(metavar=_MOMENT, help="The moment to show the store at; of a day, its end.")]
 LicenseType = Annotated[str | None, typer.Option("--type", help="Only this license type.")]
 Dataset = Annotated[str, typer.Option(help="The data set.")]
 Key = Annotated[str | None, typer.Option(help="Only the record with this key.")]
-Valid = Annotated[str | None, typer.Option(metavar=_MOMENT, help="What stood then by the departments' own clocks.")]
+Valid = Annotated[
+    str | None, typer.Option(metavar=_MOMENT, help="Only what existed at this moment by the departments' own times.")
+]
 Rows = Annotated[bool, typer.Option("--csv", help="Print the records as CSV, masked, and not only how many.")]
 
 
@@ -49,10 +51,10 @@ def replay(
     until: Until = None,
     by: By = None,
 ) -> None:
-    """Take landed deliveries through the whole pipeline again, by today's mapping and rules, without the department."""
+    """Process landed deliveries again completely, with today's mapping and rules; no source is read."""
     if bool(batch) == bool(department):
         raise ConfigurationError(
-            "Expected either --batch with numbers or --department (with --feed, --since, --until if wanted), got "
+            "Expected either --batch with numbers or --department (with --feed, --since, --until if needed), got "
             f"{'both' if batch else 'neither'}. `zhengku batches` lists batches."
         )
     if batch and (feed or since or until):
@@ -105,8 +107,8 @@ def as_of(
     chosen: _Chosen = {"valid_at": valid_at, "license_type": license_type, "record_key": key}
     with store_connection(settings.database_url) as connection:
         if not rows and key is None:
-            stood, removed = count_as_of(connection, dataset, known_at, **chosen)
-            out.print(f"{stood:,} stood, {removed:,} were marked as removed.")
+            present, removed = count_as_of(connection, dataset, known_at, **chosen)
+            out.print(f"{present:,} present, {removed:,} marked as removed.")
             return
         found = versions_as_of(connection, catalog, dataset, known_at, **chosen)
         if rows:

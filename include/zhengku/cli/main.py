@@ -1,4 +1,4 @@
-"""The command line: `zhengku`. Every failure a person can meet is one clear line and an exit status that is not 0."""
+"""The command line: `zhengku`. An expected error is one clear line and an exit status other than 0."""
 
 import logging
 import sys

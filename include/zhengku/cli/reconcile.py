@@ -1,4 +1,4 @@
-"""`zhengku reconcile`: is anything missing between the departments' systems and the store?"""
+"""`zhengku reconcile`: compare the departments' systems with the store."""
 
 import sys
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 
 USUAL_DAYS = 35
-"""The period compared unless another is asked for: a month, and the days until the next weekly comparison."""
+"""Days compared by default: a month, and the days until the next weekly comparison."""
 
 
 def reconcile(
@@ -27,24 +27,25 @@ def reconcile(
     until: Annotated[str | None, typer.Option(help="… until this day.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="From the very first day on.")] = False,
     recount: Annotated[
-        bool, typer.Option("--recount", help="Before, count all rows of the store anew: the roll-up is proved as well.")
+        bool, typer.Option("--recount", help="First recount all rows of the store, which also checks the roll-up.")
     ] = False,
     fix: Annotated[
         bool,
         typer.Option(
             "--fix",
-            help="Collect once more what the store lacks, mark what the source has no more, compare again.",
+            help="Collect rows that the store lacks, mark rows that the source no longer has, compare again.",
         ),
     ] = False,
     by: Annotated[
-        str | None, typer.Option(help="With --fix: who decides, for the ledger; who is logged in when left out.")
+        str | None,
+        typer.Option(help="With --fix: who decides, for the ledger; the login when left out."),
     ] = None,
     reason: Annotated[str, typer.Option(help="With --fix: why, for the ledger.")] = "比对后由人工执行补正",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Compare sources with the store; unexplained differences become problem records and an exit status of 1.
 
-    A source that cannot be read now is told of, and keeps no other from being compared.
+    A source that cannot be read now is reported; the others are compared all the same.
     """
     if feed and not department:
         raise ConfigurationError("Expected --department with --feed: feeds of two departments may share a name.")

@@ -20,11 +20,11 @@ from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.fitting import print_fitting
 from zhengku.review import daily, problem_ledger, problems
 from zhengku.review import requests as review_requests
-from zhengku.review import returns as problem_returns
 from zhengku.review.night import NightReports
 from zhengku.review.night_files import report_folder, write_night
 from zhengku.review.problems import ProblemFilter, ProblemRecord, Status
-from zhengku.review.returns import ProblemReturn, Returns
+from zhengku.review.return_records import ProblemReturn, list_returns
+from zhengku.review.returns import Returns
 from zhengku.settings import Settings
 
 problems_app = typer.Typer(
@@ -34,7 +34,7 @@ report_app = typer.Typer(no_args_is_help=True, help="The nightly validation repo
 
 
 Department = Annotated[str | None, typer.Option(help="Only this department.")]
-By = Annotated[str | None, typer.Option(help="Who decides, as evidence; the login of this machine when left out.")]
+By = Annotated[str | None, typer.Option(help="Who decides, for the record; the login of this machine when left out.")]
 Ids = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Numbers of problem records.")]
 
 
@@ -44,15 +44,15 @@ def list_(
     department: Department = None,
     feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only what fails this rule.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Only these; what is not solved when left out.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only this status; all unsolved ones when left out.")] = None,
     night: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="Only what stood in the data of that night.")
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Only records of rows that were collected on that night.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also what is solved.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also solved ones.")] = False,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List problem records with their reasons, the newest first; unsolved ones unless asked otherwise; masked."""
+    """List problem records with their reasons, the newest first, masked; without options only unsolved ones."""
     settings = Settings.load()
     chosen = ProblemFilter(
         batch_id=batch_id,
@@ -64,30 +64,30 @@ def list_(
     )
     with store_connection(settings.database_url) as connection:
         total = problems.count_problems(connection, chosen)
-        rows = list(problems.problems(connection, load_catalog(settings.catalog_folder), chosen, limit=limit))
+        rows = list(problems.problem_records(connection, load_catalog(settings.catalog_folder), chosen, limit=limit))
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    print_fitting(out, _problem_table(rows), _PROBLEMS_LEAST)
+    print_fitting(out, _problem_table(rows), _LEAST_COLUMNS)
     out.print(f"{len(rows):,} of {total:,}.")
 
 
 @problems_app.command()
 def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: AsJson = False) -> None:
-    """Show one problem record, masked, with all that happened to it."""
+    """Show one problem record, masked, with its history."""
     settings = Settings.load()
     with store_connection(settings.database_url) as connection:
         chosen = ProblemFilter(problem_id=problem_id)
-        found = list(problems.problems(connection, load_catalog(settings.catalog_folder), chosen))
+        found = list(problems.problem_records(connection, load_catalog(settings.catalog_folder), chosen))
         if not found:
             raise ConfigurationError(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
-        happened = problems.events(connection, problem_id)
+        history = problems.problem_events(connection, problem_id)
     if as_json:
-        print_json({**asdict(found[0]), "events": [asdict(event) for event in happened]})
+        print_json({**asdict(found[0]), "events": [asdict(event) for event in history]})
         return
-    print_fitting(out, _problem_table(found), _PROBLEMS_LEAST)
+    print_fitting(out, _problem_table(found), _LEAST_COLUMNS)
     table = Table("when", "what", "by", "why", "batch", "return", "until")
-    for event in happened:
+    for event in history:
         table.add_row(
             clock_text(event.happened_at),
             event.event,
@@ -127,14 +127,14 @@ def close(ids: Ids, reason: Reason, by: By = None) -> None:
 def return_(
     department: Annotated[str | None, typer.Argument(metavar="DEPARTMENT")] = None,
     ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
-    again: Annotated[int | None, typer.Option(help="Write the files of this return anew.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why, as evidence.")] = None,
+    again: Annotated[int | None, typer.Option(help="Write the files of this return again.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Send the open problem records of a department back (退回): in files, and in its database where the feed says so.
 
-    The files are not masked; they lie in the department's folder alone.
+    The files are not masked; they are stored only in the department's folder.
     """
     settings = Settings.load()
     returned = Returns(settings, load_catalog(settings.catalog_folder))
@@ -152,9 +152,9 @@ def return_(
 
 @problems_app.command("returns")
 def returns(department: Department = None, limit: Limit = 20, as_json: AsJson = False) -> None:
-    """List returns, the newest first, with what became of their records."""
+    """List returns, the newest first, with the states of their records."""
     with store_connection(Settings.load().database_url) as connection:
-        _show_returns(problem_returns.returns(connection, department=department, limit=limit), as_json=as_json)
+        _show_returns(list_returns(connection, department=department, limit=limit), as_json=as_json)
 
 
 @problems_app.command()
@@ -165,7 +165,7 @@ def redrive(
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the kept rows of a feed's unsolved records go the whole pipeline again, after a rule or a mapping was fixed."""
+    """Process the stored rows of a feed's unsolved records again, after a rule or a mapping was fixed."""
     department, separator, feed = source.partition("/")
     if not separator:
         raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all of them.")
@@ -178,8 +178,8 @@ def redrive(
 
 @problems_app.command()
 def work(as_json: AsJson = False) -> None:
-    """Do what was asked for on the pages and waits: returns, redrives, releases."""
-    done = review_requests.work(Pipeline(Settings.load(), warm_up=True))
+    """Execute the requests of the pages that are waiting: returns, redrives, releases, fixes."""
+    done = review_requests.execute_requests(Pipeline(Settings.load(), warm_up=True))
     if as_json:
         print_json([asdict(request) for request in done])
         return
@@ -198,10 +198,10 @@ def work(as_json: AsJson = False) -> None:
 @problems_app.command()
 def ledger(
     file: Annotated[Path | None, typer.Option(help="Write the table of annex 3 there (XLSX).")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also what is written off.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also entries that are written off.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the problem ledger (问题台账): what persists, or, with --file, all entries as the annex's table."""
+    """Show the open entries of the problem ledger (问题台账), or, with --file, write all as the annex's table."""
     settings = Settings.load()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
@@ -218,7 +218,7 @@ def ledger(
         table.add_row(
             entry.entry_no,
             entry.kind,
-            Text(problem_ledger.responsible(catalog, entry)),
+            Text(problem_ledger.responsible_department(catalog, entry)),
             Text(entry.description),
             Text(entry.progress),
             str(entry.written_off_on or ""),
@@ -228,22 +228,22 @@ def ledger(
 
 @problems_app.command()
 def notify(entry_no: Annotated[str, typer.Argument(metavar="NUMBER")], by: By = None) -> None:
-    """Record that a department was told of an entry of the problem ledger (通报)."""
+    """Record that a department was notified of an entry of the problem ledger (通报)."""
     with store_connection(Settings.load().database_url) as connection:
-        problem_ledger.notify(connection, entry_no, person(by), clock.today())
+        problem_ledger.record_notification(connection, entry_no, person(by), clock.today())
     out.print(f"{entry_no}: the department was notified.")
 
 
 @report_app.command()
 def publish(
     night: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="Only this night (Asia/Shanghai), and nothing else.")
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="Only the report of this night (Asia/Shanghai).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the reports of yesterday and today, let time pass for problem records, bring the problem ledger on.
+    """Publish the reports of yesterday and today, apply due days of problem records, update the problem ledger.
 
-    A report that is out stays as it is, or gets another version where its figures have changed.
+    A report that is published stays unchanged, or gets another version where its figures have changed.
     """
     settings = Settings.load()
     now = clock.now()
@@ -252,7 +252,7 @@ def publish(
         published = [NightReports(settings, catalog).publish(day_of(night))]
         write_night(settings, catalog, published[0])
     else:
-        daily.let_time_pass(settings, now)
+        daily.apply_due_days(settings, now)
         published = daily.publish_nights(settings, now)
         daily.finish_returns(settings)
     if as_json:
@@ -272,8 +272,8 @@ def publish(
     print_fitting(out, table, ("version", "fetched", "new problems", "loaded"))
 
 
-_PROBLEMS_LEAST = ("seen", "line", "batch", "status", "rules", "delivered (masked)")
-"""Columns of problem records that a narrow terminal does without, the least first."""
+_LEAST_COLUMNS = ("seen", "line", "batch", "status", "rules", "delivered (masked)")
+"""Columns of problem records that are left out in a narrow terminal, in this order."""
 
 
 def _problem_table(rows: Sequence[ProblemRecord]) -> Table:

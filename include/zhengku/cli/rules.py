@@ -1,4 +1,4 @@
-"""`zhengku rules`: the page that documents the rules, and what a changed suite would do before it goes live."""
+"""`zhengku rules`: the page that documents the rules, and the trial of a changed suite."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -74,7 +74,7 @@ def _show(trial: Trial) -> None:
             Text(feed.feed, overflow="fold"),
             *(f"{number:,}" for number in (*numbers, feed.held_now, feed.held_changed)),
         )
-        for rule in _worth_telling(feed):
+        for rule in _failing_rules(feed):
             rules.add_row(
                 Text(feed.feed, overflow="fold"),
                 Text(rule.rule_id, overflow="fold"),
@@ -91,7 +91,7 @@ def _show(trial: Trial) -> None:
         err.print(Text(f"Batch {batch.batch_id} of {batch.feed} was not tried: {batch.why}"), soft_wrap=True)
 
 
-def _worth_telling(feed: FeedComparison) -> list[RuleComparison]:
+def _failing_rules(feed: FeedComparison) -> list[RuleComparison]:
     return [rule for rule in feed.rules if rule.failing_now or rule.failing_changed]
 
 

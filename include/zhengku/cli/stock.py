@@ -1,4 +1,4 @@
-"""`zhengku stock`: how much of what should be there is collected, and how long it is still valid."""
+"""`zhengku stock`: how many of the due certificates are collected, and how long certificates are still valid."""
 
 from typing import Annotated, Literal
 
@@ -19,7 +19,7 @@ stock_app = typer.Typer(help="The stock (存量证照): collection rate, about t
 
 Publish = Annotated[
     bool,
-    typer.Option("--publish", help="Keep the counts for the pages, and write each department's list (XLSX)."),
+    typer.Option("--publish", help="Store the counts for the pages, and write each department's list (XLSX)."),
 ]
 By = Annotated[Literal["department", "license_type", "year"], typer.Option(help="What the rates are shown by.")]
 
@@ -39,14 +39,14 @@ def collection(by: By = "department", publish: Publish = False) -> None:
     )
     for name, each in summed(counted, by):
         numbers = (each.lacking, each.lacking_of_cases, each.lacking_of_problems, each.lacking_of_comparison)
-        shown = "not told" if name == 0 else f"{name}"
+        shown = "unknown" if name == 0 else f"{name}"
         table.add_row(shown, f"{each.due:,}", f"{each.collected:,}", rate(each), *(f"{number:,}" for number in numbers))
     print_fitting(out, table, ("of comparison", "of problems", "of cases"))
 
 
 @stock_app.command()
 def expiry(publish: Publish = False) -> None:
-    """Count the certificates that stand by validity today (Asia/Shanghai): about to expire, and expired."""
+    """Count the certificates by validity today (Asia/Shanghai): about to expire, and expired."""
     settings = Settings.load()
     if publish:
         counted = publish_expiry(settings, load_catalog(settings.catalog_folder), clock.today())
@@ -55,11 +55,11 @@ def expiry(publish: Publish = False) -> None:
         with store_connection(settings.database_url) as connection:
             counted = count_expiry(connection, clock.today(), days)
     table = Table(
-        *("department", "license type", "standing", "expiring", "expired", "called valid of these"),
-        *("for good", "no end told", "unknown of both"),
+        *("department", "license type", "counted", "expiring", "expired", "called valid of these"),
+        *("without end", "no end given", "not known which"),
     )
     for each in counted:
         without_end = (each.endless, each.untold or 0, each.unknown or 0)
         numbers = (each.total, each.expiring, each.expired, each.expired_as_valid, *without_end)
         table.add_row(each.department, each.license_type, *(f"{number:,}" for number in numbers))
-    print_fitting(out, table, ("no end", "called valid of these"))
+    print_fitting(out, table, ("no end given", "called valid of these"))

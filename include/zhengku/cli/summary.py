@@ -1,4 +1,4 @@
-"""A run, or a night of many, in a terminal: what came, what loaded, what was quarantined and why, where reports are."""
+"""A run, or all runs of a night, in a terminal: rows fetched, loaded and quarantined, reasons, and paths of reports."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -10,8 +10,8 @@ from rich.text import Text
 
 from zhengku import ledger
 from zhengku.catalog import Catalog, load_catalog
-from zhengku.clearance import lists
-from zhengku.clearance.lists import ListVersion
+from zhengku.clearance.list_rows import district_counts
+from zhengku.clearance.list_versions import ListVersion
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
 from zhengku.ledger import Batch
@@ -23,9 +23,9 @@ from zhengku.settings import Settings
 
 
 def print_summary(settings: Settings, console: Console | None = None) -> None:
-    """Print the newest run of the installation; personal data does not occur in it.
+    """Print the newest run of the installation, without personal data.
 
-    What was delivered or written by people is printed as `Text`, since a bracket in it is no markup.
+    Delivered texts and texts written by people are printed as `Text`, since a bracket in them is no markup.
     """
     console = console or Console()
     catalog = load_catalog(settings.catalog_folder)
@@ -51,7 +51,7 @@ def print_summary(settings: Settings, console: Console | None = None) -> None:
 
 
 def print_night(settings: Settings, run_ids: Collection[str], console: Console | None = None) -> None:
-    """Print the runs of all departments together: a table by department and license type, and why rows did not load."""
+    """Print the runs of all departments together: rows by department and license type, and why rows were not loaded."""
     console = console or Console()
     pipeline = Pipeline(settings)
     with store_connection(settings.database_url) as connection:
@@ -69,7 +69,7 @@ def print_night(settings: Settings, run_ids: Collection[str], console: Console |
     wrong = Counter({key: count for key, count in failed.items() if key[0] == "critical"})
     print_fitting(console, _reason_table(wrong, reasons), ("rule",))
     warnings = failed.total() - wrong.total()
-    console.print(f"{warnings:,} warnings by {len(failed) - len(wrong)} rules besides, on rows that are loaded.\n")
+    console.print(f"{warnings:,} warnings by {len(failed) - len(wrong)} rules in addition, on rows that are loaded.\n")
     console.print(_night_table(pipeline.catalog, batches))
     for batch in batches:
         if batch.reason:
@@ -81,11 +81,11 @@ def print_night(settings: Settings, run_ids: Collection[str], console: Console |
 def print_list(
     settings: Settings, published: ListVersion, workbooks: Sequence[Path], console: Console | None = None
 ) -> None:
-    """Print how many rows a list of unrated cases has, by district, and where its workbooks are."""
+    """Print how many rows a list of unrated cases has, by district, and the folder of its workbooks."""
     console = console or Console()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
-        by_district = lists.district_counts(connection, catalog, published)
+        by_district = district_counts(connection, catalog, published)
     console.print(f"\nCases that nobody has rated, {published.kind} list of {published.day}:")
     table = Table("district", box=None)
     for heading in _LIST_HEADINGS.values():
@@ -103,7 +103,7 @@ def print_list(
 
 
 def print_report(report: NightReport, folder: Path, console: Console | None = None) -> None:
-    """Print what the validation report of a night says at a glance, and where its files are."""
+    """Print the main figures of the validation report of a night, and the folder of its files."""
     console = console or Console()
     figures = report.figures
     out_of_order = len(figures.feeds) - len(figures.in_state("good"))
@@ -122,7 +122,7 @@ _LIST_HEADINGS = {
     "carried_over": "carried",
     "reopened": "reopened",
 }
-"""Short names of what a list counts."""
+"""Short names of the counts of a list."""
 
 _HEADINGS = {
     "fetched": "rows",
@@ -135,11 +135,11 @@ _HEADINGS = {
     "quarantined": "wrong",
     "held": "held",
 }
-"""Short names of the balance, so that names of license types have room in a terminal of 80 columns."""
+"""Short names of the counts of a batch, so that names of license types fit into a terminal of 80 columns."""
 
 
 def _night_table(catalog: Catalog, batches: Sequence[Batch]) -> Table:
-    """Show counts by department and license type, with a sum for each department and for all."""
+    """Return a table of counts by department and license type, with sums for each department and for all."""
     counts: dict[str, dict[str, Counter[str]]] = {}
     for batch in batches:
         types = counts.setdefault(batch.department, {})
@@ -165,7 +165,7 @@ def _night_table(catalog: Catalog, batches: Sequence[Batch]) -> Table:
 
 
 def _subject(catalog: Catalog, batch: Batch) -> str:
-    """Return what a batch brought: the name of its license type; of other data sets, of the feed."""
+    """Return the name of a batch's license type; for other data sets, the title of its feed."""
     if batch.license_type:
         return catalog.license_type(batch.license_type).name_zh
     return catalog.feed(batch.department, batch.feed).title
@@ -179,7 +179,7 @@ def _sum(counts: Iterable[Counter[str]]) -> Counter[str]:
 
 
 def batch_table(batches: list[Batch]) -> Table:
-    """Show batches, one a row, with their balance; nothing is cut, however narrow the terminal."""
+    """Return a table of batches with their counts; texts are folded, not cut, in a narrow terminal."""
     table = Table(show_lines=True)
     table.add_column("batch", justify="right")
     table.add_column("delivery", overflow="fold")

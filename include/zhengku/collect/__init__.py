@@ -1,1 +1,1 @@
-"""Collect: what a department delivers, laid untouched into the landing area."""
+"""Collect: what a department delivers is stored unchanged in the landing area."""

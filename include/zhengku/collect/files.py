@@ -1,4 +1,4 @@
-"""Which files of a drop a run reads: those without a batch, rejected ones that may do better now, else the newest."""
+"""Which files of a drop a run reads: new files, rejected files that may be accepted now, else the newest file."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,21 +22,21 @@ def files_to_read(
     again: bool,
     has_batches: bool,
 ) -> list[Delivery]:
-    """Return the files that are to be read, the oldest first; `has_batches` when the run has some of the feed already.
+    """Return the files to read, the oldest first; `has_batches` when the run has batches of the feed already.
 
     With `again`, rejected files are among them. Raises `DeliveryUnavailable` when there is nothing to read.
     """
     fresh = {_identity(delivery) for delivery in deliveries if _is_new(delivery, seen, config_digest)}
     rejected = {identity for identity, earlier in seen.items() if again and earlier.status == "rejected"}
-    asked = {_identity(delivery) for delivery in deliveries} & rejected
+    read_again = {_identity(delivery) for delivery in deliveries} & rejected
     if not fresh and not has_batches:
         try:
             fresh = {_identity(_newest(feed, address, deliveries, seen))}
         except DeliveryUnavailable as error:
-            if not asked:
+            if not read_again:
                 raise
             log.warning("%s", error)
-    return [delivery for delivery in deliveries if _identity(delivery) in fresh | asked]
+    return [delivery for delivery in deliveries if _identity(delivery) in fresh | read_again]
 
 
 def _newest(
@@ -45,7 +45,7 @@ def _newest(
     deliveries: Sequence[Delivery],
     seen: Mapping[ledger.DeliveryIdentity, ledger.SeenDelivery],
 ) -> Delivery:
-    """Return the newest file of a drop with nothing new in it. Raises `DeliveryUnavailable` when there is none."""
+    """Return the newest file of a drop without new files. Raises `DeliveryUnavailable` when it cannot be read again."""
     if not deliveries:
         raise DeliveryUnavailable(
             f"{connector_of(feed).nothing_delivered(address)} Ask the department whether its export ran."
@@ -58,9 +58,9 @@ def _newest(
         )
     if seen[_identity(newest)].rule_id in (ledger.GIVEN_BACK, ledger.STEP_CRASHED):
         raise DeliveryUnavailable(
-            f"{newest.name} is the newest delivery of {feed.name} and was given back, or a step died of it again "
-            "and again (`zhengku batches --status rejected`). Ask the department for a corrected file, or let it "
-            "be read again with `zhengku collect --again`."
+            f"{newest.name} is the newest delivery of {feed.name} and was given back, or a step crashed repeatedly "
+            "while processing it (`zhengku batches --status rejected`). Ask the department for a corrected file, or "
+            "read it again with `zhengku collect --again`."
         )
     return newest
 
@@ -68,10 +68,9 @@ def _newest(
 def _is_new(
     delivery: Delivery, seen: Mapping[ledger.DeliveryIdentity, ledger.SeenDelivery], config_digest: str
 ) -> bool:
-    """Tell whether a delivery has no batch yet, or was rejected and may fare better now.
+    """Return whether a delivery has no batch yet, or was rejected and may be accepted now.
 
-    That is when it has had another manifest since, or we have changed how the feed is read: the fault may have been
-    ours.
+    It may be when its manifest has changed since, or the configuration of the feed: the error may have been ours.
     """
     earlier = seen.get(_identity(delivery))
     if earlier is None:

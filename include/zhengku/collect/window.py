@@ -1,4 +1,4 @@
-"""Which part of a feed a run reads."""
+"""The window of time of a feed that a run reads."""
 
 from datetime import datetime, time, timedelta
 
@@ -11,10 +11,10 @@ from zhengku.transports.window import Watermark
 
 
 def window_after(feed: Feed, reached: Position | None) -> Window:
-    """Return the window of the next run of a feed whose watermark stands at `reached`.
+    """Return the window of the next run of a feed with the watermark `reached`, None before its first run.
 
-    A feed with a watermark is read from there, less its overlap, or from its very start; any other as a whole. The end
-    is the present: what bears a later time is read by a later run, or by one that knows no end.
+    A feed with a watermark is read from there, less its overlap, or from its configured start; any other completely.
+    The end is the present: rows with a later time are read by a later run, or by one whose window has no end.
     """
     window = feed.window
     if not isinstance(window, Watermark):
@@ -28,16 +28,16 @@ def window_after(feed: Feed, reached: Position | None) -> Window:
 
 
 def interval_of(since: str | None, until: str | None) -> Window | None:
-    """Return the interval that a person asked for, in Asia/Shanghai unless a zone is written; None for none.
+    """Return the interval that a person requested, in Asia/Shanghai unless a zone is written; None for none.
 
-    A day without a time is meant whole: `until` a day goes to its end. Raises `ConfigurationError` for what is no ISO
-    date or time, or an interval that ends before it begins.
+    A day without a time is the complete day: `until` a day is its end. Raises `ConfigurationError` for text that is no
+    ISO date or time, or an interval that ends before it starts.
     """
     if not since and not until:
         return None
     window = Window(start=_moment(since, time()), end=_moment(until, time.max))
     if window.start and window.end and window.end < window.start:
-        raise ConfigurationError(f"The interval ends before it begins: {since} to {until}. Exchange the two.")
+        raise ConfigurationError(f"The interval ends before it starts: {since} to {until}. Exchange the two.")
     return window
 
 

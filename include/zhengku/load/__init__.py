@@ -1,1 +1,1 @@
-"""Load: staged rows into the license store, balanced."""
+"""Load: merge staged rows into the license store and account for every row."""

@@ -1,4 +1,4 @@
-"""Load: what becomes of each staged row, the merge into the store, and the balance, in one transaction."""
+"""Load: the outcome of each staged row, the merge into the store, and the balance, in one transaction."""
 
 import logging
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from zhengku.catalog import Catalog, Feed
 from zhengku.database import statement, use_batch_schema
 from zhengku.errors import BalanceError
 from zhengku.ledger import Batch
-from zhengku.load.recognise import writings
+from zhengku.load.recognise import writing_batches
 from zhengku.load.repeated import find_repeated_of_batch
 from zhengku.load.store_table import StoreTable
 from zhengku.stage.staging import discard
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 
 ANALYSED = ("license_type", "record_key", "department", "feed", "batch_id", "removal")
-"""What statements that compare a delivery with the store ask of the type's rows."""
+"""Columns whose statistics the planner needs for statements that compare a delivery with the store."""
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What became of the rows of a batch; the counts of all fields add up to the rows fetched."""
+    """The rows of a batch by outcome; the counts of all fields add up to the rows fetched."""
 
     inserted: int = 0
     updated: int = 0
@@ -56,18 +56,47 @@ def load(
 ) -> Batch:
     """Merge the staged rows of a validated batch into the store and close the batch; return it.
 
-    The feed's watermark moves with them; of a snapshot, what the store has and it no longer holds is marked.
-
-    Runs in the caller's transaction, alone for its license type or data set. `reasons` gives the Chinese text of each
-    rule. What was recognised when the batch was staged must stand still: `recognised_stands`.
+    In the same transaction, the caller's, the feed's watermark advances, and the records of the store that a snapshot
+    no longer has are marked. No other batch of the license type or data set is loaded meanwhile. `reasons` gives the
+    Chinese text of each rule. The caller has checked `recognised_rows_are_current`.
     Raises `BalanceError`, and then nothing may be committed.
     """
     assert batch.fetched is not None
     assert batch.staged is not None
     table = StoreTable.of(batch, catalog.standard_fields(batch.dataset))
-    alone(connection, batch.subject)
+    lock_subject(connection, batch.subject)
     use_batch_schema(connection, batch.batch_id)
-    values: dict[str, Any] = {
+    values = _statement_values(connection, batch, feed, table, reasons)
+    classify(connection, table, values)
+    outcomes = connection.execute(statement("load/batch.count_outcomes")).fetchall()
+    counts = {outcome: number for outcome, number, _ in outcomes}
+    replaced = sum(known for outcome, _, known in outcomes if outcome in ("updated", "deleted"))
+    unreadable = batch.fetched - batch.staged
+    balance = Balance(
+        **{
+            **counts,
+            # The merge checks that as many rows are inserted.
+            "inserted": batch.staged - batch.recognised - sum(counts.values()),
+            "unchanged": counts.get("unchanged", 0) + batch.recognised,
+            "quarantined": counts.get("quarantined", 0) + unreadable,
+        }
+    )
+    balance.check(batch.batch_id, batch.fetched)
+    _write_versions(connection, batch, table, values, balance, replaced)
+    if counts.get("unchanged"):
+        _confirm_unchanged(connection, batch, table, values)
+    _write_problems(connection, batch, values, balance.quarantined)
+    compared, disappeared = _compare_snapshot(connection, batch, feed, table, values, unreadable)
+    discard(connection, batch.batch_id)
+    connection.execute(statement("load/batch.move_watermark"), values)
+    return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
+
+
+def _statement_values(
+    connection: psycopg.Connection[Any], batch: Batch, feed: Feed, table: StoreTable, reasons: dict[str, str]
+) -> dict[str, Any]:
+    """Return the parameters of the statements of `sql/load`."""
+    return {
         **_feed(batch),
         "dataset": batch.dataset,
         "license_type": batch.license_type,
@@ -78,76 +107,93 @@ def load(
         "is_delivery": batch.origin in ("delivery", "backfill"),
         "is_replay": batch.origin == "replay",
         "is_dated": feed.version == "source_updated_at",
-        # What is redriven is not the whole register.
+        # A redrive or a reread has only some rows of the register.
         "is_register": feed.deliveries == "snapshots" and batch.origin in ("delivery", "replay"),
         "is_first": table.license_type is not None and not _exists(connection, table.names["target"]),
     }
-    classify(connection, table, values)
-    outcomes = connection.execute(statement("load/batch.count_outcomes")).fetchall()
-    counts = {outcome: number for outcome, number, _ in outcomes}
-    replaced = sum(known for outcome, _, known in outcomes if outcome in ("updated", "deleted"))
-    unreadable = batch.fetched - batch.staged
-    balance = Balance(
-        **{
-            **counts,
-            # Whether that many rows were there to be inserted is seen when they are merged.
-            "inserted": batch.staged - batch.recognised - sum(counts.values()),
-            "unchanged": counts.get("unchanged", 0) + batch.recognised,
-            "quarantined": counts.get("quarantined", 0) + unreadable,
-        }
-    )
-    balance.check(batch.batch_id, batch.fetched)
+
+
+def _write_versions(
+    connection: psycopg.Connection[Any],
+    batch: Batch,
+    table: StoreTable,
+    values: dict[str, Any],
+    balance: Balance,
+    replaced: int,
+) -> None:
+    """Move the `replaced` versions to the history, and write the new ones."""
     if replaced:
-        kept = connection.execute(statement("load/merge.keep_history").format(**table.names), values)
-        _expect(batch, "versions kept", kept, replaced)
+        moved = connection.execute(statement("load/merge.keep_history").format(**table.names), values)
+        _expect(batch, "versions kept", moved, replaced)
     connection.execute(statement("load/merge.remember_warnings"))
     written = balance.inserted + balance.updated + balance.deleted
     if written:
         _expect(batch, "rows merged", _merge(connection, table, values), written)
-    if counts.get("unchanged"):
-        if ledger.has_older_unfinished(connection, batch):
-            connection.execute(statement("load/merge.confirm").format(**table.names), values)
-            # It moves times without a new version, which the roll-up by day cannot see.
-            connection.execute(statement("reconcile/roll_up.forget_store_batches"))
-        connection.execute(statement("load/merge.remember_received").format(**table.names), values)
-    if balance.quarantined:
-        quarantined = connection.execute(statement("load/quarantine.quarantine"), values)
+
+
+def _confirm_unchanged(
+    connection: psycopg.Connection[Any], batch: Batch, table: StoreTable, values: dict[str, Any]
+) -> None:
+    """Record how unchanged rows were received and, while an older delivery waits, that this one confirms them."""
+    if ledger.has_older_unfinished(connection, batch):
+        connection.execute(statement("load/merge.confirm").format(**table.names), values)
+        # It changes times without a new version, which the roll-up by day cannot see.
+        connection.execute(statement("reconcile/roll_up.forget_store_batches"))
+    connection.execute(statement("load/merge.remember_received").format(**table.names), values)
+
+
+def _write_problems(
+    connection: psycopg.Connection[Any], batch: Batch, values: dict[str, Any], quarantined: int
+) -> None:
+    """Write the `quarantined` rows as problem records, and close the problem records that the batch solves."""
+    if quarantined:
+        written = connection.execute(statement("load/quarantine.quarantine"), values)
         if batch.origin != "replay":
-            _expect(batch, "rows quarantined", quarantined, balance.quarantined)
+            _expect(batch, "rows quarantined", written, quarantined)
     open_problems = connection.execute(statement("load/batch.has_open_problems"), values).fetchone()
     if open_problems is not None and open_problems[0]:
         connection.execute(statement("load/settle.settle"), values)
-    compared, disappeared = None, 0
-    if feed.deliveries == "snapshots":
-        values["unreadable"] = unreadable
-        # Of replayed ones, only the newest is compared with the store.
-        compared, disappeared = _compare_keys(connection, table, values, is_whole=values["is_register"])
-        if compared != "overtaken" and batch.origin == "delivery":
-            connection.execute(statement("load/disappeared.gone"), values)
+
+
+def _compare_snapshot(
+    connection: psycopg.Connection[Any],
+    batch: Batch,
+    feed: Feed,
+    table: StoreTable,
+    values: dict[str, Any],
+    unreadable: int,
+) -> tuple[str | None, int]:
+    """Mark the records that a snapshot no longer has; return what `_compare_keys` does, of an increment nothing."""
+    if feed.deliveries != "snapshots":
+        return None, 0
+    values["unreadable"] = unreadable
+    # Of replayed snapshots, only the newest is compared with the store.
+    compared, disappeared = _compare_keys(connection, table, values, is_register=values["is_register"])
+    if compared != "overtaken" and batch.origin == "delivery":
+        connection.execute(statement("load/disappeared.gone"), values)
     if disappeared and compared != "compared":
         log.info(
             "Batch %d: %d certificates are marked as gone, as newer registers had it.", batch.batch_id, disappeared
         )
-    discard(connection, batch.batch_id)
-    connection.execute(statement("load/batch.move_watermark"), values)
-    return _finish(connection, batch, "loaded", balance, compared=compared, disappeared=disappeared)
+    return compared, disappeared
 
 
-def recognised_stands(connection: psycopg.Connection[Any], batch: Batch) -> bool:
-    """Tell whether the rows that were recognised when a batch was staged are still what the store has.
+def recognised_rows_are_current(connection: psycopg.Connection[Any], batch: Batch) -> bool:
+    """Return whether the rows that were recognised when a batch was staged are still the same as in the store.
 
-    Nobody else writes to its license type or data set until the caller's transaction ends.
+    No other batch writes to the license type or data set until the caller's transaction ends.
     """
-    alone(connection, batch.subject)
+    lock_subject(connection, batch.subject)
     if not batch.recognised:
         return True
     return (
-        not ledger.has_older_unfinished(connection, batch) and writings(connection, batch)[0] == batch.recognised_after
+        not ledger.has_older_unfinished(connection, batch)
+        and writing_batches(connection, batch)[0] == batch.recognised_after
     )
 
 
 def classify(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> None:
-    """Write the staging table `outcome`: what becomes of each staged row that is not simply inserted."""
+    """Write the staging table `outcome` with the outcome of every staged row that is not inserted."""
     find_repeated_of_batch(connection)
     connection.execute("drop table if exists outcome")
     connection.execute(statement("load/classify.classify").format(**table.names), values)
@@ -160,13 +206,13 @@ def _exists(connection: psycopg.Connection[Any], table: sql.Composable) -> bool:
 
 
 def _compare_keys(
-    connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any], *, is_whole: bool
+    connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any], *, is_register: bool
 ) -> tuple[str | None, int]:
-    """Mark what a snapshot no longer holds; return whether that could be done, and how many were marked.
+    """Mark the records that a snapshot no longer has; return the result of the comparison and how many were marked.
 
-    One that is loaded behind newer ones brings back nothing that these no longer held: what it brought is marked as of
-    them. Where the next one showed the same disappearance, it has been so since this one. Rows of a snapshot that is
-    not there in whole mark nothing else.
+    The result is None unless the batch `is_register`, with all rows of the snapshot. A snapshot that is loaded after
+    newer ones does not bring back records that these no longer have: such records are marked as gone since the newer
+    snapshot. Where the next newer snapshot found the same record gone, it is marked as gone since this one.
     """
     row = connection.execute(statement("load/disappeared.comparable"), values).fetchone()
     assert row is not None
@@ -176,7 +222,7 @@ def _compare_keys(
         marked += connection.execute(
             statement("load/disappeared.mark_overtaken").format(**table.names), values
         ).rowcount
-    if not is_whole:
+    if not is_register:
         return None, marked
     if compared == "overtaken" and compared_at == overtaken_at:
         values = {**values, "overtaken_at": overtaken_at}
@@ -191,8 +237,8 @@ def _compare_keys(
 def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[str, Any]) -> psycopg.Cursor[Any]:
     """Merge the staged rows into the table of the data set, of certificates into the partition of the license type.
 
-    A type that has none yet (`is_first`) gets it now: made of its rows and attached then, which builds its key and
-    indexes from the whole in less than half the time of building them row by row.
+    A type that has no partition yet (`is_first`) gets one here: the rows are written to a table that is attached
+    afterwards, which builds the key and the indexes once, in less than half the time of building them row by row.
     """
     names = {**table.names, "written_rows": statement("load/merge.written_rows")}
     if not values["is_first"]:
@@ -208,15 +254,15 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
         )
     )
     connection.execute(sql.SQL("alter table {} drop constraint one_type").format(partition))
-    # Until the server gets round to it, the next batches would be planned for a table of which nothing is known: with
-    # no figures for the type, one row in two hundred seems to be of it, and the whole would be read for every batch.
-    # With none for the feed, none of them seems to be the feed's.
+    # Without statistics, until autovacuum collects them, the next batches would get wrong plans: the planner would
+    # expect one row in two hundred to be of the type and read the complete table for every batch, and expect no row to
+    # be of the feed.
     connection.execute(sql.SQL("analyze {} ({})").format(partition, sql.SQL(", ").join(map(sql.Identifier, ANALYSED))))
     return written
 
 
 def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason: str, detail: str) -> Batch:
-    """Close a batch as held: the store stays as it was, and a person decides."""
+    """Close a batch as held: nothing is loaded until a person decides."""
     assert batch.fetched is not None
     discard(connection, batch.batch_id)
     return _finish(
@@ -224,13 +270,14 @@ def hold(connection: psycopg.Connection[Any], batch: Batch, rule_id: str, reason
     )
 
 
-def repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
-    """Close a batch whose file was loaded before and whose rows nothing has touched since; None when it is no such.
+def close_repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | None:
+    """Close a batch as a repeat: its file was loaded before, and no batch has written to its rows since.
 
-    Its rows are unchanged, or what they were the first time. While an older delivery waits it is no such either: only
-    on the whole pipeline are its rows confirmed, and outlive what may still be loaded.
+    Its rows count as unchanged, duplicate or quarantined. Returns None for a batch that is no repeat, and while an
+    older delivery waits: then all steps have to process the batch, so that the load confirms its rows and the older
+    delivery does not overwrite them.
     """
-    alone(connection, batch.subject)
+    lock_subject(connection, batch.subject)
     if ledger.has_older_unfinished(connection, batch):
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
@@ -267,8 +314,8 @@ def _feed(batch: Batch) -> dict[str, Any]:
     return {"department": batch.department, "feed": batch.feed}
 
 
-def alone(connection: psycopg.Connection[Any], subject: str) -> None:
-    """Wait until no other transaction loads the same license type, or the same other data set (`subject`)."""
+def lock_subject(connection: psycopg.Connection[Any], subject: str) -> None:
+    """Lock a license type, or another data set (`subject`), against other loads until the transaction ends."""
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended('zhengku.load.' || %(subject)s, 0))", {"subject": subject}
     )

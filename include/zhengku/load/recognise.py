@@ -1,6 +1,7 @@
-"""Rows that came before: what was received of them is what the store's version was made from.
+"""Recognise: find received rows that are the same as those from which the stored versions were made.
 
-They are neither cleaned nor validated again. Why that is safe, and what is left to the whole pipeline: docs/decisions/0027.
+Recognised rows are neither cleaned nor validated. docs/decisions/0027 explains why that is safe, and which rows all
+steps process.
 """
 
 from collections.abc import Sequence
@@ -21,35 +22,35 @@ from zhengku.stage.cleaning import cleaning_query
 
 @dataclass(frozen=True)
 class Recognised:
-    """How many rows were recognised, after how many batches that wrote to the same license type or data set."""
+    """How many rows were recognised, and how many batches had written to the license type or data set by then."""
 
     rows: int
     after: int | None
 
 
 def received_seed(config_digest: str) -> int:
-    """Return the seed of `received_hash`: what another configuration made of a row says nothing today."""
+    """Return the seed of `received_hash`: rows that were read under another configuration are not recognised."""
     return int.from_bytes(bytes.fromhex(config_digest)[:8], signed=True)
 
 
 def recognise(
     connection: psycopg.Connection[Any], batch: Batch, feed: Feed, catalog: Catalog, columns: Sequence[str], seed: int
 ) -> Recognised:
-    """Find the rows in the batch's text table that the store has just as they came; `columns` are as delivered.
+    """Find the rows in the batch's text table that the store has as received; `columns` are as delivered.
 
-    They are named in the staging table `recognised_row`, in the caller's transaction. `seed` is that of
-    `received_hash`.
+    Writes them to the staging table `recognised_row`, in the caller's transaction. `seed` is that of `received_hash`.
     """
     use_batch_schema(connection, batch.batch_id)
-    # Asked before the rows are: a batch that writes in between is seen by the load.
-    after, has_written = writings(connection, batch)
-    # While an older delivery waits, what this one confirms must outlive it; what goes the pipeline again is all read anew.
+    # Counted before the rows are compared: the load detects a batch that writes in between.
+    after, has_written = writing_batches(connection, batch)
+    # While an older delivery waits, the load has to confirm every row of this one. A replay, redrive or reread has to
+    # process every row.
     is_new = batch.origin in ("delivery", "backfill")
     if not (has_written and is_new) or ledger.has_older_unfinished(connection, batch):
         connection.execute(statement("load/recognise.no_row_recognised"))
         return Recognised(0, None)
     cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)
-    # Of the whole cleaning, PostgreSQL computes what these need.
+    # PostgreSQL computes only the expressions of the cleaning query that these columns need.
     keyed = sql.SQL(
         "select row_no, record_key, hashtextextended(record_key, 0) as key_hash, received_hash from ({}) as cleaned_row"
     ).format(cleaned)
@@ -64,8 +65,8 @@ def recognise(
     return Recognised(found.rowcount, after)
 
 
-def writings(connection: psycopg.Connection[Any], batch: Batch) -> tuple[int, bool]:
-    """Count the batches that wrote to a batch's license type or data set; tell whether its own feed was among them."""
+def writing_batches(connection: psycopg.Connection[Any], batch: Batch) -> tuple[int, bool]:
+    """Count the batches that wrote to a batch's license type or data set; return also whether its own feed did."""
     row = connection.execute(
         statement("load/recognise.writing_batches"),
         {

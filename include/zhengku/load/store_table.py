@@ -10,10 +10,10 @@ from zhengku.database import statement
 from zhengku.ledger import Batch
 
 OF_CERTIFICATES: dict[str, sql.Composable] = {"valid_without_end": sql.SQL("c.valid_without_end")}
-"""What only a certificate has beside its fields, from a written row `c`; behind all else, as in the store."""
+"""Columns that only certificates have in addition to their fields, from a written row `c`; the last in the store."""
 
 _RECEPTION = ("received_hash", "warning_set")
-"""How a version was received: no part of it, and the history does not keep it."""
+"""How a version was received: no part of the version, and not stored in the history."""
 
 NEW_VALUES: dict[str, sql.Composable] = {
     "extension": sql.SQL("c.extension"),
@@ -31,7 +31,7 @@ NEW_VALUES: dict[str, sql.Composable] = {
     "received_hash": sql.SQL("c.received_hash"),
     "warning_set": sql.SQL("c.warning_set"),
 }
-"""What a record that the store does not know yet gets beside its key and fields, from a written row `c`."""
+"""Columns of a record that is new in the store, in addition to its key and fields, from a written row `c`."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class StoreTable:
 
     @property
     def names(self) -> dict[str, sql.Composable]:
-        """Return what stands for the names in braces in the statements of `sql/load`."""
+        """Return the SQL for the names in braces in the statements of `sql/load`."""
         store = sql.Identifier("store", self.dataset)
         of_certificates = OF_CERTIFICATES if self.dataset == "certificate" else {}
         scope = ["license_type"] if self.license_type else []
-        # In the order of the store's columns: a type's first rows become its table.
+        # In the order of the store's columns: the table of a type's first rows is attached as a partition.
         values_of_new = {
             **{name: sql.Placeholder(name) for name in scope},
             "record_key": sql.SQL("c.record_key"),
@@ -67,13 +67,13 @@ class StoreTable:
             **of_certificates,
         }
         fields = [sql.Identifier(name) for name in (*self.fields, *of_certificates)]
-        kept = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
+        in_history = [sql.Identifier(name) for name in values_of_new if name not in _RECEPTION]
         to_history = {
             "store": store,
             "history": sql.Identifier("store", f"{self.dataset}_history"),
             "scope": sql.SQL("s.license_type = %(license_type)s" if self.license_type else "true"),
-            "kept": _listed(kept),
-            "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in kept]),
+            "kept": _listed(in_history),
+            "kept_of_store": _listed([sql.SQL("s.{}").format(name) for name in in_history]),
         }
         return {
             **to_history,

@@ -1,1 +1,1 @@
-"""Operations on what is collected: backfill, replay, redrive, reconciliation, time travel, trial of rules."""
+"""Operations on collected data: backfill, replay, redrive, reconciliation, time travel, trial of rules."""

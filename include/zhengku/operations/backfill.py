@@ -1,8 +1,8 @@
-"""The backfill (回溯): what a department's systems hold since 2019, read month by month beside the nightly runs.
+"""Backfill (回溯): read what a department's systems have since 2019, month by month, in addition to the nightly runs.
 
-A month is read by the time of change that the feed's watermark goes by, and never moves the watermark. What its rows
-become follows from their own versions, so it does not matter whether a month is read before a night, after it, or
-twice: docs/decisions/0023.
+A month is selected by the time of change that the feed's watermark uses, and does not move the watermark. Which row of
+a record is newest follows from the rows' own versions, so a month may be read before a nightly run, after it, or twice:
+docs/decisions/0023.
 """
 
 import logging
@@ -26,16 +26,16 @@ from zhengku.transports.window import Watermark
 log = logging.getLogger(__name__)
 
 FIRST_MONTH = date(2019, 1, 1)
-"""What approvals produced since then is collected (the city's plan, demand 10)."""
+"""Certificates and results since then are collected (the city's plan, demand 10)."""
 
 BACKFILLED = ("certificate", "case_result")
-"""Data sets that have a past to collect; cases and evaluations are for the lists of the day."""
+"""Data sets whose past is collected; cases and evaluations are only needed for the lists of the day."""
 
 MONTHS_AT_ONCE = 3
-"""Of one department it is one at a time, by its pool: a department that is down does not keep the others back."""
+"""Months read at the same time, one of each department by its pool: a system that is down delays no other one."""
 
 REQUESTS_SHARE = 4
-"""Of the requests that a system allows in a minute, a backfill takes the fourth part of a nightly reader's."""
+"""A backfill sends a quarter of the requests per minute that a nightly reader may send to a system."""
 
 State = Literal["running", "done", "held", "failed"]
 
@@ -51,7 +51,7 @@ STATE_SIGNS: dict[State | None, str] = {None: "·", "running": "…", "done": "�
 
 @dataclass(frozen=True)
 class MonthProgress:
-    """How far a month of a feed is: `detail` tells why it failed or is held. Counts are rows; times have a zone."""
+    """How far a month of a feed is; `detail` says why it failed or is held. Counts are rows; times have a zone."""
 
     department: str
     feed: str
@@ -70,7 +70,7 @@ class MonthProgress:
 def month_of(text: str) -> date:
     """Return the first day of a month written as `2019-01`, which is also the key of its partition.
 
-    Raises `ConfigurationError` for what is no month, one before 2019-01, or one that has not begun (Asia/Shanghai).
+    Raises `ConfigurationError` for other text, a month before 2019-01, or a future one (Asia/Shanghai).
     """
     try:
         month = datetime.strptime(text, "%Y-%m").date()
@@ -103,15 +103,15 @@ def _next(month: date) -> date:
 def window_of(month: date, now: datetime) -> Window:
     """Return the part of a feed that is read for a month: up to the first instant of the next one, or to `now`.
 
-    That instant is read for both months. Systems differ in whether they cut what they are asked for by the second. The
-    first month has no begin: the stock that did not change since is with it.
+    That instant is read for both months, since some systems cut times to the second. The first month has no start: it
+    includes the stock that has not changed since.
     """
-    begin = None if month == FIRST_MONTH else datetime.combine(month, time(), CITY_TIME_ZONE)
-    return Window(start=begin, end=min(datetime.combine(_next(month), time(), CITY_TIME_ZONE), now))
+    start = None if month == FIRST_MONTH else datetime.combine(month, time(), CITY_TIME_ZONE)
+    return Window(start=start, end=min(datetime.combine(_next(month), time(), CITY_TIME_ZONE), now))
 
 
 def backfilled_feeds(department: Department) -> dict[str, Feed]:
-    """Return the feeds of a department that can be read by month: with a watermark, of a data set with a past."""
+    """Return the feeds of a department that can be read by month: with a watermark, of a data set in `BACKFILLED`."""
     return {
         feed_id: feed
         for feed_id, feed in department.feeds.items()
@@ -119,8 +119,8 @@ def backfilled_feeds(department: Department) -> dict[str, Feed]:
     }
 
 
-def whole_feeds(department: Department) -> dict[str, Feed]:
-    """Return the feeds of a department that have no months: what they hold comes as files or whole registers."""
+def feeds_without_months(department: Department) -> dict[str, Feed]:
+    """Return the other feeds of data sets in `BACKFILLED`: they deliver files or complete registers."""
     return {
         feed_id: feed
         for feed_id, feed in department.feeds.items()
@@ -131,12 +131,11 @@ def whole_feeds(department: Department) -> dict[str, Feed]:
 def backfill_month(
     pipeline: Pipeline, department_id: str, month: date, run_id: str, *, again: bool = False
 ) -> list[MonthProgress]:
-    """Take a month of a department's feeds into the store, feed by feed; return how far each is.
+    """Read and load a month of a department's feeds, feed by feed; return how far each is.
 
-    A feed whose month is done is left as it is, unless `again` is set. One whose month is held is not read once more
-    while its batch waits for a decision; once that is released, the month is done without another reading, and once it
-    is given back, the month is read anew. One that fails does not keep the others from going on. Safe to repeat after a
-    kill, with the same run or another.
+    A month that is done is not read again, unless `again` is set. Nor is a month while a batch of it is held: when the
+    batch is released, the month is done; when it is given back, the month is read again. If a feed fails, the others
+    are processed all the same. Can be called again after a crash, with the same run or another.
     Raises `BackfillIncomplete` when a month of some feed failed or is held; `ConfigurationError` for a department
     without such feeds.
     """
@@ -144,28 +143,30 @@ def backfill_month(
     feeds = backfilled_feeds(department)
     if not feeds:
         raise ConfigurationError(
-            f"{department_id} has no feed that can be read by month: what it holds comes as files or whole registers, "
-            "with its nightly run."
+            f"{department_id} has no feed that can be read by month: it delivers files or complete registers, with its "
+            "nightly run."
         )
-    progress = [_one(pipeline, department_id, feed_id, month, run_id, again=again) for feed_id in feeds]
+    progress = [_backfill_feed(pipeline, department_id, feed_id, month, run_id, again=again) for feed_id in feeds]
     wrong = [each for each in progress if each.state != "done"]
     if wrong:
-        told = " | ".join(f"{each.feed}: {each.state}: {each.detail}" for each in wrong)
-        raise BackfillIncomplete(f"{month:%Y-%m}: {len(wrong)} of {len(feeds)} feeds are not done: {told}")
+        listed = " | ".join(f"{each.feed}: {each.state}: {each.detail}" for each in wrong)
+        raise BackfillIncomplete(f"{month:%Y-%m}: {len(wrong)} of {len(feeds)} feeds are not done: {listed}")
     return progress
 
 
-def _one(pipeline: Pipeline, department: str, feed: str, month: date, run_id: str, *, again: bool) -> MonthProgress:
+def _backfill_feed(
+    pipeline: Pipeline, department: str, feed: str, month: date, run_id: str, *, again: bool
+) -> MonthProgress:
+    """Read and load a month of one feed, and record how it ended."""
     place = {"department": department, "feed": feed, "month": month}
     with store_connection(pipeline.settings.database_url) as connection, connection.cursor() as cursor:
         known = _progress_of(connection, department, feed, month)
         if known is not None and known.state == "done" and not again:
             return known
-        run_id = _held_in(connection, place, known) or run_id
+        run_id = _run_with_held_batch(connection, place, known) or run_id
         cursor.execute(statement("operations/backfill.begin_month"), {**place, "run_id": run_id})
-    state: State = "done"
-    details: list[str] = []
     batches: list[Batch] = []
+    error: ZhengkuError | None = None
     try:
         window = window_of(month, clock.now())
         pipeline.collect_month(department, feed, run_id, month, window, REQUESTS_SHARE)
@@ -173,27 +174,15 @@ def _one(pipeline: Pipeline, department: str, feed: str, month: date, run_id: st
             store_connection(pipeline.settings.database_url) as connection,
             connection.cursor(row_factory=class_row(Batch)) as rows,
         ):
-            # Also what a try that was killed had landed.
+            # Includes what a killed try landed.
             waiting = rows.execute(
                 statement("operations/backfill.batches_of_month"), {**place, "run_id": run_id}
             ).fetchall()
         batches = [batch if batch.finished else pipeline.load(batch.batch_id) for batch in waiting]
-    except ZhengkuError as error:
-        log.warning("%s/%s %s: %s", department, feed, f"{month:%Y-%m}", error)
-        state = "failed"
-        details.append(str(error))
-    for batch in batches:
-        if batch.status == "rejected":
-            state = "failed"
-        elif batch.status == "held" and state == "done":
-            state = "held"
-        if batch.status == "held":
-            details.append(
-                f"batch {batch.batch_id} is held ({batch.rule_id}); release it (`zhengku release`) or give it back "
-                "(`zhengku reject`), then start the month again"
-            )
-        elif batch.status != "loaded":
-            details.append(f"batch {batch.batch_id} is {batch.status} ({batch.rule_id})")
+    except ZhengkuError as raised:
+        log.warning("%s/%s %s: %s", department, feed, f"{month:%Y-%m}", raised)
+        error = raised
+    state, details = _state_of(batches, error)
     with (
         store_connection(pipeline.settings.database_url) as connection,
         connection.cursor(row_factory=class_row(MonthProgress)) as cursor_of_progress,
@@ -214,8 +203,29 @@ def _one(pipeline: Pipeline, department: str, feed: str, month: date, run_id: st
     return ended
 
 
-def _held_in(connection: Connection, place: Mapping[str, object], known: MonthProgress | None) -> str | None:
-    """Return the run whose batch of a month is held or was released since: what it has read is the month."""
+def _state_of(batches: Sequence[Batch], error: ZhengkuError | None) -> tuple[State, list[str]]:
+    """Return the state of a month, from its batches and the error that ended it, and the reasons if it is not done."""
+    state: State = "done" if error is None else "failed"
+    details = [] if error is None else [str(error)]
+    for batch in batches:
+        if batch.status == "rejected":
+            state = "failed"
+        elif batch.status == "held" and state == "done":
+            state = "held"
+        if batch.status == "held":
+            details.append(
+                f"batch {batch.batch_id} is held ({batch.rule_id}); release it (`zhengku release`) or give it back "
+                "(`zhengku reject`), then start the month again"
+            )
+        elif batch.status != "loaded":
+            details.append(f"batch {batch.batch_id} is {batch.status} ({batch.rule_id})")
+    return state, details
+
+
+def _run_with_held_batch(
+    connection: Connection, place: Mapping[str, object], known: MonthProgress | None
+) -> str | None:
+    """Return the run that has read the month and whose batch is held or was released since: no other reads it."""
     if known is None:
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
@@ -236,16 +246,16 @@ def _progress_of(connection: Connection, department: str, feed: str, month: date
 
 
 def progress(connection: Connection, department: str | None = None) -> list[MonthProgress]:
-    """Return how far every month of every feed is that was begun, by department, feed and month."""
+    """Return how far every started month of every feed is, by department, feed and month."""
     with connection.cursor(row_factory=class_row(MonthProgress)) as cursor:
         return cursor.execute(statement("operations/backfill.months"), {"department": department}).fetchall()
 
 
 @dataclass(frozen=True)
 class DepartmentMonths:
-    """A department's line in the table of progress: the state of each month, None where nothing was begun.
+    """A department's line in the table of progress: the state of each month, None for a month that was not started.
 
-    `whole` are the titles of its feeds that have no months.
+    `whole` are the titles of its feeds that cannot be read by month.
     """
 
     department: str
@@ -260,11 +270,11 @@ class DepartmentMonths:
 def table_of_progress(
     catalog: Catalog, known: Sequence[MonthProgress], months: Sequence[date]
 ) -> list[DepartmentMonths]:
-    """Lay progress out by department and month; of several feeds the worst state counts, and done is only all done."""
+    """Return progress by department and month: the worst state of its feeds, and done only when all are done."""
     lines = []
     for department_id, department in catalog.departments.items():
-        feeds, whole = backfilled_feeds(department), whole_feeds(department)
-        if not feeds and not whole:
+        feeds, without_months = backfilled_feeds(department), feeds_without_months(department)
+        if not feeds and not without_months:
             continue
         mine = [each for each in known if each.department == department_id and each.feed in feeds]
         lines.append(
@@ -273,18 +283,18 @@ def table_of_progress(
                 department.name,
                 len(feeds),
                 {
-                    month: _together([each.state for each in mine if each.month == month], len(feeds))
+                    month: _worst_state([each.state for each in mine if each.month == month], len(feeds))
                     for month in months
                 },
                 sum(each.fetched for each in mine),
                 sum(each.written for each in mine),
-                tuple(feed.title for feed in whole.values()),
+                tuple(feed.title for feed in without_months.values()),
             )
         )
     return lines
 
 
-def _together(states: Sequence[State], feeds: int) -> State | None:
+def _worst_state(states: Sequence[State], feeds: int) -> State | None:
     for state in ("failed", "held", "running"):
         if state in states:
             return state

@@ -1,8 +1,9 @@
-"""Redrive (重新处理): after a rule or a mapping was fixed, kept problem records go the whole pipeline again.
+"""Redrive (重新处理): after a rule or a mapping was fixed, process the rows of unsolved problem records again.
 
-The department is not asked. Rows that could be told apart go as they were kept; where some could not, the landed file
-is read again, and all else in it is left out. Either is a batch of its own, as old as the delivery that the rows came
-with: it overtakes nothing that came since, and the watermark stays.
+The department need not deliver them again. Rows that were read as records are processed as they are stored in the
+quarantine. Where a delivery has rows that could not be read, its landed file is read again (reread), and only the rows
+of unsolved problem records are processed. Both are batches of their own, as old as the delivery: they replace nothing
+that was delivered since, and do not move the watermark.
 """
 
 import io
@@ -16,16 +17,16 @@ from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.landed.landing import Landed
 from zhengku.landed.row_file import first_line, last_line, row_lines
 from zhengku.ledger import Batch, Connection
-from zhengku.operations.replay import again_run_id, expect_said, record_again
+from zhengku.operations.replay import new_run_id, record_landed_file, require_name_and_reason
 from zhengku.pipeline.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
 MOST_NAMED = 20
-"""Deliveries that a hint names."""
+"""Deliveries that the log names."""
 
 FIRST_ROW_NO = 2
-"""Number of the first row in a file of kept rows: its line."""
+"""Number of the first row in a file of stored rows: its line."""
 
 
 def redrive(
@@ -36,13 +37,13 @@ def redrive(
     reason: str,
     problem_ids: Sequence[int] | None = None,
 ) -> list[Batch]:
-    """Let the unsolved problem records of a feed (or those that are named) go the whole pipeline; return the batches.
+    """Process the unsolved problem records of a feed (all, or `problem_ids`) again; return the new batches.
 
-    One that fails does not keep the others from going on: its error is raised in the end, of several the first.
+    If a batch fails, the others are processed all the same: the first error is raised at the end.
     Raises `ConfigurationError` without a name and a reason, or when there is nothing to redrive, and what the steps of
     the pipeline raise.
     """
-    expect_said("redrives", done_by, reason)
+    require_name_and_reason("redrives", done_by, reason)
     feed = pipeline.catalog.feed(department, feed_id)
     values: dict[str, Any] = {
         "department": department,
@@ -55,7 +56,7 @@ def redrive(
         raise ConfigurationError(
             f"{feed.name} has no unsolved problem records to redrive. `zhengku problems list` shows what there is."
         )
-    run_id = again_run_id("redrive")
+    run_id = new_run_id("redrive")
     done: list[Batch] = []
     failures: list[ZhengkuError] = []
     for batch_id, origin, _, unreadable in sources:
@@ -69,18 +70,18 @@ def redrive(
                 )
             done.append(pipeline.load(batch.batch_id))
         except ZhengkuError as error:
-            log.warning("The problems of batch %d: %s", batch_id, error)
+            log.warning("The problem records of batch %d are not redriven: %s", batch_id, error)
             failures.append(error)
-    _tell_replaced(pipeline, values)
+    _log_replaced(pipeline, values)
     if failures:
         raise failures[0]
     return done
 
 
-def _tell_replaced(pipeline: Pipeline, values: dict[str, Any]) -> None:
-    """Log that older rows of records that are still wrong were not redriven, where there are some.
+def _log_replaced(pipeline: Pipeline, values: dict[str, Any]) -> None:
+    """Log how many older wrong rows were not redriven, if any, since a newer wrong row of the record replaced them.
 
-    Their problems are closed: a newer row of the record came, and was wrong too. Only what came last is redriven.
+    Their problem records are closed, and only the newest row of a record is redriven.
     """
     with store_connection(pipeline.settings.database_url) as connection:
         row = connection.execute(statement("operations/redrive.replaced_batches"), values).fetchone()
@@ -91,7 +92,7 @@ def _tell_replaced(pipeline: Pipeline, values: dict[str, Any]) -> None:
         more = f" (and {len(batches) - MOST_NAMED} more)" if len(batches) > MOST_NAMED else ""
         log.warning(
             "%d older rows of records that are still wrong were not redriven: a newer wrong row replaced each. Where "
-            "the older one is right today, `zhengku replay %s%s` takes its delivery through the pipeline again.",
+            "the older one is right today, `zhengku replay %s%s` processes its delivery again.",
             number,
             named,
             more,
@@ -107,24 +108,24 @@ def _redrive(
     reason: str,
     values: dict[str, Any],
 ) -> Batch:
-    """Lay the kept rows of a batch into the landing area, and enter them as a batch."""
-    kept = connection.execute(
+    """Write the stored rows of a batch to the landing area, and record them as a batch."""
+    stored = connection.execute(
         statement("operations/redrive.unsolved_payloads"), {**values, "batch_id": source.batch_id}
     ).fetchall()
-    columns = list(dict.fromkeys(name for _, payload in kept for name in payload))
-    rows = [[payload.get(name) for name in columns] for _, payload in kept]
+    columns = list(dict.fromkeys(name for _, payload in stored for name in payload))
+    rows = [[payload.get(name) for name in columns] for _, payload in stored]
     content = first_line(source.source_name, columns) + row_lines(rows, columns) + last_line(len(rows))
     day = clock.today().isoformat()
     path = f"{source.department}/{source.feed}/{day}/{run_id.rsplit('_', 1)[-1]}-redrive-{source.batch_id}.rows"
     landed = pipeline.landing.put(io.BytesIO(content), path)
-    batch = record_again(pipeline, connection, source, landed, run_id, "redrive", done_by, reason)
+    batch = record_landed_file(pipeline, connection, source, landed, run_id, "redrive", done_by, reason)
     with (
         connection.cursor() as cursor,
         cursor.copy("copy quarantine.redriven_row (batch_id, row_no, problem_id) from stdin") as copy,
     ):
-        for row_no, (problem_id, _) in enumerate(kept, FIRST_ROW_NO):
+        for row_no, (problem_id, _) in enumerate(stored, FIRST_ROW_NO):
             copy.write_row((batch.batch_id, row_no, problem_id))
-    _tell(connection, batch, done_by, reason)
+    _record_events(connection, batch, done_by, reason)
     return batch
 
 
@@ -138,20 +139,21 @@ def _reread(
     reason: str,
     values: dict[str, Any],
 ) -> Batch:
-    """Enter the landed file of a batch as a batch once more."""
+    """Record the landed file of a batch as a new batch that processes only rows of unsolved problem records."""
     assert source.landing_path is not None
     assert source.sha256 is not None
     landed = Landed(source.landing_path, source.source_bytes, {"sha256": source.sha256})
     form: Literal["redrive", "reread"] = "redrive" if origin == "redrive" else "reread"
-    batch = record_again(pipeline, connection, source, landed, run_id, form, done_by, reason)
+    batch = record_landed_file(pipeline, connection, source, landed, run_id, form, done_by, reason)
     connection.execute(
         statement("operations/replay.reread_rows"),
         {**values, "batch_id": batch.batch_id, "redrives_batch_id": source.batch_id},
     )
-    _tell(connection, batch, done_by, reason)
+    _record_events(connection, batch, done_by, reason)
     return batch
 
 
-def _tell(connection: Connection, batch: Batch, done_by: str, reason: str) -> None:
+def _record_events(connection: Connection, batch: Batch, done_by: str, reason: str) -> None:
+    """Record in the problem records that they are redriven, by whom and why."""
     values = {"batch_id": batch.batch_id, "done_by": done_by, "reason": reason}
     connection.execute(statement("operations/redrive.redriven_events"), values)

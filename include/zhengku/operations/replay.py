@@ -1,7 +1,7 @@
-"""Replay: landed deliveries go the whole pipeline again, without the department.
+"""Replay: process landed deliveries again completely, without the department, under today's mapping and rules.
 
-A replayed batch is as old as its delivery: it overtakes nothing that came since, moves no watermark, and counts for no
-night. Today's mapping and rules decide what becomes of its rows: docs/decisions/0025.
+A replayed batch is as old as its delivery: it replaces nothing that was delivered since, moves no watermark, and is not
+counted as a delivery of a night. docs/decisions/0025 has the reasons.
 """
 
 import logging
@@ -32,10 +32,10 @@ def replayable(
     first_day: date | None = None,
     last_day: date | None = None,
 ) -> list[Batch]:
-    """Return the deliveries that are meant and can go the pipeline again, the oldest first.
+    """Return the batches that can be replayed, the oldest first.
 
-    They are named by number, or by department, feed and the days (Asia/Shanghai, both included) on which they came.
-    Raises `ConfigurationError` when one that is named by number cannot be replayed, and says why.
+    They are selected by number, or by department, feed and the days (Asia/Shanghai, both included) of their delivery.
+    Raises `ConfigurationError` with the reason when a batch that is selected by number cannot be replayed.
     """
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batches = cursor.execute(
@@ -44,8 +44,8 @@ def replayable(
                 "batch_ids": None if batch_ids is None else list(batch_ids),
                 "department": department,
                 "feed": feed,
-                "since": _begin_of(first_day) if first_day else None,
-                "before": _begin_of(last_day + timedelta(days=1)) if last_day else None,
+                "since": _start_of(first_day) if first_day else None,
+                "before": _start_of(last_day + timedelta(days=1)) if last_day else None,
             },
         ).fetchall()
     found = {batch.batch_id for batch in batches}
@@ -58,23 +58,23 @@ def replayable(
 def replay(
     pipeline: Pipeline, batches: Sequence[Batch], done_by: str, reason: str, run_id: str | None = None
 ) -> list[Batch]:
-    """Let landed deliveries go the whole pipeline again, in the order given; return the batches that they are now.
+    """Process landed deliveries again completely, in the order given; return their new batches.
 
-    One that fails does not keep the others from going on: its error is raised in the end, of several the first. With
-    the same `run_id` again, what an earlier try has done is found.
+    If a batch fails, the others are processed all the same: the first error is raised at the end. With the same
+    `run_id`, a second call continues what an earlier one has done.
     Raises `ConfigurationError` without a name and a reason, `DeliveryUnavailable` for a file that is gone,
-    `LandingDamaged` for one that is not what was landed, and what the steps of the pipeline raise.
+    `LandingDamaged` for a file that was changed since it was landed, and what the steps of the pipeline raise.
     """
-    expect_said("replays", done_by, reason)
-    run_id = run_id or again_run_id("replay")
+    require_name_and_reason("replays", done_by, reason)
+    run_id = run_id or new_run_id("replay")
     done: list[Batch] = []
     failures: list[ZhengkuError] = []
     for source in batches:
         try:
-            landed = _whole(pipeline, source)
+            landed = _verified_file(pipeline, source)
             with store_connection(pipeline.settings.database_url) as connection:
-                batch = record_again(pipeline, connection, source, landed, run_id, "replay", done_by, reason)
-                # Of a row that was quarantined it is known which problem it was.
+                batch = record_landed_file(pipeline, connection, source, landed, run_id, "replay", done_by, reason)
+                # Connects the rows that were quarantined with their problem records.
                 connection.execute(
                     statement("operations/replay.reread_rows"),
                     {
@@ -94,18 +94,18 @@ def replay(
     return done
 
 
-def again_run_id(what: Literal["replay", "redrive"]) -> str:
-    """Make the run id of batches that go the pipeline again, of a moment and unlike any other."""
+def new_run_id(what: Literal["replay", "redrive"]) -> str:
+    """Return a new, unique run id for a replay or a redrive, with the present time."""
     return f"{what}__{clock.now().isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}"
 
 
-def expect_said(does_what: str, done_by: str, reason: str) -> None:
-    """Raise `ConfigurationError` without a name and a reason."""
+def require_name_and_reason(does_what: str, done_by: str, reason: str) -> None:
+    """Raise `ConfigurationError` unless both are given."""
     if not done_by.strip() or not reason.strip():
-        raise ConfigurationError(f"Expected who {does_what} and why, got a blank. Both are kept as evidence: say them.")
+        raise ConfigurationError(f"Expected who {does_what} and why, got a blank. Both are recorded: name them.")
 
 
-def record_again(
+def record_landed_file(
     pipeline: Pipeline,
     connection: Connection,
     source: Batch,
@@ -115,7 +115,7 @@ def record_again(
     done_by: str,
     reason: str,
 ) -> Batch:
-    """Enter a landed file as a batch as old as the delivery that it came with."""
+    """Record a landed file as a new batch, as old as the delivery `source` that it belongs to."""
     feed = pipeline.catalog.feed(source.department, source.feed)
     return ledger.record_batch(
         connection,
@@ -144,16 +144,15 @@ def record_again(
             "detail": None,
             "origin": origin,
             "redrives_batch_id": source.batch_id,
-            # It is no delivery of a night, and of redriven rows most were wrong: rules for a delivery as a whole do not
-            # hold it.
+            # Batch rules do not hold it: it is no delivery of a night, and most redriven rows were wrong before.
             "released_by": done_by,
             "release_reason": reason,
         },
     )
 
 
-def _whole(pipeline: Pipeline, source: Batch) -> Landed:
-    """Return the landed file of a batch once it has proved to be what was landed."""
+def _verified_file(pipeline: Pipeline, source: Batch) -> Landed:
+    """Return the landed file of a batch after checking its size and SHA-256 against the ledger."""
     assert source.landing_path is not None
     assert source.sha256 is not None
     if not pipeline.landing.holds(source.landing_path, source.source_bytes):
@@ -171,11 +170,12 @@ def _whole(pipeline: Pipeline, source: Batch) -> Landed:
     return Landed(source.landing_path, source.source_bytes, {"sha256": source.sha256})
 
 
-def _begin_of(day: date) -> datetime:
+def _start_of(day: date) -> datetime:
     return datetime.combine(day, time(), CITY_TIME_ZONE)
 
 
 def _why_not(batch: Batch) -> str:
+    """Return the message of a batch that cannot be replayed."""
     if batch.origin == "reconciliation":
         why = "it holds what a comparison with the source found, and nothing was delivered"
     elif batch.origin not in ("delivery", "backfill"):
@@ -183,7 +183,7 @@ def _why_not(batch: Batch) -> str:
     elif batch.repeats_batch_id is not None:
         why = f"it has the same file as batch {batch.repeats_batch_id}: replay that one"
     elif batch.status == "held":
-        why = "it is held: release it (`zhengku release`), which takes it through the pipeline"
+        why = "it is held: release it (`zhengku release`), and all steps process it"
     elif batch.status == "rejected" and batch.landing_path is not None:
         why = f"it was given back ({batch.rule_id}): the department has to deliver it anew"
     elif batch.landing_path is None:

@@ -1,6 +1,6 @@
-"""Time travel: the store as it was known at a moment, and as it stood by the departments' own clocks.
+"""Time travel: the versions that the store had at a moment, and those valid at a moment by the departments' own times.
 
-The functions are `sql/functions/as_of.sql`; what they can and cannot tell: docs/decisions/0026.
+The functions are `sql/functions/as_of.sql`; docs/decisions/0026 says what they can and cannot return.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ def versions_as_of(
 ) -> Iterator[dict[str, Any]]:
     """Read the versions of a data set that were in the store at `known_at`, by key, masked.
 
-    `record_key` is found in any writing of its brackets, dashes, blanks, width and, where the type does not tell, case.
-    With `valid_at`, those of them that stood then by the departments' clocks. Without it, records that were deleted or
-    had disappeared are among them, marked as they were.
+    `record_key` may differ in brackets, dashes, blanks, width and, unless the type's codes are case-sensitive, in case.
+    With `valid_at`, only the versions that were valid then by the departments' own times. Without it, records that were
+    deleted or had disappeared are included, with their mark.
     """
     with connection.cursor(name="as_of", row_factory=dict_row) as cursor:
         cursor.execute(
@@ -41,7 +41,7 @@ def versions_as_of(
         )
         masks = {name: field_mask(name, field.personal) for name, field in catalog.standard_fields(dataset).items()}
         for row in cursor:
-            # Extensions are the departments' own words: nobody has said of all of them what they tell of a person.
+            # Extension fields are the departments' own: not all of them are classified by the personal data they have.
             row.pop("extension")
             key = mask_key(row["record_key"], row["department"], row["feed"], catalog)
             yield {
@@ -59,7 +59,7 @@ def count_as_of(
     license_type: str | None = None,
     record_key: str | None = None,
 ) -> tuple[int, int]:
-    """Count what `versions_as_of` would return: records that stood, and records that were marked as removed."""
+    """Count what `versions_as_of` would return: records that are not removed, and records marked as removed."""
     row = connection.execute(
         sql.SQL(
             "select count(*) filter (where removal is null), count(*) filter (where removal is not null)"
@@ -78,13 +78,13 @@ def _source(dataset: str, valid_at: datetime | None) -> sql.Composed:
 
 
 def _where(license_type: str | None, record_key: str | None) -> sql.Composed:
-    # A condition only where it is asked for: then the type's partition and the key's index are all that is read.
+    # Only requested conditions are written: then only the type's partition or the key's index is read.
     parts = [sql.SQL("true")]
     if license_type is not None:
         parts.append(sql.SQL("license_type = %(license_type)s"))
     if record_key is not None:
-        # Named as somebody writes it, in whatever brackets, dashes and width. One that kept its key when others were
-        # brought to the form in which they are compared is found by that.
+        # The key may be written with other brackets, dashes or width. Records whose key was not changed to the form in
+        # which codes are compared are found by the key as it was.
         parts.append(
             sql.SQL("record_key in (%(record_key)s, clean.key(%(record_key)s), clean.key_as_written(%(record_key)s))")
         )

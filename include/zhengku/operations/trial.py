@@ -1,7 +1,7 @@
-"""What a changed suite would have made of the last nights, tried on the landed files before it goes live.
+"""Trial: run a changed suite over the data of the last nights, without writing, before it goes live.
 
-A batch is staged once more in a schema of its own, asked the rules as they are and as they would be, and forgotten:
-ledger, quarantine, store and the batch's own staging tables are not touched.
+Each batch is staged from its landed file in a schema of its own, checked with the rules as they are and as changed, and
+dropped: ledger, quarantine, store and the batch's own staging tables are not touched.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,14 +33,14 @@ from zhengku.stage.staging import copy_rows, discard_schema, type_rows
 from zhengku.validate.suites import BATCH_SUITE, Severity, Suite, load_suites, suite_names
 
 SCHEMA: Final = "rules_trial"
-"""Where batches are staged for a trial, one after another; what a killed trial leaves here, the next one drops."""
+"""Schema in which a trial stages batches, one after another; the next trial drops what a killed one leaves there."""
 
 
 @dataclass(frozen=True)
 class RuleComparison:
-    """One rule of the suite: rows that fail it now and with the change (a rule of `batch`: 1 where the batch fails).
+    """One rule of the suite: rows that fail it now and with the change (of a batch rule: 1 where the batch fails).
 
-    A severity is None where that version has no such rule.
+    A severity is None where that version of the suite has no such rule.
     """
 
     rule_id: str
@@ -54,8 +54,8 @@ class RuleComparison:
 class BatchComparison:
     """One batch under both versions; counts are rows.
 
-    `newly_warned` rows load either way, with a warning only by the change. `held_now` and `held_changed` are the ids of
-    the batch rules that hold the batch.
+    `newly_warned` rows are loaded under both versions, with a warning only under the changed one. `held_now` and
+    `held_changed` are the ids of the batch rules that hold the batch.
     """
 
     batch_id: int
@@ -95,7 +95,7 @@ class FeedComparison:
 
 @dataclass(frozen=True)
 class Trial:
-    """A changed suite tried on the batches of `nights` days, today's the last (Asia/Shanghai)."""
+    """A changed suite tried on the batches of the last `nights` days, today included (Asia/Shanghai)."""
 
     suite: str
     nights: int
@@ -108,16 +108,17 @@ class Trial:
         by_feed: dict[str, list[BatchComparison]] = {}
         for batch in self.batches:
             by_feed.setdefault(batch.feed, []).append(batch)
-        return [_together(feed, by_feed[feed]) for feed in sorted(by_feed)]
+        return [_sum_of_feed(feed, by_feed[feed]) for feed in sorted(by_feed)]
 
 
 def try_suite(
     settings: Settings, suite: str, changed: Path, nights: int, observe: Callable[[str], None] = lambda _: None
 ) -> Trial:
-    """Try `changed`, a file in place of that of `suite`, on every batch of the last `nights` days that it is asked of.
+    """Try the file `changed` instead of that of `suite` on every batch of the last `nights` days that the suite checks.
 
-    A batch whose file is gone or whose feed is no more stands in `not_tried`. `observe` is told what is looked at.
-    Raises `ConfigurationError` for an unknown suite, a file that is not there, or when there is no batch at all;
+    A batch whose file is gone or whose feed was removed is listed in `not_tried`. `observe` is called with the name of
+    each batch.
+    Raises `ConfigurationError` for an unknown suite, a file that does not exist, or when there is no batch at all;
     `CatalogError`, naming file and entry, for a suite that is wrong; the first reason, when no batch could be tried.
     """
     folder = settings.suite_folder
@@ -128,7 +129,7 @@ def try_suite(
             f"--file: expected a changed {suite}.json, there is no file {changed}. Copy {folder / suite}.json and "
             "change the copy."
         )
-    # What is wrong with the file itself is told before anything is staged.
+    # Mistakes in the file itself are reported before anything is staged.
     load_suites(folder, [suite], {suite: changed})
     pipeline = Pipeline(settings)
     today = clock.today()
@@ -143,7 +144,7 @@ def try_suite(
             try:
                 feed = pipeline.catalog.feed(batch.department, batch.feed)
             except CatalogError as error:
-                # Its feed was removed since, or its department's file is wrong: the other batches can do without.
+                # The feed was removed, or the department's file is wrong: the other batches are tried all the same.
                 not_tried.append(NotTried(batch.batch_id, name, str(error)))
                 failures.append(error)
                 continue
@@ -158,12 +159,12 @@ def try_suite(
                 not_tried.append(NotTried(batch.batch_id, name, str(error)))
                 failures.append(error)
             finally:
-                _forget(connection)
+                _drop_staged(connection)
     if not compared:
         if failures:
             raise failures[0]
         raise ConfigurationError(
-            f"Expected a batch that was loaded in the last {nights} nights and is asked {suite}; there is none. "
+            f"Expected a batch that was loaded in the last {nights} nights and is checked by {suite}; there is none. "
             "Look further back: --nights."
         )
     return Trial(suite, nights, tuple(compared), tuple(not_tried))
@@ -177,7 +178,7 @@ def _loaded_since(connection: Connection, since: datetime) -> list[Batch]:
 
 
 def _stage(connection: Connection, pipeline: Pipeline, batch: Batch, feed: Feed) -> None:
-    """Stage the landed file of a batch once more, as its feed is read today."""
+    """Stage the landed file of a batch under today's configuration of its feed."""
     assert batch.landing_path is not None
     if not pipeline.landing.holds(batch.landing_path, batch.source_bytes):
         raise DeliveryUnavailable(
@@ -187,12 +188,12 @@ def _stage(connection: Connection, pipeline: Pipeline, batch: Batch, feed: Feed)
     with pipeline.landing.open(batch.landing_path) as content:
         staged = copy_rows(connection, batch, feed, content, schema=SCHEMA)
         type_rows(connection, batch, feed, pipeline.catalog, staged, schema=SCHEMA)
-    # Great Expectations looks at the rows over a connection of its own.
+    # Great Expectations reads the rows over a connection of its own.
     connection.commit()
 
 
-def _forget(connection: psycopg.Connection[object]) -> None:
-    """Drop the staged rows, whatever became of the trial; a connection that is lost leaves them to the next one."""
+def _drop_staged(connection: psycopg.Connection[object]) -> None:
+    """Drop the staged rows, also after an error; when the connection is lost, the next trial drops them."""
     if not connection.closed:
         connection.rollback()
         discard_schema(connection, SCHEMA)
@@ -206,21 +207,21 @@ def _compare(
     from zhengku.validate.staged_batch import StagedBatch
 
     folder = pipeline.settings.suite_folder
-    # By the rules' day, what lay ahead in that night lies ahead still.
+    # The rules use the day on which the batch was validated: a date that was in the future then still is.
     on_day = (batch.validated_at or batch.recorded_at).astimezone(CITY_TIME_ZONE).date()
     staged = StagedBatch(pipeline.settings.database_url, SCHEMA, batch, feed, pipeline.catalog, on_day)
 
-    def ask(instead: Mapping[str, Path]) -> tuple[dict[str, int], list[str]]:
-        """Ask the rows and the whole; return rows that fail by rule, and the batch rules that hold the batch."""
-        rows = staged.validate(connection, load_suites(folder, feed.suites, instead))
-        whole = staged.validate_whole(connection, load_suites(folder, [BATCH_SUITE], instead))
-        failed = {**rows.failed_rows, **dict.fromkeys((rule.rule_id for rule in whole.failed), 1)}
-        return failed, [rule.rule_id for rule in whole.failed if rule.severity == "critical"]
+    def run_rules(replaced: Mapping[str, Path]) -> tuple[dict[str, int], list[str]]:
+        """Check rows and batch; return how many rows fail each rule, and the batch rules that hold the batch."""
+        rows = staged.validate(connection, load_suites(folder, feed.suites, replaced))
+        summary = staged.validate_summary(connection, load_suites(folder, [BATCH_SUITE], replaced))
+        failed = {**rows.failed_rows, **dict.fromkeys((rule.rule_id for rule in summary.failed), 1)}
+        return failed, [rule.rule_id for rule in summary.failed if rule.severity == "critical"]
 
-    failing_now, held_now = ask({})
+    failing_now, held_now = run_rules({})
     use_schema(connection, SCHEMA)
     connection.execute("alter table mark rename to mark_now")
-    failing_changed, held_changed = ask({suite: changed})
+    failing_changed, held_changed = run_rules({suite: changed})
     use_schema(connection, SCHEMA)
     counted = connection.execute(statement("operations/trial.compare_marks")).fetchone()
     assert counted is not None
@@ -253,7 +254,7 @@ def _severities(suites: Iterable[Suite], name: str) -> dict[str, Severity]:
     return {rule.rule_id: rule.severity for suite in suites if suite.name == name for rule in suite.rules}
 
 
-def _together(feed: str, batches: Sequence[BatchComparison]) -> FeedComparison:
+def _sum_of_feed(feed: str, batches: Sequence[BatchComparison]) -> FeedComparison:
     rules: dict[str, RuleComparison] = {}
     for batch in batches:
         for rule in batch.rules:

@@ -1,4 +1,4 @@
-"""What the pages of the daily lists show beside the frame: the list that is meant, and what to be warned of."""
+"""What the pages of the daily lists show in addition to the frame: the chosen list, and its warnings."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
@@ -8,16 +8,18 @@ from fastapi import Request, Response
 
 from zhengku.catalog import CODES, Catalog
 from zhengku.catalog.clearance_config import KINDS
-from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, GroupCount, ListVersion
+from zhengku.clearance.districts import NO_DISTRICT_ZH, district_name
+from zhengku.clearance.list_rows import GroupCount
+from zhengku.clearance.list_versions import ListVersion, newest_version, published_version, versions_of_day
 from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NAMES, SECTION_NAMES, STATE_NAMES
+from zhengku.ledger import Connection
 from zhengku.pages.access import ClearanceAccess
 from zhengku.pages.choice import SOON_WORKING_DAYS, Choice
 from zhengku.pages.frame import Tab, View
 from zhengku.pages.query import NOWHERE
 
 SPANS = (7, 30, 90, 366)
-"""Days that rates and suspicious ratings may be asked for."""
+"""Numbers of days that rates and suspicious ratings can be shown for."""
 
 
 @dataclass
@@ -40,27 +42,27 @@ class Group:
 
 
 class ListView(View):
-    """A page of the daily lists; the addresses of other pages keep what is chosen on this one."""
+    """A page of the daily lists; addresses of other pages contain what is chosen on this one."""
 
     def __init__(self, request: Request, connection: Connection, choice: Choice, tab: Tab) -> None:
         super().__init__(request, choice.access, tab)
         self.choice = choice
-        self.published = wanted_list(connection, choice)
+        self.published = chosen_list(connection, choice)
         shown = self.published
-        there = lists.versions(connection, shown.day) if shown else []
-        self.kinds_there = [kind for kind in KIND_NAMES if any(known.kind == kind for known in there)]
-        self.versions_there = sorted((k.version for k in there if shown and k.kind == shown.kind), reverse=True)
+        listed = versions_of_day(connection, shown.day) if shown else []
+        self.available_kinds = [kind for kind in KIND_NAMES if any(known.kind == kind for known in listed)]
+        self.available_versions = sorted((k.version for k in listed if shown and k.kind == shown.kind), reverse=True)
         self.districts = visible_districts(choice.access, self.catalog)
         if choice.access.is_whole_city:
-            self.districts[""] = lists.NO_DISTRICT_ZH
+            self.districts[""] = NO_DISTRICT_ZH
 
     def district_name(self, key: str | None) -> str:
         """Return the name of a district."""
-        return lists.district_name(self.catalog, key)
+        return district_name(self.catalog, key)
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The parts of this page's address, with day and kind of the list that is shown."""
+        """The query parameters of this page's address, with day and kind of the list that is shown."""
         parts: dict[str, str] = {}
         if self.published is not None:
             parts.update(day=f"{self.published.day}", kind=self.published.kind)
@@ -77,11 +79,11 @@ class ListView(View):
         return parts
 
     def keeping(self, path: str, **changes: object) -> str:
-        """Return the address of another page for what is chosen now, but for `changes` (None takes a part out)."""
+        """Return the address of another page for what is chosen now, with `changes` (None removes a parameter)."""
         return self.address(path, **{**self.chosen, "page": None, **changes})
 
     def tab_address(self, tab: Tab) -> str:
-        """Return the address to which a tab leads: for what is chosen now; the tab of this page keeps its number."""
+        """Return the address of a tab for what is chosen now; the tab of this page also keeps the page number."""
         return self.changed() if tab == self.tab else self.keeping(tab.path)
 
     def page(self, template: str, **values: Any) -> Response:
@@ -95,15 +97,15 @@ class ListView(View):
             "districts": self.districts,
             "keeping": self.keeping,
             "kinds": KIND_NAMES,
-            "kinds_there": self.kinds_there or list(KIND_NAMES),
+            "available_kinds": self.available_kinds or list(KIND_NAMES),
             "levels": CODES["evaluation"]["level"],
-            "newest_version": max(self.versions_there, default=None),
+            "newest_version": max(self.available_versions, default=None),
             "published": self.published,
             "review_states": REVIEW_STATE_NAMES,
             "sections": SECTION_NAMES,
             "soon_working_days": SOON_WORKING_DAYS,
             "states": STATE_NAMES,
-            "versions_there": self.versions_there,
+            "available_versions": self.available_versions,
         }
         return super().page(template, **{**shared, **values})
 
@@ -118,28 +120,28 @@ def scope_name(access: ClearanceAccess, catalog: Catalog) -> str:
     return "全市" if access.is_whole_city else "、".join(visible_districts(access, catalog).values())
 
 
-def wanted_list(connection: Connection, choice: Choice) -> ListVersion | None:
-    """Return the list that is chosen; of a day the last one, of all days the newest."""
+def chosen_list(connection: Connection, choice: Choice) -> ListVersion | None:
+    """Return the chosen list: of a chosen day the last kind, without a day the newest list."""
     if choice.day is None:
         if choice.kind is None and choice.version is None:
-            return lists.newest(connection)
-        newest = lists.newest(connection)
+            return newest_version(connection)
+        newest = newest_version(connection)
         if newest is None:
             return None
         choice = Choice(choice.access, newest.day, choice.kind or newest.kind, choice.version)
     day = choice.day
     assert day is not None
     if choice.kind is not None:
-        return lists.published(connection, day, choice.kind, choice.version)
+        return published_version(connection, day, choice.kind, choice.version)
     for kind in reversed(KINDS):
-        found = lists.published(connection, day, kind, choice.version)
+        found = published_version(connection, day, kind, choice.version)
         if found is not None:
             return found
     return None
 
 
 def chosen_span(request: Request) -> int:
-    """Return the number of days that an address asks for: one of `SPANS`, else 30."""
+    """Return the number of days in an address: one of `SPANS`, else 30."""
     days = request.query_params.get("days", "")
     return int(days) if days in map(str, SPANS) else 30
 

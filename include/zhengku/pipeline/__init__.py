@@ -1,1 +1,1 @@
-"""The pipeline: collect, stage, validate and load, step by step, for batches and runs."""
+"""The pipeline: the steps collect, stage, validate and load, for batches and runs."""

@@ -1,4 +1,4 @@
-"""One process at a time works on a batch, and each step that begins is noted, so that a step that dies is found."""
+"""Locks on batches, and records of started steps: a step that started and never ended has crashed or was killed."""
 
 import logging
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ class BatchLock:
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._begun: set[int] = set()
-        """Batches of which this process has begun a step."""
+        self._started: set[int] = set()
+        """Batches of which this process has started a step."""
 
     @contextmanager
     def hold(self, batch_id: int) -> Iterator[tuple[ledger.Connection, Batch]]:
-        """Open the store and read a batch, once no other process works on it any more."""
+        """Open the store and read a batch, once no other process works on it."""
         with store_connection(self._database_url) as connection:
-            # The lock belongs to the session and goes with it, however that ends.
+            # The lock belongs to the session and is released with it, also when the process is killed.
             connection.execute(
                 "select pg_advisory_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch_id}
             )
@@ -35,39 +35,39 @@ class BatchLock:
             try:
                 yield connection, batch
             except (ZhengkuError, psycopg.Error, KeyboardInterrupt):
-                if batch_id in self._begun and not connection.broken:
+                if batch_id in self._started and not connection.broken:
                     connection.rollback()
                     ledger.end_step(connection, batch_id, done=False)
                     connection.commit()
                 raise
             else:
-                if batch_id in self._begun:
+                if batch_id in self._started:
                     ledger.end_step(connection, batch_id, done=True)
             finally:
-                self._begun.discard(batch_id)
+                self._started.discard(batch_id)
 
-    def begin(self, connection: ledger.Connection, batch: Batch, step: str) -> Batch | None:
-        """Note, for good, that a step of a batch begins; return the batch rejected when it died of it too often.
+    def start_step(self, connection: ledger.Connection, batch: Batch, step: str) -> Batch | None:
+        """Record and commit that a step of a batch starts; return the rejected batch if the step crashed too often.
 
-        What ends without a word has died: the process was killed, the machine lost its memory, or an error came that
-        nobody foresaw. A department's other files must not wait for that to happen every night.
+        A step has crashed when its end was not recorded: the process was killed, the machine ran out of memory, or an
+        unexpected error was raised. Without the limit, the department's other files would wait for it every night.
         """
-        deaths = ledger.begin_step(connection, batch.batch_id, step)
-        if deaths < ledger.MAX_STEP_CRASHES:
+        crashes = ledger.begin_step(connection, batch.batch_id, step)
+        if crashes < ledger.MAX_STEP_CRASHES:
             connection.commit()
-            self._begun.add(batch.batch_id)
+            self._started.add(batch.batch_id)
             return None
         discard(connection, batch.batch_id)
         detail = (
-            f"{batch.source_name}: its step {step} died {deaths} times without a word, as a process does that is "
-            "killed or runs out of memory. Look at the worker's log, fix the cause or ask for another file, then let "
-            "it be read again (`zhengku collect --again`)."
+            f"{batch.source_name}: its step {step} crashed {crashes} times without an error of zhengku: the process "
+            "was killed, ran out of memory or met an unexpected error. Look at the worker's log, fix the cause or ask "
+            "for another file, then read it again (`zhengku collect --again`)."
         )
         log.warning("Batch %d is rejected: %s", batch.batch_id, detail)
         return ledger.reject(
             connection,
             batch.batch_id,
             ledger.STEP_CRASHED,
-            f"处理该批数据时程序连续{deaths}次异常中止，已停止处理。请核对文件后重新报送。",
+            f"处理该批数据时程序连续{crashes}次异常中止，已停止处理。请核对文件后重新报送。",
             detail,
         )

@@ -1,6 +1,6 @@
-"""The pipeline that every delivery goes through: collect → stage → validate → load.
+"""The pipeline that processes every delivery: collect → stage → validate → load.
 
-Airflow and the command line call these steps. Each is safe to repeat, at any point: it finds what an earlier try
+Airflow and the command line call these steps. Each can be called again at any point: it finds what an earlier try
 finished and does the rest.
 """
 
@@ -19,7 +19,7 @@ from zhengku.database import store_connection
 from zhengku.errors import BatchesFailed, StoreUnavailable, ZhengkuError
 from zhengku.installation import Installation, Observer, ignore_progress
 from zhengku.ledger import Batch
-from zhengku.load.merge import load, recognised_stands
+from zhengku.load.merge import load, recognised_rows_are_current
 from zhengku.pipeline.batch_lock import BatchLock
 from zhengku.pipeline.stage_step import stage_batch
 from zhengku.report.run_report import RunReport, build_report, write_report
@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 
 class Pipeline(Installation):
-    """The steps for one installation; `observe` is called with their progress.
+    """The steps of one installation; `observe` is called with their progress.
 
-    With `warm_up`, Great Expectations, which takes seconds to import, is imported while the database is busy; for a
-    process that does all steps.
+    With `warm_up`, Great Expectations, which takes seconds to import, is imported while the database is busy; for
+    a process that runs all steps.
     """
 
     def __init__(self, settings: Settings, observe: Observer = ignore_progress, *, warm_up: bool = False) -> None:
@@ -75,7 +75,7 @@ class Pipeline(Installation):
         return self.collector.collect_month(department, feed_id, run_id, month, window, share)
 
     def stage(self, batch_id: int) -> Batch:
-        """Read a landed batch into its staging tables, unless that is done; a wrong file closes it as rejected.
+        """Read a landed batch into its staging tables, unless that is done; one with an unreadable file is rejected.
 
         Raises `LandingUnavailable` when the landing area cannot be read now: the batch waits for it.
         """
@@ -83,7 +83,7 @@ class Pipeline(Installation):
             if batch.finished or (batch.status in ("staged", "validated") and is_staged(connection, batch)):
                 return batch
             feed = self._feed(batch)
-            if (rejected := self._lock.begin(connection, batch, "stage")) is not None:
+            if (rejected := self._lock.start_step(connection, batch, "stage")) is not None:
                 return rejected
             return stage_batch(connection, batch, feed, self, warm_up=self._warm_up)
 
@@ -99,14 +99,14 @@ class Pipeline(Installation):
             if batch.status == "validated" or batch.finished:
                 return batch
             _check_staged(connection, batch, "staged")
-            if (rejected := self._lock.begin(connection, batch, "validate")) is not None:
+            if (rejected := self._lock.start_step(connection, batch, "validate")) is not None:
                 return rejected
             return validate_batch(connection, batch, self._feed(batch), self)
 
     def load(self, batch_id: int) -> Batch:
-        """Merge a batch into the store, balanced, and close it.
+        """Merge a batch into the store, account for all its rows, and close it.
 
-        One whose recognised rows another batch has written to meanwhile is staged and validated anew.
+        If another batch has changed stored rows that were recognised, the batch is staged and validated again first.
         """
         while True:
             batch = self.validate(batch_id)
@@ -116,13 +116,13 @@ class Pipeline(Installation):
                 if batch.finished:
                     return batch
                 _check_staged(connection, batch, "validated")
-                if recognised_stands(connection, batch):
-                    if (rejected := self._lock.begin(connection, batch, "load")) is not None:
+                if recognised_rows_are_current(connection, batch):
+                    if (rejected := self._lock.start_step(connection, batch, "load")) is not None:
                         return rejected
                     loaded = load(connection, batch, self._feed(batch), self.catalog, self.reasons(batch.department))
-                    # As the ledger says it once this step has ended.
+                    # The values that the ledger has once this step has ended.
                     return replace(loaded, begun_step=None, step_deaths=0)
-                log.info("Batch %d is staged anew: what its rows are compared with was written to.", batch_id)
+                log.info("Batch %d is staged again: the rows that it is compared with were changed.", batch_id)
                 ledger.unstage(connection, batch_id)
 
     def _feed(self, batch: Batch) -> Feed:
@@ -133,9 +133,9 @@ class Pipeline(Installation):
     ) -> list[Batch]:
         """Stage, validate and load every batch of a run (of `feeds` only, where given); return the run's batches.
 
-        One that fails does not keep the others from going on, whatever the failure: `conclude` names it. Raises the
-        first failure when none came through or, unless this is the `last_try`, when another try may fix it; one that
-        nobody foresaw may pass.
+        If a batch fails, the others are processed all the same, and `conclude` names it. Raises the first failure when
+        no batch succeeded or, unless this is the `last_try`, when another try may succeed, as it may after an
+        unexpected error.
         """
         with store_connection(self.settings.database_url) as connection:
             waiting = ledger.batches(connection, department=department, run_id=run_id, limit=1_000_000)
@@ -149,19 +149,19 @@ class Pipeline(Installation):
             except ZhengkuError as error:
                 log.warning("Batch %d: %s", batch.batch_id, error)
                 failures.append(error)
-            except Exception as error:  # noqa: BLE001 - a fault that one batch meets must not cost a department the others
-                # Its text may quote a row, and so may a traceback.
+            except Exception as error:  # noqa: BLE001 - an unexpected error of one batch must not stop the others
+                # Only the type and place are logged: the text or a traceback may quote a row.
                 log.warning(
-                    "Batch %d: expected one of zhengku's own errors, %s came at %s. The batch waits and is tried "
-                    "again; report this line if it comes back.",
+                    "Batch %d: expected one of zhengku's own errors, got %s at %s. The batch waits and is tried again; "
+                    "report this line if the error comes back.",
                     batch.batch_id,
                     type(error).__name__,
                     _place(error),
                 )
                 failures.append(error)
-        passing = [error for error in failures if not (isinstance(error, ZhengkuError) and error.final)]
-        if passing and not last_try:
-            raise passing[0]
+        temporary = [error for error in failures if not (isinstance(error, ZhengkuError) and error.final)]
+        if temporary and not last_try:
+            raise temporary[0]
         if failures and not batches:
             raise failures[0]
         return batches
@@ -170,7 +170,7 @@ class Pipeline(Installation):
         """Write the report of a run over `feeds` (all of the department when left out) and return its path.
 
         Raises `BatchesFailed` when somebody has to look: a batch was rejected, is held or did not finish, none of its
-        rows could be loaded, or a feed delivered nothing. What else the run brought is loaded.
+        rows could be loaded, or a feed delivered nothing. Everything else of the run is loaded.
         """
         with store_connection(self.settings.database_url) as connection:
             report = self.report(connection, department, run_id)
@@ -180,7 +180,7 @@ class Pipeline(Installation):
         complaints = [
             f"batch {batch.batch_id} is {batch.status} ({batch.rule_id}): {batch.detail}"
             if batch.finished
-            else f"batch {batch.batch_id} ({batch.source_name}) did not get beyond {batch.status}"
+            else f"batch {batch.batch_id} ({batch.source_name}) is still {batch.status}"
             for batch in batches
             if batch.status != "loaded"
         ]
@@ -199,11 +199,11 @@ class Pipeline(Installation):
         return path
 
     def report(self, connection: ledger.Connection, department: str, run_id: str) -> RunReport:
-        """Gather the report of a run as it stands now."""
+        """Collect the data of the report of a run as of now."""
         return build_report(connection, self.catalog, self.reasons(department), department, run_id)
 
     def release(self, batch_id: int, released_by: str, reason: str) -> Batch:
-        """Let a held batch go on: it is staged and validated anew, and its batch rules no longer hold it.
+        """Release a held batch: stage and validate it again without holding it for its batch rules, and load it.
 
         Raises `ConfigurationError` when the batch is not held.
         """
@@ -213,18 +213,18 @@ class Pipeline(Installation):
 
 
 def _place(error: BaseException) -> str:
-    """Return where an error was raised, as the last files and lines on the way there, without its text."""
+    """Return where an error was raised: the last three files and lines of its traceback, without its text."""
     steps = [f"{Path(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
     return " > ".join(steps[-3:])
 
 
 def _check_staged(connection: ledger.Connection, batch: Batch, status: str) -> None:
-    """Raise `StoreUnavailable` when the server crashed since the step before, which emptied the staging tables.
+    """Raise `StoreUnavailable` when the staging tables were emptied by a crash of the server since the step before.
 
-    Another run may have staged the batch anew meanwhile: it is then not as far as it was.
+    So it does when the batch has another status than `status`, since another run has staged it again meanwhile.
     """
     if batch.status != status or not is_staged(connection, batch):
         raise StoreUnavailable(
-            f"Batch {batch.batch_id}: expected its rows to be {status}, and its staging tables are empty or made anew: "
+            f"Batch {batch.batch_id}: expected its rows to be {status}, and its staging tables are empty or new: "
             "the license store's server crashed meanwhile. Nothing was loaded; run this step again, which stages them."
         )

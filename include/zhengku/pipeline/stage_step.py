@@ -1,4 +1,4 @@
-"""The step stage: a landed batch is read into staging tables of its own, cleaned and typed."""
+"""The step stage: reads a landed batch into its staging tables, cleans it and types it."""
 
 import logging
 from collections.abc import Callable
@@ -25,13 +25,13 @@ from zhengku.stage.staging import Staged, copy_rows, type_rows
 log = logging.getLogger(__name__)
 
 SHAPED_PAGES = 64
-"""First pages of 8 KB of a delivery's rows whose columns are described in the ledger: some 2,000 rows."""
+"""Pages of 8 KB, from the first, whose rows the ledger's column shapes are computed from: some 2,000 rows."""
 
 
 def stage_batch(
     connection: ledger.Connection, batch: Batch, feed: Feed, installation: Installation, *, warm_up: bool
 ) -> Batch:
-    """Read a landed batch into its staging tables; one that is wrong as a whole is closed as rejected.
+    """Read a landed batch into its staging tables; one whose file cannot be staged at all is closed as rejected.
 
     With `warm_up`, Great Expectations, which takes seconds to import, is imported while the database is busy.
     Raises `LandingUnavailable` when the landing area cannot be read now: the batch waits for it.
@@ -71,7 +71,7 @@ def _reject_lost(connection: ledger.Connection, batch: Batch, installation: Inst
         f"{batch.source_name} 的落地文件丢失，请重新提交",
         f"{batch.source_name}: expected {batch.source_bytes} bytes at {batch.landing_path} in the landing "
         f"area {without_login(installation.landing.url)}, and they are not there. It is collected again when it "
-        "still lies in the drop; otherwise ask the department to deliver it again.",
+        "is still in the drop; otherwise ask the department to deliver it again.",
     )
 
 
@@ -90,10 +90,10 @@ def _copy(
 
 
 def _check_count(batch: Batch, staged: Staged) -> None:
-    """Raise `DeliveryRejected` when a batch has another number of rows than its manifest says."""
+    """Raise `DeliveryRejected` when the manifest of a batch says another number of rows."""
     rows = Manifest.from_json(batch.manifest).rows if batch.manifest else None
     fetched = staged.fetched
-    # A system that counts lines has counted its sums and remarks as well.
+    # A system that counts lines counts sums and remarks as well.
     if rows is not None and rows not in (fetched, fetched + staged.footers):
         raise DeliveryRejected(
             "file.count",
@@ -104,7 +104,7 @@ def _check_count(batch: Batch, staged: Staged) -> None:
 
 
 def _record(connection: ledger.Connection, batch: Batch, staged: Staged, recognised: Recognised) -> None:
-    """Enter in the ledger what was staged, and the shapes of its columns."""
+    """Record in the ledger what was staged, and the shapes of its columns."""
     connection.execute(
         statement("stage/staging.record_staged"),
         {
@@ -128,7 +128,7 @@ def _record(connection: ledger.Connection, batch: Batch, staged: Staged, recogni
 
 
 def _log_staged(batch: Batch, staged: Staged) -> None:
-    """Log what was read in another way than the ordinary one, or not at all."""
+    """Log what was read in an unusual way, or not at all."""
     for note in staged.notes:
         log.warning("Batch %d: %s: %s.", batch.batch_id, batch.source_name, note.text_en)
     if staged.unknown_columns:
@@ -142,8 +142,8 @@ def _log_staged(batch: Batch, staged: Staged) -> None:
         if sheet.skipped is not None:
             log.log(
                 logging.INFO if sheet.skipped == EMPTY else logging.WARNING,
-                "Batch %d: sheet %s of %s was not read (%s); %d of its rows have something in them. Say in the "
-                "feed's format which sheets are read.",
+                "Batch %d: sheet %s of %s was not read (%s); %d of its rows are not empty. Name the sheets to read in "
+                "the feed's format.",
                 batch.batch_id,
                 shown([sheet.name]),
                 batch.source_name,

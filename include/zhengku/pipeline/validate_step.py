@@ -1,4 +1,4 @@
-"""The step validate: a staged batch is checked against its feed's suites, and rows that fail are marked."""
+"""The step validate: checks a staged batch against its feed's suites, and marks the rows that fail."""
 
 import logging
 from collections import Counter
@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 
 
 def validate_batch(connection: ledger.Connection, batch: Batch, feed: Feed, installation: Installation) -> Batch:
-    """Check a staged batch, enter the results, and hold it where a critical rule for the whole batch fails."""
+    """Check a staged batch, record the results, and hold the batch where a critical batch rule fails."""
     settings = installation.settings
     schema = batch_schema(batch.batch_id)
     staged = StagedBatch(settings.database_url, schema, batch, feed, installation.catalog, clock.today())
     rows = staged.validate(connection, load_suites(settings.suite_folder, feed.suites))
     unreadable = dict(connection.execute(statement("validate/outcome.unreadable_by_rule")).fetchall())
-    # What was validated before and came again fails what it failed then.
+    # Recognised rows fail the rules that they failed when they were validated.
     failed = Counter(rows.failed_rows)
     failed.update(dict(connection.execute(statement("validate/outcome.recognised_warnings")).fetchall()))
-    summary = staged.validate_whole(connection, load_suites(settings.suite_folder, [BATCH_SUITE]))
+    summary = staged.validate_summary(connection, load_suites(settings.suite_folder, [BATCH_SUITE]))
     ledger.record_rule_results(connection, batch.batch_id, _results(unreadable, rows, failed, summary))
     holding = [rule.rule_id for rule in summary.failed if rule.severity == "critical"]
     if holding and batch.released_by is None:
@@ -53,7 +53,7 @@ def validate_batch(connection: ledger.Connection, batch: Batch, feed: Feed, inst
 def _results(
     unreadable: Mapping[str, int], rows: RowsOutcome, failed: Mapping[str, int], summary: ValidationOutcome
 ) -> list[RuleResult]:
-    """Return the results of all rules: of reading the rows, for single rows, and for the batch as a whole."""
+    """Return the results of all rules: of reading the rows, row rules, and batch rules."""
     return [
         *(RuleResult(rule_id, "critical", count, skipped=False) for rule_id, count in unreadable.items()),
         *(RuleResult(rule.rule_id, rule.severity, failed[rule.rule_id], rule.success is None) for rule in rows.rules),
@@ -65,7 +65,7 @@ def _results(
 
 
 def _summary_text(connection: ledger.Connection, batch_id: int) -> str:
-    """Return the figures that a rule for the batch as a whole looked at, for the engineer."""
+    """Return the figures that the batch rules checked, for the engineer."""
     use_batch_schema(connection, batch_id)
     with connection.cursor(row_factory=dict_row) as cursor:
         summary = cursor.execute("select * from batch_summary").fetchone()

@@ -143,8 +143,8 @@ def _without_footers(feed: Feed, proposed: _Proposed, sample: Sample) -> tuple[S
     rows that remain. When all rows look like footers, all are returned.
     """
     key_columns = [each.column for each in proposed.proposal.fields if each.name in proposed.key.fields]
-    footers = Footers.keyed(feed, key_columns, sample.columns)
-    if not footers.are_known:
+    footers = Footers.with_key(feed, key_columns, sample.columns)
+    if not footers.may_occur:
         return sample.rows, 0
     records = [row for row in sample.rows if footers.word_of([cell or "" for cell in row]) is None]
     in_bad = sum(footers.word_of(cells) is not None for cells in sample.bad_cells)

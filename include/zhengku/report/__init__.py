@@ -1,1 +1,1 @@
-"""Reports: what a run fetched, loaded and quarantined, for people."""
+"""Reports for people: pages about runs, workbooks, and tables of the command line."""

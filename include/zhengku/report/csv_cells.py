@@ -2,14 +2,14 @@
 
 from typing import Any, Final
 
-_RUN: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the begin of a formula; the wide signs too, where Chinese is typed."""
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Characters that a spreadsheet takes for the start of a formula, the full-width ones in Chinese input."""
 
 
 def harmless(cell: Any) -> Any:
-    """Return a cell that no spreadsheet runs: text that begins like a formula gets an apostrophe in front.
+    """Return a cell that no spreadsheet evaluates: text that starts like a formula gets an apostrophe in front.
 
-    Whoever typed it in may mean no harm, or some: `=HYPERLINK(…)` sends what stands beside it to somebody. The mark is
-    what spreadsheets themselves use for text, and the cleaning of deliveries takes it away again.
+    A formula in delivered text may be an attack: `=HYPERLINK(…)` can send the neighbouring cells to somebody.
+    Spreadsheets themselves mark text with an apostrophe, and the cleaning of deliveries removes it.
     """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_RUN) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell

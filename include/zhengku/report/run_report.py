@@ -51,7 +51,7 @@ SEVERITY_NAMES = {"critical": "严重（隔离）", "warning": "警告（照常�
 
 @dataclass(frozen=True)
 class BatchSection:
-    """One batch of the report: its failed rules and its quarantined rows, masked."""
+    """One batch of the report: its rules and its quarantined rows, masked."""
 
     batch: Batch
     feed: Feed
@@ -61,14 +61,14 @@ class BatchSection:
 
     @property
     def failed_rules(self) -> list[RuleResult]:
-        """Rules that some row failed."""
+        """Rules that some row fails."""
         return [rule for rule in self.rules if rule.failed_rows]
 
     @property
     def nothing_loaded(self) -> bool:
-        """Whether it was loaded, no row of it is in the store, and some of its problem records are new.
+        """Whether the batch was closed as loaded with all rows quarantined, some of them as new problem records.
 
-        Too small to be held for that (`batch.quarantined_share.small_batch`), or released.
+        Such a batch is too small to be held (`batch.quarantined_share.small_batch`). Released batches do not count.
         """
         batch = self.batch
         return (
@@ -80,7 +80,7 @@ class BatchSection:
 
     @property
     def skipped_rules(self) -> list[RuleResult]:
-        """Rules that were not asked, since the feed does not have their field."""
+        """Rules that were skipped, since the feed does not have their field."""
         return [rule for rule in self.rules if rule.skipped]
 
 
@@ -103,11 +103,11 @@ class RunReport:
 def build_report(
     connection: ledger.Connection, catalog: Catalog, reasons: dict[str, str], department_id: str, run_id: str
 ) -> RunReport:
-    """Gather the report of a run from the ledger and the quarantine."""
+    """Collect the data of the report of a run from the ledger and the quarantine."""
     sections = []
     for batch in reversed(ledger.batches(connection, department=department_id, run_id=run_id, limit=1_000)):
         feed = catalog.feed(batch.department, batch.feed)
-        # The problems of a file that was known are those of the batch that loaded it.
+        # A repeat has the problem records of the batch that loaded the file.
         source = batch.repeats_batch_id or batch.batch_id
         license_type = catalog.license_type(batch.license_type) if batch.license_type else None
         rows = ledger.problem_rows(connection, source, ROWS_SHOWN)
@@ -141,18 +141,18 @@ def build_report(
 
 
 def _row_number(row_no: int, sheets: list[dict[str, Any]] | None) -> str:
-    """Return a row's number, of a further sheet of a workbook with the sheet's name."""
+    """Return a row's number, with the sheet's name for every sheet of a workbook after the first."""
     place, row = divmod(row_no, SHEET_ROWS)
     return f"{sheets[place]['name']} {row}" if place and sheets and place < len(sheets) else str(row_no)
 
 
 def report_path(folder: Path, department: str, run_id: str) -> Path:
-    """Return where the report of a run lies; the run's id is made safe for a file name."""
+    """Return the path of the report of a run; the run's id is made safe for a file name."""
     return folder / department / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', run_id)}.html"
 
 
 def write_report(report: RunReport, folder: Path) -> Path:
-    """Write the page, aside first, readable by this account alone; return its path."""
+    """Write the page, readable only by this account; it replaces an earlier one when complete. Return its path."""
     environment = Environment(loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined)
     environment.filters["city_time"] = lambda time: time.astimezone(CITY_TIME_ZONE).strftime("%Y-%m-%d %H:%M:%S")
     environment.filters["row_number"] = _row_number
@@ -166,8 +166,8 @@ def write_report(report: RunReport, folder: Path) -> Path:
     )
     target = report_path(folder, report.department.department, report.run_id)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = target.with_suffix(".part")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    partial = target.with_suffix(".part")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(page)
-    aside.replace(target)
+    partial.replace(target)
     return target

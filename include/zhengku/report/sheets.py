@@ -1,7 +1,7 @@
-"""Workbooks (XLSX) of tables for people: rows as they come, in bounded memory, on as many sheets as they need.
+"""Workbooks (XLSX) of tables for people: rows are streamed, in bounded memory, to as many sheets as they need.
 
-Every text is a text cell, whatever it begins with, so that nothing that somebody typed in is ever calculated. The same
-rows give the same bytes.
+Every text is stored in a text cell, whatever it starts with, so that no delivered text is evaluated as a formula. The
+same rows give the same bytes.
 """
 
 import os
@@ -20,7 +20,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.report.streamed_sheet import StreamedSheet, Value
 
 SHEET_ROWS = 1_048_576
-"""Rows that a sheet of this format holds, its header among them."""
+"""Rows that a sheet of this format can hold, its header included."""
 
 Look = Literal["wrap", "centre", "figure", "count", "number", "share", "day", "time"]
 RowT = TypeVar("RowT")
@@ -32,7 +32,7 @@ _MOST_LINES = 20
 
 @dataclass(frozen=True)
 class Column(Generic[RowT]):
-    """A column: `width` in characters, `alarm` tells which of its cells are red."""
+    """A column: `width` in characters; `alarm` returns whether the cell of a row is red."""
 
     header: str
     width: float
@@ -42,18 +42,18 @@ class Column(Generic[RowT]):
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
-    """Yield a place beside `path` to write to; it becomes `path` at the end, readable by this account alone.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; at the end the file replaces `path`, readable only by this account.
 
-    Nothing is left when an exception passes, and what stood at `path` stays.
+    After an exception nothing of it is left, and an earlier file at `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Beside the target, and not where everybody's temporary files are: rows lie in it until the file is packed.
+    # In the target's folder and not in the shared folder for temporary files: its content is personal data.
     with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        aside = Path(folder) / path.name
-        yield aside
-        aside.chmod(0o600)
-        aside.replace(path)
+        temporary = Path(folder) / path.name
+        yield temporary
+        temporary.chmod(0o600)
+        temporary.replace(path)
 
 
 class Book:
@@ -68,7 +68,7 @@ class Book:
         footer_zh: str,
         max_rows: int = SHEET_ROWS,
     ) -> None:
-        """Begin a workbook; `name_zh` stands opposite the title at the head of each printed page.
+        """Start a workbook; `name_zh` is printed opposite the title in the header of each page.
 
         Raises `ValueError` unless a sheet has 2 to 1,048,576 rows.
         """
@@ -80,7 +80,7 @@ class Book:
         )
         self.workbook.use_zip64()
         self.workbook.set_properties({"title": title_zh, "created": created.astimezone(UTC)})
-        # `&` begins an instruction there; both parts together must stay below 255 characters.
+        # `&` starts a control code there; both parts together must stay below 255 characters.
         self.print_header = f"&L{title_zh[:100].replace('&', '&&')}&R{name_zh.replace('&', '&&')}"
         self.footer = footer_zh
         self.cover: Any = self.workbook.add_worksheet("封面")
@@ -106,7 +106,7 @@ class Book:
         return self.workbook.add_format({"font_name": FONT, "font_size": 10, "valign": "vcenter", **properties})
 
     def add_sheet(self, name: str) -> Any:
-        """Return a new sheet, set up for print."""
+        """Return a new sheet, set up for printing."""
         sheet = self.workbook.add_worksheet(name, worksheet_class=StreamedSheet)
         self.set_up_print(sheet)
         return sheet
@@ -126,7 +126,7 @@ class Book:
         try:
             self.workbook.close()
         except FileCreateError as error:
-            # It wraps the error of the system, which says what is the matter.
+            # It wraps the error of the operating system, which says the cause.
             raise error.args[0] from error
 
 
@@ -144,18 +144,18 @@ _LOOKS: dict[Look, dict[str, object]] = {
 
 @dataclass
 class _Part:
-    """A sheet: rows `first` to `last` of its section, with the places of the two."""
+    """A sheet: rows `first` to `last` of its table, with the texts that identify the first and the last row."""
 
     sheet: Any
     name: str
     first: int
     last: int
-    begins: str = ""
-    ends: str = ""
+    first_label: str = ""
+    last_label: str = ""
 
 
 class Sheets(Generic[RowT]):
-    """The rows of one kind, on as many sheets as they need."""
+    """The rows of one table, on as many sheets as they need."""
 
     def __init__(
         self,
@@ -191,14 +191,14 @@ class Sheets(Generic[RowT]):
             self.count += 1
             part.last = self.count
             if line == 1:
-                part.begins = self.place(row)
+                part.first_label = self.place(row)
             elif line == last_line:
-                part.ends = self.place(row)
+                part.last_label = self.place(row)
             cells: list[tuple[Value, Any]] = [(self.count, count_format)]
             lines = 1
             for value, alarm, usual, alarming, width in columns:
                 content = value(row)
-                # Numbers, days and times have the width that they need.
+                # Numbers, days and times fit into their columns.
                 if isinstance(content, str) and len(content) * 2 > width:
                     lines = max(lines, line_count(content, width))
                 cells.append((content, alarming if alarm is not None and alarm(row) else usual))
@@ -206,13 +206,13 @@ class Sheets(Generic[RowT]):
         if row is None:
             part.sheet.write_string(1, 1, "（本表无数据）", self.book.format(font_color="#7F7F7F"))
         else:
-            part.ends = self.place(row)
+            part.last_label = self.place(row)
         for part in self.parts:
             self._finish(part)
 
     def _begin_part(self) -> _Part:
         if len(self.parts) == 1:
-            # Only now it is known that there are several. Nothing has taken up the name yet: `_finish` comes last.
+            # Only with a second sheet are the sheets numbered. `_finish` has not used the name of the first one yet.
             self.parts[0].name = self.parts[0].sheet.name = f"{self.name}(1)"
         name = f"{self.name}({len(self.parts) + 1})" if self.parts else self.name
         sheet = self.book.add_sheet(name)
@@ -232,7 +232,7 @@ class Sheets(Generic[RowT]):
 
 
 class Cover:
-    """The first sheet; it is written last, since only then it is known what stands where. Four columns wide."""
+    """The first sheet, four columns wide; it is written last, when the content of all sheets is known."""
 
     _WIDTHS = (20, 16, 16, 100)
 
@@ -292,7 +292,7 @@ class Cover:
         self.line += 1
 
     def write_contents(self, sheets: Sequence[Sheets[Any]], contents: Mapping[str, str]) -> None:
-        """Write what stands on which sheet, with links; `contents` tells by the sheets' names."""
+        """Write the list of sheets with links; `contents` has the description of each table by its name."""
         self.write_heading("目录")
         self.write_header("工作表", "行数", "序号", "内容")
         link = self.book.format(border=1, border_color=LINE, font_color="#0563C1", underline=1, indent=1)
@@ -301,8 +301,8 @@ class Cover:
                 count = part.last - part.first + 1
                 extent = f"{part.first:,} – {part.last:,}" if count else "—"
                 content = contents[kind.name]
-                if len(kind.parts) > 1 and part.begins:
-                    content = f"自 {part.begins} 至 {part.ends}"
+                if len(kind.parts) > 1 and part.first_label:
+                    content = f"自 {part.first_label} 至 {part.last_label}"
                 self.sheet.set_row(self.line, row_height(line_count(content, self._WIDTHS[3])))
                 self.sheet.write_url(self.line, 0, f"internal:'{part.name}'!A1", link, part.name)
                 self.sheet.write_number(self.line, 1, count, self.number)
@@ -324,8 +324,8 @@ class Cover:
 
 
 def line_count(text: str, width: int) -> int:
-    """Return how many lines a text takes in a column: programs that show a sheet do not all make rows higher."""
-    # In this encoding a character has about as many bytes as it is wide.
+    """Return how many lines a text needs in a column: not every program adjusts the height of rows itself."""
+    # In this encoding, a character has about as many bytes as its width in columns.
     return sum(max(1, -(-len(line.encode("gb18030")) // width)) for line in text.split("\n"))
 
 
@@ -335,7 +335,7 @@ def row_height(lines: int) -> float:
 
 
 def city_clock(moment: datetime | None) -> datetime | None:
-    """Return a moment as the clock of the city shows it; None stays None."""
+    """Return a moment in Asia/Shanghai time; None stays None."""
     return None if moment is None else moment.astimezone(CITY_TIME_ZONE)
 
 

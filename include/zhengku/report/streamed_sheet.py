@@ -1,7 +1,7 @@
-"""A sheet of xlsxwriter that takes a whole row at once.
+"""A sheet of xlsxwriter that writes a complete row at once.
 
-The library spends 12 µs on a cell, 10 s on 50,000 rows of 17. Here a row is put together from few texts and written
-behind those that the library wrote, into the same file; that is all that this module asks of its inside.
+The library spends 12 µs on a cell, 10 s on 50,000 rows of 17. Here a row is joined from few texts and written after the
+rows of the library, into the same file; only for that does this module use private parts of the library.
 """
 
 import re
@@ -13,31 +13,31 @@ from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]  #
 from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
 Value = str | int | date | datetime | None
-"""What a cell holds; of a time, what its own clock shows."""
+"""The value of a cell; a time is shown in its own time zone."""
 
 LONGEST_TEXT = 32_767
-"""UTF-16 units of text that a cell holds."""
+"""UTF-16 units of text that a cell can hold."""
 
 _CUT = "…（过长，已截断）"
-_BEGIN = date(1899, 12, 30).toordinal()
-# The format knows no day before 1900, and takes that year for a leap year.
+_DAY_ZERO = date(1899, 12, 30).toordinal()
+# The format has no day before 1900, and treats that year as a leap year.
 _FIRST_YEAR = 1901
-# Most texts hold none of these: blanks at an end, marks of XML, what XML cannot hold, and what reads as its escape.
+# Few texts have these: blanks at an end, characters of XML syntax, characters that XML cannot have, and its escapes.
 _SPECIAL = re.compile(r"^\s|\s$|[&<>\x00-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 _LOOKS_ESCAPED = re.compile(r"_(x[0-9A-Fa-f]{4}_)")
 
 
 class StreamedSheet(Worksheet):  # type: ignore[misc]  # Its base has no types.
-    """A sheet in constant_memory mode; rows come from top to bottom, and a row is written in one way or the other."""
+    """A sheet in constant_memory mode: rows are written from top to bottom, each by `write_line` or by the library."""
 
     def write_line(self, row: int, height: float, cells: Iterable[tuple[Value, Any]]) -> None:
-        """Write row `row` (from 0), `height` points high, from its first column on: values with their formats.
+        """Write row `row` (from 0), `height` points high, from its first column: values with their formats.
 
-        A text stays a text, whatever it looks like; a day or time becomes a number that its format shows as such.
+        A text is stored as text, whatever it looks like; a day or time as a number that its format shows as such.
         """
         if row > self.previous_row:
-            # The library keeps the row that was written last.
+            # The library has not written its last row to the file yet.
             self._write_single_row(row)
         number = row + 1
         xml = [
@@ -66,7 +66,7 @@ def _cell(name: str, style: int, value: Value) -> str:
 
 
 def _serial(value: date) -> float:
-    days = value.toordinal() - _BEGIN
+    days = value.toordinal() - _DAY_ZERO
     if isinstance(value, datetime):
         return days + (value.hour * 3600 + value.minute * 60 + value.second) / 86_400
     return days
@@ -76,7 +76,7 @@ def _cut(text: str) -> str:
     units = text.encode("utf-16-le")
     if len(units) <= 2 * LONGEST_TEXT:
         return text
-    # Half of a pair at the end is left out.
+    # Half of a surrogate pair at the end is left out.
     return units[: 2 * (LONGEST_TEXT - len(_CUT))].decode("utf-16-le", "ignore") + _CUT
 
 

@@ -1,4 +1,4 @@
-"""The templates of reports and pages, and how numbers, days and times are written in them."""
+"""The templates of reports and pages, and the formats of numbers, days and times in them."""
 
 from datetime import date, datetime, time
 from functools import cache
@@ -30,7 +30,7 @@ def day_text(value: date) -> str:
 
 
 def moment_text(value: datetime, day: date | None = None, *, seconds: bool = False) -> str:
-    """Return the city's time; the midnight that ends `day` as its 24:00."""
+    """Return a moment in Asia/Shanghai time; the midnight that ends `day` as its 24:00."""
     local = value.astimezone(CITY_TIME_ZONE)
     if day is not None and local.time() == time() and (local.date() - day).days == 1:
         return f"{day:%Y-%m-%d} 24:00"
@@ -38,7 +38,7 @@ def moment_text(value: datetime, day: date | None = None, *, seconds: bool = Fal
 
 
 def percent(share: float | None) -> str:
-    """Return a share (0 to 1) in per cent; what is not nothing does not look like it, nor what is not all like all."""
+    """Return a share (0 to 1) in per cent; only 0 is shown as 0.00%, and only 1 as 100.00%."""
     if share is None:
         return "—"
     if 0 < share < 0.0001:

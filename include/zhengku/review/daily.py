@@ -1,4 +1,4 @@
-"""What the review does every morning: time passes for problem records, the report comes out, the ledger goes on."""
+"""The steps of the review of every morning: due days of problem records, the report, and the problem ledger."""
 
 import logging
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from zhengku.database import statement, store_connection
 from zhengku.review import problem_ledger, problems
 from zhengku.review.night import NightReport, NightReports
 from zhengku.review.night_files import write_night
-from zhengku.review.problems import day_before, night_bounds
+from zhengku.review.problems import night_bounds, working_days_ago
 from zhengku.review.returns import Returns
 from zhengku.settings import Settings
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Passed:
+class DueDaysApplied:
     """How many waivers ended and records were written off, and which departments were reminded."""
 
     waivers_ended: int
@@ -28,32 +28,32 @@ class Passed:
     reminded: tuple[str, ...]
 
 
-def let_time_pass(settings: Settings, now: datetime) -> Passed:
-    """End waivers, write off what was corrected long enough ago, remind departments of what is due.
+def apply_due_days(settings: Settings, now: datetime) -> DueDaysApplied:
+    """End waivers, write off records that were corrected long enough ago, remind departments of due records.
 
     `now` carries its zone. Safe to repeat.
     """
     today = now.astimezone(CITY_TIME_ZONE).date()
     config = load_review(settings.catalog_folder)
     calendar = WorkingCalendar.load(settings.catalog_folder, today)
-    _, end = night_bounds(day_before(calendar, today, config.write_off_after_working_days))
+    _, end = night_bounds(working_days_ago(calendar, today, config.write_off_after_working_days))
     with store_connection(settings.database_url) as connection:
         ended = problems.end_waivers(connection, today)
         closed = problems.close_corrected(connection, end)
     reminded = Returns(settings, load_catalog(settings.catalog_folder), config).remind(now)
     log.info("%d waivers ended, %d problem records written off, reminded: %s", ended, closed, ", ".join(reminded))
-    return Passed(ended, closed, tuple(reminded))
+    return DueDaysApplied(ended, closed, tuple(reminded))
 
 
 def finish_returns(settings: Settings) -> int:
-    """Write the files of the returns that have none, because what made them died; return how many. Safe to repeat."""
+    """Write the files of returns whose process crashed before it wrote them; return how many. Safe to repeat."""
     return len(Returns(settings, load_catalog(settings.catalog_folder)).finish())
 
 
 def publish_nights(settings: Settings, now: datetime) -> list[NightReport]:
-    """Publish the report of today's night, after that of the day before (if it had any), which may have got more since.
+    """Publish the reports of yesterday and today; yesterday's again, since batches may have been added to it.
 
-    Their files are written, the store is counted, and the problem ledger is brought to today. Safe to repeat.
+    Their files are written, the store is counted, and the problem ledger is updated. Safe to repeat.
     """
     today = now.astimezone(CITY_TIME_ZONE).date()
     catalog = load_catalog(settings.catalog_folder)
@@ -67,5 +67,5 @@ def publish_nights(settings: Settings, now: datetime) -> list[NightReport]:
     published = [reports.publish(night) for night in nights[is_first:]]
     for report in published:
         write_night(settings, catalog, report)
-    problem_ledger.update(settings, catalog, published[-1].figures, today)
+    problem_ledger.update_ledger(settings, catalog, published[-1].figures, today)
     return published

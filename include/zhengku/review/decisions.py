@@ -1,7 +1,6 @@
-"""What a person decides about a batch: a held one goes on after all, or one that is not loaded is given back. The
-department is told.
+"""Decisions of people about batches: a held one is released, or one that is not loaded is rejected.
 
-Either stands in `ledger.decision`; the department's notice lies beside its returns.
+Each decision is recorded in `ledger.decision`; a notice for the department is written into the folder of its returns.
 """
 
 from zhengku import ledger
@@ -9,7 +8,7 @@ from zhengku.catalog import Catalog
 from zhengku.database import store_connection
 from zhengku.ledger import Batch, Connection
 from zhengku.pipeline.pipeline import Pipeline
-from zhengku.report.sheets import city_time, written_aside
+from zhengku.report.sheets import atomic_write, city_time
 from zhengku.settings import Settings
 from zhengku.stage.staging import discard
 
@@ -17,37 +16,37 @@ DECISION_NAMES = {"released": "放行入库", "rejected": "整批退回"}
 
 
 def release(pipeline: Pipeline, batch_id: int, released_by: str, reason: str) -> Batch:
-    """Let a held batch go on, tell the department, and return the batch; decided once more it is the same decision.
+    """Release a held batch, load it, write the department's notice, and return the batch.
 
-    Raises `NotHeld`, also when somebody decided otherwise; `ConfigurationError` without a name and a reason; what the
-    steps of the pipeline raise.
+    The same decision may be repeated. Raises `NotHeld`, also when another decision was made before;
+    `ConfigurationError` without a name and a reason; what the steps of the pipeline raise.
     """
     with store_connection(pipeline.settings.database_url) as connection:
-        # Once it is loaded, the batch does not tell any more why it was held.
+        # Read now: once it is loaded, the batch has no longer the reason why it was held.
         why = ledger.batch_by_id(connection, batch_id).reason
         is_decided = _is_decided(connection, batch_id, "released", released_by, reason)
-    # Whoever decided it before may have died before it was loaded, or before the department was told.
+    # The process of an earlier identical decision may have crashed before the load or before the notice.
     batch = pipeline.load(batch_id) if is_decided else pipeline.release(batch_id, released_by, reason)
-    _tell(pipeline.settings, pipeline.catalog, batch, why)
+    _write_notice(pipeline.settings, pipeline.catalog, batch, why)
     return batch
 
 
 def reject(settings: Settings, catalog: Catalog, batch_id: int, rejected_by: str, reason: str) -> Batch:
-    """Close a batch that is not loaded as rejected, tell the department, and return it.
+    """Reject a batch that is not loaded, write the department's notice, and return the batch.
 
-    It may be held, or not have come to its end: a step that works on it is ended. Raises and repeats as `release`.
+    It may be held or unfinished; a step that is processing it is ended. Raises and may be repeated as `release`.
     """
     with store_connection(settings.database_url) as connection:
         batch = ledger.batch_by_id(connection, batch_id)
         if not _is_decided(connection, batch_id, "rejected", rejected_by, reason):
             batch = ledger.reject_unfinished(connection, batch, rejected_by, reason)
             discard(connection, batch_id)
-    _tell(settings, catalog, batch, batch.reason)
+    _write_notice(settings, catalog, batch, batch.reason)
     return batch
 
 
 def _is_decided(connection: Connection, batch_id: int, decision: str, decided_by: str, reason: str) -> bool:
-    """Tell whether the last decision about a batch that is not held any more is this very one."""
+    """Return whether a batch is no longer held and its last decision equals this one."""
     decided = ledger.decisions(connection, batch_id)
     is_held = ledger.batch_by_id(connection, batch_id).status == "held"
     return (
@@ -57,7 +56,7 @@ def _is_decided(connection: Connection, batch_id: int, decision: str, decided_by
     )
 
 
-def _tell(settings: Settings, catalog: Catalog, batch: Batch, why: str | None) -> None:
+def _write_notice(settings: Settings, catalog: Catalog, batch: Batch, why: str | None) -> None:
     """Write the notice of the last decision about a batch into the department's folder."""
     with store_connection(settings.database_url) as connection:
         decided = ledger.decisions(connection, batch.batch_id)[-1]
@@ -78,5 +77,5 @@ def _tell(settings: Settings, catalog: Catalog, batch: Batch, why: str | None) -
         else "其中未通过逐行校验的数据另行退回，请留意问题数据退回单。",
     ]
     path = settings.return_folder / batch.department / f"批次处理通知_{batch.batch_id}.txt"
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")

@@ -1,15 +1,15 @@
 """The nightly validation report (归集校验日报): what a night fetched, loaded and quarantined, and what is out of order.
 
-The figures of a report are kept with a version: the same night run again gives the same ones, and another version only
-where a batch came late. A night is a day of Asia/Shanghai. No figure holds anything of a person.
+The figures of a report are stored with a version. Publishing the same night again stores another version only where its
+figures have changed, for example because a batch arrived late. A night is a day in Asia/Shanghai.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
@@ -23,184 +23,28 @@ from zhengku.ledger import Connection
 from zhengku.masking import mask_identity, mask_text
 from zhengku.readers.row_rules import ROW_RULES
 from zhengku.review import problems
+from zhengku.review.night_figures import (
+    DepartmentProblems,
+    Drift,
+    FeedFigures,
+    FeedState,
+    NightFigures,
+    QuietRule,
+    RuleFigures,
+    WaitingBatch,
+)
 from zhengku.review.problems import night_bounds
 from zhengku.settings import Settings
 from zhengku.validate.suites import BATCH_SUITE, load_suites, reasons
 
 log = logging.getLogger(__name__)
 
-FeedState = Literal["never", "silent", "rejected", "held", "unfinished", "small", "stale", "good"]
-FEED_STATES = get_args(FeedState)
-FEED_STATE_NAMES: Mapping[FeedState, str] = {
-    "never": "从未归集",
-    "silent": "无数据送达",
-    "rejected": "整份退回",
-    "held": "暂扣待审",
-    "unfinished": "未处理完",
-    "small": "数据偏少",
-    "stale": "久未更新",
-    "good": "正常",
-}
-"""In the order of their urgency."""
-
-DRIFT_NAMES = {"came": "新出现", "went": "不再送来", "changed": "形态改变"}
-
 SHAPE_ROWS = 20
-"""Rows that a column must have in both deliveries for its shape to be compared."""
+"""Rows that a column must have in both deliveries before its shapes are compared."""
 
 _WEEK, _MONTH = 7, 30
 _PROBLEM_COUNTS = ("open", "unreturned", "returned", "overdue", "due_soon", "waived", "corrected")
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class FeedFigures:
-    """A feed on a night; counts are rows, `share` figures the part of what was fetched that was quarantined.
-
-    `share_7` and `share_30` are those of the 7 and 30 nights before, None where nothing came then. `usual_rows` is the
-    median of nights of the same kind (working days, or days off). `idle_working_days` counts from the last loaded batch
-    that was no repetition, None where there is none.
-    """
-
-    department: str
-    department_name: str
-    feed: str
-    title: str
-    dataset: str
-    license_type: str | None
-    state: FeedState
-    batches: int
-    fetched: int
-    loaded: int
-    unchanged: int
-    quarantined: int
-    warned: int
-    held: int
-    disappeared: int
-    held_batches: int
-    rejected_batches: int
-    share: float | None
-    share_7: float | None
-    share_30: float | None
-    usual_rows: float | None
-    idle_working_days: int | None
-    last_loaded_at: str | None
-
-
-@dataclass(frozen=True)
-class RuleFigures:
-    """A rule that rows of a feed failed on a night, with its share in the 7 and 30 nights before.
-
-    `is_new`: no row of the feed failed it in the 30 nights before, in which it was asked.
-    """
-
-    department: str
-    feed: str
-    rule_id: str
-    severity: str
-    reason: str
-    failed: int
-    share: float | None
-    share_7: float | None
-    share_30: float | None
-    is_new: bool
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A column that came, went or changed its shape; `is_unknown` when the feed neither maps nor ignores it."""
-
-    department: str
-    feed: str
-    column_name: str
-    change: Literal["came", "went", "changed"]
-    is_unknown: bool
-    detail: str | None
-
-
-@dataclass(frozen=True)
-class WaitingBatch:
-    """A batch that somebody has to look at."""
-
-    batch_id: int
-    department: str
-    feed: str
-    status: str
-    source_name: str
-    fetched: int | None
-    rule_id: str
-    reason: str
-    recorded_at: str
-
-
-@dataclass(frozen=True)
-class DepartmentProblems:
-    """How many problem records of a department are not written off, and since when the oldest waits.
-
-    `unreturned` of the open ones wait too long to be returned; of the returned ones `overdue` are past their term and
-    `due_soon` near it.
-    """
-
-    department: str
-    department_name: str
-    open: int
-    unreturned: int
-    returned: int
-    overdue: int
-    due_soon: int
-    waived: int
-    corrected: int
-    oldest: str | None
-
-
-@dataclass(frozen=True)
-class QuietRule:
-    """A rule that no row failed for a long time; `was_asked` tells whether any feed has the field it looks at."""
-
-    rule_id: str
-    reason: str
-    was_asked: bool
-
-
-@dataclass(frozen=True)
-class NightFigures:
-    """All figures of a night."""
-
-    feeds: list[FeedFigures]
-    rules: list[RuleFigures]
-    drift: list[Drift]
-    waiting: list[WaitingBatch]
-    problems: list[DepartmentProblems]
-    quiet_rules: list[QuietRule]
-    never_fired_days: int
-
-    def total(self, name: str) -> int:
-        """Return the sum of a count over all feeds."""
-        return sum(getattr(feed, name) for feed in self.feeds)
-
-    def in_state(self, *states: FeedState) -> list[FeedFigures]:
-        """Return the feeds in some states."""
-        return [feed for feed in self.feeds if feed.state in states]
-
-    @property
-    def new_rules(self) -> list[RuleFigures]:
-        """Kinds of problems that had not come in the 30 nights before."""
-        return [rule for rule in self.rules if rule.is_new]
-
-    @property
-    def departments(self) -> dict[str, list[FeedFigures]]:
-        """The feeds by department."""
-        found: dict[str, list[FeedFigures]] = {}
-        for feed in self.feeds:
-            found.setdefault(feed.department, []).append(feed)
-        return found
-
-    def title(self, department: str, feed: str) -> str:
-        """Return the Chinese names of a feed and its department."""
-        for one in self.feeds:
-            if (one.department, one.feed) == (department, feed):
-                return f"{one.department_name} {one.title}"
-        return f"{department}/{feed}"
 
 
 @dataclass(frozen=True)
@@ -214,7 +58,7 @@ class NightReport:
 
 
 class NightReports:
-    """The reports of one installation."""
+    """Counts and publishes the reports of one installation."""
 
     def __init__(
         self, settings: Settings, catalog: Catalog | None = None, calendar: WorkingCalendar | None = None
@@ -230,15 +74,15 @@ class NightReports:
 
     @cached_property
     def config(self) -> ReviewConfig:
-        """The numbers of the review."""
+        """The settings of the review (`review.yaml`)."""
         return load_review(self.settings.catalog_folder)
 
     def calendar(self, day: date) -> WorkingCalendar:
-        """Return the calendar that a report of `day` counts with."""
+        """Return the calendar with which a report of `day` counts working days."""
         return self._calendar or WorkingCalendar.load(self.settings.catalog_folder, day)
 
     def publish(self, night: date) -> NightReport:
-        """Return the report of a night: the one that is there, or another version where its figures are others now.
+        """Return the report of a night: the stored one, or a new version where its figures have changed.
 
         Raises what `store_connection` raises.
         """
@@ -269,7 +113,7 @@ class NightReports:
         return made
 
     def figures(self, connection: Connection, night: date) -> NightFigures:
-        """Count a night as the ledger tells it now."""
+        """Count a night by the present content of the ledger."""
         values = self._moments(night)
         with connection.cursor(row_factory=dict_row) as cursor:
             counted = {
@@ -281,31 +125,31 @@ class NightReports:
         with connection.cursor(row_factory=class_row(Drift)) as drifting:
             drift = drifting.execute(statement("review/drift.drift"), {**values, "rows": SHAPE_ROWS}).fetchall()
         calendar = self.calendar(night)
-        told = self._reasons()
+        reasons_by_rule = self._reasons()
         return NightFigures(
             feeds=[
                 self._feed_figures(feed, counted.get((feed.department, feed.id)), night, calendar)
                 for department in self.catalog.departments.values()
                 for feed in department.feeds.values()
             ],
-            rules=[_rule_figures(row, told) for row in failed],
+            rules=[_rule_figures(row, reasons_by_rule) for row in failed],
             drift=drift,
             waiting=[WaitingBatch(**{**row, "recorded_at": _city_text(row["recorded_at"])}) for row in waiting],
             problems=self._problem_figures(connection, night),
-            quiet_rules=self._quiet_rules(connection, night, told),
+            quiet_rules=self._quiet_rules(connection, night, reasons_by_rule),
             never_fired_days=self.config.never_fired_days,
         )
 
     def _moments(self, night: date) -> dict[str, Any]:
-        begin, end = night_bounds(night)
+        start, end = night_bounds(night)
         calendar = self.calendar(night)
         days = [night - timedelta(days=back) for back in range(_MONTH, 0, -1)]
         is_working = _is_working(calendar, night)
         return {
             "night": night,
-            "night_begin": begin,
+            "night_begin": start,
             "night_end": end,
-            "history_begin": begin - timedelta(days=_MONTH),
+            "history_begin": start - timedelta(days=_MONTH),
             "week_begin": night - timedelta(days=_WEEK),
             "like_nights": [day for day in days if _is_working(calendar, day) == is_working],
         }
@@ -377,21 +221,21 @@ class NightReports:
             for department, sums in counted.items()
         ]
 
-    def _quiet_rules(self, connection: Connection, night: date, told: Mapping[str, str]) -> list[QuietRule]:
-        begin, end = night_bounds(night)
-        values = {"since": begin - timedelta(days=self.config.never_fired_days), "night_end": end}
+    def _quiet_rules(self, connection: Connection, night: date, reasons_by_rule: Mapping[str, str]) -> list[QuietRule]:
+        start, end = night_bounds(night)
+        values = {"since": start - timedelta(days=self.config.never_fired_days), "night_end": end}
         known = {
             rule_id: (fired, skipped)
             for rule_id, fired, skipped in connection.execute(statement("review/night.fired_rules"), values).fetchall()
         }
         return [
             QuietRule(rule_id, reason, was_asked=rule_id in known and not known[rule_id][1])
-            for rule_id, reason in sorted(told.items())
+            for rule_id, reason in sorted(reasons_by_rule.items())
             if rule_id not in ROW_RULES and not known.get(rule_id, (False, True))[0]
         ]
 
     def _reasons(self) -> dict[str, str]:
-        """Return the Chinese reason of every rule that a feed of the catalogue meets, by rule id."""
+        """Return the Chinese reason of every rule that checks a feed of the catalogue, by rule id."""
         names = dict.fromkeys(
             name
             for department in self.catalog.departments.values()
@@ -416,7 +260,7 @@ _COUNTS = (
 
 
 def report_of(connection: Connection, night: date | None = None, version: int | None = None) -> NightReport | None:
-    """Read the report of a night (None: the newest) in a version (None: the last); None when there is none."""
+    """Return the report of a night (None: the newest) in a version (None: the last); None when there is none."""
     values = {"night": night, "version": version}
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(statement("review/night.newest_night"), values).fetchone()
@@ -446,9 +290,9 @@ def warned_rows(
     limit: int = 100_000,
 ) -> list[WarnedRow]:
     """Return the first rows of each batch of a night that were loaded with a warning, by feed and rule."""
-    begin, end = night_bounds(night)
+    start, end = night_bounds(night)
     values = {
-        "night_begin": begin,
+        "night_begin": start,
         "night_end": end,
         "department": department,
         "feed": feed,
@@ -469,19 +313,19 @@ def nights(connection: Connection, limit: int = 60) -> list[tuple[date, int]]:
 
 
 def _report(row: Mapping[str, Any]) -> NightReport:
-    kept = row["figures"]
+    figures = row["figures"]
     return NightReport(
         night=row["night"],
         version=row["version"],
         made_at=row["made_at"],
         figures=NightFigures(
-            feeds=_made(FeedFigures, kept["feeds"]),
-            rules=_made(RuleFigures, kept["rules"]),
-            drift=_made(Drift, kept["drift"]),
-            waiting=_made(WaitingBatch, kept["waiting"]),
-            problems=_made(DepartmentProblems, kept["problems"]),
-            quiet_rules=_made(QuietRule, kept["quiet_rules"]),
-            never_fired_days=kept["never_fired_days"],
+            feeds=_made(FeedFigures, figures["feeds"]),
+            rules=_made(RuleFigures, figures["rules"]),
+            drift=_made(Drift, figures["drift"]),
+            waiting=_made(WaitingBatch, figures["waiting"]),
+            problems=_made(DepartmentProblems, figures["problems"]),
+            quiet_rules=_made(QuietRule, figures["quiet_rules"]),
+            never_fired_days=figures["never_fired_days"],
         ),
     )
 
@@ -491,13 +335,13 @@ def _made(kind: type[_T], rows: Iterable[Mapping[str, Any]]) -> list[_T]:
     return [kind(**{name: value for name, value in row.items() if name in names}) for row in rows]
 
 
-def _rule_figures(row: Mapping[str, Any], told: Mapping[str, str]) -> RuleFigures:
+def _rule_figures(row: Mapping[str, Any], reasons_by_rule: Mapping[str, str]) -> RuleFigures:
     return RuleFigures(
         department=row["department"],
         feed=row["feed"],
         rule_id=row["rule_id"],
         severity=row["severity"],
-        reason=told.get(row["rule_id"], row["rule_id"]),
+        reason=reasons_by_rule.get(row["rule_id"], row["rule_id"]),
         failed=int(row["failed"]),
         share=_share(row["failed"], row["fetched"]),
         share_7=_share(row["failed_7"], row["fetched_7"]),
@@ -507,7 +351,7 @@ def _rule_figures(row: Mapping[str, Any], told: Mapping[str, str]) -> RuleFigure
 
 
 def _share(part: Any, whole: Any) -> float | None:
-    """Return a part of a whole, rounded so that it comes back from JSON as it was; None of nothing."""
+    """Return `part / whole`, rounded so that JSON stores it exactly; None where `whole` is 0 or None."""
     return round(float(part) / float(whole), 6) if whole else None
 
 
@@ -523,11 +367,3 @@ def _working_days_since(calendar: WorkingCalendar, moment: datetime | None, nigh
     if moment is None:
         return None
     return calendar.working_days_between(min(moment.astimezone(CITY_TIME_ZONE).date(), night), night)
-
-
-def by_feed(rules: Sequence[RuleFigures]) -> dict[tuple[str, str], list[RuleFigures]]:
-    """Return the rules by department and feed."""
-    found: dict[tuple[str, str], list[RuleFigures]] = {}
-    for rule in rules:
-        found.setdefault((rule.department, rule.feed), []).append(rule)
-    return found

@@ -1,4 +1,4 @@
-"""The overview of collection (归集总览): each license type, whether it is collected, how fresh and how good it is."""
+"""The overview of collection (归集总览): for each license type whether it is collected, how fresh and how correct."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Literal
 from zhengku.catalog import Catalog
 from zhengku.database import statement
 from zhengku.ledger import Connection
-from zhengku.review.night import FEED_STATES, FeedFigures, FeedState, NightReport
+from zhengku.review.night import NightReport
+from zhengku.review.night_figures import FEED_STATES, FeedFigures, FeedState
 
 TypeState = Literal["missing", "never", "silent", "rejected", "held", "unfinished", "small", "stale", "poor", "good"]
 TYPE_STATE_NAMES: Mapping[TypeState, str] = {
@@ -23,18 +24,18 @@ TYPE_STATE_NAMES: Mapping[TypeState, str] = {
     "poor": "问题较多",
     "good": "正常",
 }
-"""In the order of their urgency."""
+"""In the order of urgency."""
 
 POOR_SHARE = 0.05
-"""Share of quarantined rows above which a type is told of; the same as batch.quarantined_share.notable asks."""
+"""Share of quarantined rows above which a type is shown as poor; the limit of batch.quarantined_share.notable."""
 
 
 @dataclass(frozen=True)
 class TypeOverview:
     """A license type of the 51, or the certificates of other types together (`seq` None).
 
-    `standing` counts certificates in the store at `counted_at`, None before the first count. Figures of rows are those
-    of the last report's night.
+    `standing` counts certificates in the store at `Overview.counted_at`, None before the first count. Rows are counted
+    for the night of the newest report.
     """
 
     license_type: str
@@ -50,7 +51,7 @@ class TypeOverview:
 
     @property
     def share(self) -> float | None:
-        """The part of what was fetched that was quarantined; None where nothing was fetched."""
+        """The quarantined part of the fetched rows; None where nothing was fetched."""
         return self.quarantined / self.fetched if self.fetched else None
 
 
@@ -68,7 +69,7 @@ class Overview:
 
 
 def overview(connection: Connection, catalog: Catalog, report: NightReport | None) -> Overview:
-    """Return the overview by the figures of a report; without one, every type that has a feed was never collected."""
+    """Return the overview by the figures of a report; without a report every type with a feed is `never`."""
     counts = {row[0]: row[1:] for row in connection.execute(statement("review/store_counts.store_counts")).fetchall()}
     feeds = report.figures.feeds if report else []
     types = []

@@ -1,7 +1,7 @@
-"""The problem ledger (问题台账, annex 3 of the plan): what persists becomes an entry, and is written off by evidence.
+"""The problem ledger (问题台账, annex 3 of the plan): persistent problems become entries, later written off.
 
-Of the pipeline 发现 → 通报 → 整改 → 销号 the pipeline does the first and the last; that a department was notified is what
-the section says. Days are those of Asia/Shanghai.
+Of the steps 发现 → 通报 → 整改 → 销号 the pipeline does the first and the last; the section records the notification
+(通报). Days are those of Asia/Shanghai.
 """
 
 import logging
@@ -15,13 +15,13 @@ from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
 from zhengku.catalog.review_config import load_review
-from zhengku.clearance import lists
+from zhengku.clearance.evaluations import bad_reviews
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.ledger import Connection
-from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write
 from zhengku.report.templates import percent
-from zhengku.review.night import NightFigures
+from zhengku.review.night_figures import NightFigures
 from zhengku.review.problems import night_bounds
 from zhengku.settings import Settings
 
@@ -36,7 +36,7 @@ ENTRY_NAMES: Mapping[EntryKind, str] = {
 _NIGHTS = 7
 
 Condition = tuple[EntryKind, str, str]
-"""Kind, department and feed ("" for the department as a whole) of what persists."""
+"""Kind, department and feed ("" for the entire department) of a persistent problem."""
 
 
 @dataclass(frozen=True)
@@ -58,33 +58,33 @@ class LedgerEntry:
 
     @property
     def progress(self) -> str:
-        """How far it is (进展状态)."""
+        """Its progress in Chinese (进展状态)."""
         if self.written_off_on is not None:
             return "已销号"
         return f"整改中（{self.notified_on} 通报）" if self.notified_on else "已发现，待通报"
 
 
 def entries(connection: Connection, *, standing: bool = False) -> list[LedgerEntry]:
-    """List the entries, those that stand first, the newest first."""
+    """Return the entries, those not written off first, the newest first; with `standing` only those not written off."""
     values = {"standing": standing, "entry_no": None}
     with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
         return cursor.execute(statement("review/problem_ledger.entries"), values).fetchall()
 
 
-def notify(connection: Connection, entry_no: str, notified_by: str, day: date) -> None:
-    """Record that a department was told of an entry (通报).
+def record_notification(connection: Connection, entry_no: str, notified_by: str, day: date) -> None:
+    """Record that a department was notified of an entry (通报).
 
-    Raises `ConfigurationError` without a name, or when no entry of that number stands.
+    Raises `ConfigurationError` without a name, or when the ledger has no entry of that number that is not written off.
     """
     if not notified_by.strip():
-        raise ConfigurationError("Expected who notified the department, got a blank. It is kept as evidence.")
+        raise ConfigurationError("Expected who notified the department, got a blank. The name is recorded: give it.")
     values = {"entry_no": entry_no, "notified_by": notified_by.strip(), "day": day}
     if not connection.execute(statement("review/problem_ledger.notify_entry"), values).rowcount:
-        raise ConfigurationError(f"No entry {entry_no!r} stands in the ledger. `zhengku problems ledger` lists them.")
+        raise ConfigurationError(f"The ledger has no open entry {entry_no!r}. `zhengku problems ledger` lists them.")
 
 
-def update(settings: Settings, catalog: Catalog, figures: NightFigures, day: date) -> list[LedgerEntry]:
-    """Bring the ledger to a day: enter what persists, write off what does not any more; return what stands.
+def update_ledger(settings: Settings, catalog: Catalog, figures: NightFigures, day: date) -> list[LedgerEntry]:
+    """Enter the persistent problems of a day, write off the solved ones; return the entries not written off.
 
     `figures` are those of that night. Safe to repeat.
     """
@@ -128,7 +128,7 @@ def update(settings: Settings, catalog: Catalog, figures: NightFigures, day: dat
 def _conditions(
     connection: Connection, settings: Settings, catalog: Catalog, figures: NightFigures, day: date
 ) -> dict[Condition, str]:
-    """Return what persists on a day, with its description in Chinese."""
+    """Return the persistent problems of a day, with their descriptions in Chinese."""
     config = load_review(settings.catalog_folder)
     found: dict[Condition, str] = {}
     for feed in figures.feeds:
@@ -137,9 +137,9 @@ def _conditions(
             found["stale_feed", feed.department, feed.feed] = (
                 f"“{feed.title}”已连续{idle}个工作日没有新数据入库（最近入库 {feed.last_loaded_at or '从未'}）"
             )
-    begin, end = night_bounds(day)
+    start, end = night_bounds(day)
     values = {
-        "begin": begin - timedelta(days=_NIGHTS - 1),
+        "begin": start - timedelta(days=_NIGHTS - 1),
         "night_end": end,
         "rows": config.ledger_from_rows,
         "share": config.ledger_problem_share,
@@ -153,7 +153,7 @@ def _conditions(
             f"超过{percent(config.ledger_problem_share)}"
         )
     overdue: dict[str, list[int]] = {}
-    for review in lists.bad_reviews(connection, catalog, day):
+    for review in bad_reviews(connection, catalog, day):
         if review.state in ("callback_overdue", "rectification_overdue"):
             counts = overdue.setdefault(review.handling_department or "未填部门", [0, 0])
             counts[review.state == "rectification_overdue"] += 1
@@ -164,7 +164,7 @@ def _conditions(
 
 
 def _evidence(connection: Connection, entry: LedgerEntry, figures: NightFigures) -> str:
-    """Tell in Chinese by what an entry is written off."""
+    """Return in Chinese why an entry is written off."""
     if entry.kind == "stale_feed":
         for feed in figures.feeds:
             if (feed.department, feed.feed) == (entry.department, entry.feed):
@@ -177,24 +177,24 @@ def _evidence(connection: Connection, entry: LedgerEntry, figures: NightFigures)
     return "逾期的实名差评均已回访、整改"
 
 
-def responsible(catalog: Catalog, entry: LedgerEntry) -> str:
-    """Return the name of who is responsible for an entry (责任单位)."""
+def responsible_department(catalog: Catalog, entry: LedgerEntry) -> str:
+    """Return the name of the department that is responsible for an entry (责任单位)."""
     return catalog.department_name(entry.department)
 
 
 def write_ledger(path: Path, catalog: Catalog, listed: list[LedgerEntry], written_at: datetime) -> None:
-    """Write entries as the table of annex 3; raises `OSError`."""
+    """Write entries as the workbook of annex 3. Raises `OSError`."""
     columns: tuple[Column[LedgerEntry], ...] = (
         Column("编号", 12, lambda row: row.entry_no, "centre"),
         Column("问题类型", 16, lambda row: ENTRY_NAMES[row.kind], "centre"),
         Column("具体描述", 60, lambda row: row.description, "wrap"),
-        Column("责任单位", 24, lambda row: responsible(catalog, row), "wrap"),
+        Column("责任单位", 24, lambda row: responsible_department(catalog, row), "wrap"),
         Column("进展状态", 24, lambda row: row.progress, "centre", lambda row: row.written_off_on is None),
         Column("销号时间", 12, lambda row: row.written_off_on, "day"),
         Column("发现时间", 12, lambda row: row.opened_on, "day"),
         Column("销号依据", 44, lambda row: row.evidence, "wrap"),
     )
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         book = Book(aside, "问题台账", written_at, f"{written_at:%Y-%m-%d}", "内部资料")
         sheet = Sheets(book, "问题台账", columns)
         sheet.write(listed)

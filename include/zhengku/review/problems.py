@@ -1,7 +1,7 @@
-"""Problem records (问题数据) and their life: open → returned → corrected, or waived → closed (销号).
+"""Problem records (问题数据) and their states: open → returned → corrected, or waived → closed (销号).
 
-The load itself finds what came right (`sql/load/settle.sql`); here is what people decide, and what time does. Whatever
-happens to a record stands in `quarantine.problem_event`. Days are those of Asia/Shanghai.
+The load finds the records that later rows correct (`sql/load/settle.sql`). This module reads records, waives and closes
+them, and ends waivers. All changes are in `quarantine.problem_event`. Days are those of Asia/Shanghai.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,17 +51,17 @@ EVENT_NAMES = {
     "redriven": "重新处理",
 }
 UNSOLVED: tuple[Status, ...] = ("open", "returned", "waived")
-"""States in which the record is still wrong."""
+"""States of records whose row is still wrong."""
 
 _BYTES_SHOWN = 400
 
 
 @dataclass(frozen=True)
 class ProblemFilter:
-    """Which records are meant; a part that is None leaves all.
+    """A selection of records; a field that is None does not filter.
 
-    `batch_id` are those first or last seen in a batch, `night` those that stood in what was collected on that day,
-    `overdue_on` those whose term was over before it.
+    `batch_id` selects records first or last seen in a batch, `night` those of rows that were collected on that day,
+    `overdue_on` returned ones that were due before that day.
     """
 
     problem_id: int | None = None
@@ -79,15 +79,15 @@ class ProblemFilter:
         """Return the parameters of the statement `chosen_problems`."""
         values = asdict(self)
         night = values.pop("night")
-        begin, end = night_bounds(night) if night else (None, None)
+        start, end = night_bounds(night) if night else (None, None)
         statuses = None if self.statuses is None else list(self.statuses)
-        return {**values, "statuses": statuses, "night_begin": begin, "night_end": end}
+        return {**values, "statuses": statuses, "night_begin": start, "night_end": end}
 
 
-def about_chosen(name: str, chosen: ProblemFilter) -> sql.Composed:
-    """Return a statement about the records that a filter lets through (`{chosen}`); it takes the filter's parameters.
+def filtered_statement(name: str, chosen: ProblemFilter) -> sql.Composed:
+    """Return a statement with the query of a filter in place of `{chosen}`; it takes the filter's parameters.
 
-    Only when a night is asked for the batches are looked at: as one condition among others they would be for each row.
+    Batches are joined only for a filter by night: as one more condition they would be searched for every record.
     """
     stood = sql.SQL("({})").format(statement("review/problems.stood_in_night"))
     everything = sql.Identifier("quarantine", "problem_row")
@@ -96,16 +96,16 @@ def about_chosen(name: str, chosen: ProblemFilter) -> sql.Composed:
 
 
 def night_bounds(night: date) -> tuple[datetime, datetime]:
-    """Return the begin of a day and of the next (Asia/Shanghai): what is entered between belongs to that night."""
-    begin = datetime.combine(night, time(), CITY_TIME_ZONE)
-    return begin, datetime.combine(night + timedelta(days=1), time(), CITY_TIME_ZONE)
+    """Return the start of a day and of the next (Asia/Shanghai): batches recorded between them belong to that night."""
+    start = datetime.combine(night, time(), CITY_TIME_ZONE)
+    return start, datetime.combine(night + timedelta(days=1), time(), CITY_TIME_ZONE)
 
 
 @dataclass(frozen=True)
 class ProblemRecord:
-    """A problem record as it may be seen: `payload` is masked; None where no columns could be told apart.
+    """A problem record with masked personal data.
 
-    `text` then tells what came, masked, as far as it can be read.
+    `payload` is the row by column; None where the row could not be split into columns: `text` has the start of it then.
     """
 
     problem_id: int
@@ -137,7 +137,7 @@ class ProblemRecord:
 
 @dataclass(frozen=True)
 class ProblemEvent:
-    """Something that happened to a record; `done_by` is None for the pipeline itself."""
+    """A change of a record; `done_by` is None for the pipeline itself."""
 
     event: str
     happened_at: datetime
@@ -150,9 +150,9 @@ class ProblemEvent:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many records a feed has in a state, and since when the oldest waits.
+    """How many records a feed has in a state, and when the oldest was found.
 
-    `overdue` are past their term, `due_soon` near it, `unreturned` are open for longer than they may be.
+    `overdue` are past their due day, `due_soon` near it; `unreturned` are open and were not returned in time.
     """
 
     department: str
@@ -165,7 +165,7 @@ class Tally:
     oldest: datetime | None
 
 
-def problems(
+def problem_records(
     connection: Connection,
     catalog: Catalog,
     chosen: ProblemFilter,
@@ -173,8 +173,8 @@ def problems(
     offset: int = 0,
     limit: int | None = 100,
 ) -> Iterator[ProblemRecord]:
-    """Read the records that a filter lets through, the newest first, masked."""
-    query = about_chosen("review/problems.problems", chosen)
+    """Yield the records that a filter selects, the newest first, masked."""
+    query = filtered_statement("review/problems.problems", chosen)
     values = {**chosen.parameters(), "skipped": offset, "limit": limit}
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(query, values)
@@ -183,16 +183,16 @@ def problems(
 
 
 def count_problems(connection: Connection, chosen: ProblemFilter) -> int:
-    """Count the records that a filter lets through."""
-    query = about_chosen("review/problems.count_problems", chosen)
+    """Return how many records a filter selects."""
+    query = filtered_statement("review/problems.count_problems", chosen)
     row = connection.execute(query, chosen.parameters()).fetchone()
     assert row is not None
     return int(row[0])
 
 
 def tally(connection: Connection, today: date, config: ReviewConfig, calendar: WorkingCalendar) -> list[Tally]:
-    """Count all records by department, feed and state, with the terms of the review that matter on a day."""
-    last_in_time, _ = night_bounds(day_before(calendar, today, config.return_within_working_days))
+    """Count all records by department, feed and state; overdue, due soon and unreturned ones as of a day."""
+    last_in_time, _ = night_bounds(working_days_ago(calendar, today, config.return_within_working_days))
     values = {
         "today": today,
         "due_soon_until": calendar.add_working_days(today, config.remind_before_working_days),
@@ -202,8 +202,8 @@ def tally(connection: Connection, today: date, config: ReviewConfig, calendar: W
         return cursor.execute(statement("review/problems.tally"), values).fetchall()
 
 
-def day_before(calendar: WorkingCalendar, today: date, working_days: int) -> date:
-    """Return the last day since which as many working days have passed."""
+def working_days_ago(calendar: WorkingCalendar, today: date, working_days: int) -> date:
+    """Return the last day since which that many working days have passed."""
     day = today
     while calendar.working_days_between(day, today) < working_days:
         day -= timedelta(days=1)
@@ -211,13 +211,13 @@ def day_before(calendar: WorkingCalendar, today: date, working_days: int) -> dat
 
 
 def unsolved_rules(connection: Connection, department: str | None, feed: str | None) -> dict[str, int]:
-    """Return the rules by which unsolved records stand, with how many each, most first."""
+    """Return how many unsolved records each rule has, by rule id, most first."""
     values = {"department": department, "feed": feed}
     return dict(connection.execute(statement("review/problems.rules_of"), values).fetchall())
 
 
-def events(connection: Connection, problem_id: int) -> list[ProblemEvent]:
-    """Return what happened to a record, the oldest first."""
+def problem_events(connection: Connection, problem_id: int) -> list[ProblemEvent]:
+    """Return the changes of a record, the oldest first."""
     with connection.cursor(row_factory=class_row(ProblemEvent)) as cursor:
         return cursor.execute(statement("review/problems.events"), {"problem_id": problem_id}).fetchall()
 
@@ -225,11 +225,11 @@ def events(connection: Connection, problem_id: int) -> list[ProblemEvent]:
 def waive(
     connection: Connection, problem_ids: Sequence[int], done_by: str, reason: str, until_on: date | None, today: date
 ) -> int:
-    """Waive open or returned records to the end of a day (None: for good); return how many were.
+    """Waive open or returned records until the end of a day (None: for good); return how many were waived.
 
-    Raises `ConfigurationError` without a name and a reason, or when the day is over.
+    Raises `ConfigurationError` without a name and a reason, or when the day is in the past.
     """
-    _expect_said(done_by, reason)
+    _check_named(done_by, reason)
     if until_on is not None and until_on < today:
         raise ConfigurationError(
             f"Expected a waiver that ends today ({today}) or later, got {until_on}. Name a later day, or none."
@@ -239,28 +239,28 @@ def waive(
 
 
 def close(connection: Connection, problem_ids: Sequence[int], done_by: str, reason: str) -> int:
-    """Write records off (销号): those that came right, and those that are waived for good; return how many were.
+    """Write off (销号) corrected records and those waived for good; return how many were written off.
 
     Raises `ConfigurationError` without a name and a reason.
     """
-    _expect_said(done_by, reason)
+    _check_named(done_by, reason)
     values = {"problem_ids": list(problem_ids), "done_by": done_by, "reason": reason}
     return connection.execute(statement("review/problems.close"), values).rowcount
 
 
 def end_waivers(connection: Connection, today: date) -> int:
-    """Open the records anew whose waiver ended before `today`; return how many were."""
+    """Reopen the records whose waiver ended before `today`; return how many were reopened."""
     return connection.execute(statement("review/problems.end_waivers"), {"today": today}).rowcount
 
 
 def close_corrected(connection: Connection, solved_before: datetime) -> int:
-    """Write off what came right before a moment; return how many were."""
+    """Write off the records that were corrected before a moment; return how many were written off."""
     return connection.execute(statement("review/problems.close_corrected"), {"solved_before": solved_before}).rowcount
 
 
-def _expect_said(done_by: str, reason: str) -> None:
+def _check_named(done_by: str, reason: str) -> None:
     if not done_by.strip() or not reason.strip():
-        raise ConfigurationError("Expected who decides and why, got a blank. Both are kept as evidence: say them.")
+        raise ConfigurationError("Expected who decides and why, got a blank. Both are recorded: give both.")
 
 
 def _masked(row: dict[str, Any], catalog: Catalog) -> ProblemRecord:
@@ -271,21 +271,21 @@ def _masked(row: dict[str, Any], catalog: Catalog) -> ProblemRecord:
         feed = catalog.feed(row["department"], row["feed"])
         masked = None if payload is None else mask_payload(payload, feed, catalog)
     except CatalogError:
-        # Of a feed that is no longer in the catalogue nobody knows what its columns mean.
+        # The meaning of the columns of a feed that is no longer in the catalogue is unknown.
         masked = None if payload is None else dict.fromkeys(payload)
     text = None if content is None else _shown(bytes(content), length)
     return ProblemRecord(**row, payload=masked, text=text)
 
 
 def _shown(content: bytes, length: int) -> str:
-    """Return the begin of a line that is no row, with every text in it that may name a person masked."""
+    """Return the start of a line that could not be read as a row; text in it that may name a person is masked."""
     text = content[:_BYTES_SHOWN].decode("utf-8", "replace")
     if "\ufffd" in text[:-1]:
         text = content[:_BYTES_SHOWN].decode("gb18030", "replace")
-    kept = mask_text(text)
-    # Names cannot be told in it: of each run of Chinese characters the first one stays.
+    masked = mask_text(text)
+    # Names cannot be recognised in it: of each run of Chinese characters only the first one is shown.
     covered = "".join(
         character if not "\u4e00" <= character <= "\u9fff" or not "\u4e00" <= before <= "\u9fff" else "*"
-        for before, character in zip(" " + kept, kept, strict=False)
+        for before, character in zip(" " + masked, masked, strict=False)
     )
     return f"{covered}…（共{length}字节）" if length > _BYTES_SHOWN else covered

@@ -1,6 +1,6 @@
-"""Requests (处理请求): what the section asks for on the pages and a worker does, since it takes time or writes files.
+"""Requests (处理请求): actions that the section requests on the pages and a worker executes, as they take time.
 
-A request that failed says why; one whose worker died is done again, and finds what was done before.
+A failed request has the reason in its outcome. One whose worker crashed is executed again and continues what was done.
 """
 
 import logging
@@ -34,7 +34,7 @@ REQUEST_NAMES: Mapping[RequestKind, str] = {
 
 @dataclass(frozen=True)
 class Request:
-    """A request; `problem_ids` None means all, `outcome` tells in Chinese what came of it."""
+    """A request; `problem_ids` None means all, `outcome` is its result in Chinese."""
 
     request_id: int
     kind: RequestKind
@@ -50,7 +50,7 @@ class Request:
     outcome: str | None
 
 
-def ask(
+def enter_request(
     connection: Connection,
     kind: RequestKind,
     department: str,
@@ -61,9 +61,9 @@ def ask(
     batch_id: int | None = None,
     problem_ids: Sequence[int] | None = None,
 ) -> int:
-    """Enter a request; return its number. Raises `ConfigurationError` without a name and a reason."""
+    """Record a request; return its number. Raises `ConfigurationError` without a name and a reason."""
     if not asked_by.strip() or not reason.strip():
-        raise ConfigurationError("Expected who asks and why, got a blank. Both are kept as evidence: say them.")
+        raise ConfigurationError("Expected who asks and why, got a blank. Both are recorded: give both.")
     values = {
         "kind": kind,
         "department": department,
@@ -78,44 +78,44 @@ def ask(
     return int(row[0])
 
 
-def requests(connection: Connection, *, waiting: bool = False, limit: int = 50) -> list[Request]:
-    """List requests, the newest first; `waiting` those alone that nobody has done yet."""
+def list_requests(connection: Connection, *, waiting: bool = False, limit: int = 50) -> list[Request]:
+    """Return requests, the newest first; with `waiting` only those not executed yet."""
     with connection.cursor(row_factory=class_row(Request)) as cursor:
         return cursor.execute(statement("review/requests.requests"), {"waiting": waiting, "limit": limit}).fetchall()
 
 
-def work(pipeline: Pipeline) -> list[Request]:
-    """Do what was asked for, the oldest first; return the requests as they are now.
+def execute_requests(pipeline: Pipeline) -> list[Request]:
+    """Execute the waiting requests, the oldest first; return them in their new state.
 
-    One that fails does not keep the others from being done. One that a passing failure met (`ZhengkuError` that is not
-    final) stays for the next time, and is not among them; the first such error is raised in the end.
+    A failed request does not stop the others. After a temporary error (a `ZhengkuError` that is not final) a request
+    keeps waiting and is not returned; the first such error is raised at the end.
     """
     done: list[int] = []
-    passing: ZhengkuError | None = None
+    temporary: ZhengkuError | None = None
     with store_connection(pipeline.settings.database_url) as lock:
-        # The lock is the session's: no transaction stays open while files are written.
+        # A lock of the session, so that no transaction stays open while files are written.
         lock.execute("select pg_advisory_lock(hashtextextended('zhengku.review.requests', 0))")
-        waiting = requests(lock, waiting=True, limit=1_000)
+        waiting = list_requests(lock, waiting=True, limit=1_000)
         lock.commit()
         for request in reversed(waiting):
             try:
-                outcome, failed = _do(pipeline, request), False
+                outcome, failed = _execute(pipeline, request), False
             except ZhengkuError as error:
                 log.warning("Request %d (%s of %s): %s", request.request_id, request.kind, request.department, error)
                 if not error.final:
-                    passing = passing or error
+                    temporary = temporary or error
                     continue
                 outcome, failed = f"未能执行：{error}", True
             values = {"request_id": request.request_id, "failed": failed, "outcome": outcome}
             lock.execute(statement("review/requests.finish_request"), values)
             lock.commit()
             done.append(request.request_id)
-        if passing is not None:
-            raise passing
-        return [request for request in requests(lock, limit=1_000) if request.request_id in done]
+        if temporary is not None:
+            raise temporary
+        return [request for request in list_requests(lock, limit=1_000) if request.request_id in done]
 
 
-def _do(pipeline: Pipeline, request: Request) -> str:
+def _execute(pipeline: Pipeline, request: Request) -> str:
     if request.kind == "return":
         return _return(pipeline, request)
     if request.kind == "redrive":

@@ -1,1 +1,1 @@
-"""Stage: a landed delivery as rows in tables of its own, cleaned and typed."""
+"""Stage: the rows of a landed delivery in staging tables, as delivered and cleaned and typed."""

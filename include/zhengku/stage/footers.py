@@ -1,7 +1,7 @@
-"""Rows below a table, or between its parts, that are no records: sums, and who made the list, checked it, and when.
+"""Footers: rows below a table, or between its parts, with sums, or with who made or checked the list, and when.
 
-Such a row is known by a word at its begin, and only where its key is no key; docs/decisions/0033 tells why both. Nor is
-a row a record that holds nothing, or the names of the columns once more.
+A row is a footer when it starts with one of the feed's words and its key is no usable key; docs/decisions/0033 explains
+why both are required. An empty row and a repeated header row of a file are counted as footers as well.
 """
 
 import re
@@ -20,7 +20,7 @@ from zhengku.readers.blocks import BadRow, Note
 _UNSEEN: Final = re.compile("[\\s\u00ad\u180e\u200b-\u200f\u2060-\u206f\u3164\ufeff]+")
 _BLANKS: Final = " \t\n\r\u3000\u00a0\u200b\ufeff"
 _MARKS: Final = "*＊※★-—–_=(（[【<《"
-"""What may stand before the word."""
+"""Marks that may come before the word."""
 
 _ENDS: Final = "[-—–_=)）\\]】>》。.！!]*"
 _PAGE: Final = re.compile(r"第[0-9一二三四五六七八九十百]+页(?:[,，/／]?共[0-9一二三四五六七八九十百]+页)?")
@@ -29,22 +29,22 @@ EMPTY: Final = "空行"
 REPEATED_HEADER: Final = "重复的表头"
 _SUMS: Final = ("合计", "总计", "小计", "共计")
 
-# What may follow the word: nothing, a colon, brackets, a number. 总计划有限公司 begins with a word and is no sum.
-_BEHIND: Final = r"(?:人数|户数|数量|件数|数|金额)?(?:[:：(（\[【].*|共.*|为?[0-9一二三四五六七八九十百千零〇两].*)?"
+# What may follow the word: nothing, a colon, brackets, a number. 总计划有限公司 starts with a word and is no sum.
+_SUFFIX: Final = r"(?:人数|户数|数量|件数|数|金额)?(?:[:：(（\[【].*|共.*|为?[0-9一二三四五六七八九十百千零〇两].*)?"
 _DAY: Final = re.compile(r"(?:19|20)[0-9]{2}[-/.年][0-9]{1,2}(?:[-/.月].*)?")
 _COUNT: Final = re.compile(r"(?:共|计)?[0-9][0-9,.]{0,8}[^0-9A-Za-z]{0,4}")
 _NAMES_NUMBER: Final = ("日期", "时间", "电话", "年月")
-"""Ends of words beside which a number stands that is no key."""
+"""Ends of words next to which a number is a date or a telephone number, and no key."""
 
 _ROWS_NAMED: Final = 20
 
 
 @dataclass(frozen=True)
 class Footers:
-    """How the footers of one feed are known, in deliveries with these `columns`.
+    """How the footers of one feed are identified in deliveries with these `columns`.
 
     `keys` are the places, from 0, of the columns with the parts of a record's key; `columns` are the names of all
-    in a file, and empty for what is no file: an interface knows its rows.
+    columns of a file. They are empty for other transports, which deliver neither empty rows nor repeated headers.
     """
 
     words: tuple[str, ...]
@@ -53,19 +53,19 @@ class Footers:
 
     @classmethod
     def of(cls, feed: Feed, columns: Sequence[str]) -> "Footers":
-        """Look for the feed's words in deliveries with these columns."""
+        """Return the footers of a feed in deliveries with these columns."""
         named = [feed.fields[name].column for name in feed.key if name in feed.fields]
-        return cls.keyed(feed, named, columns)
+        return cls.with_key(feed, named, columns)
 
     @classmethod
-    def keyed(cls, feed: Feed, key: Iterable[str | None], columns: Sequence[str]) -> "Footers":
-        """Do the same where these of the columns hold the parts of the key."""
+    def with_key(cls, feed: Feed, key: Iterable[str | None], columns: Sequence[str]) -> "Footers":
+        """Return the footers of a feed where the columns `key` hold the parts of the record's key."""
         places = tuple(columns.index(name) for name in key if name in columns)
         return cls(feed.footer_words, places, tuple(columns) if feed.transport.delivers_files else ())
 
     @property
-    def are_known(self) -> bool:
-        """Whether there may be any: without words, or with a key that is the same in all rows, nobody can tell."""
+    def may_occur(self) -> bool:
+        """Whether there may be any: not without words, nor where the key is the same in all rows."""
         return bool(self.words and self.keys)
 
     @cached_property
@@ -73,15 +73,15 @@ class Footers:
         words = "|".join(re.escape(_UNSEEN.sub("", word)) for word in sorted(self.words, key=len, reverse=True))
         sums = "|".join(word for word in _SUMS if word in self.words) or "(?!)"
         return re.compile(
-            rf"[{re.escape(_MARKS)}]*(?:(?:本页|本表|本单位)?(?P<word>{words}){_BEHIND}|(?P<page>{_PAGE.pattern})){_ENDS}"
+            rf"[{re.escape(_MARKS)}]*(?:(?:本页|本表|本单位)?(?P<word>{words}){_SUFFIX}|(?P<page>{_PAGE.pattern})){_ENDS}"
             rf"|[\u4e00-\u9fff]{{1,10}}(?P<sum>{sums})",
             re.IGNORECASE,
         )
 
     def word_of(self, cells: Sequence[str]) -> str | None:
-        """Return the word by which a row is known as a footer; None for any other row.
+        """Return the word by which a row is identified as a footer; None for any other row.
 
-        `cells` are as delivered; a row of another width than the header has its first cells where they belong.
+        `cells` are as delivered; in a row of another width than the header, the first cells are in their columns.
         """
         texts = [_UNSEEN.sub("", cell) for cell in cells]
         filled = [text for text in texts if text]
@@ -90,9 +90,9 @@ class Footers:
         if self.columns and texts == self._names:
             return REPEATED_HEADER
         # A sheet that numbers its rows may have numbered this one as well.
-        begins = filled[1:2] if len(filled) > 1 and filled[0].isdigit() else []
-        for begin in (*filled[:1], *begins):
-            if found := self._form.fullmatch(begin):
+        second = filled[1:2] if len(filled) > 1 and filled[0].isdigit() else []
+        for text in (*filled[:1], *second):
+            if found := self._form.fullmatch(text):
                 word = found["word"] or found["sum"] or found["page"]
                 keys = [texts[place] for place in self.keys if place < len(texts)]
                 return word if all(self._is_no_key(key, word) for key in keys) else None
@@ -113,16 +113,16 @@ class Footers:
 
     @cached_property
     def _begins(self) -> list[str]:
-        """What the first two characters of a footer may be."""
+        """The first two characters that a footer may have."""
         begins = {"本页", "本表", "本单", "", *(name[:2] for name in self._names[:1])}
         begins |= {f"第{digit}" for digit in "0123456789一二三四五六七八九十"}
         for word in self.words:
             begins |= {word[:2], word[:2].lower(), word[:2].upper(), *(word[0] + blank for blank in _BLANKS)}
             if len(word) == 1:
-                begins |= {word + behind for behind in ":：(（[【共为0123456789)）]】>》-—。"}
+                begins |= {word + mark for mark in ":：(（[【共为0123456789)）]】>》-—。"}
         return sorted(begins)
 
-    def taken_out(self, connection: psycopg.Connection[Any], width: int) -> dict[int, str]:
+    def delete_from_staging(self, connection: psycopg.Connection[Any], width: int) -> dict[int, str]:
         """Delete the footers from the staging table `text_row` of `width` columns; return their words by row number."""
         names = [sql.Identifier(f"c{place}") for place in range(1, width + 1)]
         keys = [names[place] for place in self.keys]
@@ -151,18 +151,18 @@ class Footers:
             connection.execute(statement("stage/footers.forget_text_rows"), {"rows": list(found)})
         return found
 
-    def among(self, rows: Iterable[BadRow]) -> dict[int, str]:
-        """Return the words of those of some bad rows that are footers with too few or too many cells, by row number."""
+    def of_bad_rows(self, rows: Iterable[BadRow]) -> dict[int, str]:
+        """Return the words of the footers among rows with too few or too many cells, by row number."""
         return {row.row_no: word for row in rows if row.cells and (word := self.word_of(row.cells)) is not None}
 
 
 def note_of(footers: Mapping[int, str]) -> Note:
-    """Return what is told of footers: their words by row number, at least one."""
+    """Return the note about footers that were left out, from their words by row number; at least one."""
     words = list(dict.fromkeys(footers.values()))
     rows = list(map(str, sorted(footers)))
     more_zh, more_en = ("等", ", …") if len(rows) > _ROWS_NAMED else ("", "")
     return Note(
         f"表尾行{len(rows)}行（{'、'.join(words[:_ROWS_NAMED])}），不是数据，未计入取得："
         f"第{'、'.join(rows[:_ROWS_NAMED])}{more_zh}行",
-        f"{len(rows)} footer rows were counted apart: {', '.join(rows[:_ROWS_NAMED])}{more_en}",
+        f"{len(rows)} footer rows were counted separately: {', '.join(rows[:_ROWS_NAMED])}{more_en}",
     )

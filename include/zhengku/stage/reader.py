@@ -1,4 +1,4 @@
-"""Reading a landed delivery as rows, whatever form it came in."""
+"""Opening the reader that fits the form of a landed delivery."""
 
 from typing import BinaryIO
 
@@ -9,9 +9,9 @@ from zhengku.transports.registry import connector_of
 
 
 def open_reader(content: BinaryIO, feed: Feed, origin: str = "delivery") -> Reader:
-    """Open what was landed for a batch of a feed; raises `DeliveryRejected` when it is wrong as a whole.
+    """Open the landed delivery of a batch. Raises `DeliveryRejected` when it cannot be read at all.
 
-    Redriven problem records are landed in the form of a table's rows, whatever the feed's transport.
+    Redriven problem records are landed as rows of a table, for every transport.
     """
     if origin == "redrive":
         return open_table_rows(content, required_columns=feed.required_columns)

@@ -1,7 +1,7 @@
 """Staging tables of one batch, in a schema of its own: the rows as delivered, and the same rows cleaned and typed.
 
-All are unlogged: after a crash of the server they are empty, and `is_staged` tells. Autovacuum is off for them: they
-are dropped within minutes, and who drops a table that is being vacuumed waits for a second (`deadlock_timeout`).
+All are unlogged: after a crash of the server they are empty, which `is_staged` detects. Autovacuum is off for them:
+they are dropped within minutes, and dropping a table that is being vacuumed waits for a second (`deadlock_timeout`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +19,7 @@ from zhengku.ledger import Batch
 from zhengku.masking import mask_text
 from zhengku.readers.blocks import BadRow, Note
 from zhengku.readers.column_names import nameless_places
+from zhengku.readers.reader import Reader
 from zhengku.readers.workbook import SheetRead
 from zhengku.readers.workbook_process import IsolatedWorkbookReader
 from zhengku.stage.cleaning import cleaning_query
@@ -30,9 +31,9 @@ from zhengku.stage.reader import open_reader
 class Staged:
     """What was read of a delivery: `fetched` records, of which `staged` could be read as rows with `columns`.
 
-    Of a landed file that goes the pipeline again they are its unsolved problems alone. `footers` are sums and remarks below
-    a table, no records. `shown_columns` are the columns, masked. `sheets` are those of a workbook. `notes` tell what
-    was read in another way than the ordinary one.
+    In a reread, both count only the rows of unsolved problem records. `footers` counts sums and remarks below a table,
+    which are no records. `shown_columns` are the columns, masked. `sheets` are those of a workbook. `notes` say what
+    was read in an unusual way.
     """
 
     fetched: int
@@ -57,29 +58,68 @@ def copy_rows(
 ) -> Staged:
     """Read a landed delivery into the batch's text table, replacing what an earlier try left there.
 
-    Runs in the caller's transaction. `schema` is replaced in place of the batch's own, where it is given. `on_rows` is
-    told of the rows of every block read.
-    Raises `DeliveryRejected` when the file is wrong as a whole.
+    Runs in the caller's transaction. `schema` names another schema than the batch's own. `on_rows` is called with the
+    number of rows of every block read.
+    Raises `DeliveryRejected` when the file cannot be staged at all.
     """
     reader = open_reader(content, feed, batch.origin)
-    schema = schema or batch_schema(batch.batch_id)
+    _create_tables(connection, schema or batch_schema(batch.batch_id), reader.columns)
+    known_footers = Footers.of(feed, reader.columns)
+    footers = _copy_blocks(connection, reader, known_footers, on_rows)
+    of_other_width = len(footers)
+    if known_footers.may_occur:
+        footers.update(known_footers.delete_from_staging(connection, len(reader.columns)))
+    fetched, staged = reader.fetched - len(footers), reader.good - (len(footers) - of_other_width)
+    if batch.origin == "reread":
+        left = connection.execute(statement("stage/staging.keep_redriven"), {"batch_id": batch.batch_id}).fetchone()
+        assert left is not None
+        fetched, staged = sum(left), left[0]
+    named = _columns_with_name_or_value(connection, reader.columns)
+    return Staged(
+        fetched=fetched,
+        staged=staged,
+        blank_lines=reader.blank_lines,
+        columns=tuple(reader.columns),
+        # They go into logs and reports, and an interface may have a person's number for a key.
+        shown_columns=list(map(mask_text, reader.columns)),
+        unknown_columns=list(map(mask_text, feed.unexpected_columns((*named, *reader.unread)))),
+        sheets=[replace(sheet, name=mask_text(sheet.name)) for sheet in reader.sheets]
+        if isinstance(reader, IsolatedWorkbookReader)
+        else None,
+        footers=len(footers),
+        notes=(*reader.notes, *([note_of(footers)] if footers else [])),
+    )
+
+
+def _create_tables(connection: psycopg.Connection[Any], schema: str, columns: Sequence[str]) -> None:
+    """Create the schema with empty tables for text rows and bad rows, and use it; `columns` are as delivered."""
     discard_schema(connection, schema)
     connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
     use_schema(connection, schema)
-    # Columns go by their place: a delivered name may be longer than PostgreSQL's 63 bytes, or one of ours.
-    columns = sql.SQL(", ").join(
-        sql.SQL("{} text").format(sql.Identifier(f"c{place}")) for place in range(1, len(reader.columns) + 1)
+    # Columns are named by position: a delivered name may be longer than PostgreSQL's 63 bytes, or one of our own names.
+    text_columns = sql.SQL(", ").join(
+        sql.SQL("{} text").format(sql.Identifier(f"c{place}")) for place in range(1, len(columns) + 1)
     )
     connection.execute(
-        sql.SQL("create unlogged table text_row (row_no bigint, {}) with (autovacuum_enabled = off)").format(columns)
+        sql.SQL("create unlogged table text_row (row_no bigint, {}) with (autovacuum_enabled = off)").format(
+            text_columns
+        )
     )
-    connection.execute(statement("stage/staging.delivered_column"), {"names": list(reader.columns)})
+    connection.execute(statement("stage/staging.delivered_column"), {"names": list(columns)})
     connection.execute(statement("stage/staging.bad_row"))
-    known_footers = Footers.of(feed, reader.columns)
+
+
+def _copy_blocks(
+    connection: psycopg.Connection[Any],
+    reader: Reader,
+    known_footers: Footers,
+    on_rows: Callable[[int], None] | None,
+) -> dict[int, str]:
+    """Copy all rows of a reader; return the words of the footers among the bad rows, by row number."""
     footers: dict[int, str] = {}
     bad_rows: list[BadRow] = []
-    with _rows_fit(len(reader.columns)), connection.cursor() as cursor:
-        # One COPY at a time on a connection: rows that cannot be read wait, in bounded number, for their turn.
+    with _too_large_rows_rejected(len(reader.columns)), connection.cursor() as cursor:
+        # A connection runs one COPY at a time: bad rows are held in memory, in bounded number, until it is closed.
         blocks = iter(reader)
         finished = False
         while not finished:
@@ -93,37 +133,14 @@ def copy_rows(
                     if sum(len(row.payload) for row in bad_rows) > _BAD_BYTES_HELD or len(bad_rows) > _BAD_ROWS_HELD:
                         finished = False
                         break
-            below = known_footers.among(bad_rows) if known_footers.are_known else {}
+            below = known_footers.of_bad_rows(bad_rows) if known_footers.may_occur else {}
             footers.update(below)
-            _keep_bad_rows(cursor, [row for row in bad_rows if row.row_no not in below])
+            _copy_bad_rows(cursor, [row for row in bad_rows if row.row_no not in below])
             bad_rows.clear()
-    of_other_width = len(footers)
-    if known_footers.are_known:
-        footers.update(known_footers.taken_out(connection, len(reader.columns)))
-    fetched, staged = reader.fetched - len(footers), reader.good - (len(footers) - of_other_width)
-    if batch.origin == "reread":
-        kept = connection.execute(statement("stage/staging.keep_redriven"), {"batch_id": batch.batch_id}).fetchone()
-        assert kept is not None
-        fetched, staged = sum(kept), kept[0]
-    return Staged(
-        fetched=fetched,
-        staged=staged,
-        blank_lines=reader.blank_lines,
-        columns=tuple(reader.columns),
-        # They go into logs and reports, and an interface may have a person's number for a key.
-        shown_columns=list(map(mask_text, reader.columns)),
-        unknown_columns=list(
-            map(mask_text, feed.unexpected_columns((*_filled(connection, reader.columns), *reader.unread)))
-        ),
-        sheets=[replace(sheet, name=mask_text(sheet.name)) for sheet in reader.sheets]
-        if isinstance(reader, IsolatedWorkbookReader)
-        else None,
-        footers=len(footers),
-        notes=(*reader.notes, *([note_of(footers)] if footers else [])),
-    )
+    return footers
 
 
-def _filled(connection: psycopg.Connection[Any], columns: Sequence[str]) -> tuple[str, ...]:
+def _columns_with_name_or_value(connection: psycopg.Connection[Any], columns: Sequence[str]) -> tuple[str, ...]:
     """Return the delivered columns without those that have neither a name nor a value."""
     empty = []
     for place in nameless_places(columns):
@@ -137,14 +154,15 @@ def _filled(connection: psycopg.Connection[Any], columns: Sequence[str]) -> tupl
 
 
 @contextmanager
-def _rows_fit(columns: int) -> Iterator[None]:
+def _too_large_rows_rejected(columns: int) -> Iterator[None]:
+    """Raise `DeliveryRejected` for a row that PostgreSQL cannot store."""
     try:
         yield
     # The context of the error quotes the row: it must not be chained.
     except psycopg.errors.ProgramLimitExceeded:
         raise DeliveryRejected(
             "file.too_many_columns",
-            f"A row with its {columns} columns is larger than PostgreSQL can hold (8 KB, long values apart). "
+            f"A row with its {columns} columns is larger than PostgreSQL can hold (8 KB without long values). "
             "Ask the department for a file with fewer columns, or split the feed.",
             f"文件共{columns}列，单行数据超出数据库单行容量。请删减多余的列后重新报送。",
         ) from None
@@ -163,14 +181,14 @@ def type_rows(
 ) -> list[Note]:
     """Clean and type the rows of the text table, in the transaction that copied them as `staged`.
 
-    Returns what is to be told of their times: those of which no value has a time of day.
-    `seed` is that of `received_hash`; of the rows, `recognised` are named in `recognised_row` and left out. `schema` is
-    that of the text table, where it is not the batch's own.
+    Returns a note for each field of times that has no time of day in any row.
+    `seed` is that of `received_hash`. The `recognised` rows named in `recognised_row` are left out. `schema` is that of
+    the text table, where it is not the batch's own.
     """
     use_schema(connection, schema or batch_schema(batch.batch_id))
     source: sql.Composable = sql.Identifier("text_row")
     if recognised:
-        # Where none is new, that need not be found out row by row.
+        # Where all rows are recognised, no query has to find the new ones.
         new = statement("stage/staging.new_text_row" if recognised < staged.staged else "stage/staging.no_text_row")
         source = sql.SQL("({}) as text_row").format(new)
     query = cleaning_query(feed, catalog, staged.columns, batch.landed_at, source, seed)
@@ -179,15 +197,15 @@ def type_rows(
         connection.execute(statement("stage/staging.upserting_row"))
         connection.execute(statement("stage/staging.deleting_row"))
     connection.execute("analyze staged_row (row_no, record_key)")
-    return _days_alone(connection, feed, catalog)
+    return _notes_of_missing_times(connection, feed, catalog)
 
 
-_TELLING_ROWS = 10
-"""So many times at 00:00, and none at any other time of day, are no chance."""
+_MIDNIGHT_ROWS = 10
+"""So many values at 00:00, and none at another time of day, are no coincidence."""
 
 
-def _days_alone(connection: psycopg.Connection[Any], feed: Feed, catalog: Catalog) -> list[Note]:
-    """Tell of times by which cases and evaluations are counted, and of which the department sends the day alone."""
+def _notes_of_missing_times(connection: psycopg.Connection[Any], feed: Feed, catalog: Catalog) -> list[Note]:
+    """Note the times by which cases and evaluations are counted of which the department sends only the day."""
     if feed.dataset not in ("service_case", "evaluation"):
         return []
     fields = catalog.standard_fields(feed.dataset)
@@ -202,13 +220,13 @@ def _days_alone(connection: psycopg.Connection[Any], feed: Feed, catalog: Catalo
         ).fetchone()
         assert found is not None
         at_midnight, timed = found
-        if at_midnight >= _TELLING_ROWS and not timed:
+        if at_midnight >= _MIDNIGHT_ROWS and not timed:
             notes.append(
                 Note(
                     f"{fields[name].name_zh}共{at_midnight}个值均只有日期、没有时分，按当日零时计；"
                     "如该系统只提供日期，应在目录中注明date_only，按当日末计",
                     f"none of the {at_midnight} values of {name} has a time of day; they are read as 00:00. Where the "
-                    "system sends days alone, say date_only: true at the field",
+                    "system sends only days, set date_only: true at the field",
                 )
             )
     return notes
@@ -218,7 +236,7 @@ _BAD_BYTES_HELD = 8 * 1024 * 1024
 _BAD_ROWS_HELD = 20_000
 
 
-def _keep_bad_rows(cursor: psycopg.Cursor[Any], rows: list[BadRow]) -> None:
+def _copy_bad_rows(cursor: psycopg.Cursor[Any], rows: list[BadRow]) -> None:
     if not rows:
         return
     with cursor.copy("copy bad_row from stdin") as copy:
@@ -229,9 +247,9 @@ def _keep_bad_rows(cursor: psycopg.Cursor[Any], rows: list[BadRow]) -> None:
 
 
 def is_staged(connection: psycopg.Connection[Any], batch: Batch) -> bool:
-    """Tell whether the staging tables hold the rows that were staged: a crash of the server empties them."""
+    """Return whether the staging tables hold the rows that were staged: a crash of the server empties them."""
     schema = batch_schema(batch.batch_id)
-    # Once the rows are checked, only the text of those that fail is still there.
+    # After the step validate, only the text of failing rows is stored.
     text = "failed_text" if batch.status == "validated" else "text_row"
     tables = [text, "staged_row", "bad_row", "recognised_row"]
     there = connection.execute(

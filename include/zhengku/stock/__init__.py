@@ -1,1 +1,1 @@
-"""The stock (存量证照): what of it is collected, what is about to run out, and what has run out."""
+"""The stock (存量证照): how much of it is collected, and which certificates are about to expire or have expired."""

@@ -1,8 +1,8 @@
 """The collection rate (归集率): of the certificates that should be in the store, how many are.
 
-Due is what cases produced since 2019 (办件结果), and what the departments delivered, or a comparison found at the
-source, as far as it was issued since 2019 or is still valid. What of it is not in the store is listed for its
-department (待归集清单). Days are those of Asia/Shanghai. The definition with its reasons: docs/stock.md.
+Due are certificates that cases produced since 2019 (办件结果), and those that departments delivered or a comparison
+found at the source, if issued since 2019 or still valid. Those of them that are not in the store are listed for their
+department (待归集清单). Days are those of Asia/Shanghai. docs/stock.md has the definition with its reasons.
 """
 
 import logging
@@ -21,10 +21,10 @@ from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.operations.backfill import FIRST_MONTH
 from zhengku.operations.reconcile.comparison import OWN_RULES
-from zhengku.report.sheets import Book, Column, Cover, Sheets, city_clock, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write, city_clock
 from zhengku.report.templates import percent
 from zhengku.settings import Settings
-from zhengku.stock.publishing import keep_counts, one_instant, write_lists
+from zhengku.stock.publishing import snapshot_connection, store_counts, write_lists
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,10 @@ KIND_NAMES: Final[Mapping[Kind, str]] = {"case": "办件结果", "problem": "问
 
 @dataclass(frozen=True)
 class CollectionRate:
-    """What is collected and what lacks, of a department's license type and year of issue (0 where it is not told)."""
+    """Collected and lacking certificates of a department, license type and year of issue (0: unknown).
+
+    The lacking ones are counted by what shows that they should be in the store: a case, a problem record, a comparison.
+    """
 
     department: str
     license_type: str
@@ -57,14 +60,17 @@ class CollectionRate:
 
 @dataclass(frozen=True)
 class CollectionRateRecord(CollectionRate):
-    """The same as it was counted on a day."""
+    """A stored collection rate with the day of the count."""
 
     day: date
 
 
 @dataclass(frozen=True)
 class LackingCertificate:
-    """A certificate that should be in the store: `certificate_number` is its key where a problem record tells of it."""
+    """A certificate that should be in the store and is not.
+
+    `certificate_number` is the key of its record where a problem record shows it.
+    """
 
     department: str
     license_type: str
@@ -80,9 +86,9 @@ class LackingCertificate:
 
 
 def count_collection(connection: Connection, catalog: Catalog, day: date) -> list[CollectionRate]:
-    """Count the store as it is now; what lacks stays in the transaction's temporary table `lacking`.
+    """Count the present store; lacking certificates stay in the transaction's temporary table `lacking`.
 
-    Reads the whole store once or twice: minutes for ten million certificates.
+    Reads the entire store once or twice: minutes for ten million certificates.
     """
     types = catalog.license_types
     [any_type] = [key for key, row in types.items() if row.any_type]
@@ -102,7 +108,7 @@ def count_collection(connection: Connection, catalog: Catalog, day: date) -> lis
             "since": datetime.combine(FIRST_MONTH, time(), CITY_TIME_ZONE),
         },
     )
-    # The tables were made just now: without statistics the planner expects next to nothing in them.
+    # Without statistics the planner expects the new tables to be almost empty.
     connection.execute("analyze pg_temp.produced")
     connection.execute(statement("stock/collection_rate.found_produced"))
     connection.execute("analyze pg_temp.produced_in_store")
@@ -121,24 +127,24 @@ def count_collection(connection: Connection, catalog: Catalog, day: date) -> lis
 
 
 def newest_collection(connection: Connection) -> list[CollectionRateRecord]:
-    """Return what was counted last, by department, license type and year."""
+    """Return the newest stored count, by department, license type and year."""
     with connection.cursor(row_factory=class_row(CollectionRateRecord)) as cursor:
         return cursor.execute(statement("stock/collection_rate.newest_collection_rate")).fetchall()
 
 
 def lacking_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
-    """Return where the list of what lacks of a department is kept."""
+    """Return the path of the list of lacking certificates of a department."""
     name = f"待归集清单_{catalog.department_name(department)}_{day}.xlsx"
     return settings.report_folder / "collection" / f"{day}" / name
 
 
 def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[CollectionRate]:
-    """Count, keep the counts as those of `day`, and write a list for each department of which something lacks.
+    """Count, store the counts for `day`, and write a list for each department with lacking certificates.
 
-    Counts and lists are of one instant. Safe to repeat: the counts and lists of the day are replaced. Raises `OSError`
-    when a list cannot be written; then the counts are not kept.
+    Counts and lists show the same state of the store. Safe to repeat: counts and lists of the day are replaced. Raises
+    `OSError` when a list cannot be written; then the counts are not stored.
     """
-    with one_instant(settings.database_url) as connection:
+    with snapshot_connection(settings.database_url) as connection:
         found = count_collection(connection, catalog, day)
 
         def write(path: Path, department: str, rows: Iterator[LackingCertificate]) -> None:
@@ -148,8 +154,8 @@ def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[
         with connection.cursor(name="lacking", row_factory=class_row(LackingCertificate)) as cursor:
             cursor.execute(statement("stock/collection_rate.lacking_by_department"))
             lists = write_lists(cursor, lambda department: lacking_file(settings, catalog, department, day), write)
-        forget, keep = "stock/collection_rate.forget_collection_rate", "stock/collection_rate.keep_collection_rate"
-        keep_counts(connection, forget, keep, day, found)
+        delete, insert = "stock/collection_rate.forget_collection_rate", "stock/collection_rate.keep_collection_rate"
+        store_counts(connection, delete, insert, day, found)
     due, collected = sum(each.due for each in found), sum(each.collected for each in found)
     log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, lists)
     return found
@@ -164,7 +170,7 @@ def summed(rates: Iterable[CollectionRate], by: str) -> list[tuple[Any, Collecti
 
 
 def sum_of(rates: Iterable[CollectionRate]) -> CollectionRate:
-    """Return the sum; it has neither department nor type nor year."""
+    """Return the sum of rates, without department, type and year."""
     parts = list(rates)
     return CollectionRate(
         "",
@@ -178,7 +184,7 @@ def sum_of(rates: Iterable[CollectionRate]) -> CollectionRate:
 
 
 def rate(counted: CollectionRate) -> str:
-    """Return a rate in per cent; what is not all never reads 100.00%."""
+    """Return a rate in per cent; less than all is never shown as 100.00%."""
     return percent(counted.collected / counted.due if counted.due else None)
 
 
@@ -209,7 +215,7 @@ def _write_list(
         Column("问题数据编号", 12, lambda row: row.problem_id, "count"),
         Column("未入库原因", 46, lambda row: row.reason or "库中没有此证照", "wrap"),
     )
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         book = Book(aside, "待归集清单", made_at, name, "内部资料")
         sheet = Sheets(book, "待归集", columns, lambda row: catalog.license_type_name(row.license_type))
         sheet.write(rows)
@@ -218,11 +224,11 @@ def _write_list(
         cover.write_heading("归集率")
         cover.write_header("证照类型", "应归集", "已归集", "归集率")
         for license_type, counted in summed(counts, "license_type"):
-            told = (
+            breakdown = (
                 f"{rate(counted)}；待归集 {counted.lacking:,}：办件结果 {counted.lacking_of_cases:,}，"
                 f"问题数据 {counted.lacking_of_problems:,}，比对发现 {counted.lacking_of_comparison:,}"
             )
-            cover.write_count(catalog.license_type_name(license_type), counted.due, counted.collected, told)
+            cover.write_count(catalog.license_type_name(license_type), counted.due, counted.collected, breakdown)
         cover.write_contents([sheet], {"待归集": "应归集而库中没有的证照"})
         cover.write_remarks(
             (

@@ -1,7 +1,7 @@
 """Certificates about to expire (临期) and expired (过期), by department and license type.
 
-A certificate is valid on its last day, too. Days are those of Asia/Shanghai. Counted is what stands: not what was
-removed, nor what its department calls cancelled, withdrawn, revoked, replaced or moved away.
+A certificate is valid on its last day, too. Days are those of Asia/Shanghai. Removed certificates are not counted, nor
+those that their department calls cancelled, withdrawn, revoked, replaced or moved away.
 """
 
 import logging
@@ -22,9 +22,9 @@ from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
-from zhengku.report.sheets import Book, Column, Cover, Sheets, written_aside
+from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write
 from zhengku.settings import Settings
-from zhengku.stock.publishing import keep_counts, one_instant, write_lists
+from zhengku.stock.publishing import snapshot_connection, store_counts, write_lists
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,9 @@ log = logging.getLogger(__name__)
 class Expiry:
     """How long the certificates of a license type are still valid, in a department.
 
-    `endless` are those that are told to be valid for good, `untold` those of which no end was told; of the `unknown`
-    it is not known which of both, since they were stored before that was kept. Of days that were counted before, both
-    are None, and `endless` has them all. `expired_as_valid` are those of `expired` that their department still calls
-    valid.
+    `endless` are delivered as valid without end, `untold` without a last day; the `unknown` were stored before the two
+    were distinguished. Counts of days before that have None for both, and `endless` has all of them. `expired_as_valid`
+    are those of `expired` that their department still calls valid. `later` end after the expiring ones.
     """
 
     department: str
@@ -51,18 +50,18 @@ class Expiry:
 
     @property
     def total(self) -> int:
-        """All certificates that stand."""
+        """All counted certificates."""
         return self.in_force + self.expiring + self.expired
 
     @property
     def in_force(self) -> int:
-        """Those that neither expire soon nor have expired."""
+        """Certificates that neither expire soon nor have expired."""
         return self.later + self.endless + (self.untold or 0) + (self.unknown or 0)
 
 
 @dataclass(frozen=True)
 class ExpiryRecord(Expiry):
-    """The same as it was counted on a day, with the days that count as soon then."""
+    """A stored count with its day and the number of days that counted as soon."""
 
     day: date
     expiring_days: int
@@ -70,7 +69,7 @@ class ExpiryRecord(Expiry):
 
 @dataclass(frozen=True)
 class ExpiringCertificate:
-    """A certificate of the list, masked where it tells of a person; `valid_to` is its last day."""
+    """A certificate of the list; personal data is masked when it is written. `valid_to` is the last day."""
 
     department: str
     is_expired: bool
@@ -88,32 +87,32 @@ class ExpiringCertificate:
 
 
 def count_expiry(connection: Connection, day: date, expiring_days: int) -> list[Expiry]:
-    """Count the store as it is now by validity on a day; reads all of it."""
+    """Count the present store by validity on a day; reads all of it."""
     values = {"day": day, "last_day": day + timedelta(days=expiring_days)}
     with connection.cursor(row_factory=class_row(Expiry)) as cursor:
-        return cursor.execute(_of_standing("stock/expiry.count_expiry"), values).fetchall()
+        return cursor.execute(_of_counted("stock/expiry.count_expiry"), values).fetchall()
 
 
 def newest_expiry(connection: Connection) -> list[ExpiryRecord]:
-    """Return what was counted last, by department and license type."""
+    """Return the newest stored count, by department and license type."""
     with connection.cursor(row_factory=class_row(ExpiryRecord)) as cursor:
         return cursor.execute(statement("stock/expiry.newest_expiry")).fetchall()
 
 
 def expiry_file(settings: Settings, catalog: Catalog, department: str, day: date) -> Path:
-    """Return where the list of a department is kept."""
+    """Return the path of the list of a department."""
     name = f"到期证照_{catalog.department_name(department)}_{day}.xlsx"
     return settings.report_folder / "expiry" / f"{day}" / name
 
 
 def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expiry]:
-    """Count, keep the counts as those of `day`, and write a list for each department that has something on it.
+    """Count, store the counts for `day`, and write a list for each department with expiring or expired certificates.
 
-    Counts and lists are of one instant. Safe to repeat: the counts and lists of the day are replaced. Raises `OSError`
-    when a list cannot be written; then the counts are not kept.
+    Counts and lists show the same state of the store. Safe to repeat: counts and lists of the day are replaced. Raises
+    `OSError` when a list cannot be written; then the counts are not stored.
     """
     config = load_review(settings.catalog_folder)
-    with one_instant(settings.database_url) as connection:
+    with snapshot_connection(settings.database_url) as connection:
         found = count_expiry(connection, day, config.expiring_days)
 
         def write(path: Path, department: str, rows: Iterator[ExpiringCertificate]) -> None:
@@ -126,12 +125,12 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
             "expired_since": day - timedelta(days=config.expired_days),
         }
         with connection.cursor(name="expiring", row_factory=class_row(ExpiringCertificate)) as cursor:
-            cursor.execute(_of_standing("stock/expiry.expiring_certificates"), values)
+            cursor.execute(_of_counted("stock/expiry.expiring_certificates"), values)
             lists = write_lists(cursor, lambda department: expiry_file(settings, catalog, department, day), write)
-        forget, keep = "stock/expiry.forget_expiry", "stock/expiry.keep_expiry"
-        keep_counts(connection, forget, keep, day, found, expiring_days=config.expiring_days)
+        delete, insert = "stock/expiry.forget_expiry", "stock/expiry.keep_expiry"
+        store_counts(connection, delete, insert, day, found, expiring_days=config.expiring_days)
     log.info(
-        "%s: %d certificates run out within %d days, %d have run out; %d lists",
+        "%s: %d certificates expire within %d days, %d have expired; %d lists",
         day,
         sum(each.expiring for each in found),
         config.expiring_days,
@@ -141,8 +140,8 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
     return found
 
 
-def _of_standing(name: str) -> sql.Composed:
-    """Return a statement that reads the certificates that stand, of a day."""
+def _of_counted(name: str) -> sql.Composed:
+    """Return a statement with the query for the counted certificates in place of `{standing}`."""
     return statement(name).format(standing=statement("stock/expiry.standing_certificates"))
 
 
@@ -160,7 +159,7 @@ def _write_list(
     # The same rows give the same bytes.
     made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
     columns = _columns(catalog, day)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         book = Book(aside, "临期与过期证照", made_at, name, "内部资料")
         expiring, expired = Sheets(book, "临期", columns), Sheets(book, "已过期", columns)
         waiting = {False: expiring, True: expired}
@@ -173,13 +172,13 @@ def _write_list(
         cover.write_heading("各类型条数")
         cover.write_header("证照类型", "临期", "已过期", "另有")
         for each in counts:
-            told = (
+            breakdown = (
                 f"已过期而状态仍为有效 {each.expired_as_valid:,}；在有效期内 {each.in_force:,}，"
                 f"其中长期有效 {each.endless:,}、未填截止日期 {each.untold or 0:,}"
             )
             if each.unknown:
-                told += f"、是否长期待部门重新报送 {each.unknown:,}"
-            cover.write_count(catalog.license_type_name(each.license_type), each.expiring, each.expired, told)
+                breakdown += f"、是否长期待部门重新报送 {each.unknown:,}"
+            cover.write_count(catalog.license_type_name(each.license_type), each.expiring, each.expired, breakdown)
         cover.write_contents(
             [expiring, expired],
             {
@@ -198,8 +197,8 @@ def _write_list(
         book.close()
 
 
-def _end_told(row: ExpiringCertificate) -> str | None:
-    """Say why there is no last day, where there is none."""
+def _end_note(row: ExpiringCertificate) -> str | None:
+    """Return in Chinese why there is no last day; None where there is one."""
     if row.valid_to is not None:
         return None
     return {True: "长期有效", False: "未填", None: "待核"}[row.valid_without_end]
@@ -222,7 +221,7 @@ def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], 
         Column("颁发机构", 26, lambda row: row.issuing_authority, "wrap"),
         Column("管辖属地", 14, lambda row: districts[row.district].name if row.district in districts else None, "wrap"),
         Column("有效期截止日期", 16, lambda row: row.valid_to, "day"),
-        Column("截止说明", 12, _end_told, "centre"),
+        Column("截止说明", 12, _end_note, "centre"),
         Column("剩余天数", 10, lambda row: (row.valid_to - day).days if row.valid_to else None, "count"),
         Column(
             "证照状态",

@@ -1,4 +1,4 @@
-"""How counts of the stock are kept, and the departments' lists written."""
+"""Storing the counts of the stock, and writing the lists of departments."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +21,8 @@ RowT = TypeVar("RowT")
 
 
 @contextmanager
-def one_instant(url: str) -> Iterator[Connection]:
-    """Open the store so that all that is read is of one instant; raises what `store_connection` raises."""
+def snapshot_connection(url: str) -> Iterator[Connection]:
+    """Open the store for a transaction that reads one state of it throughout; raises what `store_connection` raises."""
     with store_connection(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield connection
@@ -31,9 +31,9 @@ def one_instant(url: str) -> Iterator[Connection]:
 def write_lists(
     rows: Iterator[RowT], place: Callable[[str], Path], write: Callable[[Path, str, Iterator[RowT]], None]
 ) -> int:
-    """Write a list for each department of `rows`, which are sorted by it; return how many.
+    """Write a list for each department of `rows`, which are sorted by department; return how many lists.
 
-    `place` says where the list of a department is kept, all in one folder. Lists of a former count are removed.
+    `place` returns the path of the list of a department, all in one folder. Lists of an earlier count are removed.
     """
     written = set()
     for department, part in groupby(rows, attrgetter("department")):
@@ -46,15 +46,15 @@ def write_lists(
     return len(written)
 
 
-def keep_counts(
+def store_counts(
     connection: Connection,
-    forget: str,
-    keep: str,
+    delete: str,
+    insert: str,
     day: date,
     counts: "Sequence[DataclassInstance]",
     **more: object,
 ) -> None:
-    """Replace the counts of a day, by the statements `forget` and `keep`; `more` is the same for all of them."""
-    connection.execute(statement(forget), {"day": day})
+    """Replace the counts of a day with the statements `delete` and `insert`; `more` are columns equal in all rows."""
+    connection.execute(statement(delete), {"day": day})
     values: list[dict[str, Any]] = [{**asdict(each), "day": day, **more} for each in counts]
-    connection.cursor().executemany(statement(keep), values)
+    connection.cursor().executemany(statement(insert), values)

@@ -1,11 +1,54 @@
-"""Our own expectations, beside those of Great Expectations: conditions for PostgreSQL, named like the built-in ones.
+"""Our own expectations, in addition to those of Great Expectations: conditions in SQL, named like the built-in ones.
 
-Each is a pair: the metric says in SQL which rows are as expected, the expectation names it for a suite. Values that
-are null are left out, as everywhere in Great Expectations. Where a null is the very thing to find, the expectation
-extends that about nulls: the general one takes more unexpected than present values for a fault of its own.
+A new rule is an entry of `expectations/<suite>.json`; `zhengku rules page` then writes `docs/rules.zh-CN.md` again.
+Only when no existing expectation fits, other files change: this module (the expectation), `zhengku.validate.guidance`
+(its words for departments) and, for a condition that needs a function in the database, `sql/functions/rules.sql`.
 
-A rule for some rows says so by `only_where`, and a comparison of two columns is about one of them: Great Expectations
-reads the table once more for every `row_condition` and every expectation about a pair.
+An expectation is a pair of classes. The metric says in SQL which rows are as expected. The expectation declares the
+arguments of a suite's entry and names the metric:
+
+>>> class ColumnValuesEndWith(ColumnMapMetricProvider):
+...     condition_metric_name = "column_values.end_with"
+...     condition_value_keys = ("ending",)
+...
+...     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+...     def _sqlalchemy(cls, column: sa.ColumnElement[str], ending: str, **_: Any) -> Condition:
+...         return column.endswith(ending)
+>>> class ExpectColumnValuesToEndWith(ColumnMapExpectation):
+...     ending: str
+...
+...     map_metric = "column_values.end_with"
+...     success_keys = ("ending", "mostly")
+
+The type of an entry is the name of the expectation in snake case. Building it checks its arguments:
+
+>>> from pathlib import Path
+>>> from zhengku.validate.run import build
+>>> from zhengku.validate.suites import Rule, Suite
+>>> entry = {
+...     "type": "expect_column_values_to_end_with",
+...     "kwargs": {"column": "certificate_number", "ending": "号"},
+...     "severity": "warning",
+...     "meta": {
+...         "rule_id": "example.certificate_number.ending",
+...         "reason_zh": "证照编号未以“号”结尾",
+...         "standard": "示例",
+...         "example": "鄂州字〔2026〕1",
+...         "right_example": "鄂州字〔2026〕1号",
+...         "fields": ["certificate_number"],
+...     },
+... }
+>>> suite = Suite(name="example", path=Path("example.json"), rules=(Rule.model_validate(entry),))
+>>> expectation = build(suite, suite.rules[0], parameters={})
+>>> expectation.column, expectation.ending
+('certificate_number', '号')
+
+Null values are left out, as everywhere in Great Expectations. An expectation that must find nulls extends
+`ExpectColumnValuesToNotBeNull` and its metric sets `filter_column_isnull = False`: `ColumnMapExpectation` takes more
+failing rows than non-null values for an error of its own.
+
+A rule for some rows has the argument `only_where`, and a comparison of two columns is an expectation of one of them:
+Great Expectations reads the table again for every `row_condition` and every expectation of a pair of columns.
 """
 
 from collections.abc import Sequence
@@ -28,14 +71,14 @@ from zhengku.validate.patterns import matches
 
 Condition = sa.ColumnElement[bool]
 OnlyWhere = dict[str, str] | None
-"""Column → value: the rows that a rule is about."""
+"""Column → value: the rows that a rule checks."""
 
 
 def _from_bytes(function: Any, *arguments: sa.ColumnElement[Any]) -> Condition:
-    """Call a function of `rules` on bytes that are computed once per row.
+    """Call a function of the schema `rules` on bytes that are computed once per row.
 
     The planner inlines the function because it sees plain columns; `offset 0` keeps the subquery from being flattened.
-    A query with such a subquery runs in one process: where bytes are cheap to compute, hand them over directly.
+    A query with such a subquery runs in one process: where bytes are cheap to compute, pass them directly.
     """
     computed = sa.select(*(value.label(f"computed_{place}") for place, value in enumerate(arguments)))
     rows = computed.offset(sa.literal_column("0")).subquery("computed")
@@ -53,12 +96,12 @@ def _field(column: sa.ColumnElement[Any], field: str) -> sa.ColumnElement[str]:
 
 
 def _day(value: date | str) -> date:
-    """Read a day, which Great Expectations hands over as it stands in the suite."""
+    """Read a day, which Great Expectations passes as it is written in the suite."""
     return value if isinstance(value, date) else date.fromisoformat(value)
 
 
 def _where(only_where: OnlyWhere, condition: Condition) -> Condition:
-    """Ask the condition only of rows whose columns have these values."""
+    """Restrict the condition to rows whose columns have these values; all others are as expected."""
     if not only_where:
         return condition
     applies = sa.and_(*(sa.column(name) == sa.literal(value) for name, value in only_where.items()))
@@ -91,7 +134,7 @@ class ExpectColumnValuesToBeCreditCode(ColumnMapExpectation):
     """Expect unified social credit codes (GB 32100-2015).
 
     A code that equals the column `unless_equal_to`, in rows where the columns of `unless_where` have these values, is
-    left to the rule about that column: one wrong code is one reason.
+    checked only by the rule for that column, so that one wrong code is reported once.
     """
 
     only_where: OnlyWhere = None
@@ -103,7 +146,7 @@ class ExpectColumnValuesToBeCreditCode(ColumnMapExpectation):
 
 
 class ColumnValuesAreIdentityNumbers(ColumnMapMetricProvider):
-    """Resident identity numbers of somebody born by a day."""
+    """Resident identity numbers of people born on or before a day."""
 
     condition_metric_name = "column_values.are_identity_numbers"
     condition_value_keys = ("on_day", "only_where")
@@ -130,7 +173,7 @@ class ExpectColumnValuesToBeIdentityNumber(ColumnMapExpectation):
 
 
 class ColumnValuesMatchRegex(ColumnMapMetricProvider):
-    """Text that a regular expression of PostgreSQL matches: in place of the slower condition of Great Expectations."""
+    """Text that a regular expression of PostgreSQL matches; replaces the slower condition of Great Expectations."""
 
     condition_metric_name = "column_values.match_regex"
     condition_value_keys = ("regex",)
@@ -158,7 +201,7 @@ class ColumnValuesMatchPattern(ColumnMapMetricProvider):
 
 
 class ExpectColumnValuesToMatchPatternWhere(ColumnMapExpectation):
-    """Expect text that the regular expression matches, in the rows that `only_where` names."""
+    """Expect text that the regular expression matches, in the rows that `only_where` selects."""
 
     pattern: str
     only_where: OnlyWhere = None
@@ -228,7 +271,7 @@ class ColumnTextLengthBetween(ColumnMapMetricProvider):
 
 
 class ExpectColumnTextLengthToBeBetween(ColumnMapExpectation):
-    """Expect text of `least` to `greatest` characters (the built-in one reads the table once more)."""
+    """Expect text of `least` to `greatest` characters (the built-in one reads the table again)."""
 
     least: int
     greatest: int
@@ -238,7 +281,7 @@ class ExpectColumnTextLengthToBeBetween(ColumnMapExpectation):
 
 
 class ColumnValuesAtMostBySize(ColumnMapMetricProvider):
-    """Numbers not above a bound that depends on a size, which another column has."""
+    """Numbers not above a bound that depends on a size in another column."""
 
     condition_metric_name = "column_values.at_most_by_size"
     condition_value_keys = ("size_column", "greatest")
@@ -255,7 +298,7 @@ class ColumnValuesAtMostBySize(ColumnMapMetricProvider):
 class ExpectColumnValuesAtMostBySize(ColumnMapExpectation):
     """Expect numbers of at most the bound of the largest size in `greatest` that `size_column` reaches.
 
-    `greatest` has size → bound; where none is reached, any number is right.
+    `greatest` has size → bound; where the size reaches none, any number is right.
     """
 
     size_column: str
@@ -316,7 +359,7 @@ class ExpectColumnDatesToBeBetween(ColumnMapExpectation):
 
 
 class ColumnTimesNotAfterDay(ColumnMapMetricProvider):
-    """Points in time before the end of a day of the city."""
+    """Points in time before the end of a day in Asia/Shanghai."""
 
     condition_metric_name = "column_values.times_not_after_day"
     condition_value_keys = ("latest", "days_later")
@@ -329,13 +372,13 @@ class ColumnTimesNotAfterDay(ColumnMapMetricProvider):
         days_later: int,
         **_: Any,
     ) -> Condition:
-        # Spelled out, so that the answer does not depend on the session's time zone.
+        # The time zone is explicit, so that the result does not depend on the session's time zone.
         midnight = sa.cast(sa.literal(_day(latest) + timedelta(days=days_later + 1)), sa.TIMESTAMP(timezone=False))
         return column < sa.func.timezone(sa.literal(CITY_TIME_ZONE.key), midnight)
 
 
 class ExpectColumnTimesNotAfterDay(ColumnMapExpectation):
-    """Expect points in time not after the day `days_later` days behind `latest` (days of Asia/Shanghai)."""
+    """Expect points in time not after the day that is `days_later` days after `latest` (days in Asia/Shanghai)."""
 
     latest: date
     days_later: int = 0
@@ -345,7 +388,7 @@ class ExpectColumnTimesNotAfterDay(ColumnMapExpectation):
 
 
 class ColumnValuesDelivered(ColumnMapMetricProvider):
-    """Values that came, whether they could be used or not."""
+    """Values that were delivered, whether they could be used or not."""
 
     condition_metric_name = "column_values.delivered"
     condition_value_keys = ("unusable_columns",)
@@ -353,23 +396,24 @@ class ColumnValuesDelivered(ColumnMapMetricProvider):
 
     @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: sa.ColumnElement[Any], unusable_columns: Sequence[str], **_: Any) -> Condition:
-        return sa.or_(column.is_not(None), *(_came_unusable(column, name) for name in unusable_columns))
+        return sa.or_(column.is_not(None), *(_delivered_unusable(column, name) for name in unusable_columns))
 
 
-def _came_unusable(column: sa.ColumnElement[Any], unusable: str) -> sa.ColumnElement[bool]:
-    came: sa.ColumnClause[Any] = sa.column(unusable)
+def _delivered_unusable(column: sa.ColumnElement[Any], unusable: str) -> sa.ColumnElement[bool]:
+    """Return whether a column with unusable values shows that this column was delivered."""
+    delivered: sa.ColumnClause[Any] = sa.column(unusable)
     if unusable != "codes_unmapped":
-        return came.is_not(None)
-    # It names the fields, comma-separated: another field's code does not tell that this one's came.
-    names = sa.func.concat(",", came, ",")
+        return delivered.is_not(None)
+    # The column lists field names, comma separated: an unmapped code of another field does not count.
+    names = sa.func.concat(",", delivered, ",")
     return sa.func.strpos(names, f",{column.name},") > 0
 
 
 class ExpectColumnValuesToBeDelivered(ExpectColumnValuesToNotBeNull):
     """Expect a value in the column or, where it could not be used, in one of `unusable_columns`.
 
-    So a date that came but is no date breaks the rule about its form, and not also the one about its presence. Of
-    `codes_unmapped`, which names fields, only the column's own name counts.
+    So a delivered text that is no date fails only the rule about its form, and not also this one about its presence. In
+    `codes_unmapped`, which lists field names, only the column's own name counts.
     """
 
     unusable_columns: list[str]
@@ -379,7 +423,7 @@ class ExpectColumnValuesToBeDelivered(ExpectColumnValuesToNotBeNull):
 
 
 class ColumnValuesRecognized(ColumnMapMetricProvider):
-    """Delivered values for which a table of ours has a value."""
+    """Delivered values that one of our reference tables has."""
 
     condition_metric_name = "column_values.recognized"
     condition_value_keys = ("found_column",)
@@ -390,7 +434,7 @@ class ColumnValuesRecognized(ColumnMapMetricProvider):
 
 
 class ExpectColumnValuesToBeRecognized(ColumnMapExpectation):
-    """Expect a value in `found_column`, what a table of ours says, wherever the column holds what was delivered."""
+    """Expect a value in `found_column`, found in a reference table, wherever the column has a delivered value."""
 
     found_column: str
 
@@ -556,7 +600,7 @@ class ExpectColumnValuesToBeFoodLicenseNumber(ColumnMapExpectation):
 
 
 class ColumnRecordsHaveOneHolder(ColumnMapMetricProvider):
-    """Records that come once in the delivery, or with one holder."""
+    """Records that are in the delivery once, or with one holder."""
 
     condition_metric_name = "column_values.records_have_one_holder"
     condition_value_keys = ("how",)
@@ -568,10 +612,10 @@ class ColumnRecordsHaveOneHolder(ColumnMapMetricProvider):
 
 
 class ExpectRecordsToHaveOneHolder(ColumnMapExpectation):
-    """Expect that the rows of a key, those that fail no critical rule, name one holder.
+    """Expect that the rows of a key that fail no critical rule name one holder.
 
     `how`: `other_holder` for rows of several holders, `other_name` for those of one whose name or code differs. The
-    staging table `shared_row` has them; it is made when the other rules have been asked.
+    staging table `shared_row` lists them; it is written after the other rules have been checked.
     """
 
     how: str
@@ -581,7 +625,7 @@ class ExpectRecordsToHaveOneHolder(ColumnMapExpectation):
 
 
 class ColumnNamesAreReadable(ColumnMapMetricProvider):
-    """Names that somebody can read."""
+    """Readable names."""
 
     condition_metric_name = "column_values.names_are_readable"
 
@@ -597,7 +641,7 @@ class ExpectColumnNamesToBeReadable(ColumnMapExpectation):
 
 
 class ColumnNamesAreUndoubted(ColumnMapMetricProvider):
-    """Names that are told in full."""
+    """Names without hidden or lost characters."""
 
     condition_metric_name = "column_values.names_are_undoubted"
 
@@ -607,13 +651,13 @@ class ColumnNamesAreUndoubted(ColumnMapMetricProvider):
 
 
 class ExpectColumnNamesToBeUndoubted(ColumnMapExpectation):
-    """Expect names of which no character was hidden or lost; what nobody can read is another rule's."""
+    """Expect names of which no character was hidden or lost; unreadable names fail another rule."""
 
     map_metric = "column_values.names_are_undoubted"
 
 
 class ColumnValuesNotMadeUp(ColumnMapMetricProvider):
-    """Codes that somebody was given."""
+    """Codes that are not obviously made up."""
 
     condition_metric_name = "column_values.not_made_up"
 
@@ -623,13 +667,13 @@ class ColumnValuesNotMadeUp(ColumnMapMetricProvider):
 
 
 class ExpectColumnValuesNotToBeMadeUp(ColumnMapExpectation):
-    """Expect codes that are not plainly made up: one character all through, or digits counted up or down."""
+    """Expect codes that are not obviously made up: not one repeated character, nor digits counted up or down."""
 
     map_metric = "column_values.not_made_up"
 
 
 class ColumnExtensionFieldAgreesWithIdentityNumber(ColumnMapMetricProvider):
-    """Extension fields that tell the sex or birthday which the holder's resident identity number tells."""
+    """Extension fields with the sex or birthday that the holder's resident identity number has."""
 
     condition_metric_name = "column_values.extension_field_agrees_with_identity_number"
     condition_value_keys = ("field", "about", "only_where")
@@ -639,17 +683,17 @@ class ColumnExtensionFieldAgreesWithIdentityNumber(ColumnMapMetricProvider):
         cls, column: sa.ColumnElement[Any], field: str, about: str, only_where: OnlyWhere = None, **_: Any
     ) -> Condition:
         agrees = {"sex": sa.func.rules.agrees_on_sex, "birthday": sa.func.rules.agrees_on_birthday}[about]
-        told = _field(column, field)
+        text = _field(column, field)
         code: sa.ColumnClause[str] = sa.column("holder_code")
         return _where(
-            only_where, sa.case((told.is_(None), sa.true()), else_=sa.func.coalesce(agrees(code, told), sa.true()))
+            only_where, sa.case((text.is_(None), sa.true()), else_=sa.func.coalesce(agrees(code, text), sa.true()))
         )
 
 
 class ExpectExtensionFieldToAgreeWithIdentityNumber(ColumnMapExpectation):
-    """Expect that `field` of a JSON column tells the holder's sex or birthday (`about`) as its identity number does.
+    """Expect that `field` of a JSON column has the holder's sex or birthday (`about`) as the identity number has it.
 
-    What cannot be read as either is left to other rules.
+    Text that cannot be read as either is left to other rules.
     """
 
     field: str

@@ -1,8 +1,8 @@
-"""What zhengku uses of Great Expectations' private parts, and why; nothing else imports them.
+"""What zhengku uses of Great Expectations' private parts, and why; no other module imports them.
 
-A whole validation by its public API counts the rows of the table and the values of every column in queries of their
-own, and takes as long again in Python; docs/decisions/0003 has the figures. Here its metrics alone are asked for. These
-parts may change in any release: `tests` compare the installed one with `MADE_FOR` and say what to look at.
+A complete validation by its public API counts the rows of the table and the values of every column in queries of their
+own, and takes twice the time in Python; docs/decisions/0003 has the figures. This module computes only its metrics.
+These parts may change in any release: a test compares the installed one with `MADE_FOR` and says what to check.
 """
 
 import re
@@ -27,18 +27,18 @@ from zhengku.database import SESSION_OPTIONS
 from zhengku.errors import StoreUnavailable
 
 MADE_FOR: Final = "1.24.1"
-"""The release of Great Expectations whose private parts these are."""
+"""The release of Great Expectations for which this module was written."""
 
 
 class _Engine(SqlAlchemyExecutionEngine):
-    """Great Expectations' engine, of a table whose rows need not be counted and whose columns are known."""
+    """Great Expectations' engine for a table whose rows need not be counted and whose columns are known."""
 
     known_columns: Sequence[str] = ()
     """The names of the columns; no rule of ours reads their types."""
 
 
 class _RowsNotCounted(TableMetricProvider):
-    """What every metric of a column asks for, in a query of its own over the whole table, and none of ours reads."""
+    """Replaces the row count, which every metric of a column requests in a query of its own, and none of ours reads."""
 
     metric_name = "table.row_count"
 
@@ -48,7 +48,7 @@ class _RowsNotCounted(TableMetricProvider):
 
 
 class _ColumnsKnown(TableMetricProvider):
-    """What every metric of a column asks for: by itself it asks the database for the columns twice, and for the key."""
+    """Replaces the column types, for which the original queries the columns twice, and the primary key."""
 
     metric_name = "table.column_types"
     value_keys = ("include_nested",)
@@ -60,9 +60,10 @@ class _ColumnsKnown(TableMetricProvider):
 
 
 class _Graph(ValidationGraph):
-    """Which metrics need which others; what one needs is looked up once, however many others need it.
+    """The graph of which metrics need which others, built with each metric once, however many others need it.
 
-    Great Expectations follows every path anew: the twenty rules of a certificate make five hundred metrics of sixty.
+    Great Expectations follows every path again: for the twenty rules of a certificate it visits sixty metrics five
+    hundred times.
     """
 
     def __init__(self, execution_engine: SqlAlchemyExecutionEngine) -> None:
@@ -79,7 +80,7 @@ class _Graph(ValidationGraph):
 
 
 class _Arguments(IDDict):
-    """Arguments of a metric, which nobody changes: Great Expectations makes their id anew some seven times a metric."""
+    """Arguments of a metric that do not change: Great Expectations computes their id some seven times per metric."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         super().__init__(arguments)
@@ -89,7 +90,7 @@ class _Arguments(IDDict):
         return self._id if id_keys is None and id_ignore_keys is None else super().to_id(id_keys, id_ignore_keys)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> IDDict:
-        """Return what may be changed: rules are counted in one query by the id of a copy without the column."""
+        """Return a copy that may be changed: rules are grouped in one query by the id of a copy without the column."""
         return IDDict(deepcopy(dict(self), memo))
 
     def __copy__(self) -> IDDict:
@@ -98,7 +99,7 @@ class _Arguments(IDDict):
 
 @contextmanager
 def open_table(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutionEngine]:
-    """Open a table for Great Expectations; its connections are closed at the end, which it would not do itself.
+    """Open a table for Great Expectations, and close its connections at the end, which it does not do itself.
 
     Raises `StoreUnavailable` when the database cannot be reached or the table is not there.
     """
@@ -129,9 +130,9 @@ def open_table(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutio
 
 
 def metrics_of(expectation: Expectation) -> tuple[MetricConfiguration, MetricConfiguration]:
-    """Name what Great Expectations computes for an expectation: how many rows fail, and by which condition.
+    """Return the two metrics of an expectation: how many rows fail, and the condition of failing rows.
 
-    Given an expectation, its `get_metric_kwargs` would put together the configuration nine times for each rule.
+    With an expectation as argument, `get_metric_kwargs` would build the configuration nine times for each rule.
     """
     map_metric: str = getattr(expectation, "map_metric")  # noqa: B009 - only map expectations declare it
     count = f"{map_metric}.unexpected_count"
@@ -146,9 +147,9 @@ def metrics_of(expectation: Expectation) -> tuple[MetricConfiguration, MetricCon
 def resolve(
     engine: SqlAlchemyExecutionEngine, metrics: Iterable[tuple[MetricConfiguration, MetricConfiguration]]
 ) -> dict[MetricConfigurationID, Any]:
-    """Compute metrics, by their ids; those that count do so in one query."""
+    """Compute metrics and return their values by id; all counts are computed in one query."""
     graph = _Graph(engine)
-    # Else it would try three times, and log what it met with the values of rows.
+    # Otherwise it would try three times, and log errors with the values of rows.
     configuration = {"catch_exceptions": False}
     for pair in metrics:
         for one in pair:
@@ -164,18 +165,18 @@ def failing_condition(
     compute_domain: Mapping[str, Any],
     accessor_domain: Mapping[str, Any],
 ) -> sa.ColumnElement[bool]:
-    """Make the condition of failing rows of what Great Expectations counted with, and of the rows that it looked at."""
+    """Return the condition of failing rows: that which Great Expectations counted, and that of the rows it checked."""
     domain = engine.get_domain_records({**compute_domain, **accessor_domain})
-    looked_at = [
+    checked = [
         part.whereclause
         for part in sa.sql.visitors.iterate(domain)
         if isinstance(part, sa.Select) and part.whereclause is not None
     ]
-    return sa.and_(*looked_at, unexpected)
+    return sa.and_(*checked, unexpected)
 
 
 def fault_name(raised: str) -> str:
-    """Name the error, and a column or table that is missing; the rest of a message may quote values of a row."""
+    """Return the name of an error and of a missing column or table: the rest of the text may quote values of a row."""
     names = re.findall(r"psycopg\.errors\.\w+|\b\w+(?:Error|Exception)\b", raised)
     missing = re.search(r'(?:column|relation|database|schema) "[\w.]+"(?: in BatchData)? does not exist', raised)
     return " ".join([*names[:1], *([missing.group()] if missing else [])]) or "unknown fault"

@@ -1,4 +1,4 @@
-"""Marking the rows that fail, in one statement, by the conditions that Great Expectations itself counted with."""
+"""Marks the rows that fail, in one statement, by the conditions with which Great Expectations counted them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,10 +15,10 @@ from zhengku.validate.run import RuleOutcome, ValidationOutcome
 def mark_rows(connection: psycopg.Connection[Any], schema: str, outcomes: Mapping[str, ValidationOutcome]) -> None:
     """Write `<schema>.mark`: the failing rows of tables or views with the ids of the rules that they fail.
 
-    `outcomes` has what was found by the table's name; no row is in two of them. Columns: `row_no bigint`,
-    `record_key text`, `critical text[]`, `warning text[]` (with those of severity info), in the order of the suites. A
-    mark table that was there before is replaced. Runs in the caller's transaction. How many rows fail a rule is in its
-    outcome: they were counted with the same condition.
+    `outcomes` has the outcome of each table by its name; no row is in two tables. Columns: `row_no bigint`,
+    `record_key text`, `critical text[]`, `warning text[]` (severity info included), in the order of the suites. An
+    earlier mark table is replaced. Runs in the caller's transaction. The number of rows that fail a rule is in its
+    outcome, counted with the same condition.
     """
     failing = sa.union_all(*(_failing(schema, table, outcome.failed) for table, outcome in outcomes.items()))
     name = _DIALECT.identifier_preparer.format_table(sa.table("mark", schema=schema))
@@ -29,7 +29,7 @@ def mark_rows(connection: psycopg.Connection[Any], schema: str, outcomes: Mappin
         compiled.params,
         prepare=False,
     )
-    # The load joins with the few rows that fail critically; unanalysed, they are taken for nearly all.
+    # The load joins with the few rows that fail critical rules; without statistics the planner expects nearly all.
     connection.execute(f"analyze {name} (row_no, critical)".encode())
 
 
@@ -53,7 +53,7 @@ def _condition(rule: RuleOutcome) -> sa.ColumnElement[bool]:
 
 def _failed_ids(rules: Sequence[RuleOutcome]) -> sa.ColumnElement[Any]:
     if len(rules) == 1:
-        # One of two constants: no array is made for each of a million rows that fail the same rule.
+        # One of two constants, so that no array is built for each of a million rows that fail the same rule.
         return sa.case((_condition(rules[0]), _listed([sa.literal(rules[0].rule_id, sa.Text())])), else_=_listed([]))
     ids = [sa.case((_condition(rule), sa.literal(rule.rule_id, sa.Text()))) for rule in rules]
     return sa.func.array_remove(_listed(ids), sa.null())

@@ -1,4 +1,4 @@
-"""What the rules of a license type are asked with: the values of the parameters that suites name."""
+"""The values of the parameters that suites name, for a license type and a day."""
 
 from datetime import date
 from typing import Any
@@ -13,12 +13,12 @@ PERSON_CODE_TYPES = ("111", "114", "115", "118", "119", "120", "122", "411", "41
 
 
 def rule_parameters(license_type: LicenseType | None, today: date, *, dated: bool) -> dict[str, Any]:
-    """Return every parameter that a suite may name for this license type; None where the catalogue says nothing.
+    """Return every parameter that a suite may name for this license type; None where the catalogue has no value.
 
-    Rows of other data sets than certificates have no license type, and their suites only the first two.
+    Other data sets than certificates have no license type, and their suites may name only the first two.
 
-    `dated`: True where the time of a row decides which of two is newer. `today`: day of Asia/Shanghai.
-    `license_type_name`, `license_type_code`: None for a type that gathers certificates of any type. `expires` and
+    `dated`: True where a row's own time decides which of two rows is newer. `today`: day in Asia/Shanghai.
+    `license_type_name`, `license_type_code`: None for a type that collects certificates of any type. `expires` and
     `permanent`: True for a fixed validity and for none. `validity_years`: years, of a fixed validity.
     `one_holder`: True for a type whose certificates have one holder, to whom extension fields then belong.
     `foreign_holder_code_types`: the holder code types that holders of this type cannot have.

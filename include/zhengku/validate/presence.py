@@ -1,4 +1,4 @@
-"""Which fields a feed must deliver: those that a critical rule wants in every row, or in some."""
+"""Which fields a feed must deliver: those that a critical rule requires in every row, or in some."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,10 +10,10 @@ _OF_EXTENSION: Final = "expect_extension_field_to_be_present"
 
 
 def needed_fields(suites: Iterable[Suite], *, with_deletes: bool) -> dict[str, str]:
-    """Return the fields without which rows break a critical rule, with that rule's id (`extension.<name>` for others).
+    """Return the fields that critical rules require, with the rule's id; `extension.<name>` for an extension field.
 
-    A rule is not asked of a feed that lacks its field, so nothing else would tell that rows come without it.
-    `with_deletes` says whether the feed has rows that delete: some rules are asked of these alone.
+    Rules are skipped for a feed without their field, so no rule would report that the field is missing.
+    `with_deletes` says whether the feed has rows that delete: some rules only check these.
     """
     needed: dict[str, str] = {}
     for suite in suites:

@@ -1,4 +1,4 @@
-"""The page of all rules (`docs/rules.zh-CN.md`), written from the rules themselves, so that it cannot say otherwise."""
+"""The page of all rules (`docs/rules.zh-CN.md`), generated from the rules, so that it cannot differ from them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from zhengku.validate.guidance import expected, field_names
 from zhengku.validate.suites import BATCH_SUITE, Rule, Severity, Suite, load_suites, parameter_name, suite_names
 
 PAGE: Final = Path("docs") / "rules.zh-CN.md"
-"""Where the page lies in the project."""
+"""The path of the page in the project."""
 
 SEVERITIES: Final[Mapping[Severity, str]] = {"critical": "严重", "warning": "警告", "info": "提示"}
 
@@ -49,13 +49,13 @@ _ARGUMENTS: Final[Mapping[str, str]] = {
     "max_value": "最大值",
     "letters": "字母",
 }
-"""Arguments that a section may change; the others say which column a rule looks at, and when."""
+"""Arguments that a section may change; the others say which column a rule checks, and when."""
 
 
 def rules_page(catalog: Catalog, suite_folder: Path) -> str:
     """Return the page of every rule of every suite, in Markdown.
 
-    Raises `CatalogError` when a suite or the catalogue is wrong, or a rule has no words.
+    Raises `CatalogError` when a suite or the catalogue is wrong, or the type of a rule has no words.
     """
     used = _feeds_by_suite(catalog, suite_folder)
     parts = [_INTRODUCTION]
@@ -102,7 +102,7 @@ def _section(suite: Suite, feeds: list[Feed], catalog: Catalog) -> Iterator[str]
 
 
 def _users(suite: str, feeds: list[Feed], catalog: Catalog) -> str:
-    """Say who is asked a suite: each license type once, with the feeds; all of them is not a list."""
+    """Return who uses a suite: each license type once, with the feeds; only their numbers where there are many."""
     if suite == BATCH_SUITE:
         return "用于所有数据源。"
     if not feeds:
@@ -132,23 +132,23 @@ def _arguments(rule: Rule) -> Iterator[str]:
     for name, value in rule.kwargs.items():
         if name in _ARGUMENTS and not _is_parameter(value):
             yield f"{_ARGUMENTS[name]} {_code(value)}"
-        # The rows that a rule is about are a threshold where they are told by a number.
+        # A row_condition with a number is a threshold as well.
         if name == "row_condition" and isinstance(value["parameter"], int | float):
             yield f"至少条数 {_code(value['parameter'])}"
 
 
 def _is_parameter(value: Any) -> bool:
-    """Tell whether an argument, or one of those listed, is not in the suite but in the catalogue, or the day's."""
+    """Return whether an argument, or an item of a list, is a parameter: its value is not in the suite."""
     return any(parameter_name(one) is not None for one in (value if isinstance(value, list) else [value]))
 
 
 def _code(value: Any) -> str:
-    """Return a value as code in a cell of a table, which a bar would end."""
+    """Return a value as code in a cell of a table, with bars escaped, which would end the cell."""
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     escaped = shown.replace("|", "\\|")
     return f"`{escaped}`"
 
 
 def _text(text: str) -> str:
-    """Return text in a cell with nothing of it taken for Markdown."""
+    """Return text for a cell, with all Markdown characters escaped."""
     return "".join(f"\\{mark}" if mark in "\\|`*_[]<>" else mark for mark in text)

@@ -1,4 +1,4 @@
-"""Running suites with Great Expectations in the database: which rules hold, and the conditions of those that do not."""
+"""Runs suites with Great Expectations in the database: which rules fail, and the conditions of their failing rows."""
 
 import re
 import warnings
@@ -19,12 +19,12 @@ from zhengku.validate.gx_internals import failing_condition, fault_name, metrics
 from zhengku.validate.suites import EXTENSION, Rule, Severity, Suite
 
 _OWN_EXPECTATIONS = expectations.__name__
-"""Importing the module registers what it defines; Great Expectations finds expectations by name."""
+"""Importing the module registers its classes; Great Expectations finds expectations by name."""
 
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """What a rule found, or why it was skipped.
+    """The outcome of a rule, or why it was skipped.
 
     `condition` is true for the `failed_rows` that fail (SQL over the columns of the table); only a failed rule has one.
     """
@@ -43,13 +43,13 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class ValidationOutcome:
-    """What the rules of some suites found on one table, in the order of the suites."""
+    """The outcomes of the rules of some suites on one table, in the order of the suites."""
 
     rules: tuple[RuleOutcome, ...]
 
     @property
     def failed(self) -> tuple[RuleOutcome, ...]:
-        """The rules that some row breaks."""
+        """The rules that some row fails."""
         return tuple(rule for rule in self.rules if rule.success is False)
 
     @property
@@ -74,50 +74,50 @@ def validate_rows(
     `url` is a SQLAlchemy address. `parameters` gives every `{"$PARAMETER": name}` of the suites its value; days are
     `date` or ISO text. A rule is skipped when its feed lacks one of its fields (`absent_fields`; an extension field
     also when `extension_fields`, those that the feed maps, are given without it), or when one of its parameters is
-    None. A table that `is_empty` fails no rule, and Great Expectations, which takes its second for that, is not asked.
+    None. A table that `is_empty` fails no rule; it is not passed to Great Expectations, which would take a second.
 
     Raises `CatalogError`, naming suite and entry, for an expectation that does not exist, has wrong arguments or cannot
     be computed on this table; `StoreUnavailable` when the database fails meanwhile.
     """
     skipped: dict[str, RuleOutcome] = {}
-    asked: dict[str, _Asked] = {}
+    to_run: dict[str, _RuleToRun] = {}
     for suite in suites:
         for rule in suite.rules:
             if reason := _reason_to_skip(rule, parameters, absent_fields, extension_fields):
                 skipped[rule.rule_id] = RuleOutcome(rule.rule_id, rule.severity, reason)
             else:
-                asked[rule.rule_id] = _Asked(suite, rule, build(suite, rule, parameters))
+                to_run[rule.rule_id] = _RuleToRun(suite, rule, build(suite, rule, parameters))
     if is_empty:
-        found = {rule_id: RuleOutcome(rule_id, one.rule.severity) for rule_id, one in asked.items()}
+        found = {rule_id: RuleOutcome(rule_id, one.rule.severity) for rule_id, one in to_run.items()}
     else:
-        found = _ask(url, schema, table, asked) if asked else {}
+        found = _run(url, schema, table, to_run) if to_run else {}
     outcomes = skipped | found
     return ValidationOutcome(tuple(outcomes[rule.rule_id] for suite in suites for rule in suite.rules))
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _RuleToRun:
     suite: Suite
     rule: Rule
     expectation: Expectation
 
 
-def _ask(url: str, schema: str, table: str, asked: Mapping[str, _Asked]) -> dict[str, RuleOutcome]:
-    """Have Great Expectations count the failing rows of all rules, in one pass over the table.
+def _run(url: str, schema: str, table: str, to_run: Mapping[str, _RuleToRun]) -> dict[str, RuleOutcome]:
+    """Let Great Expectations count the failing rows of all rules, in one pass over the table.
 
-    Its metrics are asked, not a whole validation: that would count the rows of the table and the values of each column
-    too, and takes as long again in Python. None of it is read, since a rule fails by a single row (no `mostly`).
+    It computes only the metrics. A complete validation would also count the rows of the table and the values of each
+    column, and take twice the time in Python; these counts are not needed, since one failing row fails a rule.
     """
     with open_table(url, schema, table) as engine:
         try:
-            metrics = {rule_id: metrics_of(one.expectation) for rule_id, one in asked.items()}
+            metrics = {rule_id: metrics_of(one.expectation) for rule_id, one in to_run.items()}
             resolved = resolve(engine, metrics.values())
         except (GreatExpectationsError, sa.exc.SQLAlchemyError):
-            raise _not_computed(engine, f"{schema}.{table}", asked.values()) from None
+            raise _not_computed(engine, f"{schema}.{table}", to_run.values()) from None
         outcomes: dict[str, RuleOutcome] = {}
-        for rule_id, one in asked.items():
+        for rule_id, one in to_run.items():
             count, condition = metrics[rule_id]
-            # Nothing is counted where the rule's own `row_condition` leaves no row.
+            # The count is None where the rule's own `row_condition` selects no row.
             failed_rows = int(resolved[count.id] or 0)
             outcomes[rule_id] = RuleOutcome(
                 rule_id=rule_id,
@@ -131,7 +131,7 @@ def _ask(url: str, schema: str, table: str, asked: Mapping[str, _Asked]) -> dict
 def build(suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> Expectation:
     """Make the expectation of a rule, its parameters filled in.
 
-    Raises `CatalogError`, naming suite and entry, when there is no such expectation, when it is none about rows, or
+    Raises `CatalogError`, naming suite and entry, when there is no such expectation, when it does not check rows, or
     when its arguments are wrong.
     """
     if "mostly" in rule.kwargs:
@@ -152,8 +152,8 @@ def build(suite: Suite, rule: Rule, parameters: Mapping[str, Any]) -> Expectatio
         raise CatalogError(f"{suite.where(rule)}: {rule.type}: {_one_line(str(error))}") from None
     if getattr(expectation, "map_metric", None) is None:
         raise CatalogError(
-            f"{suite.where(rule)}: {rule.type} judges a table as a whole; expected an expectation about each row, "
-            "so that failing rows can be marked. Rules about a batch look at the row of batch_summary."
+            f"{suite.where(rule)}: {rule.type} checks a complete table; expected an expectation that checks each row, "
+            "so that failing rows can be marked. Batch rules check the row of batch_summary."
         )
     return expectation
 
@@ -166,8 +166,8 @@ def _reason_to_skip(
 ) -> Literal["absent_field", "no_parameter"] | None:
     if absent_fields.intersection(rule.meta.fields):
         return "absent_field"
-    asked = {field.removeprefix(EXTENSION) for field in rule.meta.fields if field.startswith(EXTENSION)}
-    if extension_fields is not None and not extension_fields.issuperset(asked):
+    required = {field.removeprefix(EXTENSION) for field in rule.meta.fields if field.startswith(EXTENSION)}
+    if extension_fields is not None and not extension_fields.issuperset(required):
         return "absent_field"
     if any(name in parameters and parameters[name] is None for name in rule.parameters):
         return "no_parameter"
@@ -175,20 +175,20 @@ def _reason_to_skip(
 
 
 def _not_computed(
-    engine: SqlAlchemyExecutionEngine, table: str, asked: Iterable[_Asked]
+    engine: SqlAlchemyExecutionEngine, table: str, rules: Iterable[_RuleToRun]
 ) -> CatalogError | StoreUnavailable:
-    """Find out which rule failed: rules that were counted in one query fail together."""
-    for one in asked:
+    """Return the error that names the rule that cannot be computed: all rules counted in one query fail together."""
+    for one in rules:
         try:
             resolve(engine, [metrics_of(one.expectation)])
         except (GreatExpectationsError, sa.exc.SQLAlchemyError) as error:
-            told = f"{error} {type(error).__name__}"
+            raised = f"{error} {type(error).__name__}"
         else:
             continue
-        if re.search(r"OperationalError|InterfaceError|AdminShutdown", told):
+        if re.search(r"OperationalError|InterfaceError|AdminShutdown", raised):
             break
         return CatalogError(
-            f"{one.suite.where(one.rule)}: {one.rule.type} cannot be computed on {table}: {fault_name(told)}. "
+            f"{one.suite.where(one.rule)}: {one.rule.type} cannot be computed on {table}: {fault_name(raised)}. "
             "Expected a column and arguments that fit; correct the entry, or the table."
         )
     return StoreUnavailable(f"The database failed while {table} was checked. Nothing was marked; repeat the step.")

@@ -1,6 +1,6 @@
-"""The rules of a staged batch, asked and marked: row by row first, then as a whole.
+"""Checks a staged batch: row rules first, whose failing rows are marked, then batch rules.
 
-Importing this takes the seconds of Great Expectations.
+Importing this imports Great Expectations, which takes seconds.
 """
 
 from collections import Counter
@@ -19,12 +19,12 @@ from zhengku.load.repeated import find_repeated_of_batch
 from zhengku.validate.marks import mark_rows
 from zhengku.validate.parameters import rule_parameters
 from zhengku.validate.run import RuleOutcome, ValidationOutcome, validate_rows
-from zhengku.validate.suites import Suite, about_deletes, about_upserts
+from zhengku.validate.suites import Suite, rules_for_deletes, rules_for_upserts
 
 
 @dataclass(frozen=True)
 class RowsOutcome:
-    """What the rules about rows found: each rule once, and how many rows fail it (rows that bring and that delete)."""
+    """The outcomes of row rules, each rule once, and how many rows fail it (rows that delete included)."""
 
     rules: tuple[RuleOutcome, ...]
     failed_rows: Mapping[str, int]
@@ -34,7 +34,7 @@ class RowsOutcome:
 class StagedBatch:
     """A batch as it is staged in `schema`, which is committed; `on_day` is the day (Asia/Shanghai) of its rules.
 
-    `url` is a SQLAlchemy address: Great Expectations looks at the tables over a connection of its own.
+    `url` is a SQLAlchemy address: Great Expectations reads the tables over a connection of its own.
     """
 
     url: str
@@ -52,26 +52,26 @@ class StagedBatch:
         return rule_parameters(license_type, self.on_day, dated=self.feed.version == "source_updated_at")
 
     def validate(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> RowsOutcome:
-        """Ask every row the rules and write `mark`, in the caller's transaction.
+        """Check every row and write the table `mark`, in the caller's transaction.
 
         Raises what `validate_rows` raises.
         """
         tables = ["staged_row"] if self.feed.operation is None else ["upserting_row", "deleting_row"]
         use_schema(connection, self.schema)
         filled = {table for table in tables if _has_rows(connection, table)}
-        asked = {tables[0]: about_upserts(suites)}
+        checked = {tables[0]: rules_for_upserts(suites)}
         if "deleting_row" in filled:
-            asked["deleting_row"] = about_deletes(suites)
+            checked["deleting_row"] = rules_for_deletes(suites)
         found = {
-            table: self._ask(table, _without(rules, _ABOUT_SHARED_KEYS), is_empty=table not in filled)
-            for table, rules in asked.items()
+            table: self._check(table, _without(rules, _OF_SHARED_KEYS), is_empty=table not in filled)
+            for table, rules in checked.items()
         }
         mark_rows(connection, self.schema, found)
-        about_shared = _only(asked[tables[0]], _ABOUT_SHARED_KEYS)
-        if about_shared:
+        of_shared_keys = _only(checked[tables[0]], _OF_SHARED_KEYS)
+        if of_shared_keys:
             is_shared = tables[0] in filled and _find_shared(connection)
-            shared = self._ask(tables[0], about_shared, is_empty=not is_shared)
-            found[tables[0]] = _together(asked[tables[0]], found[tables[0]], shared)
+            shared = self._check(tables[0], of_shared_keys, is_empty=not is_shared)
+            found[tables[0]] = _merged(checked[tables[0]], found[tables[0]], shared)
             if is_shared:
                 mark_rows(connection, self.schema, found)
         connection.execute("drop table if exists mark_count")
@@ -82,7 +82,7 @@ class StagedBatch:
         rules = {rule.rule_id: rule for outcome in found.values() for rule in outcome.rules}
         return RowsOutcome(tuple(rules.values()), failed_rows)
 
-    def _ask(self, table: str, suites: Sequence[Suite], *, is_empty: bool) -> ValidationOutcome:
+    def _check(self, table: str, suites: Sequence[Suite], *, is_empty: bool) -> ValidationOutcome:
         return validate_rows(
             self.url,
             self.schema,
@@ -94,8 +94,8 @@ class StagedBatch:
             is_empty=is_empty,
         )
 
-    def validate_whole(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> ValidationOutcome:
-        """Write `batch_summary` from the marks, commit, and ask it the rules about the batch as a whole.
+    def validate_summary(self, connection: psycopg.Connection[Any], suites: Sequence[Suite]) -> ValidationOutcome:
+        """Write `batch_summary` from the marks, commit, and check it with the batch rules.
 
         Raises what `validate_rows` raises.
         """
@@ -109,8 +109,8 @@ class StagedBatch:
         return validate_rows(self.url, self.schema, "batch_summary", suites, self.parameters)
 
 
-_ABOUT_SHARED_KEYS = "expect_records_to_have_one_holder"
-"""The expectation that is asked last: of rows that share a key, those that fail another rule are out."""
+_OF_SHARED_KEYS = "expect_records_to_have_one_holder"
+"""The expectation that is checked last: it leaves out rows that fail another critical rule."""
 
 
 def _only(suites: Iterable[Suite], kind: str) -> list[Suite]:
@@ -122,14 +122,14 @@ def _without(suites: Iterable[Suite], kind: str) -> list[Suite]:
     return [replace(suite, rules=tuple(rule for rule in suite.rules if rule.type != kind)) for suite in suites]
 
 
-def _together(suites: Iterable[Suite], *outcomes: ValidationOutcome) -> ValidationOutcome:
-    """Return outcomes of rules that were asked apart, in the order of the suites."""
+def _merged(suites: Iterable[Suite], *outcomes: ValidationOutcome) -> ValidationOutcome:
+    """Return the outcomes of rules that were checked separately, in the order of the suites."""
     found = {rule.rule_id: rule for outcome in outcomes for rule in outcome.rules}
     return ValidationOutcome(tuple(found[rule.rule_id] for suite in suites for rule in suite.rules))
 
 
 def _find_shared(connection: psycopg.Connection[Any]) -> bool:
-    """Write `shared_row`, commit it for Great Expectations' connection, and tell whether it has rows."""
+    """Write `shared_row`, commit it for Great Expectations' connection, and return whether it has rows."""
     schema = connection.execute("select current_schema()").fetchone()
     find_repeated_of_batch(connection)
     connection.execute("drop table if exists shared_row")

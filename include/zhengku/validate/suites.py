@@ -1,4 +1,4 @@
-"""The rules as data: suites of `expectations/*.json`, a base for a data set and additions for license types."""
+"""Rules as data: the suites of `expectations/*.json`, one for each data set and additional ones for license types."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from zhengku.errors import CatalogError, ConfigurationError
 
 BATCH_SUITE = "batch"
-"""Name of the suite for a batch as a whole; its table is the one row of `batch_summary`."""
+"""Name of the suite of batch rules, which check the one row of `batch_summary`."""
 
 Severity = Literal["critical", "warning", "info"]
 """`critical` keeps a row out of the store (a batch rule: holds the batch); the others load and are reported."""
 
 EXTENSION = "extension."
-"""What stands before the name of an extension field in the `fields` of a rule."""
+"""Prefix of the name of an extension field in the `fields` of a rule."""
 
 _PARAMETER = "$PARAMETER"
 _Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -25,11 +25,11 @@ _RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z0-9_]+)+$")]
 
 
 class RuleMeta(BaseModel):
-    """What people read about a rule. `fields`: the standard fields that it looks at (`extension.<name>` for others).
+    """What people read about a rule. `fields`: the fields that it checks (`extension.<name>` for extension fields).
 
-    `example`: a value that breaks the rule; `right_example`: one as it should be. Phrases are Chinese.
-    `applies_if` names a parameter: the rule is skipped where that is None. `deletes` tells whether it is asked of rows
-    that delete a record: they carry little but its key.
+    `example`: a value that fails the rule; `right_example`: a correct value. Phrases are Chinese.
+    `applies_if` names a parameter: the rule is skipped where that is None. `deletes` says whether it checks rows that
+    delete a record, which have little more than its key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,7 +45,7 @@ class RuleMeta(BaseModel):
 
 
 class Rule(BaseModel):
-    """One entry of a suite: an expectation of Great Expectations with its severity and its meaning."""
+    """One entry of a suite: an expectation of Great Expectations with its severity and its description."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +56,7 @@ class Rule(BaseModel):
 
     @property
     def rule_id(self) -> str:
-        """Stable id of the rule; it stands in the quarantine, in reports and in the ledger."""
+        """Stable id of the rule; it is stored in the quarantine and the ledger, and shown in reports."""
         return self.meta.rule_id
 
     @property
@@ -66,7 +66,7 @@ class Rule(BaseModel):
 
     @property
     def parameters(self) -> frozenset[str]:
-        """Names of the parameters that the rule takes (`{"$PARAMETER": name}`) or applies by (`applies_if`)."""
+        """Names of the parameters in its arguments (`{"$PARAMETER": name}`) and in `applies_if`."""
         applies_if = [] if self.meta.applies_if is None else [self.meta.applies_if]
         return frozenset([*_parameter_names(self.kwargs), *applies_if])
 
@@ -96,7 +96,7 @@ class _SuiteFile(BaseModel):
 
 @dataclass(frozen=True)
 class Suite:
-    """The rules of one file, in its order; `notes` says in Chinese what it is for."""
+    """The rules of one file, in its order; `notes` says in Chinese what the suite is for."""
 
     name: str
     path: Path
@@ -104,7 +104,7 @@ class Suite:
     notes: str | None = None
 
     def where(self, rule: Rule) -> str:
-        """Say where a rule stands: file, entry, id."""
+        """Return the place of a rule for messages: file, entry, id."""
         return f"{self.path.name}, entry {self.rules.index(rule) + 1} ({rule.rule_id})"
 
 
@@ -114,12 +114,12 @@ def suite_names(folder: Path) -> tuple[str, ...]:
 
 
 def load_suites(folder: Path, names: Sequence[str], instead: Mapping[str, Path] | None = None) -> list[Suite]:
-    """Read the named suites (`<folder>/<name>.json`) in the given order, each behind those that it includes.
+    """Read the named suites (`<folder>/<name>.json`) in the given order, each after those that it includes.
 
-    A suite that several include, rules that a group of license types shares, comes once. `instead` has files that are
-    read in place of the folder's, by suite. Raises `CatalogError`, naming file and entry, for a missing or malformed
-    file, a severity that does not exist, or a rule id used twice. Whether an expectation exists is seen when it is
-    built: see `zhengku.validate.run.build`.
+    A suite that several suites include is returned once. `instead` has files that are read instead of the folder's,
+    by suite. Raises `CatalogError`, naming file and entry, for a missing or malformed
+    file, a severity that does not exist, or a rule id used twice. Whether an expectation exists is checked when
+    it is built, by `zhengku.validate.run.build`.
     """
     suites = list(_with_included(folder, names, instead or {}).values())
     first: dict[str, str] = {}
@@ -128,22 +128,22 @@ def load_suites(folder: Path, names: Sequence[str], instead: Mapping[str, Path] 
             here = f"{suite.path.name}, entry {place}"
             if rule.rule_id in first:
                 raise CatalogError(
-                    f"{here}: rule id {rule.rule_id!r} stands at {first[rule.rule_id]} already; expected its own. "
+                    f"{here}: rule id {rule.rule_id!r} is used in {first[rule.rule_id]} already; expected its own. "
                     "Rename one: quarantined rows and reports point at rules by id."
                 )
             first[rule.rule_id] = here
     return suites
 
 
-def about_upserts(suites: Iterable[Suite]) -> list[Suite]:
-    """Return the suites with the rules that are asked of rows that bring a record."""
+def rules_for_upserts(suites: Iterable[Suite]) -> list[Suite]:
+    """Return the suites with only the rules that check rows with a new or changed record."""
     return [
         replace(suite, rules=tuple(rule for rule in suite.rules if rule.meta.deletes != "only")) for suite in suites
     ]
 
 
-def about_deletes(suites: Iterable[Suite]) -> list[Suite]:
-    """Return the suites with the rules that are asked of rows that delete one."""
+def rules_for_deletes(suites: Iterable[Suite]) -> list[Suite]:
+    """Return the suites with only the rules that check rows that delete a record."""
     return [replace(suite, rules=tuple(rule for rule in suite.rules if rule.meta.deletes != "no")) for suite in suites]
 
 
@@ -184,14 +184,14 @@ def _load(folder: Path, name: str, instead: Mapping[str, Path]) -> tuple[Suite, 
     try:
         read = _SuiteFile.model_validate(content)
     except ValidationError as error:
-        raise CatalogError("; ".join(_told(path, content, fault) for fault in error.errors())) from None
+        raise CatalogError("; ".join(_fault_message(path, content, fault) for fault in error.errors())) from None
     if read.name != name:
         raise CatalogError(f"{path.name}: the name inside is {read.name!r}; expected {name!r}.")
     return Suite(name=name, path=path, rules=read.expectations, notes=read.notes), read.includes
 
 
-def _told(path: Path, content: Any, fault: Any) -> str:
-    """Tell one fault of a suite file: where, what was expected, and what came."""
+def _fault_message(path: Path, content: Any, fault: Any) -> str:
+    """Return the message of one mistake in a suite file: where, what was expected, and what was received."""
     location = list(fault["loc"])
     where = path.name
     if location[:1] == ["expectations"] and len(location) > 1:
@@ -201,12 +201,12 @@ def _told(path: Path, content: Any, fault: Any) -> str:
             where += f" ({entry['meta']['rule_id']})"
         location = location[2:]
     key = ".".join(str(part) for part in location)
-    came = "" if fault["type"] == "missing" else f", got {fault['input']!r:.80}"
-    return f"{where}: {key or 'the whole'}: {fault['msg']}{came}"
+    received = "" if fault["type"] == "missing" else f", got {fault['input']!r:.80}"
+    return f"{where}: {key or 'the file'}: {fault['msg']}{received}"
 
 
 def parameter_name(value: Any) -> str | None:
-    """Return the parameter that an argument of a rule stands for; None for an argument with a value of its own."""
+    """Return the parameter that an argument of a rule names; None for an argument with a value of its own."""
     return value[_PARAMETER] if isinstance(value, dict) and set(value) == {_PARAMETER} else None
 
 

@@ -1,4 +1,4 @@
-"""Reconciliation (比对): proof that nothing is missing between a department's system and the store."""
+"""Reconciliation (比对): compares a department's system with the store, to prove that nothing is missing."""
 
 from zhengku.operations.reconcile.checksum import checksum as checksum
 from zhengku.operations.reconcile.comparison import Reconciliation as Reconciliation

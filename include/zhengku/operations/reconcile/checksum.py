@@ -1,4 +1,4 @@
-"""The order-free checksum, as `sql/functions/reconciliation.sql` and `sql/reconcile/source_*.sql` compute it."""
+"""The checksum of rows in any order, as `sql/functions/reconciliation.sql` and `sql/reconcile/source_*.sql` have it."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from zhengku.transports.source import EARLIEST
 def checksum(rows: Iterable[tuple[str, datetime | None]]) -> int:
     """Return the sum over keys and version times of the first 60 bits of their md5.
 
-    A naive time is of Asia/Shanghai; none, and what is before it, is `EARLIEST`.
+    A naive time is in Asia/Shanghai; `EARLIEST` replaces an earlier or missing time.
     """
     total = 0
     for key, at in rows:

@@ -1,8 +1,8 @@
-"""A feed's source against the store: by day's counts and checksums where the source can count, else key by key.
+"""Compares a feed's source with the store: by counts and checksums of days where the source can count, else by key.
 
-What is compared is the newest row of each key, by its version time. Days whose sums differ are read as the nightly
-collection reads them, cleaned as every delivery is, and compared key by key: dirt is no difference. Whatever the
-source did behind the comparison's instant (the watermark, less its overlap) waits for the next night.
+The newest row of each key, by its version time, is compared. Days whose sums differ are read as the nightly collection
+reads them, cleaned as every delivery is, and compared key by key: values that only cleaning changes are no difference.
+Changes at the source after the comparison's instant (the watermark, less its overlap) are left to the next night.
 """
 
 import logging
@@ -23,7 +23,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.errors import ConfigurationError, FeedsRefused, FeedsUnavailable, ZhengkuError
 from zhengku.ledger import Batch
-from zhengku.load.merge import alone
+from zhengku.load.merge import lock_subject
 from zhengku.load.store_table import StoreTable
 from zhengku.operations.reconcile import roll_up
 from zhengku.pipeline.pipeline import Pipeline
@@ -35,7 +35,7 @@ from zhengku.transports.window import Watermark, Whole
 log = logging.getLogger(__name__)
 
 KINDS: Final = ("missing_in_store", "missing_at_source", "differs")
-"""What a difference can be; those of `reconciliation.difference`."""
+"""The kinds of differences, as in `reconciliation.difference`."""
 
 REASONS: Final = {
     "missing_in_store": "比对发现：来源有该记录，证照库中没有，且无问题数据或暂扣批次可以解释",
@@ -47,20 +47,20 @@ REASONS: Final = {
 OWN_RULES: Final = [f"reconciliation.{kind}" for kind in KINDS]
 
 _MANY: Final = 20
-"""So many certificates, and more than half, are not withdrawn at once: a source that was emptied looks like this."""
+"""So many certificates that are also more than half are not withdrawn at once: probably the source was emptied."""
 
 _FIRST: Final = EARLIEST.replace(tzinfo=CITY_TIME_ZONE)
 _ALWAYS: Final = "-infinity"
-"""Where the period has no begin: what is stored with a time before `EARLIEST` is compared as well."""
+"""The start of a period without one: rows stored with a time before `EARLIEST` are compared as well."""
 
 _LAST: Final = datetime(9999, 12, 30, tzinfo=CITY_TIME_ZONE)
 
 
 @dataclass
 class Result:
-    """What the comparison of one feed found; counts are keys, `explained` by why they are no differences.
+    """The result of comparing one feed. Counts are keys; `explained` counts keys that differ for a known reason.
 
-    `source_count` is None where the feed cannot be compared: `note` says why. Times carry their zone.
+    `source_count` is None where the feed cannot be compared: `note` says why. Times have a zone.
     """
 
     department: str
@@ -82,12 +82,12 @@ class Result:
 
     @property
     def differences(self) -> int:
-        """Keys on which source and store do not agree, and nothing explains it."""
+        """Number of keys that differ between source and store for no known reason."""
         return self.missing_in_store + self.missing_at_source + self.differs
 
 
 class Reconciliation:
-    """Comparisons for one installation."""
+    """Compares the feeds of one installation with the store."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -96,10 +96,10 @@ class Reconciliation:
     def compare(
         self, department: str, feed_id: str, since: datetime | None = None, until: datetime | None = None
     ) -> Result:
-        """Compare a feed from `since` to `until` (None: no bound), enter what was found, and return it.
+        """Compare a feed from `since` to `until` (None: no bound), record the result, and return it.
 
-        Both are rounded out to whole days of Asia/Shanghai. Problem records of differences that are gone are corrected.
-        Raises what collecting raises when the source cannot be read: the last result stays as it is then.
+        Both are extended to complete days of Asia/Shanghai. Problem records of differences that are gone become
+        corrected. Raises what collecting raises when the source cannot be read: the last result remains recorded.
         """
         feed = self._pipeline.catalog.feed(department, feed_id)
         since = since and datetime.combine(since.astimezone(CITY_TIME_ZONE), time(), tzinfo=CITY_TIME_ZONE)
@@ -132,14 +132,14 @@ class Reconciliation:
         return result
 
     def recount(self) -> list[roll_up.RecountedDay]:
-        """Make the roll-up anew from all rows of the store; return, and log, where it had not said what the table does.
+        """Rebuild the roll-up from all rows of the store; return and log the days on which it differed from the table.
 
-        Comparisons by day trust the roll-up: behind this, what was deleted or changed by hand is a difference.
+        Comparisons by day use the roll-up: only after a recount do rows that were deleted or changed by hand differ.
         """
         found = roll_up.recount(self._url, self._pipeline.catalog)
         for day in found:
             log.warning(
-                "%s/%s %s %s: the roll-up had %d rows and the table has %d: it was written to past the pipeline.",
+                "%s/%s %s %s: the roll-up had %d rows and the table has %d: rows were changed outside the pipeline.",
                 day.department,
                 day.feed,
                 day.license_type,
@@ -150,9 +150,9 @@ class Reconciliation:
         return found
 
     def compare_department(self, department: str, since: datetime | None) -> list[Result]:
-        """Compare every feed of a department from `since` on; one that fails does not keep the others from it.
+        """Compare every feed of a department from `since` on; if one fails, the others are compared all the same.
 
-        Raises its own error in the end or, of several, `FeedsUnavailable` or `FeedsRefused`, which say all.
+        Raises its error at the end or, of several, `FeedsUnavailable` or `FeedsRefused` with all errors.
         """
         results: list[Result] = []
         failures: list[ZhengkuError] = []
@@ -169,9 +169,9 @@ class Reconciliation:
         return results
 
     def fix(self, department: str, feed_id: str) -> list[Batch]:
-        """Collect once more, by the normal pipeline, the days in which the store lacks rows; return the batches.
+        """Collect and load the days on which the store lacks rows again; return the batches.
 
-        The watermark stays where it is. Raises what collecting and loading raise.
+        The watermark does not move. Raises what collecting and loading raise.
         """
         feed = self._pipeline.catalog.feed(department, feed_id)
         with store_connection(self._url) as connection:
@@ -194,41 +194,41 @@ class Reconciliation:
     def withdraw(
         self, department: str, feed_id: str, done_by: str, reason: str, problem_ids: Sequence[int] | None = None
     ) -> int:
-        """Mark the certificates that the source has no more, as the last comparison found them; return how many.
+        """Mark the certificates that the source no longer has, as the last comparison found them; return how many.
 
-        Only a person decides this: `done_by` and `reason` are kept with the problem records (`problem_ids`, all that
-        stand when left out), and the version that stood with the history. One that was written to since is left as it
-        is; one that the source delivers again stands again, and until then a comparison finds it missing.
-        Raises `ConfigurationError` without a name and a reason, and where all are asked for and they are so many that
+        Only a person decides this: `done_by` and `reason` are recorded with the problem records (`problem_ids`, else
+        all unsolved ones), and the replaced version is moved to the history. A certificate that was changed since is
+        not marked. One that the source delivers again is valid again; until then a comparison finds it missing.
+        Raises `ConfigurationError` without a name and a reason, and where all are requested and they are so many that
         the source was more likely emptied.
         """
         if not done_by.strip() or not reason.strip():
-            raise ConfigurationError("Expected who withdraws and why, got a blank: both are kept as evidence.")
+            raise ConfigurationError("Expected who withdraws and why, got a blank. Both are recorded: name them.")
         feed = self._pipeline.catalog.feed(department, feed_id)
         table = StoreTable.of_feed(feed, self._pipeline.catalog.standard_fields(feed.dataset))
-        begun = clock.now()
+        started = clock.now()
         values: dict[str, Any] = {
             "department": department,
             "feed": feed_id,
             "dataset": feed.dataset,
             "license_type": feed.license_type,
-            "run_id": f"withdraw__{begun.isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}",
-            "begun": begun,
+            "run_id": f"withdraw__{started.isoformat(timespec='seconds')}__{uuid.uuid4().hex[:6]}",
+            "begun": started,
             "config_digest": self._pipeline.config_digest(feed),
             "problem_ids": None if problem_ids is None else list(problem_ids),
             "done_by": done_by.strip(),
             "reason": reason.strip(),
         }
         with store_connection(self._url) as connection:
-            alone(connection, feed.license_type or feed.dataset)
+            lock_subject(connection, feed.license_type or feed.dataset)
             counted = connection.execute(
                 statement("reconcile/withdrawal.count_withdrawable").format(**table.names), values
             )
-            withdrawable, standing = counted.fetchone() or (0, 0)
-            if problem_ids is None and withdrawable >= _MANY and 2 * withdrawable > standing:
+            withdrawable, valid = counted.fetchone() or (0, 0)
+            if problem_ids is None and withdrawable >= _MANY and 2 * withdrawable > valid:
                 raise ConfigurationError(
-                    f"{feed.name}: the source has {withdrawable} of {standing} certificates no more, which is more "
-                    "than half: it was more likely emptied or moved. Ask the department; if they are void indeed, "
+                    f"{feed.name}: the source no longer has {withdrawable} of {valid} certificates, which is more than "
+                    "half: it was more likely emptied or moved. Ask the department; if they are void indeed, "
                     "withdraw their problem records on the page 问题数据."
                 )
             if not withdrawable:
@@ -244,10 +244,10 @@ class Reconciliation:
     def fix_problems(
         self, department: str, feed_id: str, problem_ids: Sequence[int], done_by: str, reason: str
     ) -> tuple[list[Batch], int]:
-        """Fix what problem records of a comparison tell of; return the batches collected and how many were withdrawn.
+        """Fix the differences of problem records; return the collected batches and the number withdrawn.
 
-        Their period is compared once more before, so that nothing is done that is not so any more. Raises what
-        comparing, collecting and withdrawing raise; `ConfigurationError` where none of them is of a comparison.
+        Their period is compared again first, so that only differences that still exist are fixed. Raises what
+        comparing, collecting and withdrawing raise; `ConfigurationError` where no problem record is of a comparison.
         """
         values = {"department": department, "feed": feed_id, "problem_ids": list(problem_ids)}
         with store_connection(self._url) as connection:
@@ -272,8 +272,8 @@ class Reconciliation:
         assert result.compared_until is not None
         since = result.since or _FIRST
         horizon_day = result.compared_until.astimezone(CITY_TIME_ZONE).date()
-        last_whole_day = datetime.combine(horizon_day, time(), tzinfo=CITY_TIME_ZONE) - timedelta(microseconds=1)
-        sums = self._source(feed).day_sums(since, last_whole_day) if since <= last_whole_day else {}
+        last_complete_day = datetime.combine(horizon_day, time(), tzinfo=CITY_TIME_ZONE) - timedelta(microseconds=1)
+        sums = self._source(feed).day_sums(since, last_complete_day) if since <= last_complete_day else {}
         if sums is None:
             result.method = "keys"
             self._compare_keys(feed, newest, result, [Window(start=result.since)], None)
@@ -281,11 +281,11 @@ class Reconciliation:
         result.method = "day_sums"
         roll_up.refresh(self._url, self._pipeline.catalog)
         with store_connection(self._url) as connection:
-            stored = roll_up.store_days(connection, feed.department, feed.id, since.date(), last_whole_day.date())
+            stored = roll_up.store_days(connection, feed.department, feed.id, since.date(), last_complete_day.date())
         unequal = sorted(day for day in sums.keys() | stored.keys() if sums.get(day) != stored.get(day))
         result.days = len(sums.keys() | stored.keys())
         result.unequal_days = len(unequal)
-        # What changed behind the instant is read as well: a key that moved there is no longer where the store has it.
+        # Rows that changed after the instant are read as well: the store may have them under an earlier time.
         tail = Window(start=max(since, datetime.combine(horizon_day, time(), tzinfo=CITY_TIME_ZONE)))
         read = [*unequal, horizon_day]
         self._compare_keys(feed, newest, result, [*_ranges(unequal), tail], read)
@@ -298,23 +298,23 @@ class Reconciliation:
             return
         result.method = "snapshot"
         result.note = f"与批次 {newest.batch_id} 的全量数据比对"
-        with self._comparing() as connection:
-            self._take(connection, feed, newest, newest.landing_path)
-            self._conclude(connection, feed, result, None, timed=False)
+        with self._open_comparison() as connection:
+            self._stage_keys(connection, feed, newest, newest.landing_path)
+            self._record_differences(connection, feed, result, None, timed=False)
 
     def _compare_keys(
         self, feed: Feed, newest: Batch, result: Result, windows: Sequence[Window], days: list[date] | None
     ) -> None:
         """Read `windows` of the source and compare; `days` are those read, None for all of the period."""
         source = self._source(feed)
-        with self._comparing() as connection:
+        with self._open_comparison() as connection:
             for window in windows:
-                self._read(connection, feed, source, replace(newest, landed_at=result.started_at), window)
+                self._read_window(connection, feed, source, replace(newest, landed_at=result.started_at), window)
             if result.since is not None:
                 self._look_up_unseen(connection, feed, source, newest, result, days)
-            self._conclude(connection, feed, result, days, timed=True)
+            self._record_differences(connection, feed, result, days, timed=True)
 
-    def _read(
+    def _read_window(
         self, connection: psycopg.Connection[Any], feed: Feed, source: Source, batch: Batch, window: Window
     ) -> None:
         """Read a window of the source into the comparison's table."""
@@ -325,7 +325,7 @@ class Reconciliation:
                 collected = source.land(delivery, landing, path)
                 if collected.rejection:
                     raise collected.rejection
-                self._take(connection, feed, batch, path)
+                self._stage_keys(connection, feed, batch, path)
             finally:
                 landing.discard([path])
 
@@ -338,9 +338,9 @@ class Reconciliation:
         result: Result,
         days: list[date] | None,
     ) -> None:
-        """Look for records that the period does not show at the source before it: their time may have been moved back.
+        """Look up records that the source does not have in the period: their time may have been moved to before it.
 
-        By key where the source can be asked for keys; else all that lies before the period is read.
+        They are looked up by key where the source supports that; else everything before the period is read.
         """
         values = self._period(feed, result, days)
         table = StoreTable(feed.dataset, feed.license_type, ())
@@ -356,14 +356,14 @@ class Reconciliation:
         found = source.newest_times(unseen)
         if found is None:
             log.info(
-                "%s: %d records are not seen at the source since %s, and it cannot be asked for keys: what lies before "
-                "is read.",
+                "%s: the source does not show %d records since %s, and cannot look up keys: everything before that is "
+                "read.",
                 feed.name,
                 len(unseen),
                 result.since,
             )
             batch = replace(newest, landed_at=result.started_at)
-            self._read(connection, feed, source, batch, Window(end=result.since))
+            self._read_window(connection, feed, source, batch, Window(end=result.since))
             return
         with connection.cursor() as cursor:
             cursor.executemany(
@@ -372,7 +372,7 @@ class Reconciliation:
         connection.commit()
 
     def _period(self, feed: Feed, result: Result, days: list[date] | None) -> dict[str, Any]:
-        """Return what statements ask of the compared period; `days` are those that were read, None for all of it."""
+        """Return the parameters of statements about the compared period; `days` are those read, None for all of it."""
         horizon = result.compared_until or _LAST
         return {
             "department": feed.department,
@@ -385,14 +385,15 @@ class Reconciliation:
         }
 
     @contextmanager
-    def _comparing(self) -> Iterator[psycopg.Connection[Any]]:
+    def _open_comparison(self) -> Iterator[psycopg.Connection[Any]]:
         """Open the store with a table for the source's keys; no transaction stays open while the source is read."""
         with store_connection(self._url) as connection:
             connection.execute(statement("reconcile/comparison.source_row"))
             connection.commit()
             yield connection
 
-    def _take(self, connection: psycopg.Connection[Any], feed: Feed, batch: Batch, path: str) -> None:
+    def _stage_keys(self, connection: psycopg.Connection[Any], feed: Feed, batch: Batch, path: str) -> None:
+        """Stage a landed file and write its keys and version times to the comparison's table."""
         schema = f"reconciliation_{uuid.uuid4().hex[:12]}"
         with self._pipeline.landing.open(path) as content:
             staged = copy_rows(connection, replace(batch, origin="delivery"), feed, content, schema=schema)
@@ -401,9 +402,10 @@ class Reconciliation:
         discard_schema(connection, schema)
         connection.commit()
 
-    def _conclude(
+    def _record_differences(
         self, connection: psycopg.Connection[Any], feed: Feed, result: Result, days: list[date] | None, *, timed: bool
     ) -> None:
+        """Compare the source's keys with the store, and record differences and their problem records."""
         values: dict[str, Any] = {
             **self._period(feed, result, days),
             "dataset": feed.dataset,
@@ -452,7 +454,7 @@ def _ranges(days: Sequence[date]) -> list[Window]:
             ranges.append((day, day))
     return [
         Window(
-            # The first day of all has what bears no time, or one before it.
+            # The first day of all includes rows without a time, or with an earlier one.
             start=datetime.combine(first, time(), tzinfo=CITY_TIME_ZONE) if first > EARLIEST.date() else None,
             end=datetime.combine(last, time.max, tzinfo=CITY_TIME_ZONE),
         )
@@ -461,7 +463,7 @@ def _ranges(days: Sequence[date]) -> list[Window]:
 
 
 def since_of(days: int | None) -> datetime | None:
-    """Return the begin of a period of so many days that ends today; None for no bound."""
+    """Return the start of a period of so many days that ends today; None for no bound."""
     if days is None:
         return None
     if days < 1:

@@ -1,4 +1,4 @@
-"""What the comparisons found, for people."""
+"""The results of comparisons, for people."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""The roll-up of the store by feed and day, kept up by what was loaded since it was last asked for."""
+"""The roll-up of the store by feed and day, brought up to date from the batches loaded since it was last used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,25 +15,25 @@ from zhengku.ledger import Connection
 from zhengku.transports.source import DaySum
 
 
-def refresh(url: str, catalog: Catalog, *, whole: bool = False) -> None:
-    """Bring the roll-up to the store as it is: by the batches it does not know yet, or from all rows when `whole`.
+def refresh(url: str, catalog: Catalog, *, rebuild: bool = False) -> None:
+    """Bring the roll-up up to date: from the batches that it does not include yet, or from all rows with `rebuild`.
 
-    One process at a time; all is seen at one instant. Raises what `store_connection` raises.
+    One process at a time, in one snapshot of the store. Raises what `store_connection` raises.
     """
-    with _alone(url) as connection:
+    with _lock_roll_up(url) as connection:
         row = connection.execute(statement("reconcile/roll_up.has_store_days")).fetchone()
         assert row is not None
-        if whole or not row[0]:
-            _count_whole(connection, catalog)
+        if rebuild or not row[0]:
+            _count_all_rows(connection, catalog)
         else:
             _add_new(connection)
 
 
 @dataclass(frozen=True)
 class RecountedDay:
-    """A day on which the roll-up did not say what the table does: rows `kept` in the roll-up, `counted` in the table.
+    """A day on which roll-up and table differ: `kept` is the number of rows in the roll-up, `counted` in the table.
 
-    Where both numbers are equal, other rows or other times stand there.
+    Where both numbers are equal, the rows or their times differ.
     """
 
     department: str
@@ -45,27 +45,29 @@ class RecountedDay:
 
 
 def recount(url: str, catalog: Catalog) -> list[RecountedDay]:
-    """Make the roll-up anew from all rows; return where it had not said what the table does.
+    """Rebuild the roll-up from all rows; return the days on which it differed from the table.
 
-    That is what no load did: rows that were changed or deleted by hand, a damaged table, a fault of the roll-up. One
-    process at a time; all is seen at one instant. Reads the whole store. Raises what `store_connection` raises.
+    Such a difference was made by no load: rows that were changed or deleted by hand, a damaged table, an error of the
+    roll-up. One process at a time, in one snapshot of the store. Reads the complete store. Raises what
+    `store_connection` raises.
     """
-    with _alone(url) as connection:
+    with _lock_roll_up(url) as connection:
         row = connection.execute(statement("reconcile/roll_up.has_store_days")).fetchone()
         assert row is not None
         if not row[0]:
-            # Nothing was kept that could be proved.
-            _count_whole(connection, catalog)
+            # There is no earlier roll-up to compare.
+            _count_all_rows(connection, catalog)
             return []
         _add_new(connection)
         connection.execute(statement("reconcile/roll_up.kept_day"))
-        _count_whole(connection, catalog)
+        _count_all_rows(connection, catalog)
         with connection.cursor(row_factory=class_row(RecountedDay)) as cursor:
             return cursor.execute(statement("reconcile/roll_up.recounted_days")).fetchall()
 
 
 @contextmanager
-def _alone(url: str) -> Iterator[Connection]:
+def _lock_roll_up(url: str) -> Iterator[Connection]:
+    """Open the store with one snapshot for all statements, once no other process works on the roll-up."""
     with store_connection(url) as connection:
         # The lock belongs to the session: the snapshot is taken only when it is held.
         connection.execute("select pg_advisory_lock(hashtextextended('zhengku.store_day', 0))")
@@ -74,7 +76,7 @@ def _alone(url: str) -> Iterator[Connection]:
         yield connection
 
 
-def _count_whole(connection: Connection, catalog: Catalog) -> None:
+def _count_all_rows(connection: Connection, catalog: Catalog) -> None:
     connection.execute(statement("reconcile/roll_up.forget_store_batches"))
     connection.execute(statement("reconcile/roll_up.forget_store_days"))
     for dataset in catalog.reference.standard_fields:

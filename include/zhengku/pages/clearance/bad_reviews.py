@@ -5,7 +5,7 @@ from collections import Counter
 from fastapi import APIRouter, Request, Response
 
 from zhengku import clock
-from zhengku.clearance import lists
+from zhengku.clearance.evaluations import bad_reviews
 from zhengku.pages.choice import Chosen
 from zhengku.pages.frame import Tab, catalog, store
 from zhengku.pages.list_view import ListView
@@ -21,7 +21,7 @@ def show_bad_reviews(request: Request, choice: Chosen) -> Response:
     with store(request) as connection:
         view = ListView(request, connection, choice, TAB)
         day = choice.day or clock.today()
-        reviews = lists.bad_reviews(connection, catalog(request), day, choice.districts)
+        reviews = bad_reviews(connection, catalog(request), day, choice.districts)
         paging = Paging(len(reviews), choice.page)
         tally = Counter(review.state for review in reviews)
         return view.page("bad_reviews.html.j2", paging=paging, rows=paging.shown(reviews), tally=tally, day=day)

@@ -1,8 +1,8 @@
-"""How many rows a list has, by district, department and hall."""
+"""The number of rows of a list, by district, department and hall."""
 
 from fastapi import APIRouter, Request, Response
 
-from zhengku.clearance import lists
+from zhengku.clearance.list_rows import group_counts
 from zhengku.pages.choice import Chosen
 from zhengku.pages.frame import Tab, store
 from zhengku.pages.list_view import Group, ListView
@@ -19,7 +19,7 @@ def show_counts(request: Request, choice: Chosen) -> Response:
         sums = Group("", "")
         tree: list[Group] = []
         if view.published is not None:
-            for counted in lists.group_counts(connection, view.published, choice.districts):
+            for counted in group_counts(connection, view.published, choice.districts):
                 sums.add(counted)
                 place = tree
                 for key, name in (

@@ -4,7 +4,7 @@ from collections import Counter
 
 from fastapi import APIRouter, Request, Response
 
-from zhengku.clearance import lists
+from zhengku.clearance.list_rows import ChangedService, changed_services
 from zhengku.pages.choice import Chosen
 from zhengku.pages.frame import Tab, store
 from zhengku.pages.list_view import ListView
@@ -16,16 +16,16 @@ router = APIRouter()
 
 @router.get("/difference")
 def show_difference(request: Request, choice: Chosen) -> Response:
-    """Show the changes from an earlier version, the one before it unless another is chosen."""
+    """Show the changes since an earlier version: the previous one, unless another is chosen."""
     with store(request) as connection:
         view = ListView(request, connection, choice, TAB)
-        changed: list[lists.ChangedService] = []
+        changed: list[ChangedService] = []
         since = 0
         if view.published is not None:
             since = view.published.version - 1
             if choice.since is not None and choice.since < since:
                 since = choice.since
-            changed = lists.difference(connection, view.published, choice.districts, since or None)
+            changed = changed_services(connection, view.published, choice.districts, since or None)
         paging = Paging(len(changed), choice.page)
         tally = Counter(row.change for row in changed)
         return view.page("difference.html.j2", paging=paging, rows=paging.shown(changed), tally=tally, since=since)

@@ -4,8 +4,9 @@ from collections import Counter
 
 from fastapi import APIRouter, Request, Response
 
-from zhengku.clearance import lists
-from zhengku.clearance.lists import Connection, ListVersion
+from zhengku.clearance.list_rows import changed_services, count_rows, group_counts, listed_rows
+from zhengku.clearance.list_versions import ListVersion, record_opening
+from zhengku.ledger import Connection
 from zhengku.pages.choice import Choice, Chosen
 from zhengku.pages.forms import form_token
 from zhengku.pages.frame import Tab, catalog, store
@@ -24,8 +25,8 @@ def show_list(request: Request, choice: Chosen) -> Response:
         if view.published is None:
             return view.page("list.html.j2", is_filtered=False, departments=[], halls=[])
         sums, departments, halls = _counted(connection, view.published, choice)
-        paging = Paging(lists.count_rows(connection, view.published, **choice.filters), choice.page)
-        rows = lists.rows(
+        paging = Paging(count_rows(connection, view.published, **choice.filters), choice.page)
+        rows = listed_rows(
             connection,
             catalog(request),
             view.published,
@@ -34,8 +35,8 @@ def show_list(request: Request, choice: Chosen) -> Response:
             limit=PAGE_ROWS,
         )
         parts = (choice.district, choice.department, choice.hall, choice.section, choice.state, choice.archive)
-        before = lists.opened(connection, view.published, choice.access.login)
-        changed = lists.difference(connection, view.published, choice.districts, before.version) if before else []
+        before = record_opening(connection, view.published, choice.access.login)
+        changed = changed_services(connection, view.published, choice.districts, before.version) if before else []
         return view.page(
             "list.html.j2",
             paging=paging,
@@ -55,7 +56,7 @@ def _counted(connection: Connection, published: ListVersion, choice: Choice) -> 
     sums = Group("", "")
     departments: set[str] = set()
     halls: set[str] = set()
-    for group in lists.group_counts(connection, published, choice.districts):
+    for group in group_counts(connection, published, choice.districts):
         departments.add(group.handling_department or "")
         if choice.department in (None, group.handling_department or ""):
             halls.add(group.hall or "")

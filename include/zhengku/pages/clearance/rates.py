@@ -1,4 +1,4 @@
-"""The rates of some days, with their course and by district or department."""
+"""The rates of some days, day by day and by district or department."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
 from zhengku import clock
-from zhengku.clearance import lists
-from zhengku.clearance.lists import GroupRates, RateGroup
+from zhengku.clearance.rates import GroupRates, RateGroup, group_rates
 from zhengku.pages.chart import Point, trend
 from zhengku.pages.choice import Chosen
 from zhengku.pages.frame import Tab, catalog, store
@@ -35,13 +34,13 @@ def show_rates(request: Request, choice: Chosen) -> Response:
         last_day, days = choice.day or clock.today(), chosen_span(request)
         first_day = last_day - timedelta(days=days - 1)
         known = catalog(request)
-        [city] = lists.rates(connection, known, first_day, last_day, "city", choice.districts)
+        [city] = group_rates(connection, known, first_day, last_day, "city", choice.districts)
         span = city.rates
-        course = lists.rates(connection, known, first_day, last_day, "day", choice.districts)
+        course = group_rates(connection, known, first_day, last_day, "day", choice.districts)
         trends = [(rate, _trend(place, course)) for place, rate in enumerate(span)]
         is_one_district = choice.districts is not None and len(choice.districts) == 1
         by = choice.by or ("department" if is_one_district else "district")
-        groups = lists.rates(connection, known, first_day, last_day, by, choice.districts)
+        groups = group_rates(connection, known, first_day, last_day, by, choice.districts)
         is_all = choice.district is None
         return view.page(
             "rates.html.j2",
@@ -59,7 +58,7 @@ def show_rates(request: Request, choice: Chosen) -> Response:
 
 
 def _trend(place: int, course: Sequence[GroupRates]) -> Markup:
-    """Draw one of the rates, by its place among them, over the days."""
+    """Draw the rate at position `place` of each group over the days."""
     points = []
     for group in course:
         assert group.day is not None

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from zhengku import clock
 from zhengku.catalog.clearance_config import load_clearance
-from zhengku.clearance import lists
+from zhengku.clearance.evaluations import suspicious_ratings
 from zhengku.pages.access import SEE_SUSPICIOUS
 from zhengku.pages.choice import Chosen
 from zhengku.pages.frame import Tab, settings, store
@@ -31,7 +31,7 @@ def show_suspicious(request: Request, choice: Chosen) -> Response:
     with store(request) as connection:
         view = ListView(request, connection, choice, TAB)
         last_day, days = choice.day or clock.today(), chosen_span(request)
-        found = lists.suspicious(connection, last_day - timedelta(days=days - 1), last_day)
+        found = suspicious_ratings(connection, last_day - timedelta(days=days - 1), last_day)
         paging = Paging(len(found), choice.page)
         return view.page(
             "suspicious.html.j2",

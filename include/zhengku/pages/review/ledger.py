@@ -1,4 +1,4 @@
-"""The problem ledger, also as the annex's table, and recording that a department was notified."""
+"""The problem ledger, also as the table of the plan's annex, and the record that a department was notified."""
 
 import logging
 from typing import Annotated
@@ -28,14 +28,14 @@ def show_ledger(request: Request, access: Reviewer) -> Response:
             "ledger.html.j2",
             entries=problem_ledger.entries(connection),
             entry_names=problem_ledger.ENTRY_NAMES,
-            responsible=lambda entry: problem_ledger.responsible(view.catalog, entry),
+            responsible=lambda entry: problem_ledger.responsible_department(view.catalog, entry),
             token=form_token(request, access) if access.may_act else "",
         )
 
 
 @router.get("/ledger/file")
 def download_ledger(request: Request, access: Reviewer) -> Response:
-    """Hand over the problem ledger as the annex's table."""
+    """Hand over the problem ledger as the table of the plan's annex."""
     with store(request) as connection:
         listed = problem_ledger.entries(connection)
     now = clock.now()
@@ -50,5 +50,5 @@ def notify(request: Request, access: Decider, entry: Annotated[str, Form(max_len
     """Record that a department was notified of an entry of the problem ledger."""
     check_form(request, access, token)
     with store(request) as connection:
-        attempt(lambda: problem_ledger.notify(connection, entry, access.login, clock.today()))
+        attempt(lambda: problem_ledger.record_notification(connection, entry, access.login, clock.today()))
     return redirect(request, "ledger")

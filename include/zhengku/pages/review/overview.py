@@ -1,4 +1,4 @@
-"""Every license type: collected, fresh, good."""
+"""The license types: whether each is collected, how fresh and how good its data is."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -6,7 +6,7 @@ from zhengku.pages.frame import Tab, View, store
 from zhengku.pages.host import ReviewVisitor
 from zhengku.pages.query import read_one_of
 from zhengku.review import night as nights
-from zhengku.review.night import FEED_STATE_NAMES
+from zhengku.review.night_figures import FEED_STATE_NAMES
 from zhengku.review.overview import TYPE_STATE_NAMES, overview
 
 TAB = Tab("", "归集总览", place=10)

@@ -1,4 +1,4 @@
-"""One problem record: what came, what is expected, and all that happened to it."""
+"""One problem record: what was received, what is expected, and its history."""
 
 import logging
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def show_problem(request: Request, access: Reviewer) -> Response:
     problem_id = read_number(request.query_params, "problem")
     with store(request) as connection:
         view = View(request, access, TAB)
-        found = list(problems.problems(connection, view.catalog, ProblemFilter(problem_id=problem_id)))
+        found = list(problems.problem_records(connection, view.catalog, ProblemFilter(problem_id=problem_id)))
         if problem_id is None or not found:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这条问题数据。")
         [record] = found
@@ -38,7 +38,7 @@ def show_problem(request: Request, access: Reviewer) -> Response:
             "problem.html.j2",
             record=record,
             mistakes=_mistakes(settings(request), view.catalog, record),
-            events=problems.events(connection, record.problem_id),
+            events=problems.problem_events(connection, record.problem_id),
             event_names=EVENT_NAMES,
             solutions=SOLUTION_NAMES,
             statuses=STATUS_NAMES,
@@ -66,7 +66,7 @@ def _mistakes(settings: Settings, catalog: Catalog, record: problems.ProblemReco
         suites = load_suites(settings.suite_folder, feed.suites)
         rules = {rule.rule_id: rule for suite in suites for rule in suite.rules}
     except CatalogError as error:
-        # The record is of a feed or a rule that is no longer there: its reasons were kept.
+        # The feed or a rule of the record was removed from the catalogue; the reasons are stored in the record.
         log.info("%s", error)
     mistakes = []
     for rule_id, reason in zip(record.rules, record.reasons, strict=False):

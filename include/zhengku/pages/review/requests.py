@@ -1,4 +1,4 @@
-"""What a worker is asked to do: entering a request, and the table of them."""
+"""Requests to a worker: their table, and entering one."""
 
 import logging
 from typing import Annotated, Any
@@ -30,10 +30,10 @@ _Name = Annotated[str, Form(max_length=100)]
 
 @router.get("/requests")
 def show_requests(request: Request, access: Reviewer) -> Response:
-    """Show what was asked for, and what came of it."""
+    """Show the requests and their outcomes."""
     with store(request) as connection:
         view = View(request, access, TAB)
-        found = review_requests.requests(connection, limit=_REQUESTS_SHOWN)
+        found = review_requests.list_requests(connection, limit=_REQUESTS_SHOWN)
         return view.page("requests.html.j2", requests=found, request_names=REQUEST_NAMES)
 
 
@@ -49,7 +49,7 @@ def ask(
     batch: Annotated[int | None, Form()] = None,
     problem: Annotated[list[int] | None, Form(max_length=PAGE_ROWS)] = None,
 ) -> Response:
-    """Enter a request: return records, redrive them, fix what a comparison found, or release a batch."""
+    """Enter a request: return records, redrive them, fix differences of a reconciliation, or release a batch."""
     check_form(request, access, token)
     known = catalog(request)
     with store(request) as connection:
@@ -75,9 +75,9 @@ def _ask_for_each(
     reason: str,
     problem_ids: list[int],
 ) -> None:
-    """Enter a request for each department whose records were chosen; by feed where a worker goes by feed."""
+    """Enter a request for each department of the chosen records, for each feed where a request is for one feed."""
     chosen = [_record(connection, catalog, one) for one in problem_ids]
-    by_feed = kind in ("redrive", "fix")
+    by_feed = kind in ("redrive", "mend")
     for department, feed in dict.fromkeys((one.department, one.feed if by_feed else None) for one in chosen):
         mine = [one.problem_id for one in chosen if one.department == department and feed in (None, one.feed)]
         _ask(connection, kind, department, access, reason, feed=feed, problem_ids=mine)
@@ -86,12 +86,14 @@ def _ask_for_each(
 def _ask(
     connection: Connection, kind: RequestKind, department: str, access: ReviewAccess, reason: str, **values: Any
 ) -> None:
-    number = attempt(lambda: review_requests.ask(connection, kind, department, access.login, reason, **values))
-    log.info("%s asked for a %s of %s: request %d", access.login, kind, department, number)
+    number = attempt(
+        lambda: review_requests.enter_request(connection, kind, department, access.login, reason, **values)
+    )
+    log.info("%s requested a %s of %s: request %d", access.login, kind, department, number)
 
 
 def _record(connection: Connection, catalog: Catalog, problem_id: int) -> problems.ProblemRecord:
-    found = list(problems.problems(connection, catalog, ProblemFilter(problem_id=problem_id)))
+    found = list(problems.problem_records(connection, catalog, ProblemFilter(problem_id=problem_id)))
     if not found:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这条问题数据。")
     return found[0]

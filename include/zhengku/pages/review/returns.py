@@ -1,4 +1,4 @@
-"""What was returned to departments: a table, one return with its files, and a file of it."""
+"""The returns to departments: their table, one return with its files, and one file."""
 
 from fastapi import APIRouter, HTTPException, Request, Response, status
 
@@ -9,8 +9,8 @@ from zhengku.pages.files import hand_over
 from zhengku.pages.frame import Tab, View, catalog, settings, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.pages.query import read_number, read_text
-from zhengku.review import returns
-from zhengku.review.returns import CHANNEL_NAMES, Returns
+from zhengku.review.return_records import CHANNEL_NAMES, hand_overs, list_returns, return_by_id
+from zhengku.review.returns import Returns
 
 TAB = Tab("returns", "退回", place=50, right=SEE_PROBLEMS)
 router = APIRouter()
@@ -24,24 +24,24 @@ def show_returns(request: Request, access: Reviewer) -> Response:
     with store(request) as connection:
         view = View(request, access, TAB)
         department = read_text(request.query_params, "department")
-        found = returns.returns(connection, department=department, limit=_RETURNS_SHOWN)
+        found = list_returns(connection, department=department, limit=_RETURNS_SHOWN)
         return view.page("returns.html.j2", returns=found, department=department, today=clock.today())
 
 
 @router.get("/return")
 def show_return(request: Request, access: Reviewer) -> Response:
-    """Show one return: its files, and each time that something of it was handed over."""
+    """Show one return: its files, and each hand-over of them."""
     return_id = read_number(request.query_params, "return")
     with store(request) as connection:
         view = View(request, access, TAB)
         try:
-            made = returns.one_return(connection, return_id or 0)
+            made = return_by_id(connection, return_id or 0)
         except ConfigurationError:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这份退回单。") from None
         return view.page(
             "return.html.j2",
             made=made,
-            hand_overs=returns.hand_overs(connection, made.return_id),
+            hand_overs=hand_overs(connection, made.return_id),
             channels=CHANNEL_NAMES,
             today=clock.today(),
         )
@@ -49,7 +49,7 @@ def show_return(request: Request, access: Reviewer) -> Response:
 
 @router.get("/return/file")
 def download_return(request: Request, access: Decider) -> Response:
-    """Hand over a file of a return, unmasked, to be passed on to its department; that is recorded."""
+    """Hand over a file of a return, unmasked, for its department; the hand-over is recorded."""
     return_id = read_number(request.query_params, "return")
     name = read_text(request.query_params, "file") or ""
     try:

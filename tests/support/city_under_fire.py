@@ -1,0 +1,189 @@
+"""A real Airflow that collects from the made-up city while processes are killed; night after night."""
+
+import json
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from tests.support.exchange_servers import DEFAULT_MARIADB, answers
+from tests.support.night_comparison import differences, newest_batch
+from tests.support.small_city import SmallCity, running
+
+from local_stack.airflow import AirflowApi
+from local_stack.postgres import EmbeddedPostgres
+from simulator.databases import create_database, drop_database
+from simulator.model import Night, SourceSystem
+from simulator.publish import Places, connections, publish
+from zhengku.database import upgrade
+
+HEARTBEAT_SECONDS: Final = 10
+"""Airflow's `task_instance_heartbeat_timeout`, 300 unless set: only then a task without a supervisor is repeated."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One planned kill, by its seed; `feed` is `<department>/<feed>`, `tick` counts from 1."""
+
+    kill: int
+    feed: str
+    step: str
+    tick: int
+    victim: str
+
+
+@dataclass(frozen=True)
+class NightUnderFire:
+    """What became of one night: `late` are runs that failed and whose next run had to catch up."""
+
+    night: int
+    kills: list[dict[str, Any]]
+    late: list[str]
+    differences: list[str]
+    seconds: float
+
+
+class KillFolder:
+    """What the tasks' processes read and write about kills."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.plan([])
+
+    def plan(self, kills: Sequence[Kill]) -> None:
+        """Say what is to be killed from now on."""
+        part = self.folder / "plan.json.part"
+        part.write_text(json.dumps([asdict(kill) for kill in kills]), encoding="utf-8")
+        part.replace(self.folder / "plan.json")
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the kills that happened, the first first."""
+        return self._lines("log.jsonl")
+
+    def ticks(self) -> dict[tuple[str, str], int]:
+        """Return how many ticks each step of each feed had when it last ran undisturbed."""
+        return {(line["feed"], line["step"]): line["ticks"] for line in self._lines("ticks.jsonl") if line["ticks"]}
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.folder / name
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
+
+
+class CityUnderFire(SmallCity):
+    """A city whose store has a server of its own, so that killing that does not kill Airflow's database.
+
+    Its catalogue holds the feeds of `systems` alone.
+    """
+
+    def __init__(self, state: Path, systems: Sequence[SourceSystem], mariadb: Mapping[str, str]) -> None:
+        feeds: dict[str, list[str]] = {}
+        for system in systems:
+            feeds.setdefault(system.department, []).append(system.feed)
+        super().__init__(state, feeds, retries=6, retry_delay_seconds=1)
+        self.systems = systems
+        self.mariadb = mariadb
+        # All that is committed must outlive the kill of a backend, so synchronous_commit stays on; the machine itself
+        # does not crash, so fsync need not.
+        self.store = EmbeddedPostgres(state / "store", {"fsync": "off", "shared_buffers": "64MB"})
+        self.kills = KillFolder(state / "kills")
+
+    def dag_file(self, department: str) -> str:
+        """Return the shipped DAG file, with what kills the steps."""
+        return f"{super().dag_file(department)}\nimport kill_points  # noqa: E402, F401\n"
+
+    @property
+    def places(self) -> Places:
+        """Where the departments' systems are; some exchange databases lie on a MariaDB."""
+        places = self.city.places
+        return Places(places.folder, {**places.databases, **self.mariadb})
+
+    def _our_settings(self) -> dict[str, str]:
+        ours = super()._our_settings()
+        if self.city.connections():
+            ours.update(connections(self.places, self.systems))
+        return {
+            **ours,
+            "ZHENGKU_DATABASE_URL": self.store.url("zhengku"),
+            "ZHENGKU_KILL_FOLDER": str(self.kills.folder),
+            "PYTHONPATH": str(Path(__file__).parent / "killer"),
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_SECONDS),
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+        }
+
+    def start(self) -> None:
+        """Start all of it."""
+        self.store.start()
+        self.store.create_database("zhengku")
+        upgrade(self.store.url("zhengku"))
+        super().start()
+        with self.api() as api:
+            for department in self.departments:
+                api.unpause(department)
+
+    def stop(self) -> None:
+        """Stop all of it."""
+        super().stop()
+        self.store.stop()
+
+    def pass_night(self, night: Night, kills: Sequence[Kill] = ()) -> NightUnderFire:
+        """Let a night pass: publish it, plan the kills, run every DAG, and compare what is left with the truth."""
+        begin = time.monotonic()
+        publish(night, self.places)
+        url = self.store.url("zhengku")
+        before, killed = newest_batch(url), len(self.kills.log())
+        self.kills.plan(kills)
+        with self.api() as api:
+            failed = self.run(api, f"night-{night.number}", self.departments)
+            self.kills.plan([])
+            # What a person would do: the same once more.
+            still = self.run(api, f"night-{night.number}-again", failed) if failed else []
+            assert not still, f"night {night.number}: failed twice: {still}; {self._complaints(api, night, still)}"
+        found = differences(url, night, before, counts=not failed)
+        passed = NightUnderFire(
+            night.number, self.kills.log()[killed:], failed, found, round(time.monotonic() - begin, 1)
+        )
+        print(passed.night, "kills", len(passed.kills), "late", passed.late, "seconds", passed.seconds, flush=True)
+        for line in found:
+            print("    ", line, flush=True)
+        return passed
+
+    def _complaints(self, api: AirflowApi, night: Night, departments: Collection[str]) -> list[str]:
+        return [
+            f"{department}: {task.name} {task.state} after {task.try_number} tries"
+            for department in departments
+            for task in api.task_states(department, f"night-{night.number}-again")
+            if task.state != "success"
+        ]
+
+
+@contextmanager
+def city_under_fire(state: Path, systems: Sequence[SourceSystem]) -> Iterator[CityUnderFire]:
+    """Start a city; the housing bureau's exchange database lies on MariaDB, where one answers at its usual place."""
+    with ExitStack() as stack:
+        mariadb = {}
+        server = os.environ.get("ZHENGKU_TEST_MARIADB_URL", DEFAULT_MARIADB)
+        if answers(server):
+            mariadb["housing"] = create_database(server, f"kills_{os.getpid()}")
+            stack.callback(drop_database, mariadb["housing"])
+        city = CityUnderFire(state, systems, mariadb)
+        stack.enter_context(running(city))
+        yield city
+
+
+def planned(seed: int, ticks: Mapping[tuple[str, str], int]) -> Kill:
+    """Decide by its seed where a kill strikes, among the steps and ticks that were seen in nights before.
+
+    The step and the victim go by turns, so that each has its share.
+    """
+    # The first numbers of neighbouring small seeds are much alike; those of neighbouring texts are not.
+    chance = Random(f"kill {seed}")
+    # Five steps by turns; what lies between commit and success is one of them.
+    step = ("collect", "stage", "validate", "load", chance.choice(("collected", "loaded")))[seed % 5]
+    feed = chance.choice(sorted(feed for feed, name in ticks if name == step))
+    victim = "postgres" if seed % 7 == 3 else "supervisor" if seed % 7 == 5 else "task"
+    return Kill(seed, feed, step, chance.randint(1, ticks[feed, step]), victim)

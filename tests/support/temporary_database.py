@@ -1,0 +1,31 @@
+"""Databases of one test each, on a PostgreSQL server."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+
+@contextmanager
+def temporary_database(server_url: str, template: str = "template0") -> Iterator[str]:
+    name = f"zhengku_test_{secrets.token_hex(6)}"
+    with psycopg.connect(server_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(
+            # The files of a small template are copied faster than they are logged.
+            sql.SQL("create database {} template {} encoding 'UTF8' strategy file_copy").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        try:
+            yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def database_name(url: str) -> str:
+    name = make_url(url).database
+    assert name is not None
+    return name

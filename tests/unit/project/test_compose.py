@@ -1,0 +1,271 @@
+"""docker-compose.yml, and that `make cluster` starts what it says."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from local_stack import departments
+from local_stack.cluster import (
+    ADDED,
+    ADDED_ARGUMENTS,
+    DIFFERING,
+    DIFFERING_ARGUMENTS,
+    PROGRAMS,
+    Cluster,
+    read_services,
+)
+from zhengku.catalog.catalog import department_files
+from zhengku.errors import ConfigurationError
+from zhengku.settings import project_home
+from zhengku_airflow.health import PARTS
+from zhengku_airflow.pools import department_pools
+
+FILE = project_home() / "docker-compose.yml"
+# From https://github.com/compose-spec/compose-spec (schema/compose-spec.json, Apache-2.0), as the package
+# check-jsonschema 0.39.0 ships it.
+SCHEMA = project_home() / "tests" / "support" / "data" / "compose-spec.json"
+
+ENDING = {"init"}
+SECRET_NAME = re.compile(r"PASSWORD$|SECRET|_KEY$|REDISCLI_AUTH|_CONN|BROKER_URL|DATABASE_URL")
+VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return YAML(typ="safe").load(FILE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, Any]:
+    return compose["services"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster with its servers started, and nothing of Airflow."""
+    cluster = Cluster(project_home(), tmp_path_factory.mktemp("cluster"), own_redis=True)
+    try:
+        cluster.start_servers()
+        yield cluster
+    finally:
+        cluster.down()
+
+
+def test_file_follows_the_compose_specification(compose):
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(compose)
+    assert "version" not in compose
+
+
+def test_schema_refuses_what_the_specification_does_not_know(compose):
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    wrong = {**compose, "services": {"worker": {"image": "a", "replicas": 2}}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(wrong)
+
+
+def test_every_service_that_stays_has_a_health_check_and_restarts(services):
+    for name, service in services.items():
+        if name not in ENDING:
+            assert service["healthcheck"]["test"], name
+            assert service["restart"] == "unless-stopped", name
+        else:
+            assert service["restart"].startswith("on-failure:"), name
+
+
+def test_health_checks_ask_for_their_own_service(services):
+    for part in PARTS:
+        assert services[part]["healthcheck"]["test"] == ["CMD", "python", "-m", "zhengku_airflow.health", part]
+    assert services["simulator"]["healthcheck"]["test"] == ["CMD", "python", "-m", "simulator.health"]
+
+
+def test_services_of_production_run_nothing_of_the_local_stack_and_the_simulator(services):
+    for name, service in services.items():
+        if "simulator" not in service.get("profiles", []):
+            words = json.dumps([service.get("command"), service.get("healthcheck")])
+            assert not re.search("local_stack|simulator", words), name
+
+
+def test_services_wait_until_what_they_need_is_there(services):
+    for name in set(PROGRAMS.values()):
+        assert services[name]["depends_on"] == {
+            "postgres": {"condition": "service_healthy"},
+            "redis": {"condition": "service_healthy"},
+            "init": {"condition": "service_completed_successfully"},
+        }
+
+
+def test_workers_can_be_many(services):
+    worker = services["worker"]
+    assert worker["deploy"]["replicas"] == list(PROGRAMS.values()).count("worker")
+    assert not {"container_name", "ports", "hostname"} & worker.keys()
+    # Each worker keeps its process number in AIRFLOW_HOME: a shared one would let only the first start.
+    home = worker["environment"]["AIRFLOW_HOME"]
+    assert not [volume for volume in worker["volumes"] if volume.split(":")[-1].startswith(home)]
+
+
+def test_no_secret_stands_in_the_file(services):
+    for name, service in services.items():
+        for variable, value in (service.get("environment") or {}).items():
+            if SECRET_NAME.search(variable) and "HOSTNAME" not in variable:
+                secrets = [kind for _, kind, _ in VARIABLE.findall(str(value))]
+                assert secrets, f"{name}: {variable} is written out"
+                assert set(secrets) == {"?"}, f"{name}: {variable} has a default"
+    content = FILE.read_text(encoding="utf-8")
+    assert not re.search(r"://[^$\s/]*:[^$\s/@]+@", content), "an address with a password"
+    assert not re.search(r"[A-Za-z0-9+/_-]{40,}={0,2}", re.sub(r"AIRFLOW__\w+|\$\{[^}]*\}|#.*", "", content))
+
+
+def test_every_image_has_a_fixed_version(services):
+    for name, service in services.items():
+        [(_, kind, image)] = VARIABLE.findall(service["image"])
+        assert kind == "-"
+        assert re.fullmatch(r"[a-z]+:[\w.-]+", image), name
+        assert not image.endswith(":latest")
+    [base] = re.findall("^FROM (.*)$", (project_home() / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert re.fullmatch(r"python:3\.\d+-slim-\w+", base)
+
+
+def test_what_must_be_set_stands_in_the_example(services):
+    required = {name for name, kind, _ in VARIABLE.findall(json.dumps(services)) if kind == "?"}
+    lines = (project_home() / ".env.example").read_text(encoding="utf-8").splitlines()
+    given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    assert given == dict.fromkeys(required, "")
+    known = {name for name, _, _ in VARIABLE.findall(FILE.read_text(encoding="utf-8"))}
+    assert {line[1:].split("=")[0] for line in lines if re.match("#[A-Z]", line)} <= known
+
+
+def test_named_volumes_are_those_that_services_use(compose):
+    used = {
+        volume.split(":")[0]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", [])
+        if re.match(r"[\w-]+:", volume)
+    }
+    assert used == set(compose["volumes"])
+    # What the image does not make beforehand would belong to root.
+    image = (project_home() / "Dockerfile").read_text()
+    for service in (*PROGRAMS.values(), "simulator"):
+        for volume in compose["services"][service]["volumes"]:
+            if re.match(r"[\w-]+:/data", volume):
+                assert f" {volume.split(':')[1]}" in image
+
+
+def test_make_cluster_runs_the_commands_of_the_file(cluster, services):
+    values = read_services(FILE, cluster.variables())
+    for program in (*PROGRAMS, "init", "redis", "simulator"):
+        service = PROGRAMS.get(program, program)
+        line = cluster.command(program)
+        written = values[service]["command"]
+        options = DIFFERING_ARGUMENTS.get(service, {})
+        for option, word, started in zip(["", *written], written, line, strict=False):
+            assert (word != started) == (option in options), f"{service}: {option}"
+        assert options.keys() <= {*written}
+        assert bool(line[len(written) :]) == (service in ADDED_ARGUMENTS)
+
+
+def test_make_cluster_runs_in_the_environment_of_the_file(cluster):
+    values = read_services(FILE, cluster.variables())
+    for program in (*PROGRAMS, "init", "redis", "simulator"):
+        written = {name: str(value) for name, value in values[PROGRAMS.get(program, program)]["environment"].items()}
+        started = cluster.settings(program)
+        differing = {name for name, value in written.items() if started.get(name) != value}
+        # The usual port and folder may be the right ones here, too.
+        assert differing <= DIFFERING.keys()
+        added = {re.sub("^ZHENGKU_CONN_.*", "ZHENGKU_CONN_*", name) for name in started.keys() - written.keys()}
+        assert added <= ADDED.keys()
+        assert not ADDED.keys() & written.keys()
+
+
+def test_nothing_of_another_installation_gets_into_the_cluster(cluster, monkeypatch):
+    monkeypatch.setenv("ZHENGKU_DATABASE_URL", "postgresql://elsewhere/store")
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG", "1")
+    environment = cluster.environment("worker-1")
+    assert environment["ZHENGKU_DATABASE_URL"] == cluster.settings("worker-1")["ZHENGKU_DATABASE_URL"]
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG" not in environment
+
+
+def test_own_redis_keeps_its_password_off_the_command_line(cluster):
+    password = cluster.settings("redis")["REDISCLI_AUTH"]
+    assert password in cluster.redis_url()
+    assert password not in " ".join(cluster.command("redis"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a${SET}b", "a1b"),
+        ("${SET:-2}${UNSET:-3}${EMPTY:-4}", "134"),
+        ("${UNSET:-}", ""),
+        ("${EMPTY}", ""),
+        ("${SET:?must be set}", "1"),
+        ("$$SET and $${SET}", "$SET and ${SET}"),
+    ],
+)
+def test_variables_are_put_in_as_compose_does(tmp_path, written, read):
+    file = tmp_path / "compose.yml"
+    file.write_text(json.dumps({"services": {"one": {"command": [written]}}}))
+    assert read_services(file, {"SET": "1", "EMPTY": ""})["one"]["command"] == [read]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("${UNSET:?make it}", "UNSET is not set: make it"), ("${UNSET}", "UNSET is not set"), ("$SET", "expected")],
+)
+def test_variable_without_value_is_told(tmp_path, written, told):
+    file = tmp_path / "compose.yml"
+    file.write_text(json.dumps({"services": {"one": {"command": [written]}}}))
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        read_services(file, {"SET": "1"})
+
+
+def test_every_department_has_a_pool_and_a_wrong_file_hurts_only_itself(tmp_path):
+    folder = project_home() / "include" / "catalog"
+    copy = tmp_path / "catalog"
+    shutil.copytree(folder, copy)
+    (copy / "departments" / "broken.yaml").write_text("department: broken\n")
+    told: list[str] = []
+    pools = department_pools(copy, told.append)
+    names = {path.stem for path in department_files(folder)}
+    assert pools.keys() == names | {f"{name}_backfill" for name in names}
+    assert (pools["market_supervision"], pools["market_supervision_backfill"]) == (1, 1)
+    assert [line.split(":")[0] for line in told] == ["no pool for broken"]
+
+
+def test_made_up_departments_are_told_to_workers_by_the_name_of_their_service(cluster, services, capsys, monkeypatch):
+    for name, value in cluster.settings("simulator").items():
+        monkeypatch.setenv(name, value)
+    host = services["simulator"]["environment"]["SIMULATOR_HOST"]
+    command = services["simulator"]["command"]
+    assert command[command.index("--known-as") + 1] == host
+    monkeypatch.setenv("SIMULATOR_HOST", host)
+    monkeypatch.setattr("sys.argv", ["departments", "connections"])
+    departments.main()
+    told = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    assert told.keys() == {name for name in cluster.settings("worker-1") if name.startswith("ZHENGKU_CONN_")}
+    hosts = {urlsplit(value).hostname for value in told.values() if value.startswith(("http:", "sftp:"))}
+    assert hosts == {host}
+
+
+@pytest.mark.slow
+def test_night_passes_at_the_service_of_the_made_up_departments(cluster):
+    environment = {**os.environ, **cluster.settings("simulator")}
+    command = [sys.executable, "-m", "local_stack.departments", "night", "--rows", "40"]
+    first = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert first.stdout.startswith("night 1 has passed")
+    truth = cluster.city.places.folder / "truth" / "night-0001" / "feeds.jsonl"
+    assert {json.loads(line)["department"] for line in truth.read_text(encoding="utf-8").splitlines()} == {
+        file.stem for file in department_files(project_home() / "include" / "catalog")
+    }
