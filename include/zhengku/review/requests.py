@@ -23,12 +23,12 @@ from zhengku.review.returns import Returns
 
 log = logging.getLogger(__name__)
 
-RequestKind = Literal["return", "redrive", "release", "fix"]
+RequestKind = Literal["return", "redrive", "release", "mend"]
 REQUEST_NAMES: Mapping[RequestKind, str] = {
     "return": "退回部门",
     "redrive": "重新处理",
     "release": "放行批次",
-    "fix": "比对补正",
+    "mend": "比对补正",
 }
 
 
@@ -129,7 +129,7 @@ def _execute(pipeline: Pipeline, request: Request) -> str:
                 counts[name] = counts.get(name, 0) + count
         loaded = counts["inserted"] + counts["updated"] + counts["deleted"]
         return f"重新处理 {counts['fetched']:,} 行：入库 {loaded:,}，仍未通过 {counts['quarantined']:,}"
-    if request.kind == "fix":
+    if request.kind == "mend":
         return _fix(pipeline, request)
     assert request.batch_id is not None
     batch = decisions.release(pipeline, request.batch_id, request.asked_by, request.reason)

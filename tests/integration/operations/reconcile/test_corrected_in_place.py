@@ -125,7 +125,7 @@ def test_a_row_deleted_and_another_appended_between_two_pages(front: Front, monk
 
 def ask(front: Front, problem_ids: Sequence[int]) -> tuple[bool, str | None]:
     with store_connection(front.installation.settings.database_url) as connection:
-        requests.enter_request(connection, "fix", FEED[0], "大数据科", "核实", feed=FEED[1], problem_ids=problem_ids)
+        requests.enter_request(connection, "mend", FEED[0], "大数据科", "核实", feed=FEED[1], problem_ids=problem_ids)
     [done] = requests.execute_requests(front.installation.pipeline)
     return done.failed, done.outcome
 
