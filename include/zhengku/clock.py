@@ -1,22 +1,21 @@
-"""The clock of the package: what asks for the moment or the day asks here, and nowhere else.
+"""The clock of the package: every module reads the current time and day here, and nowhere else.
 
-Days and cut-offs are counted in the city's zone, whatever the zone of the machine is; what is stored carries its zone.
-A test in which another day is meant replaces `now`; a whole run on another day is `make test DAY=2028-02-29`, which
-gives that day to the database (`now()` of the statements) and to processes of their own as well.
+A test that needs another day replaces `now`. `make test DAY=2028-02-29` runs all tests on another day, which the
+database (`now()` of the statements) and the child processes get as well.
 """
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 CITY_TIME_ZONE = ZoneInfo("Asia/Shanghai")
-"""Days and cut-offs are counted in this zone; what is stored carries its zone."""
+"""Days and cut-offs are in this zone, whatever the zone of the machine is; stored times have a zone."""
 
 
 def now() -> datetime:
-    """Return this moment, in the city's zone."""
+    """Return the current time, in Asia/Shanghai."""
     return datetime.now(tz=CITY_TIME_ZONE)
 
 
 def today() -> date:
-    """Return the day that it is in the city."""
+    """Return the current day in Asia/Shanghai."""
     return now().date()

@@ -22,24 +22,24 @@ SESSION_OPTIONS = " ".join(
     f"-c {setting}"
     for setting in (
         "timezone=Asia/Shanghai",
-        # The database's own: `clean.bytes_of` reads bytes as they are sent.
+        # The encoding of the database: `clean.bytes_of` reads bytes as they are sent.
         "client_encoding=UTF8",
-        # Compiling costs more than it saves in statements of a few seconds.
+        # Compiling a statement of a few seconds costs more than it saves.
         "jit=off",
         # Joins and sorts by key of a million rows stay in memory.
         "work_mem=128MB",
         "maintenance_work_mem=256MB",
-        # The planner thinks handing rows over costly beside computing them; with our statements it is the other way
-        # round. Small tables are not read in parallel all the same (min_parallel_table_scan_size).
+        # By default the planner assumes that passing rows between processes costs more than computing them; in our
+        # statements computing costs more. Small tables are still not read in parallel (min_parallel_table_scan_size).
         "parallel_setup_cost=0",
         "parallel_tuple_cost=0",
-        # A worker whose machine vanished keeps no lock for longer than two minutes.
+        # A worker whose machine is gone holds its locks for two minutes at most.
         "tcp_keepalives_idle=60",
         "tcp_keepalives_interval=15",
         "tcp_keepalives_count=4",
     )
 )
-"""Options of every session of ours, as libpq takes them."""
+"""Options of every session that zhengku opens, in the form of libpq."""
 
 
 def _one_line(error: BaseException) -> str:
@@ -47,11 +47,11 @@ def _one_line(error: BaseException) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-def _target(url: str) -> dict[str, Any]:
+def _parse_address(url: str) -> dict[str, Any]:
     """Return the parts of an address as libpq reads them.
 
-    Raises `StoreUnavailable` when it cannot be read, or a password that is not encoded was taken for something else.
-    The message holds no part of the address: any may be a piece of the password.
+    Raises `StoreUnavailable` when it cannot be read, or when a password that is not percent-encoded was read as host,
+    port or database. The message holds no part of the address: any part may belong to the password.
     """
     try:
         target = psycopg.conninfo.conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
@@ -70,12 +70,12 @@ def _target(url: str) -> dict[str, Any]:
     return target
 
 
-def _place(target: dict[str, Any]) -> str:
+def _server_of(target: dict[str, Any]) -> str:
     return f"{target.get('host', 'local socket')}:{target.get('port', 5432)}/{target.get('dbname', '')}"
 
 
-def _described(error: psycopg.Error) -> str:
-    """Say what the server refused without a value of a row: messages of SQLSTATE classes 22 and 23 may quote one."""
+def _describe(error: psycopg.Error) -> str:
+    """Return what the server refused, without values of rows: messages of SQLSTATE classes 22 and 23 may quote them."""
     kind = " ".join(part for part in (error.sqlstate, type(error).__name__) if part)
     if isinstance(error, (psycopg.DataError, psycopg.IntegrityError)) or (error.sqlstate or "")[:2] in ("22", "23"):
         places = (("table", error.diag.table_name), ("constraint", error.diag.constraint_name))
@@ -83,42 +83,42 @@ def _described(error: psycopg.Error) -> str:
     return f"{kind}: {_one_line(Exception(error.diag.message_primary or error))}"
 
 
-def _told(error: psycopg.Error, where: str, *, lost: bool) -> ZhengkuError:
-    """Return the error that a person meets for one of the driver; `lost` when the connection is broken."""
+def _store_error(error: psycopg.Error, where: str, *, lost: bool) -> ZhengkuError:
+    """Return the error of ours for an error of the driver; `lost` when the connection is broken."""
     if isinstance(error, psycopg.errors.DiskFull):
         return StorageFull(
-            f"The license store at {where} has no space left ({_described(error)}); nothing of this step was written. "
+            f"The license store at {where} has no space left ({_describe(error)}); nothing of this step was written. "
             "Free space on the server and run it again."
         )
     if lost or (error.sqlstate or "").startswith(("08", "57P0")):
         return StoreUnavailable(
-            f"The connection to the license store at {where} was lost: {_described(error)}. "
+            f"The connection to the license store at {where} was lost: {_describe(error)}. "
             "This step was rolled back; run it again."
         )
-    # Staging tables are another matter: their absence is a fault.
+    # A missing staging table is a fault of a step, not of the installation.
     if isinstance(
         error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName)
     ) and re.search(r"\b(ledger|store|quarantine|clean|rules)\b", _one_line(error)):
         return StoreUnavailable(
-            f"The license store at {where} is not set up for this release ({_described(error)}). "
+            f"The license store at {where} is not set up for this release ({_describe(error)}). "
             "Run `zhengku db upgrade` first."
         )
     return StoreError(
-        f"The license store at {where} refused a statement: {_described(error)}. "
+        f"The license store at {where} refused a statement: {_describe(error)}. "
         "This step was rolled back; run it again, and report this line if it comes back."
     )
 
 
 @contextmanager
 def store_connection(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Open a connection to the license store; commit at the end, roll back when an exception passes.
+    """Open a connection to the license store; commit at the end, roll back when an exception is raised.
 
     `url` is a SQLAlchemy address. Raises `StoreUnavailable` when the address cannot be read, the server cannot be
     reached, refuses the login, goes away, or is older than PostgreSQL 15; `StorageFull` when it runs out of space;
-    `StoreError` for every other error of the database. None is chained to the driver's, which may quote a row.
+    `StoreError` for every other error of the database. None is chained to the driver's error, which may quote a row.
     """
-    target = _target(url)
-    where = _place(target)
+    target = _parse_address(url)
+    where = _server_of(target)
     try:
         connection = psycopg.connect(
             url.replace("postgresql+psycopg://", "postgresql://", 1),
@@ -137,32 +137,32 @@ def store_connection(url: str) -> Iterator[psycopg.Connection[Any]]:
                 f"The license store at {where} is PostgreSQL {connection.info.server_version // 10000}; "
                 "15 or newer is needed. Point ZHENGKU_DATABASE_URL at a newer server."
             )
-        # `with connection` closes it: whether it broke can be told only before.
+        # Whether the connection broke is only known before `with connection` closes it.
         try:
             yield connection
             connection.commit()
         except psycopg.Error as error:
-            raise _told(error, where, lost=connection.broken) from None
+            raise _store_error(error, where, lost=connection.broken) from None
 
 
 def statement(name: str) -> sql.SQL:
-    """Return the statement `<folder>/<file>.<name>`: `load/merge.keep_history` is that name's in `sql/load/merge.sql`.
+    """Return a statement by `<folder>/<file>.<name>`: `load/merge.keep_history` is in `sql/load/merge.sql`.
 
     It takes named parameters (`%(name)s`). Raises `LookupError`, with the nearest names, when there is none.
     """
-    file, _, wanted = name.rpartition(".")
-    text = statements_of(file).get(wanted)
+    file, _, statement_name = name.rpartition(".")
+    text = statements_of(file).get(statement_name)
     if text is None:
-        raise LookupError(_unknown_statement(file, wanted))
+        raise LookupError(_unknown_statement(file, statement_name))
     return sql.SQL(cast(Any, text))
 
 
 @cache
 def statements_of(file: str) -> dict[str, str]:
-    """Return the statements of `sql/<file>.sql` by name; none when there is no such file.
+    """Return the statements of `sql/<file>.sql` by name; an empty dict when there is no such file.
 
-    A `-- name: …` line begins a statement, and its last semicolon ends it. Each file is read once; an entry that is
-    replaced stands for every later `statement` of that name.
+    A statement starts after a `-- name: …` line and ends at the last semicolon before the next one. Each file is read
+    once per process; who replaces an entry of the dict replaces the statement for every later call of `statement`.
     """
     path = sql_folder() / f"{file}.sql"
     if not path.is_file():
@@ -170,7 +170,7 @@ def statements_of(file: str) -> dict[str, str]:
     _, *parts = _NAME_LINE.split(path.read_text(encoding="utf-8"))
     found = {}
     for name, part in zip(parts[::2], parts[1::2], strict=True):
-        # A comment for the linter may stand behind the semicolon.
+        # A comment for the linter may follow the semicolon.
         text, _, comment = part.rpartition(";")
         found[name] = f"{text}{comment.rstrip()}\n"
     return found
@@ -183,36 +183,36 @@ def statement_names() -> list[str]:
     return [f"{file}.{name}" for file in files for name in statements_of(file)]
 
 
-def _unknown_statement(file: str, wanted: str) -> str:
+def _unknown_statement(file: str, statement_name: str) -> str:
     known = statement_names()
-    elsewhere = [name for name in known if name.rpartition(".")[2] == wanted]
-    near = elsewhere or difflib.get_close_matches(f"{file}.{wanted}", known)
+    elsewhere = [name for name in known if name.rpartition(".")[2] == statement_name]
+    near = elsewhere or difflib.get_close_matches(f"{file}.{statement_name}", known)
     place = f"sql/{file}.sql {'has no such name' if statements_of(file) else 'is not there'}"
-    return f"There is no statement {wanted!r} in {file!r}: {place}. Nearest: {', '.join(near) or 'none'}."
+    return f"There is no statement {statement_name!r} in {file!r}: {place}. Nearest: {', '.join(near) or 'none'}."
 
 
 def batch_schema(batch_id: int) -> str:
-    """Name of the schema in which a batch is staged."""
+    """Return the name of the schema in which a batch is staged."""
     return f"batch_{batch_id}"
 
 
 def use_batch_schema(connection: psycopg.Connection[Any], batch_id: int) -> None:
-    """Let the statements of this transaction find the batch's staging tables by their bare names."""
+    """Let the statements of this transaction use the batch's staging tables without a schema name."""
     use_schema(connection, batch_schema(batch_id))
 
 
 def use_schema(connection: psycopg.Connection[Any], schema: str) -> None:
-    """Let the statements of this transaction find the staging tables in a schema by their bare names."""
+    """Let the statements of this transaction use the staging tables of a schema without its name."""
     connection.execute(sql.SQL("set local search_path = {}, pg_temp").format(sql.Identifier(schema)))
 
 
 def upgrade(url: str) -> dict[str, int]:
-    """Bring the schema of the license store to the newest migration and the SQL functions up to date.
+    """Apply all migrations to the schema of the license store, and replace its SQL functions by those of this release.
 
-    Returns how many keys of records it changed or left for a person to look at, by outcome; `ledger.rekeyed_record` has
-    them one by one. Safe to repeat and to run from two places at once. Raises what `store_connection` raises.
+    Returns how many record keys it changed or left for a person to check, by outcome; `ledger.rekeyed_record` lists
+    them. Safe to repeat and to run from two places at once. Raises what `store_connection` raises.
     """
-    # Alembic and SQLAlchemy take a second to import: the other commands do not need them.
+    # Imported here, because Alembic and SQLAlchemy take a second to import and only this command needs them.
     import sqlalchemy
     from alembic import command
     from alembic.config import Config
@@ -232,16 +232,16 @@ def upgrade(url: str) -> dict[str, int]:
         except sqlalchemy.exc.DBAPIError as error:
             if not isinstance(error.orig, psycopg.Error):
                 raise
-            # An error without SQLSTATE does not come from the server, which it did not reach.
+            # An error without SQLSTATE is raised by the driver, which did not reach the server.
             lost = error.connection_invalidated or (
                 isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
             )
-            raise _told(error.orig, _place(_target(url)), lost=lost) from None
+            raise _store_error(error.orig, _server_of(_parse_address(url)), lost=lost) from None
         finally:
             engine.dispose()
         for path in sorted((sql_folder() / "functions").glob("*.sql")):
             connection.execute(cast(Any, path.read_bytes()))
-        # The migration that brings keys along makes the table; later upgrades have told of it already.
+        # The migration that changes keys also creates the table: if it existed before, the counts were returned then.
         if known is not None and known[0] is not None:
             return {}
         return dict(connection.execute(statement("ledger/upgrade.rekeyed")).fetchall())

@@ -1,14 +1,14 @@
-"""What can go wrong, as one clear line each: what was expected, what came, where, and the fix.
+"""The errors of the package. Each message is one line: what was expected, what was received, where, and the fix.
 
-A message never holds a value of a certificate: it may end in a log or on a page.
+A message never holds a value of a certificate: it may be written to a log or shown on a page.
 """
 
 
 class ZhengkuError(Exception):
-    """Base of every error that a person meets; its text is complete on one line."""
+    """Base of every error that is shown to a person; its text is one complete line."""
 
     final = False
-    """Whether another try would end the same: somebody has to look."""
+    """Whether a retry would fail in the same way, so that a person has to act."""
 
 
 class ConfigurationError(ZhengkuError):
@@ -24,7 +24,7 @@ class CatalogError(ZhengkuError):
 
 
 class DeliveryRejected(ZhengkuError):
-    """A delivery is wrong as a whole: nothing of it is loaded, and the store stays as it was.
+    """A complete delivery is rejected: none of its rows is loaded, and the store stays unchanged.
 
     `rule` is the id of the file rule that rejected it, `reason` the Chinese text for the department.
     """
@@ -36,21 +36,21 @@ class DeliveryRejected(ZhengkuError):
 
 
 class DeliveryUnavailable(ZhengkuError):
-    """The source could not be read now; the same step may pass later."""
+    """The source could not be read now; the same step may succeed later."""
 
 
 class SourceRefused(ZhengkuError):
-    """The source answered, and will answer the same until somebody changes something there or here."""
+    """The source refused the request, and will refuse it again until its or our configuration is changed."""
 
     final = True
 
 
 class FeedsUnavailable(ZhengkuError):
-    """Several feeds could not be collected, and some of them may be at the next try; the others are collected."""
+    """Several feeds could not be collected, and a retry may collect some of them; the other feeds are collected."""
 
 
 class FeedsRefused(ZhengkuError):
-    """Several feeds could not be collected, and none of them will be at another try; the others are collected."""
+    """Several feeds could not be collected, and a retry would collect none of them; the other feeds are collected."""
 
     final = True
 
@@ -60,25 +60,25 @@ class StoreUnavailable(ZhengkuError):
 
 
 class StoreError(ZhengkuError):
-    """The database refused a statement; what the step wrote in its transaction was rolled back."""
+    """The database refused a statement; the step's transaction was rolled back."""
 
 
 class LandingUnavailable(ZhengkuError):
-    """The landing area cannot be read now; whether a file is in it is not known, and nothing is given up for lost."""
+    """The landing area cannot be read now. Whether it holds a file is unknown, so no file is treated as lost."""
 
 
 class LandingDamaged(ZhengkuError):
-    """A file in the landing area is not what was landed; nothing is loaded from it."""
+    """A file in the landing area differs from what was landed; none of its rows is loaded."""
 
     final = True
 
 
-class WorkerDied(ZhengkuError):
-    """A process that this one started was ended from outside; the step may pass when it is run again."""
+class WorkerKilled(ZhengkuError):
+    """A child process was killed from outside; the step may succeed when it is run again."""
 
 
 class StorageFull(ZhengkuError):
-    """No space is left where the landing area or the database writes."""
+    """The disk of the landing area or of the database is full."""
 
 
 class BalanceError(ZhengkuError):
@@ -88,7 +88,7 @@ class BalanceError(ZhengkuError):
 
 
 class BackfillIncomplete(ZhengkuError):
-    """A month of some feeds of a department is not in the store whole; the other feeds' are."""
+    """For some feeds of a department, the store does not have all rows of a month; for the other feeds it does."""
 
 
 class BatchesFailed(ZhengkuError):

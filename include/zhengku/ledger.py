@@ -1,4 +1,4 @@
-"""The batch ledger (批次台账): what came, what became of it, and proof that nothing was lost."""
+"""The batch ledger (批次台账): which deliveries were received, their outcome, and a balance of their rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from zhengku.errors import ConfigurationError
 from zhengku.transports.source import Position, UntakenFile
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
-"""What can become of a fetched row; their counts add up to `fetched` for every finished batch."""
+"""The outcomes of a fetched row; their counts add up to `fetched` for every finished batch."""
 
 FINISHED = ("loaded", "held", "rejected")
-"""States in which nothing is left to do for a batch."""
+"""States of a batch that no step processes any more."""
 
 GIVEN_BACK = "file.given_back"
-"""The rule of a batch that a person gave back before it was loaded."""
+"""The rule of a batch that a person rejected before it was loaded."""
 
-STEP_DIED = "file.step_died"
-"""The rule of a batch one of whose steps died `MOST_DEATHS` times."""
+STEP_CRASHED = "file.step_died"
+"""The rule of a batch one of whose steps crashed `MAX_STEP_CRASHES` times."""
 
-MOST_DEATHS = 3
-"""How often a step may die of one batch."""
+MAX_STEP_CRASHES = 3
+"""How often a step may crash on one batch before the batch is rejected."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One delivery of one feed; counts are rows. Times carry their zone."""
+    """One delivery of one feed; counts are rows. Times have a zone."""
 
     batch_id: int
     department: str
@@ -93,27 +93,27 @@ class Batch:
 
     @property
     def subject(self) -> str:
-        """What its rows are: the license type of certificates, else the data set."""
+        """The license type of certificates, the data set of other rows."""
         return self.license_type or self.dataset
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether no step processes the batch any more."""
         return self.status in FINISHED
 
     @property
     def written(self) -> int:
-        """Rows that the store gained or changed."""
+        """Number of rows that were inserted, updated or deleted in the store."""
         return self.inserted + self.updated + self.deleted
 
     def counts(self) -> dict[str, int]:
-        """Return the balance: `fetched` and what became of those rows."""
+        """Return the balance: `fetched` and how many of those rows had each outcome."""
         return {"fetched": self.fetched or 0, **{outcome: getattr(self, outcome) for outcome in OUTCOMES}}
 
 
 @dataclass(frozen=True)
 class RuleResult:
-    """How many rows of a batch failed a rule; `skipped` when the feed does not have the field it speaks of."""
+    """How many rows of a batch failed a rule; `skipped` when the feed does not have the field that the rule checks."""
 
     rule_id: str
     severity: str
@@ -125,11 +125,11 @@ Connection = psycopg.Connection[Any]
 
 
 WARNED_ROWS = 100
-"""Rows with a warning that the ledger keeps of each rule and batch."""
+"""How many rows with a warning the ledger stores for each rule and batch."""
 
 
 def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
-    """Enter a delivery; the same delivery of the same run is entered once (a repeated task finds its own batch)."""
+    """Record a delivery once per run: a task that runs again gets the batch that it recorded before."""
     row = {
         "origin": "delivery",
         **dict.fromkeys(("redrives_batch_id", "released_by", "release_reason", "backfill_month")),
@@ -143,7 +143,7 @@ def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
 
 
 def batch_by_id(connection: Connection, batch_id: int) -> Batch:
-    """Read a batch. Raises `ConfigurationError` when there is none of that number."""
+    """Return a batch. Raises `ConfigurationError` when there is none of that number."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batch = cursor.execute(statement("ledger/batches.batch_by_id"), {"batch_id": batch_id}).fetchone()
     if batch is None:
@@ -160,7 +160,7 @@ def batches(
     status: str | None = None,
     limit: int = 50,
 ) -> list[Batch]:
-    """List batches, the newest first; each argument narrows the list."""
+    """List at most `limit` batches, the newest first; each other argument is a filter."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         cursor.execute(
             statement("ledger/batches.batches"),
@@ -169,14 +169,16 @@ def batches(
         return cursor.fetchall()
 
 
-Identity = tuple[str, int, datetime]
-"""What tells a delivery from another before it is read: name, bytes, time of its last change."""
+DeliveryIdentity = tuple[str, int, datetime]
+"""Identifies a delivery before it is read: name, bytes, time of its last change."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The newest batch of a delivery that was seen before: its state, since when, what it was read with, and the rule
-    that rejected it."""
+class SeenDelivery:
+    """The newest batch of a delivery that was collected before; `rule_id` is the rule that rejected it.
+
+    `config_digest` is that of the configuration with which it was read.
+    """
 
     status: str
     finished_at: datetime | None
@@ -184,9 +186,9 @@ class Seen:
     rule_id: str | None
 
 
-def older_one_waits(connection: Connection, batch: Batch) -> bool:
-    """Tell whether a delivery of the feed that is older than this one may still come to be loaded."""
-    waiting = connection.execute(
+def has_older_unfinished(connection: Connection, batch: Batch) -> bool:
+    """Return whether an older delivery of the same feed may still be loaded."""
+    found = connection.execute(
         statement("ledger/batches.has_older_unfinished"),
         {
             "department": batch.department,
@@ -195,37 +197,37 @@ def older_one_waits(connection: Connection, batch: Batch) -> bool:
             "landed_at": batch.landed_at,
         },
     ).fetchone()
-    return waiting is not None and bool(waiting[0])
+    return found is not None and bool(found[0])
 
 
 def unstage(connection: Connection, batch_id: int) -> None:
-    """Let a batch be staged anew from its landed file."""
+    """Let a batch be staged again from its landed file."""
     connection.execute(statement("ledger/batches.unstage_batch"), {"batch_id": batch_id})
 
 
-def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[Identity, Seen]:
-    """Return the deliveries of a feed that have a batch, with the state of their newest one."""
+def seen_deliveries(connection: Connection, department: str, feed: str) -> dict[DeliveryIdentity, SeenDelivery]:
+    """Return the deliveries of a feed that have a batch, with their newest batch."""
     rows = connection.execute(
         statement("ledger/batches.seen_before"), {"department": department, "feed": feed}
     ).fetchall()
-    return {(name, size, modified_at): Seen(*state) for name, size, modified_at, *state in rows}
+    return {(name, size, modified_at): SeenDelivery(*state) for name, size, modified_at, *state in rows}
 
 
 def watermark(connection: Connection, department: str, feed: str) -> Position | None:
-    """Return how far a feed was read by the batches that are loaded; None when none moved its watermark yet."""
+    """Return the watermark of a feed: how far its loaded batches read; None when none of them advanced it yet."""
     row = connection.execute(statement("ledger/batches.watermark"), {"department": department, "feed": feed}).fetchone()
     return Position(row[0], tuple(row[1])) if row else None
 
 
 def take_up_unfinished(connection: Connection, department: str, feed: str, run_id: str) -> None:
-    """Count the batches that other runs of the feed left unfinished to this run as well."""
+    """Assign the unfinished batches of earlier runs of the feed to this run as well."""
     connection.execute(
         statement("ledger/batches.take_up_unfinished"), {"department": department, "feed": feed, "run_id": run_id}
     )
 
 
 def first_delivered(connection: Connection, department: str, feed: str, sha256: str) -> datetime | None:
-    """Return when a file of this digest first came, if it was loaded."""
+    """Return when a file with this digest was first received; None when none was loaded."""
     row = connection.execute(
         statement("ledger/batches.first_delivered"), {"department": department, "feed": feed, "sha256": sha256}
     ).fetchone()
@@ -234,7 +236,7 @@ def first_delivered(connection: Connection, department: str, feed: str, sha256: 
 
 @dataclass(frozen=True)
 class Untaken:
-    """A file in a drop that no feed takes; `name` is its path below the address. Times carry their zone."""
+    """A file in a file drop that no feed takes; `name` is its path below the address. Times have a zone."""
 
     connection: str
     name: str
@@ -249,9 +251,9 @@ class Untaken:
 def record_untaken(
     connection: Connection, department: str, run_id: str, connection_id: str, files: Sequence[UntakenFile]
 ) -> list[Untaken]:
-    """Enter what a look at a drop found that no feed takes; return what was not known before.
+    """Record the files in a file drop that no feed takes; return those that were not recorded before.
 
-    What was known and is not among `files` is gone.
+    Recorded files that are not among `files` are marked as gone from the file drop.
     """
     values = {
         "connection": connection_id,
@@ -268,14 +270,14 @@ def record_untaken(
 
 
 def untaken(connection: Connection, *, department: str | None = None, run_id: str | None = None) -> list[Untaken]:
-    """List the files that no feed takes: those that a run of a department saw first, or all that lie there."""
+    """List the files that no feed takes: those that a run found first, or all that are in the file drops now."""
     with connection.cursor(row_factory=class_row(Untaken)) as cursor:
         cursor.execute(statement("ledger/untaken_files.untaken_files"), {"department": department, "run_id": run_id})
         return cursor.fetchall()
 
 
 def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, detail: str) -> Batch:
-    """Close a batch as rejected: its file is wrong as a whole."""
+    """Close a batch as rejected: none of its rows is loaded."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batch = cursor.execute(
             statement("ledger/decisions.reject_batch"),
@@ -286,21 +288,21 @@ def reject(connection: Connection, batch_id: int, rule_id: str, reason: str, det
 
 
 def begin_step(connection: Connection, batch_id: int, step: str) -> int:
-    """Note that a step of a batch begins; return how often it died before. The caller has the batch for itself."""
-    begun = connection.execute(statement("ledger/batches.begin_step"), {"batch_id": batch_id, "step": step}).fetchone()
-    assert begun is not None
-    deaths: int = begun[0]
-    return deaths
+    """Record the start of a step of a batch; return how often it crashed before. The caller holds the batch's lock."""
+    row = connection.execute(statement("ledger/batches.begin_step"), {"batch_id": batch_id, "step": step}).fetchone()
+    assert row is not None
+    crashes: int = row[0]
+    return crashes
 
 
 def end_step(connection: Connection, batch_id: int, *, done: bool) -> None:
-    """Note that the step of a batch that had begun ended: `done`, or failed with an error that says why."""
+    """Record the end of the step that was started: `done`, or failed with an error that was reported."""
     connection.execute(statement("ledger/batches.end_step"), {"batch_id": batch_id, "done": done})
 
 
 def release(connection: Connection, batch: Batch, released_by: str, reason: str) -> None:
-    """Open a held batch again. Raises `NotHeld`; `ConfigurationError` without a name and a reason."""
-    _expect_said(released_by, reason)
+    """Release a held batch, so that it is loaded. Raises `NotHeld`; `ConfigurationError` without a name or a reason."""
+    _require_name_and_reason(released_by, reason)
     released = connection.execute(
         statement("ledger/decisions.release_batch"),
         {"batch_id": batch.batch_id, "released_by": released_by, "reason": reason},
@@ -311,16 +313,16 @@ def release(connection: Connection, batch: Batch, released_by: str, reason: str)
 
 
 def reject_unfinished(connection: Connection, batch: Batch, rejected_by: str, reason: str) -> Batch:
-    """Close a batch that is not loaded as rejected: one that is held, or that never came to its end.
+    """Close a batch as rejected that is held, or that no step has finished.
 
-    A step that works on it now is ended and rolled back. Raises `NotHeld` for a batch that is loaded or rejected;
-    `ConfigurationError` without a name and a reason.
+    A step that processes it now is ended and rolled back. Raises `NotHeld` for a batch that is loaded or rejected;
+    `ConfigurationError` without a name or a reason.
     """
-    _expect_said(rejected_by, reason)
+    _require_name_and_reason(rejected_by, reason)
     if batch.status in ("loaded", "rejected"):
         raise _not_held(batch)
     connection.execute(statement("ledger/batches.end_worker"), {"batch_id": batch.batch_id})
-    # Another one may have waited for it.
+    # Another step may have waited for the lock of the one that was ended.
     connection.execute(
         "select pg_advisory_xact_lock(hashtextextended('zhengku.batch.' || %(id)s, 0))", {"id": batch.batch_id}
     )
@@ -342,7 +344,7 @@ def reject_unfinished(connection: Connection, batch: Batch, rejected_by: str, re
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided about a held batch."""
+    """The decision of a person about a held or unfinished batch."""
 
     decision: Literal["released", "rejected"]
     decided_by: str
@@ -351,7 +353,7 @@ class Decision:
 
 
 def decisions(connection: Connection, batch_id: int) -> list[Decision]:
-    """Return what was decided about a batch, the oldest first."""
+    """Return the decisions about a batch, the oldest first."""
     with connection.cursor(row_factory=class_row(Decision)) as cursor:
         return cursor.execute(statement("ledger/decisions.decisions"), {"batch_id": batch_id}).fetchall()
 
@@ -372,11 +374,10 @@ def _not_held(batch: Batch) -> NotHeld:
     )
 
 
-def _expect_said(decided_by: str, reason: str) -> None:
+def _require_name_and_reason(decided_by: str, reason: str) -> None:
     if not decided_by.strip() or not reason.strip():
         raise ConfigurationError(
-            "Expected who decides and why, got a blank: both must say something, they are what the ledger keeps of "
-            "the decision."
+            "Expected who decides and why, got a blank. Give both: the ledger records them with the decision."
         )
 
 
@@ -400,14 +401,14 @@ def record_rule_results(connection: Connection, batch_id: int, results: Sequence
 
 
 def rule_results(connection: Connection, batch_id: int) -> list[RuleResult]:
-    """Read the rule results of a batch, those that failed most rows first."""
+    """Return the rule results of a batch, those with most failed rows first."""
     with connection.cursor(row_factory=class_row(RuleResult)) as cursor:
         cursor.execute(statement("ledger/rule_results.rule_results"), {"batch_id": batch_id})
         return cursor.fetchall()
 
 
 def problem_rows(connection: Connection, batch_id: int, limit: int) -> list[dict[str, Any]]:
-    """List the quarantined rows of a batch, with their unmasked payload: mask it before anybody sees it."""
+    """List the quarantined rows of a batch with their unmasked payload, which must be masked before it is shown."""
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(statement("ledger/rule_results.problem_rows"), {"batch_id": batch_id, "limit": limit})
         return cursor.fetchall()

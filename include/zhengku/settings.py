@@ -1,4 +1,4 @@
-"""Settings of one installation, from the environment and, for what is not set there, from `var/local.env`.
+"""Settings of one installation: environment variables, and `var/local.env` for those that are not set.
 
 `make demo` and `make up` write `var/local.env` for the embedded database; a real deployment sets the environment.
 """
@@ -11,42 +11,42 @@ from pathlib import Path
 from zhengku.errors import ConfigurationError
 
 CARRIED_FOLDER = Path(__file__).resolve().parent / "carried"
-"""What a wheel carries of the checkout: `sql/`, `expectations/`, `include/catalog/`; a checkout has no such folder."""
+"""A wheel has copies of `sql/`, `expectations/` and `include/catalog/` here; a checkout has no such folder."""
 
 
 def release_folder() -> Path:
-    """Return the folder with the release's own `sql/`, `expectations/` and `include/catalog/`."""
+    """Return the folder that has the `sql/`, `expectations/` and `include/catalog/` of this release."""
     return CARRIED_FOLDER if CARRIED_FOLDER.is_dir() else Path(__file__).resolve().parents[2]
 
 
 def sql_folder() -> Path:
-    """Return the folder of statements, functions and migrations: they are code, and come with it."""
+    """Return the folder of statements, functions and migrations. It is always the release's: they are code."""
     return release_folder() / "sql"
 
 
 def project_home() -> Path:
-    """Return the folder of `expectations/` and `include/catalog/` (`ZHENGKU_HOME`, else the release's own)."""
+    """Return the folder of `expectations/` and `include/catalog/`: `ZHENGKU_HOME`, by default that of the release."""
     return Path(os.environ.get("ZHENGKU_HOME") or release_folder())
 
 
-def _written_folder(home: Path) -> Path:
-    """Return the folder for what an installation writes; what a wheel carries is read only."""
+def _writable_folder(home: Path) -> Path:
+    """Return the folder that an installation writes to; the files of a wheel are read only."""
     return (Path.cwd() if home == CARRIED_FOLDER else home) / "var"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One installation: `environment` holds the variables that `Settings.load` found."""
+    """The settings of one installation: `environment` holds the variables that `Settings.load` read."""
 
     home: Path
     environment: dict[str, str]
 
     @classmethod
     def load(cls) -> "Settings":
-        """Read the environment over `var/local.env` (lines of NAME=value)."""
+        """Read `var/local.env` (lines of NAME=value) and the environment, which takes precedence."""
         home = project_home()
         values: dict[str, str] = {}
-        local = _written_folder(home) / "local.env"
+        local = _writable_folder(home) / "local.env"
         if local.is_file():
             for line in local.read_text(encoding="utf-8").splitlines():
                 name, separator, value = line.partition("=")
@@ -75,17 +75,17 @@ class Settings:
 
     @cached_property
     def landing_url(self) -> str:
-        """Where raw deliveries are kept: a folder or any fsspec address (`ZHENGKU_LANDING_URL`)."""
-        return self.environment.get("ZHENGKU_LANDING_URL") or str(_written_folder(self.home) / "landing")
+        """Where raw deliveries are stored: a folder or any fsspec address (`ZHENGKU_LANDING_URL`)."""
+        return self.environment.get("ZHENGKU_LANDING_URL") or str(_writable_folder(self.home) / "landing")
 
     @cached_property
     def report_folder(self) -> Path:
         """Folder of reports (`ZHENGKU_REPORT_DIR`)."""
-        return Path(self.environment.get("ZHENGKU_REPORT_DIR") or _written_folder(self.home) / "reports")
+        return Path(self.environment.get("ZHENGKU_REPORT_DIR") or _writable_folder(self.home) / "reports")
 
     @cached_property
     def return_folder(self) -> Path:
-        """Folder of what is returned to departments, unmasked (`ZHENGKU_RETURN_DIR`)."""
+        """Folder of the unmasked files that are returned to departments (`ZHENGKU_RETURN_DIR`)."""
         return Path(self.environment.get("ZHENGKU_RETURN_DIR") or self.report_folder / "returns")
 
     @cached_property
@@ -99,9 +99,9 @@ class Settings:
         return Path(self.environment.get("ZHENGKU_EXPECTATIONS_DIR") or self.home / "expectations")
 
     def connection(self, connection_id: str) -> str:
-        """Address of a source, looked up by the id that the catalogue names: `ZHENGKU_CONN_<ID>`.
+        """Return the address of a source (`ZHENGKU_CONN_<ID>`) by the connection id that the catalogue has.
 
-        Addresses may hold passwords, so they never stand in the catalogue. Raises `ConfigurationError` when unset.
+        Addresses may hold passwords, so they are never in the catalogue. Raises `ConfigurationError` when unset.
         """
         name = f"ZHENGKU_CONN_{connection_id.upper()}"
         address = self.environment.get(name, "")

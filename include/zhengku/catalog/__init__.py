@@ -1,6 +1,6 @@
-"""The catalogue: which license types, districts, standard fields and departments there are, as data that is checked.
+"""The catalogue: license types, districts, standard fields and departments, as checked data.
 
-Light on purpose: it is imported whenever DAGs are parsed, so it needs no database and no expectation library.
+Airflow imports it whenever it parses the DAGs, so it imports neither the database nor Great Expectations.
 """
 
 from zhengku.catalog.catalog import Catalog, load_catalog, load_department

@@ -1,4 +1,4 @@
-"""The whole catalogue: what is collected, from whom, and where each value goes."""
+"""The complete catalogue: what is collected, from which department, and to which standard field each value belongs."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ DEPARTMENTS_FOLDER = "departments"
 
 @dataclass(frozen=True)
 class Catalog:
-    """The catalogue of one folder. Departments are read when they are asked for: a broken file stops only its own."""
+    """The catalogue of one folder. A department's file is read at its first use: a mistake in it stops no other."""
 
     folder: Path
     reference: Reference
@@ -42,25 +42,25 @@ class Catalog:
 
     @property
     def district_aliases(self) -> Mapping[str, str]:
-        """Cleaned code or name as delivered → district key."""
+        """Alias (a delivered code or name, cleaned) → district key."""
         return self.reference.district_aliases
 
     def null_words(self, feed: Feed, kind: str) -> tuple[str, ...]:
-        """Return the words, in lower case and the blank text among them, that mean nothing in fields of a kind.
+        """Return the words, in lower case and with the blank text, that mean "no value" in fields of a kind.
 
         `kind` is that of a standard field, or `extension`.
         """
         listed = [*self.reference.null_words.get(kind, ()), *(word.lower() for word in feed.null_words.add)]
-        taken_away = {word.lower() for word in feed.null_words.take_away}
-        return ("", *dict.fromkeys(word for word in listed if word not in taken_away))
+        removed = {word.lower() for word in feed.null_words.take_away}
+        return ("", *dict.fromkeys(word for word in listed if word not in removed))
 
     def null_days(self, feed: Feed, kind: str) -> tuple[int, ...]:
-        """Return the days (yyyymmdd, whether the calendar has them or not) among these words."""
+        """Return the words for "no value" that are days, as yyyymmdd; days that do not exist (00000000) too."""
         days = (word for word in self.null_words(feed, kind) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", word))
         return tuple(int(day.replace("-", "")) for day in days)
 
     def is_case_sensitive(self, feed: Feed, field: str) -> bool:
-        """Tell whether upper and lower case make two values of a field: the number of a type whose rule that is."""
+        """Return whether upper and lower case make two values of a field: so in the numbers of some license types."""
         key = feed.license_type
         return field == "certificate_number" and key is not None and self.license_type(key).case_sensitive
 
@@ -71,7 +71,7 @@ class Catalog:
         """
         datasets = self.reference.standard_fields
         if dataset not in datasets:
-            raise CatalogError(f"No data set {dataset!r} in {STANDARD_FIELDS_FILE}. {_exists(dataset, datasets)}")
+            raise CatalogError(f"No data set {dataset!r} in {STANDARD_FIELDS_FILE}. {_known_names(dataset, datasets)}")
         return datasets[dataset]
 
     @property
@@ -88,7 +88,9 @@ class Catalog:
         """Return one department; raises `CatalogError` when there is none of this id or its file is wrong."""
         if department_id not in self._read:
             if department_id not in self.department_ids:
-                raise CatalogError(f"No department {department_id!r}. {_exists(department_id, self.department_ids)}")
+                raise CatalogError(
+                    f"No department {department_id!r}. {_known_names(department_id, self.department_ids)}"
+                )
             path = self.folder / DEPARTMENTS_FOLDER / f"{department_id}.yaml"
             department, problems = read_department(path, self.reference)
             raise_first(problems)
@@ -97,7 +99,7 @@ class Catalog:
         return self._read[department_id]
 
     def department_name(self, department_id: str) -> str:
-        """Return the name of a department; its id where there is none any more, or its file is wrong."""
+        """Return the name of a department; its id when the department was removed or its file is wrong."""
         try:
             return self.department(department_id).name
         except CatalogError:
@@ -107,7 +109,7 @@ class Catalog:
         """Return one feed; raises `CatalogError` when there is none of this id or the department's file is wrong."""
         feeds = self.department(department_id).feeds
         if feed_id not in feeds:
-            raise CatalogError(f"No feed {feed_id!r} of department {department_id!r}. {_exists(feed_id, feeds)}")
+            raise CatalogError(f"No feed {feed_id!r} of department {department_id!r}. {_known_names(feed_id, feeds)}")
         return feeds[feed_id]
 
     def license_type(self, key: str) -> LicenseType:
@@ -119,19 +121,19 @@ class Catalog:
         return self.license_types[key]
 
     def license_type_name(self, key: str) -> str:
-        """Return the name of a license type; its key where there is none any more."""
+        """Return the name of a license type; its key when the license type was removed."""
         return self.license_types[key].name_zh if key in self.license_types else key
 
 
 def department_files(folder: Path) -> list[Path]:
-    """Return the departments' files of a catalogue folder, sorted by name."""
+    """Return the files of all departments of a catalogue folder, sorted by name."""
     return sorted((folder / DEPARTMENTS_FOLDER).glob("*.yaml"))
 
 
 def load_catalog(folder: Path) -> Catalog:
     """Load a catalogue; raises `CatalogError` (file, line, fix) when one of its shared tables is wrong.
 
-    Needs no network and no database and stays light, since it runs whenever DAGs are parsed.
+    Airflow calls it whenever it parses the DAGs, so it uses neither network nor database.
     """
     if not folder.is_dir():
         raise CatalogError(f"No catalogue: {folder} is no folder. Set ZHENGKU_CATALOG_DIR, or run in the checkout.")
@@ -141,19 +143,19 @@ def load_catalog(folder: Path) -> Catalog:
 
 
 def load_department(folder: Path, department_id: str) -> Department:
-    """Load one department of a catalogue folder, as a DAG file does; raises `CatalogError` (file, line, fix)."""
+    """Load one department of a catalogue folder; raises `CatalogError` (file, line, fix)."""
     return load_catalog(folder).department(department_id)
 
 
 def raise_first(problems: list[Problem]) -> None:
-    """Raise `CatalogError` with the first error among problems, if there is one, and how many more there are."""
+    """Raise `CatalogError` with the first error among the problems and the number of the others; do nothing without."""
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         more = f" ({len(errors) - 1} more: run `zhengku catalog check`)" if len(errors) > 1 else ""
         raise CatalogError(f"{errors[0]}{more}")
 
 
-def _exists(wrong: str, names: Mapping[str, object] | tuple[str, ...]) -> str:
-    nearest = did_you_mean(wrong, names)
+def _known_names(unknown: str, names: Mapping[str, object] | tuple[str, ...]) -> str:
+    nearest = did_you_mean(unknown, names)
     listed = f" There is: {', '.join(names)}." if nearest.startswith("Did") else ""
     return f"{nearest}{listed}"

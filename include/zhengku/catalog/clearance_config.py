@@ -1,4 +1,4 @@
-"""The numbers of the daily clearance, from `clearance.yaml` of the catalogue."""
+"""The settings of the daily clearance, from `clearance.yaml` of the catalogue."""
 
 import re
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ from zhengku.errors import CatalogError
 CLEARANCE_FILE = "clearance.yaml"
 
 SOURCE_DATASETS = ("service_case", "evaluation")
-"""What a list is made of."""
+"""The data sets from which the lists are made."""
 
 DUE_DAYS = 7
-"""Days before today whose lists are still published when they are missing: a standstill of a week is made up for."""
+"""How many days before today missing lists are still published for: an outage of a week is caught up on."""
 
 ListKind = Literal["working", "final"]
 KINDS: tuple[ListKind, ...] = ("working", "final")
@@ -42,7 +42,7 @@ def _wrong(message: str, fix: str) -> PydanticCustomError:
 
 
 def _clock(value: object) -> object:
-    # pydantic also takes seconds, fractions and zones.
+    # Without this check pydantic accepts seconds, fractions and zones as well.
     if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         raise _wrong(f"expected a time from 00:00 to 23:59, got {shown(value)}", 'Write it like "16:30".')
     return time.fromisoformat(value)
@@ -57,12 +57,12 @@ def _feed_name(value: str) -> str:
 
 
 Clock = Annotated[time, BeforeValidator(_clock, json_schema_input_type=str)]
-# Strict, because `correction_days: true` would be one day.
+# Strict, because pydantic would read `correction_days: true` as one day.
 Number = Annotated[int, Field(strict=True)]
 
 
 class ClearanceConfig(BaseModel):
-    """All numbers of the daily clearance; times of day and days are those of Asia/Shanghai."""
+    """The settings of the daily clearance; times of day and days are in Asia/Shanghai."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -136,23 +136,23 @@ class ClearanceConfig(BaseModel):
 
     @property
     def longest_term_working_days(self) -> int:
-        """Return the longest term that is counted from a day on, in working days."""
+        """Return the longest of the terms, in working days."""
         return max(self.deadline_working_days, self.callback_working_days, self.rectification_working_days)
 
     def cutoff(self, day: date, kind: ListKind) -> datetime:
-        """Return the moment at which a list stands (Asia/Shanghai): a final one at 24:00, 00:00 of the next day."""
+        """Return the cut-off of a list (Asia/Shanghai): of a final list 24:00, as 00:00 of the next day."""
         if kind == "working":
             return datetime.combine(day, self.working_cutoff, CITY_TIME_ZONE)
         return datetime.combine(day + timedelta(days=1), time(), CITY_TIME_ZONE)
 
     def latest(self, day: date, kind: ListKind) -> datetime:
-        """Return the moment (Asia/Shanghai) at which a list is published with what there is."""
+        """Return the time (Asia/Shanghai) at which a list is published even if its sources are not up to date."""
         if kind == "working":
             return datetime.combine(day, self.working_latest, CITY_TIME_ZONE)
         return datetime.combine(day + timedelta(days=1), self.final_latest, CITY_TIME_ZONE)
 
     def due(self, now: datetime) -> list[tuple[date, ListKind]]:
-        """Return the lists of today and the seven days before whose cut-off lies at or before `now`, oldest first.
+        """Return the lists of today and of the seven days before whose cut-off is at or before `now`, oldest first.
 
         Raises `ValueError` when `now` has no zone.
         """
@@ -164,9 +164,9 @@ class ClearanceConfig(BaseModel):
 
 
 def load_clearance(folder: Path) -> ClearanceConfig:
-    """Load the numbers from a catalogue folder; raises `CatalogError` (file, line, fix) when something is wrong.
+    """Load the settings from a catalogue folder; raises `CatalogError` (file, line, fix) for a mistake.
 
-    The sources must be feeds of the catalogue; what else is wrong with their departments' files is not looked at.
+    The sources must be feeds of the catalogue; other mistakes in their departments' files are ignored.
     """
     source = read_yaml(folder / CLEARANCE_FILE)
     config, problems = _read(source)
@@ -179,9 +179,9 @@ def load_clearance(folder: Path) -> ClearanceConfig:
 
 
 def check_clearance(folder: Path, departments: Mapping[str, YamlFile]) -> list[Problem]:
-    """Return what is wrong with `clearance.yaml`, measured by the departments' files (by id).
+    """Return the mistakes in `clearance.yaml`; `departments` are the departments' files by id.
 
-    Sources are not asked for where no feed delivers cases or evaluations: then there is nothing to clear.
+    Sources are not checked when no feed delivers cases or evaluations: then there are no lists.
     """
     source = read_yaml(folder / CLEARANCE_FILE)
     config, problems = _read(source)
@@ -195,9 +195,9 @@ def check_clearance(folder: Path, departments: Mapping[str, YamlFile]) -> list[P
         return problems
     problems += _unknown_sources(source, departments)
     for name, file, location in delivered:
-        # Where the sources could not be read, every feed would look forgotten.
+        # When the settings cannot be read, every feed would seem to be missing in the sources.
         if config is not None and name not in config.sources:
-            message = f"feed {location[-1]!r} is no source of {CLEARANCE_FILE}, so no list tells when it was not read"
+            message = f"feed {location[-1]!r} is no source of {CLEARANCE_FILE}, so no list says when it was not read"
             fix = f"Add {name} to sources there."
             problems.append(Problem(file.path, file.line(location), message, fix, "warning"))
     return problems

@@ -1,4 +1,4 @@
-"""The codes of fields with a fixed list: ours, since the departments' are dialects that contradict each other."""
+"""The codes of fields with a fixed list of values: our own, because the codes of departments contradict each other."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ CODES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "result_type": {"certificate": "证照", "document": "批文及其他"},
     },
     "evaluation": {
-        # GB/T 39735-2020: five levels, of which the last two are a bad review.
+        # GB/T 39735-2020: five levels, of which the last two make a bad review.
         "level": {
             "very_satisfied": "非常满意",
             "satisfied": "满意",

@@ -1,6 +1,6 @@
-"""The check of a cron line, so that a slip is found before the scheduler meets it.
+"""The check of a cron line, so that a mistake is found before the scheduler reads it.
 
-Five fields with numbers, names, ranges, steps and lists: the part of cron that reads the same everywhere.
+Five fields with numbers, names, ranges, steps and lists: the syntax that all implementations of cron read alike.
 """
 
 import re
@@ -19,7 +19,7 @@ _LONGEST_DAY = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def cron_mistake(line: str) -> str | None:
-    """Return what is wrong with a cron line, None when it is right and comes true on some day."""
+    """Return what is wrong with a cron line, None when it is right and matches at least one day."""
     texts = line.split()
     if len(texts) != len(_FIELDS):
         return f"expected 5 fields, got {len(texts)}"

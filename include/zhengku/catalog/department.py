@@ -40,14 +40,14 @@ class DateForm(StrEnum):
 
 
 EPOCH_FORMS = (DateForm.EPOCH_SECONDS, DateForm.EPOCH_MILLISECONDS)
-"""Forms that hold a moment, not a day."""
+"""Forms that give a point in time and not a day."""
 
-# Numbers are left out: digits in a date column may as well be a slip, so a feed has to say that it sends them.
+# Without the forms that are numbers: digits in a date column may be a mistake, so a feed must name these forms.
 DEFAULT_DATE_FORMS = (DateForm.ISO, DateForm.SLASH, DateForm.COMPACT, DateForm.CHINESE, DateForm.CHINESE_NUMERALS)
 
 
 class _Source(Model):
-    """Where a value comes from: a delivered column, or one text for all rows."""
+    """The source of a value: a delivered column, or one constant for all rows."""
 
     column: ColumnName | None = Field(default=None, description="Name of the delivered column, as in the header.")
     constant: Text | None = Field(
@@ -57,8 +57,8 @@ class _Source(Model):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.column is None) == (self.constant is None):
-            came = "neither" if self.column is None else "both"
-            raise wrong(f"expected either column or constant, got {came}", 'Write {column: …} or {constant: "…"}.')
+            received = "neither" if self.column is None else "both"
+            raise wrong(f"expected either column or constant, got {received}", 'Write {column: …} or {constant: "…"}.')
         return self
 
 
@@ -124,7 +124,7 @@ FOOTER_WORDS = (
     *("以下空白", "以下无正文", "无正文", "完", "结束", "End", "Total", "Subtotal", "Sum"),
     *("记录数", "总记录数", "总条数", "条数", "盖章", "单位盖章", "单位"),
 )
-"""What the rows below a table begin with that are sums, signatures and remarks."""
+"""The first words of rows below a table that are sums, signatures and remarks."""
 
 
 class Operation(Model):
@@ -230,7 +230,7 @@ class Feed(Model):
 
     @cached_property
     def mapped_columns(self) -> tuple[str, ...]:
-        """Columns that decide what a row becomes: distinct, in the order of the file."""
+        """Columns from which a record is made: distinct, in the order of the file."""
         sources: list[_Source] = [*self.fields.values(), *self.extension.values()]
         columns = [source.column for source in sources if source.column is not None]
         if self.operation is not None:
@@ -239,7 +239,7 @@ class Feed(Model):
 
     @cached_property
     def required_columns(self) -> tuple[str, ...]:
-        """Columns without which a delivery is rejected: distinct, in the order of the file."""
+        """Columns without which a delivery is rejected: distinct, the mapped ones first."""
         columns = list(self.mapped_columns)
         if isinstance(self.window, Watermark):
             columns.append(self.window.column)
@@ -262,16 +262,16 @@ class Feed(Model):
         return frozenset(self.absent)
 
     def unexpected_columns(self, delivered: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the delivered columns that the feed neither uses nor ignores: the contract drifted."""
+        """Return the delivered columns that the feed neither uses nor ignores (contract drift)."""
         known = {*self.required_columns, *self.ignored_columns}
         return tuple(column for column in delivered if column not in known)
 
     @cached_property
     def config_digest(self) -> str:
-        """SHA-256 (hex) of the feed with its defaults, as canonical JSON: what a batch was read with."""
-        # A reason changes nothing of what a row becomes.
-        said = self.model_dump(mode="json", exclude={"absent_because"})
-        canonical = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        """SHA-256 (hex) of the feed with its defaults, as canonical JSON; stored with every batch."""
+        # Without the reasons: they do not change how a row is processed.
+        settings = self.model_dump(mode="json", exclude={"absent_because"})
+        canonical = json.dumps(settings, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
 
@@ -303,19 +303,19 @@ class Department(Model):
 
     @property
     def backfill_pool(self) -> str:
-        """Name of the pool of its backfill, which leaves the nightly run its own."""
+        """Name of the pool of the backfill, which must not take slots from the nightly run."""
         return f"{self.pool.name}_backfill"
 
     @property
     def systems(self) -> dict[str, list[str]]:
-        """The ids of the feeds by the system that they come from, which is known by its connection."""
+        """System (known by its connection id) → the ids of the feeds that it delivers."""
         systems: dict[str, list[str]] = {}
         for feed_id, feed in self.feeds.items():
             systems.setdefault(feed.transport.connection, []).append(feed_id)
         return systems
 
     def model_post_init(self, context: Any, /) -> None:
-        """Tell every feed where it stands, so that it can be handed on alone."""
+        """Set the id and the department of every feed, so that functions need only the feed."""
         for feed_id, feed in self.feeds.items():
             feed._id = feed_id
             feed._department = self.department

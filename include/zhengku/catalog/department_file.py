@@ -1,4 +1,4 @@
-"""Reading a department's file with every check, so that all mistakes are told at once and with their line."""
+"""Reading and checking a department's file: all mistakes are reported at once, with their lines."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ _DATE_KINDS = ("date", "end_date", "timestamp")
 _NO_KEY_KINDS = (*_DATE_KINDS, "district")
 _CERTIFICATE = "certificate"
 
-# What tells one feed's place from another's, by transport.
+# By transport: the keys that together say where a feed is read from.
 _PLACES = {
     "file_drop": ("connection", "folder", "pattern"),
     "http": ("connection", "path"),
@@ -41,7 +41,7 @@ def read_department(path: Path, reference: Reference) -> tuple[Department | None
 
 
 class _FileCheck:
-    """The checks of one file. They work on the plain data and not on the models, so that one mistake hides no other."""
+    """The checks of one file. They read the plain data and not the models, so that one mistake hides no other."""
 
     def __init__(self, source: YamlFile, reference: Reference) -> None:
         self.source = source
@@ -82,7 +82,7 @@ class _FileCheck:
         try:
             return Department.model_validate(self.source.data)
         except ValidationError as errors:
-            see = "See department.schema.json beside the catalogue."
+            see = "See department.schema.json in the catalogue's folder."
             self.problems += structure_problems(self.source, Department, errors, self.secrets, see)
             return None
 
@@ -99,7 +99,7 @@ class _FileCheck:
             keys = _PLACES.get(source.text(*transport, "kind") or "")
             if keys is None or not all(source.text(*transport, key) for key in keys if key != "folder"):
                 continue
-            # Two feeds may ask one interface for different things.
+            # Two feeds may read different rows of one interface, by fixed parameters.
             fixed = sorted((key, str(value)) for key, value in source.mapping(*transport, "parameters").items())
             place = (*(source.text(*transport, key) for key in keys), *fixed)
             if place in collected:
@@ -117,7 +117,7 @@ class _FileCheck:
             return
         if name not in known:
             message = f"{key} {shown(name)} is no department of {LICENSE_TYPES_FILE}"
-            fix = f"Write the name as it stands there as catalog_name. {did_you_mean(name, known)}"
+            fix = f"Write the name in that file as catalog_name. {did_you_mean(name, known)}"
             self.report((key,), message, fix, "warning")
             return
         for feed, owner in owners.items():
@@ -145,9 +145,9 @@ class _FeedCheck:
             message = f"unknown dataset {shown(dataset)}"
             self.report((*feed, "dataset"), message, did_you_mean(dataset, datasets))
         self.dataset = dataset
-        # A table with a wrong row would make good names look unknown.
-        whole = self.reference.field_table.is_whole
-        self.standard: dict[str, StandardField] = datasets.get(dataset or "", {}) if whole else {}
+        # When a row of the table is wrong, its field would be reported as unknown wherever a feed names it.
+        is_complete = self.reference.field_table.is_complete
+        self.standard: dict[str, StandardField] = datasets.get(dataset or "", {}) if is_complete else {}
         self.mapped = self.source.mapping(*feed, "fields")
         self.absent = {name: location for location, name in self.source.items(*feed, "absent")}
 
@@ -159,7 +159,7 @@ class _FeedCheck:
         self._check_repeated((*self.feed, "transport", "format", "encodings"))
         if self.standard:
             self._check_field_names()
-            self._check_every_field_has_a_place()
+            self._check_every_field_is_mapped_or_absent()
             self._check_key_and_version()
             for name in self.mapped:
                 if name in self.standard:
@@ -178,7 +178,7 @@ class _FeedCheck:
                 self.report(self.feed, message, f"Add the key of the type in {LICENSE_TYPES_FILE}.")
             return None
         license_type = self.reference.license_types.get(key)
-        if license_type is None and self.reference.license_type_table.is_whole:
+        if license_type is None and self.reference.license_type_table.is_complete:
             fix = (
                 f"{did_you_mean(key, self.reference.license_types)} A new type is one more row of {LICENSE_TYPES_FILE}."
             )
@@ -202,19 +202,19 @@ class _FeedCheck:
                 fix = f"Write {chinese!r}." if chinese else did_you_mean(name, self.standard)
                 self.report(location, f"unknown standard field {shown(name)} of data set {self.dataset}", fix)
 
-    def _check_every_field_has_a_place(self) -> None:
+    def _check_every_field_is_mapped_or_absent(self) -> None:
         for name, location in self.absent.items():
             if name in self.mapped and name in self.standard:
                 mapped_at = self.source.line((*self.feed, "fields", name))
                 message = f"standard field {name!r} is absent and also mapped at line {mapped_at}"
                 self.report(location, message, "Remove it from absent or from fields.")
-        forgotten = [name for name in self.standard if name not in self.mapped and name not in self.absent]
-        if forgotten and self.mapped:
-            message = f"standard fields neither mapped nor absent in {dotted(self.feed)}: {', '.join(forgotten)}"
+        missing = [name for name in self.standard if name not in self.mapped and name not in self.absent]
+        if missing and self.mapped:
+            message = f"standard fields neither mapped nor absent in {dotted(self.feed)}: {', '.join(missing)}"
             self.report((*self.feed, "absent"), message, "Map them under fields, or list them under absent.")
-        lost = [name for name, row in self.standard.items() if row.required and name in self.absent]
-        if lost:
-            message = f"feed {self.feed[-1]} lacks fields that the standard requires: {', '.join(lost)}"
+        required = [name for name, row in self.standard.items() if row.required and name in self.absent]
+        if required:
+            message = f"feed {self.feed[-1]} lacks fields that the standard requires: {', '.join(required)}"
             self.report((*self.feed, "absent"), message, "Ask the department for them.", "info")
 
     def _check_key_and_version(self) -> None:
@@ -224,7 +224,7 @@ class _FeedCheck:
                 message = f"key field {name!r} does not come with the feed"
                 self.report(location, message, "Map it under fields, or choose another key.")
             elif name in self.standard and self.standard[name].kind in _NO_KEY_KINDS:
-                message = f"key field {name!r} is of kind {self.standard[name].kind}, which is no text to tell rows by"
+                message = f"key field {name!r} is of kind {self.standard[name].kind}, which does not identify a row"
                 self.report(location, message, "Choose a number or a code that the department gives each certificate.")
         if key and all(self.source.text(*self.feed, "fields", name, "constant") for _, name in key):
             message = "every key field is a constant, so all rows would be one certificate"
@@ -263,8 +263,8 @@ class _FeedCheck:
             message = f"date_only at {name!r}, which is of kind {standard.kind}"
             self.report(location, message, "Remove it; only times may lack their time of day.")
         elif name == "source_updated_at":
-            # It orders the versions of a record, and is where a feed is read on from.
-            message = "date_only at 'source_updated_at', which tells versions apart and is not counted by day"
+            # It also is the watermark of a feed.
+            message = "date_only at 'source_updated_at', which orders the versions of a record and needs a time of day"
             self.report(location, message, "Remove it.")
         elif "constant" in self.source.mapping(*here):
             self.report(location, f"date_only at {name!r}, which is a constant", "Remove it; write the time out.")
@@ -278,14 +278,14 @@ class _FeedCheck:
             message = f"constant {shown(constant)} of {name!r}, which is of kind {standard.kind}, is no date"
             self.report(location, message, 'Write it as year-month-day: "2020-01-31".')
         known = {*self.reference.districts, *self.reference.district_aliases}
-        tables_are_whole = self.reference.district_table.is_whole and self.reference.alias_table.is_whole
-        if standard.kind == "district" and tables_are_whole and constant not in known:
+        tables_are_complete = self.reference.district_table.is_complete and self.reference.alias_table.is_complete
+        if standard.kind == "district" and tables_are_complete and constant not in known:
             message = f"constant {shown(constant)} of {name!r} is no district of {DISTRICTS_FILE} and no alias of one"
             self.report(location, message, did_you_mean(constant, self.reference.districts))
 
     def _check_codes(self, here: Location, name: str, mapping: dict[str, object], known: Mapping[str, str]) -> None:
         if "column" in mapping and mapping.get("codes") is None:
-            message = f"{name} has no codes, and {name} codes are dialects that contradict each other"
+            message = f"{name} has no codes, and the {name} codes of departments contradict each other"
             self.report(here, message, f"Add codes: the department's code → {', '.join(known)}.")
         ours = [((*here, "codes", code), target) for code, target in self.source.mapping(*here, "codes").items()]
         ours.append(((*here, "constant"), mapping.get("constant")))
@@ -294,7 +294,7 @@ class _FeedCheck:
                 self.report(location, f"unknown {name} {shown(target)}", did_you_mean(target, known))
 
     def _check_against_type(self, here: Location, name: str, license_type: LicenseType) -> None:
-        # Seen in practice: a whole type was rejected upstream because one character of its name did not match its code.
+        # Seen in practice: all certificates of a type were rejected upstream for one wrong character in its name.
         expected = {
             "license_type_name": license_type.name_zh,
             "license_type_code": license_type.license_type_code,
@@ -333,10 +333,10 @@ class _FeedCheck:
         self._check_change_time(kind)
 
     def _check_change_time(self, kind: str) -> None:
-        """A row that is read again must not undo a newer one: the row's own time has to decide."""
+        """Check that a row that is read a second time cannot replace a newer version: its own time must decide."""
         source = self.source
         if kind == "watermark" and source.text(*self.feed, "version") != "source_updated_at":
-            message = "a watermark window with version delivery: a row of the overlap would win over a newer one"
+            message = "a watermark window with version delivery: a row of the overlap would replace a newer one"
             self.report(
                 (*self.feed, "version") if source.text(*self.feed, "version") else self.feed,
                 message,
@@ -345,7 +345,7 @@ class _FeedCheck:
         column = source.text(*self.feed, "window", "column")
         updated = source.text(*self.feed, "fields", "source_updated_at", "column")
         if kind == "watermark" and column and updated and column != updated:
-            message = f"the window goes by {shown(column)}, source_updated_at comes from {shown(updated)}"
+            message = f"the window uses column {shown(column)}, source_updated_at comes from {shown(updated)}"
             fix = "Leave it if both are times of change; otherwise use one column for both."
             self.report((*self.feed, "window", "column"), message, fix, "warning")
 
@@ -373,11 +373,11 @@ class _FeedCheck:
                 used.setdefault(column, f"the {place}")
         for _, column in self.source.items(*self.feed, "transport", "row_id"):
             used.setdefault(column, "row_id")
-        # Columns are found by their names however these are written.
-        alike = {_alike(column): (column, user) for column, user in reversed(used.items())}
+        # Spellings of a name that differ by width, blanks or case are one column.
+        by_name = {_folded(column): (column, user) for column, user in reversed(used.items())}
         for location, column in self.source.items(*self.feed, "ignored_columns"):
-            if _alike(column) in alike:
-                name, user = alike[_alike(column)]
+            if _folded(column) in by_name:
+                name, user = by_name[_folded(column)]
                 also = "" if name == column else f" as {shown(name)}"
                 message = f"column {shown(column)} is ignored and also used by {user}{also}"
                 self.report(location, message, "Remove it from ignored_columns.")
@@ -389,12 +389,12 @@ class _FeedCheck:
                 self.report((*self.feed, "absent_because", name), message, "Remove it, or list the field under absent.")
 
 
-def _alike(column: str) -> str:
+def _folded(column: str) -> str:
     return "".join(unicodedata.normalize("NFKC", column).split()).casefold()
 
 
 def _is_iso_date(text: str, *, with_time: bool) -> bool:
-    # The parsers of Python also take forms that PostgreSQL would read as another day, or not at all.
+    # Python parses more forms; PostgreSQL would reject some of them or read them as another day.
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}" + (r"([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?" * with_time), text):
         return False
     try:

@@ -1,4 +1,4 @@
-"""A mistake in the catalogue, told so that the person who made it can fix it."""
+"""A mistake in the catalogue, reported with its place and its fix."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ SECRET_FIX = (
     "a secret that was saved here counts as known to others: change it."
 )
 
-# A false alarm costs a new wording; a secret in the repository costs the secret.
+# Deliberately broad: after a false alarm a text is reworded; a secret in the repository must be replaced.
 _ADDRESS_OR_SECRET = re.compile(
     r"[a-z][a-z0-9+.-]*://"
     r"|^\\\\\w"
@@ -29,9 +29,10 @@ _SECRET_NAME = re.compile(r"passw|pwd|secret|token|app_?key|api_?key|credential|
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: `line` counts from 1 and is None when the file as a whole is meant.
+    """One mistake: `line` counts from 1 and is None when the problem is about the complete file.
 
-    An `error` stops the department or, in a shared table, everything; a `warning` is likely a slip; `info` is told.
+    An `error` stops the department or, in a shared table, all of them; a `warning` is probably a mistake; `info` is
+    something to know.
     """
 
     file: Path
@@ -41,7 +42,7 @@ class Problem:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        """Return `<file>:<line>: <message>. <fix>` on one line, the file as seen from the working directory."""
+        """Return `<file>:<line>: <message>. <fix>` on one line; the path is relative to the working directory."""
         here = Path.cwd()
         file = self.file.relative_to(here) if self.file.is_relative_to(here) else self.file
         place = f"{file}:{self.line}" if self.line else str(file)
@@ -49,7 +50,7 @@ class Problem:
 
 
 def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
-    """Return the fix for a name that does not exist: the nearest one that does, else all of them."""
+    """Return the fix for an unknown name: the most similar allowed name, else all of them."""
     names = sorted(set(allowed))
     lower = {name.lower(): name for name in names}
     near = get_close_matches(wrong.strip().lower(), lower, n=1, cutoff=0.6)
@@ -59,17 +60,17 @@ def did_you_mean(wrong: str, allowed: Iterable[str]) -> str:
 
 
 def looks_secret(value: str) -> bool:
-    """Tell whether a value looks like an address, a password or a token, which must not stand in the catalogue."""
+    """Return whether a value looks like an address, a password or a token, which must not be in the catalogue."""
     return bool(_ADDRESS_OR_SECRET.search(value) or _RANDOM_TOKEN.fullmatch(value.strip()))
 
 
 def names_a_secret(key: str) -> bool:
-    """Tell whether a key announces a secret (`password`, `app_key`, 口令 …)."""
+    """Return whether a key is a name for a secret (`password`, `app_key`, 口令 …)."""
     return bool(_SECRET_NAME.search(key))
 
 
 def shown(value: object) -> str:
-    """Return a value for a message: short, and hidden when it looks like a secret."""
+    """Return a value as a message shows it: shortened, and hidden when it looks like a secret."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):

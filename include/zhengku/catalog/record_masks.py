@@ -1,4 +1,4 @@
-"""How a record, its key and its delivered row are masked: by what the catalogue says each field tells of a person."""
+"""How a record, its key and its delivered row are masked: by the catalogue's `personal` of each field."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -9,13 +9,13 @@ from zhengku.errors import CatalogError
 from zhengku.masking import mask_holder, mask_identity, mask_name, mask_people, mask_text, mask_unknown
 
 KEY_SEPARATOR: Final = "|"
-"""What stands between the fields of a key."""
+"""Separates the fields of a key."""
 
 
 def payload_masks(feed: Feed, catalog: Catalog) -> dict[str, Callable[[str], str]]:
-    """Return how each column of the department that the feed maps is masked; of several masks the strictest holds.
+    """Return the mask of each column that the feed maps; of several masks the strictest.
 
-    A column that is mapped to nothing, ignored ones too, is to show its length alone (`mask_unknown`).
+    Columns without one, such as ignored columns, must be masked by `mask_unknown`.
     """
     kinds: dict[str, set[str]] = {}
     standard = catalog.standard_fields(feed.dataset)
@@ -32,12 +32,12 @@ def payload_masks(feed: Feed, catalog: Catalog) -> dict[str, Callable[[str], str
 
 
 def mask_payload(payload: Mapping[str, str | None], feed: Feed, catalog: Catalog) -> dict[str, str | None]:
-    """Mask a delivered row, by the department's column names: by what each column is mapped to."""
+    """Mask a delivered row (the department's column name → value) by the fields to which its columns are mapped."""
     masks = payload_masks(feed, catalog)
     masked: dict[str, str | None] = {}
     for column, value in payload.items():
         mask = masks.get(column, mask_unknown)
-        # An interface may have a person's number for a key.
+        # In the JSON of an interface, an identity number may be the key of an object.
         masked[mask_text(column)] = None if value is None else mask_text(mask(value))
     return masked
 
@@ -52,15 +52,14 @@ _STRICTEST_FIRST: dict[str, Callable[[str], str]] = {
 
 
 def field_mask(name: str, personal: str) -> Callable[[str], str]:
-    """Return how a standard field is masked: by its name and by what the catalogue says it tells of a person."""
+    """Return the mask of a standard field, by its name and the catalogue's `personal`."""
     return _STRICTEST_FIRST["holder" if name == "holder" else personal]
 
 
 def mask_key(key: str, department: str, feed_id: str, catalog: Catalog) -> str:
-    """Mask a record's key like the fields that its feed makes it of.
+    """Mask a record's key, each part like its field in the feed's key.
 
-    A key of which that cannot be told any more, because the feed is gone or has another key now, is masked as a number
-    of a person, part by part.
+    When the feed was removed or has a key of another length now, every part is masked like an identity number.
     """
     parts = key.split(KEY_SEPARATOR)
     masks: list[Callable[[str], str]] = [mask_identity] * len(parts)

@@ -24,14 +24,14 @@ NULL_WORDS_FILE = "null_words.csv"
 WORKING_DAYS_FILE = "working_days.csv"
 
 TABLES = (LICENSE_TYPES_FILE, DISTRICTS_FILE, DISTRICT_ALIASES_FILE, STANDARD_FIELDS_FILE, NULL_WORDS_FILE)
-"""What all departments share and what decides how a row is read."""
+"""The tables that all departments share and that decide how a row is read."""
 
-CALENDAR_BEGIN = date(2019, 1, 1)
-"""First day of the calendar of working days: before it there were no cases to be rated."""
+CALENDAR_START = date(2019, 1, 1)
+"""First day of the calendar of working days: there are no older service cases to be rated."""
 
 
 HALF_WIDTH = {0x3000: " ", **{wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)}}
-"""What `clean.half_width` folds."""
+"""The full-width characters that `clean.half_width` replaces, by code point."""
 
 
 def _parts(value: object) -> object:
@@ -43,7 +43,7 @@ def _yes_no(value: object) -> object:
 
 
 def _iso_day(value: object) -> object:
-    # Left to itself, pydantic takes 20270101 for seconds since 1970.
+    # Without this check pydantic reads 20270101 as seconds since 1970.
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise PydanticCustomError("iso_day", "not year-month-day")
     return value
@@ -57,18 +57,18 @@ FieldKind = Literal["identifier", "code", "name", "text", "date", "end_date", "t
 
 
 class Row(BaseModel):
-    """A row of a table; a blank cell takes the default, so it must have one to be left blank."""
+    """A row of a table. A blank cell gets the default; cells of fields without a default must be filled."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LicenseType(Row):
-    """A license type (证照类型). Key and name are enough: any certificate that an approval produced can be collected.
+    """A license type (证照类型). Only key and name are required, so that any type of certificate can be collected.
 
     `license_type_code` (GB/T 36904: credit code of the defining authority and 3 digits) is None where no public source
-    names it: never invent one. `code_basis` says how sure it is. `validity_years` counts years. A type with `any_type`
-    gathers certificates of types outside the catalogue, whose names and codes vary. Where a type is `case_sensitive`,
-    certificate numbers that differ by upper and lower case alone are two numbers; elsewhere they are one.
+    names it: never invent one. `code_basis` says how certain it is. `validity_years` counts years. A type with
+    `any_type` gathers certificates of types outside the catalogue, whose names and codes vary. Certificate numbers
+    that differ only by upper and lower case are two numbers in a `case_sensitive` type, one number in others.
     """
 
     license_type: Key
@@ -89,7 +89,7 @@ class LicenseType(Row):
 
 
 class District(Row):
-    """A district (区划) under a key of our own, since the development zones have no official county code."""
+    """A district (区划) with a key of our own, because the development zones have no official county code."""
 
     district: Key
     name: Text
@@ -98,9 +98,9 @@ class District(Row):
 
 
 class DistrictAlias(Row):
-    """A code or name, cleaned (half width, no blanks around), under which departments deliver a district.
+    """A code or name of a district as departments deliver it, cleaned: half-width, without blanks around.
 
-    `basis`: seen (in a public system or a delivery) or assumed (our own reading, to be confirmed).
+    `basis`: seen (in a public system or a delivery) or assumed (to be confirmed).
     """
 
     alias: Text
@@ -123,9 +123,9 @@ class StandardField(Row):
 class NullWord(Row):
     """A word that systems write where they have no value; case does not matter.
 
-    In fields of dates, a day (year-month-day; the calendar need not have it) is met in every form and with every time.
-    `kinds`: the kinds of standard fields in which it means nothing, and `extension` for those of license types, whose
-    own words may say more: that there is none, and not that nobody told.
+    A word that is a day (year-month-day; it need not exist) is recognised in date fields in every form of a date and
+    with every time. `kinds`: the kinds of standard fields in which the word means "no value". `extension` among them
+    are the extra fields of license types, where 无 may be a value: the holder has none.
     """
 
     word: Text
@@ -133,10 +133,10 @@ class NullWord(Row):
 
 
 class WorkingDay(Row):
-    """A day (Asia/Shanghai) that differs from the official calendar, or from Monday to Friday where that one ends.
+    """A day (Asia/Shanghai) that differs from the official calendar, or from Monday to Friday after its end.
 
-    December 31 of a year that the official calendar does not know says as well that the year is complete: only then
-    are the days of that year that have no row no longer assumed.
+    A row for December 31 of a year after the end of the official calendar also states that the rows of that year are
+    complete: the other days of the year then count as known and not as assumed.
     """
 
     day: Day
@@ -149,19 +149,19 @@ RowT = TypeVar("RowT", bound=Row)
 
 @dataclass
 class Table(Generic[RowT]):
-    """The good rows of one CSV file, each with its line, and what is wrong with the others."""
+    """The correct rows of one CSV file, each with its line, and the problems of the others."""
 
     file: Path
     rows: list[tuple[int, RowT]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[RowT]:
-        """Iterate over the rows without their lines."""
+        """Iterate over the correct rows."""
         return (row for _, row in self.rows)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every row could be read, so that a name not found here does not exist."""
+    def is_complete(self) -> bool:
+        """Whether every row could be read, so that a name that is not in the table does not exist."""
         return not any(problem.severity == "error" for problem in self.problems)
 
     def report(self, line: int | None, message: str, fix: str) -> None:
@@ -171,9 +171,9 @@ class Table(Generic[RowT]):
 
 @dataclass(frozen=True)
 class Reference:
-    """The shared tables together, as far as they could be read; `problems` has the rest.
+    """All shared tables, as far as they could be read, and the `problems` of the others.
 
-    The problems of `working_day_table` stay with it: a slip there must not keep a department's rows from being read.
+    `problems` has none of `working_day_table`: a mistake in it must not stop the collection of a department.
     """
 
     license_type_table: Table[LicenseType]
@@ -208,7 +208,7 @@ class Reference:
 
     @cached_property
     def null_words(self) -> dict[str, tuple[str, ...]]:
-        """Kind of field (or `extension`) → the words that mean nothing in it, in lower case."""
+        """Kind of field (or `extension`) → the words that mean "no value" in it, in lower case."""
         words: dict[str, list[str]] = {}
         for row in self.null_word_table:
             for kind in row.kinds:
@@ -217,7 +217,7 @@ class Reference:
 
     @property
     def problems(self) -> list[Problem]:
-        """Everything wrong with the tables that decide how a row is read."""
+        """The problems of the tables that decide how a row is read."""
         tables: tuple[Table[Any], ...] = (
             self.license_type_table,
             self.district_table,
@@ -229,7 +229,7 @@ class Reference:
 
 
 def read_reference(folder: Path) -> Reference:
-    """Read the shared tables of a catalogue folder with every check that needs no department's file."""
+    """Read the shared tables of a catalogue folder with all checks that need no department's file."""
     reference = Reference(
         license_type_table=read_table(folder / LICENSE_TYPES_FILE, LicenseType),
         district_table=read_table(folder / DISTRICTS_FILE, District),
@@ -246,17 +246,17 @@ def read_reference(folder: Path) -> Reference:
 
 
 def read_working_days(folder: Path) -> Table[WorkingDay]:
-    """Read the days that differ from the official calendar; mistakes stand in the table's `problems`."""
+    """Read the days that differ from the official calendar; mistakes are in the table's `problems`."""
     table = read_table(folder / WORKING_DAYS_FILE, WorkingDay)
     _report_duplicates(table, "day", lambda row: row.day.isoformat())
     for line, row in table.rows:
-        if row.day < CALENDAR_BEGIN:
-            table.report(line, f"day {row.day} lies before {CALENDAR_BEGIN}, the calendar's first", "Remove the row.")
+        if row.day < CALENDAR_START:
+            table.report(line, f"day {row.day} is before {CALENDAR_START}, the calendar's first", "Remove the row.")
     return table
 
 
 def read_table(file: Path, model: type[RowT]) -> Table[RowT]:
-    """Read one table (UTF-8, header as in the model); rows that are wrong stand in its `problems` with their line."""
+    """Read one table (UTF-8, header as in the model); wrong rows are in its `problems`, with their lines."""
     table: Table[RowT] = Table(file)
     try:
         source = file.read_bytes().decode("utf-8-sig")
@@ -292,7 +292,7 @@ def _header_is_right(table: Table[RowT], header: list[str], model: type[RowT]) -
     if missing:
         table.report(1, f"column {', '.join(missing)} is missing", f"The header is {','.join(expected)}.")
     if len(set(header)) < len(header):
-        table.report(1, "a column stands twice in the header", f"The header is {','.join(expected)}.")
+        table.report(1, "a column is twice in the header", f"The header is {','.join(expected)}.")
     return len(table.problems) == 0
 
 
@@ -307,32 +307,32 @@ def _add_row(table: Table[RowT], line: int, header: list[str], cells: list[str],
     except ValidationError as errors:
         for error in errors.errors(include_url=False):
             column = str(error["loc"][0])
-            table.report(line, *_told(column, dict(error)))
+            table.report(line, *_message_and_fix(column, dict(error)))
         return
     table.rows.append((line, row))
 
 
-def _told(column: str, error: dict[str, Any]) -> tuple[str, str]:
+def _message_and_fix(column: str, error: dict[str, Any]) -> tuple[str, str]:
     context = error.get("ctx", {})
-    came = shown(error["input"])
+    received = shown(error["input"])
     match error["type"]:
         case "missing":
             return f"{column} is blank", "Fill it in."
         case "literal_error":
-            return f"{column}: expected {context['expected']}, got {came}", "Use one of these."
+            return f"{column}: expected {context['expected']}, got {received}", "Use one of these."
         case "bool_parsing" | "bool_type":
-            return f"{column}: expected yes or no, got {came}", "Use one of these."
+            return f"{column}: expected yes or no, got {received}", "Use one of these."
         case "string_pattern_mismatch" if column == "license_type_code":
             fix = "Leave it blank when no source names it."
-            return f"{column}: expected 18 characters of a credit code and 3 digits, got {came}", fix
+            return f"{column}: expected 18 characters of a credit code and 3 digits, got {received}", fix
         case "string_pattern_mismatch":
-            return f"{column}: expected small letters, digits and _, got {came}", "Use a key like business_license."
+            return f"{column}: expected small letters, digits and _, got {received}", "Use a key like business_license."
         case "iso_day" | "date_from_datetime_parsing" | "date_parsing":
-            return f"{column}: expected a day as year-month-day, got {came}", "Write it like 2027-01-01."
+            return f"{column}: expected a day as year-month-day, got {received}", "Write it like 2027-01-01."
         case "string_too_short":
             return f"{column} has a blank part", "Remove the bar that is too many."
         case _:
-            return f"{column}: {error['msg']}, got {came}", "Correct the cell."
+            return f"{column}: {error['msg']}, got {received}", "Correct the cell."
 
 
 def _report_duplicates(table: Table[RowT], what: str, value: Callable[[RowT], object]) -> None:
@@ -342,7 +342,7 @@ def _report_duplicates(table: Table[RowT], what: str, value: Callable[[RowT], ob
         if found is None:
             continue
         if found in first:
-            table.report(line, f"{what} {shown(found)} stands a second time, first at line {first[found]}", "Keep one.")
+            table.report(line, f"{what} {shown(found)} is repeated, first at line {first[found]}", "Keep one.")
         else:
             first[found] = line
 
@@ -356,7 +356,7 @@ def _check_license_types(table: Table[LicenseType]) -> None:
         if row.license_type_code and not row.code_basis:
             table.report(line, "license_type_code has no code_basis", "Say where the code was seen, or leave it blank.")
         if row.validity_years and row.validity == "permanent":
-            table.report(line, "validity_years stands beside validity permanent", "Leave one of them out.")
+            table.report(line, "validity_years is given with validity permanent", "Leave one of them out.")
     single = [row for row in table if not row.any_type]
     unnamed = [row.license_type for row in single if row.license_type_code is None]
     if unnamed:
@@ -387,7 +387,9 @@ def _check_districts(reference: Reference) -> None:
         cleaned = alias.alias.translate(HALF_WIDTH)
         if cleaned != alias.alias:
             # Values are cleaned before they are looked up.
-            aliases.report(line, f"alias {alias.alias!r} is in full-width form and never met", f"Write {cleaned!r}.")
+            aliases.report(
+                line, f"alias {alias.alias!r} is in full-width form and never matches", f"Write {cleaned!r}."
+            )
 
 
 def _ancestors(row: District, districts: dict[str, District]) -> Iterable[str]:

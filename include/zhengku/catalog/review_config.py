@@ -1,4 +1,4 @@
-"""The numbers of the validation review, from `review.yaml` of the catalogue."""
+"""The settings of the validation review, from `review.yaml` of the catalogue."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,18 +14,20 @@ from zhengku.errors import CatalogError
 
 REVIEW_FILE = "review.yaml"
 
-# Strict, because `remind_before_working_days: true` would be one day.
+# Strict, because pydantic would read `remind_before_working_days: true` as one day.
 Number = Annotated[int, Field(strict=True)]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 class ReviewConfig(BaseModel):
-    """All numbers of the review; times of day and days are those of Asia/Shanghai."""
+    """The settings of the review; times of day and days are in Asia/Shanghai."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     report_at: Clock = Field(description="Time of day at which the report of the night is published.")
-    held_batches_at: Clock = Field(description="Time of day at which Airflow asks what becomes of the held batches.")
+    held_batches_at: Clock = Field(
+        description="Time of day at which Airflow asks for decisions about the held batches."
+    )
 
     return_within_working_days: Number = Field(
         ge=1, le=60, description="Working days within which an open problem is to be returned (1 to 60)."
@@ -40,10 +42,10 @@ class ReviewConfig(BaseModel):
         ge=0, le=60, description="Working days after which a corrected problem is written off by itself (0 to 60)."
     )
     small_share: Share = Field(
-        description="Share of its usual rows below which what a feed brings is unusually small (between 0 and 1)."
+        description="Share of its usual rows below which a feed's delivery is unusually small (between 0 and 1)."
     )
     small_from_rows: Number = Field(
-        ge=1, le=1_000_000, description="Usual rows from which on that is asked (1 to 1000000)."
+        ge=1, le=1_000_000, description="Usual rows below which this is not checked (1 to 1000000)."
     )
     silent_after_working_days: Number = Field(
         ge=1, le=60, description="Working days without a loaded batch after which a feed is silent (1 to 60)."
@@ -52,20 +54,24 @@ class ReviewConfig(BaseModel):
         ge=7, le=730, description="Days without a failing row after which a rule is listed as never firing (7 to 730)."
     )
     ledger_stale_working_days: Number = Field(
-        ge=1, le=60, description="Working days without a loaded batch that make an entry of the ledger (1 to 60)."
+        ge=1,
+        le=60,
+        description="Working days without a loaded batch after which the problem ledger gets an entry (1 to 60).",
     )
     ledger_problem_share: Share = Field(
-        description="Share of problem records in a department's rows of seven nights that makes an entry."
+        description="Share of problem records in a department's rows of seven nights that makes an entry of the ledger."
     )
     ledger_from_rows: Number = Field(
-        ge=1, le=10_000_000, description="Rows of seven nights from which on that is asked (1 to 10000000)."
+        ge=1, le=10_000_000, description="Rows of seven nights below which this is not checked (1 to 10000000)."
     )
     reconcile_at: Clock = Field(description="Time of day at which sources are compared with the store.")
-    reconcile_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
+    reconcile_weekday: Number = Field(
+        ge=0, le=6, description="Day of the week of the comparison, 0 is Sunday (0 to 6)."
+    )
     reconcile_days: Number = Field(ge=1, le=3660, description="Days that are compared, the last is today (1 to 3660).")
 
     stock_at: Clock = Field(description="Time of day at which the stock is counted.")
-    stock_weekday: Number = Field(ge=0, le=6, description="Day of the week on which that is, 0 is Sunday (0 to 6).")
+    stock_weekday: Number = Field(ge=0, le=6, description="Day of the week of the count, 0 is Sunday (0 to 6).")
     expiring_days: Number = Field(
         ge=1, le=1830, description="Days ahead within which a certificate is about to expire (1 to 1830)."
     )
@@ -90,7 +96,7 @@ class ReviewConfig(BaseModel):
 
 
 def load_review(folder: Path) -> ReviewConfig:
-    """Load the numbers from a catalogue folder; raises `CatalogError` (file, line, fix) when something is wrong."""
+    """Load the settings from a catalogue folder; raises `CatalogError` (file, line, fix) for a mistake."""
     config, problems = _read(read_yaml(folder / REVIEW_FILE))
     if config is None or problems:
         raise CatalogError(str(problems[0]))
@@ -98,7 +104,7 @@ def load_review(folder: Path) -> ReviewConfig:
 
 
 def check_review(folder: Path) -> list[Problem]:
-    """Return what is wrong with `review.yaml`."""
+    """Return the mistakes in `review.yaml`."""
     return _read(read_yaml(folder / REVIEW_FILE))[1]
 
 

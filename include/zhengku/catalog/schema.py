@@ -1,4 +1,4 @@
-"""The JSON Schema of a department's file, from which editors complete and underline it."""
+"""The JSON Schema of a department's file, with which editors complete and check it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +14,8 @@ from zhengku.settings import Settings
 def department_schema(folder: Path | None = None) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a department's file.
 
-    The names of the standard fields come from `standard_fields.csv` in `folder`, the installation's catalogue when none
-    is given. License types are left out on purpose, so that a new one is a row of data and nothing to generate anew.
+    The names of the standard fields are those of `standard_fields.csv` in `folder`, by default the installation's
+    catalogue. License types are left out, so that the schema need not be generated again for a new one.
     Raises `CatalogError` when that table is wrong.
     """
     table = read_table((folder or Settings.load().catalog_folder) / STANDARD_FIELDS_FILE, StandardField)
@@ -43,8 +43,8 @@ def _named(field_schema: dict[str, Any], fields: Mapping[str, StandardField]) ->
     }
     for name, codes in (coded for fields_of in CODES.values() for coded in fields_of.items()):
         if name in named:
-            # A conjunction, because keywords beside a reference are read by few editors.
+            # `allOf`, because few editors read keywords next to a `$ref`.
             ours = {"properties": {"codes": {"additionalProperties": {"enum": list(codes)}}}}
             named[name] = {"allOf": [mapping, ours], "description": named[name]["description"]}
-    kept = {key: value for key, value in field_schema.items() if key not in ("patternProperties", "propertyNames")}
-    return {**kept, "properties": named, "additionalProperties": False}
+    others = {key: value for key, value in field_schema.items() if key not in ("patternProperties", "propertyNames")}
+    return {**others, "properties": named, "additionalProperties": False}

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with the structure of a YAML file, told with line, place and fix."""
+"""The mistakes that pydantic finds in the structure of a YAML file, with line, place and fix."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -9,22 +9,26 @@ from zhengku.catalog.problem import SECRET_FIX, Problem, did_you_mean, names_a_s
 from zhengku.catalog.yaml_file import Location, YamlFile
 from zhengku.transports.http.model import HEADER_PATTERN
 
-_OF_PATTERN = {HEADER_PATTERN: ("the name of an HTTP header", "Use letters, digits and -, like x-signature.")}
-"""Of what a text must look like: how that is said, and the fix."""
+_PATTERNS = {HEADER_PATTERN: ("the name of an HTTP header", "Use letters, digits and -, like x-signature.")}
+"""Pattern → what a text must be, in words, and the fix. Other patterns are those of ids."""
 
 
 def structure_problems(
-    source: YamlFile, model: type[BaseModel], errors: ValidationError, told: Collection[Location] = (), see: str = ""
+    source: YamlFile,
+    model: type[BaseModel],
+    errors: ValidationError,
+    reported: Collection[Location] = (),
+    see: str = "",
 ) -> list[Problem]:
-    """Return the mistakes that the reading of a file as `model` found.
+    """Return the mistakes that pydantic found when it read a file as `model`.
 
-    Those at the locations in `told` are left out. `see` is the fix where the model describes nothing.
+    Those at the locations in `reported` are left out. `see` is the fix for keys that the model does not describe.
     """
     check = _StructureCheck(source, model, see)
     for error in errors.errors(include_url=False):
         location = _without_tags(tuple(step for step in error["loc"] if step != "[key]"), source.data)
-        # A default that depends on a wrong value is no second mistake.
-        if location not in told and error["type"] != "default_factory_not_called":
+        # A default that cannot be computed because of another wrong value is no mistake of its own.
+        if location not in reported and error["type"] != "default_factory_not_called":
             about_key = bool(error["loc"]) and error["loc"][-1] == "[key]"
             check.report_error(location, dict(error), about_key)
     return check.problems
@@ -45,13 +49,13 @@ class _StructureCheck:
         name = str(location[-1]) if location else ""
         place = dotted(location) if location else "the file"
         around = dotted(location[:-1]) if len(location) > 1 else "the file"
-        came = shown(name if about_key else error["input"])
+        received = shown(name if about_key else error["input"])
         if isinstance(error["input"], int | float) and not isinstance(error["input"], bool) and not about_key:
             # As written: 001 is the number 1, and only its text tells the reader which one is meant.
-            came = f"the number {self.source.texts.get(location, came)}"
+            received = f"the number {self.source.texts.get(location, received)}"
         match error["type"]:
             case "extra_forbidden" if names_a_secret(name):
-                self.report(location, f"key {shown(name)} in {around} announces a secret", SECRET_FIX)
+                self.report(location, f"key {shown(name)} in {around} names a secret", SECRET_FIX)
             case "extra_forbidden":
                 fix = did_you_mean(name, self._allowed_keys(location[:-1]))
                 self.report(location, f"unknown key {shown(name)} in {around}", fix)
@@ -59,9 +63,9 @@ class _StructureCheck:
                 self.report(location, f"key {name!r} is missing in {around}", f"Add it: {self._meaning(location)}")
             case "string_type" if isinstance(error["input"], int | float | bool):
                 text = self.source.texts.get(location, "")
-                self.report(location, f"{place}: expected text, got {came}", f'Put it into quotes: "{text}".')
+                self.report(location, f"{place}: expected text, got {received}", f'Put it into quotes: "{text}".')
             case "string_type":
-                self.report(location, f"{place}: expected text, got {came}", self._meaning(location))
+                self.report(location, f"{place}: expected text, got {received}", self._meaning(location))
             case "string_too_short":
                 self.report(location, f"{place}: expected text, got an empty one", "Fill it in or remove the key.")
             case "union_tag_not_found":
@@ -70,39 +74,41 @@ class _StructureCheck:
                 fix = did_you_mean(context["tag"], _quoted(context["expected_tags"]))
                 self.report((*location, "kind"), f"{place}: unknown kind {shown(context['tag'])}", fix)
             case "string_pattern_mismatch":
-                what, fix = _OF_PATTERN.get(
+                what, fix = _PATTERNS.get(
                     context["pattern"], ("small letters, digits and _", "Use an id like market_supervision.")
                 )
-                self.report(location, f"{place}: expected {what}, got {came}", fix)
+                self.report(location, f"{place}: expected {what}, got {received}", fix)
             case "literal_error" | "enum":
                 fix = did_you_mean(str(error["input"]), _quoted(context["expected"]))
-                self.report(location, f"{place}: expected {context['expected']}, got {came}", fix)
+                self.report(location, f"{place}: expected {context['expected']}, got {received}", fix)
             case "model_type" | "dict_type" | "model_attributes_type":
                 fix = self._mapping_fix(location, error["input"])
-                self.report(location, f"{place}: expected a mapping, got {came}", fix)
+                self.report(location, f"{place}: expected a mapping, got {received}", fix)
             case "tuple_type" | "list_type":
-                self.report(location, f"{place}: expected a list, got {came}", "Put it into brackets: [a, b].")
+                self.report(location, f"{place}: expected a list, got {received}", "Put it into brackets: [a, b].")
             case "int_type" | "int_parsing" | "int_from_float":
-                self.report(location, f"{place}: expected a whole number, got {came}", self._meaning(location))
+                self.report(location, f"{place}: expected a whole number, got {received}", self._meaning(location))
             case "bool_type" | "bool_parsing":
-                self.report(location, f"{place}: expected true or false, got {came}", self._meaning(location))
+                self.report(location, f"{place}: expected true or false, got {received}", self._meaning(location))
             case "greater_than_equal":
-                message = f"{place}: expected at least {context['ge']}, got {came}"
+                message = f"{place}: expected at least {context['ge']}, got {received}"
                 self.report(location, message, self._meaning(location))
             case "less_than_equal":
-                self.report(location, f"{place}: expected at most {context['le']}, got {came}", self._meaning(location))
+                self.report(
+                    location, f"{place}: expected at most {context['le']}, got {received}", self._meaning(location)
+                )
             case "too_short":
                 self.report(location, f"{place} is empty", "Name at least one.")
             case "catalog":
                 self.report(location, f"{place}: {context['message']}", context["fix"])
             case _:
-                self.report(location, f"{place}: {error['msg']}, got {came}", self._meaning(location))
+                self.report(location, f"{place}: {error['msg']}, got {received}", self._meaning(location))
 
     def _meaning(self, location: Location) -> str:
         return str(self._schema_at(location).get("description") or self.see)
 
-    def _mapping_fix(self, location: Location, came: object) -> str:
-        if isinstance(came, str) and "：" in came:
+    def _mapping_fix(self, location: Location, received: object) -> str:
+        if isinstance(received, str) and "：" in received:
             return "Write ': ' and not the full-width '：'."
         keys = self._allowed_keys(location)
         return 'Write {column: …} or {constant: "…"}.' if "column" in keys else "Write its keys below it, indented."
@@ -124,7 +130,7 @@ class _StructureCheck:
                 break
             below = here.get("properties", {}).get(step) or here.get("items") or here.get("additionalProperties")
             if not isinstance(below, dict):
-                # Keys of a pattern stand below the pattern.
+                # The schema of a key that is given by a pattern is below the pattern.
                 below = next(iter(here.get("patternProperties", {}).values()), {})
             here = below
         return here
@@ -136,18 +142,18 @@ def dotted(location: Location) -> str:
 
 
 def _without_tags(location: Location, data: object) -> Location:
-    """Leave out the kinds that the checking of alternatives puts between the keys of the file."""
-    kept: list[str | int] = []
+    """Leave out the values of `kind` that pydantic puts between the keys of the file for a discriminated union."""
+    steps: list[str | int] = []
     here = data
     for step in location:
         if isinstance(here, dict) and step not in here and here.get("kind") == step:
             continue
-        kept.append(step)
+        steps.append(step)
         if isinstance(here, dict):
             here = here.get(step)
         elif isinstance(here, list) and isinstance(step, int):
             here = here[step] if step < len(here) else None
-    return tuple(kept)
+    return tuple(steps)
 
 
 def _quoted_list(context: dict[str, Any]) -> str:

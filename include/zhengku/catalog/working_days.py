@@ -1,6 +1,6 @@
-"""Working days of the city: the official calendar, what the catalogue says otherwise, and Monday to Friday beyond both.
+"""Working days: the official calendar, the catalogue's changes to it, and Monday to Friday after the end of both.
 
-All days are those of Asia/Shanghai.
+All days are days in Asia/Shanghai.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from typing import ClassVar
 import chinese_calendar  # type: ignore[import-untyped]  # It has no types.
 
 from zhengku.catalog.problem import Problem
-from zhengku.catalog.reference import CALENDAR_BEGIN, WORKING_DAYS_FILE, Table, WorkingDay, read_working_days
+from zhengku.catalog.reference import CALENDAR_START, WORKING_DAYS_FILE, Table, WorkingDay, read_working_days
 from zhengku.errors import CatalogError
 
 OFFICIAL_UNTIL = date(max(chinese_calendar.holidays).year, 12, 31)
-"""Last day that the official calendar (国务院办公厅放假安排) knows: it is announced by whole years."""
+"""Last day of the official calendar (国务院办公厅放假安排), which is announced for one year at a time."""
 
 WARNED_DAYS_AHEAD = 60
-"""Days before the end of what is known at which `zhengku catalog check` begins to warn."""
+"""How many days before the last known working day `zhengku catalog check` starts to warn."""
 
 _DAYS_AHEAD = 400
 _LONGEST_TERM = 15
@@ -32,7 +32,7 @@ _LONGEST_TERM = 15
 class CalendarDay:
     """One day; `working_days` counts from the calendar's first day to this one, both included.
 
-    `is_assumed`: neither the official calendar nor the catalogue knows it.
+    `is_assumed`: neither the official calendar nor the catalogue has it.
     """
 
     day: date
@@ -42,14 +42,14 @@ class CalendarDay:
 
 
 class WorkingCalendar:
-    """The days from `first_day` to `last_day` without a gap."""
+    """All days from `first_day` to `last_day`."""
 
-    first_day: ClassVar[date] = CALENDAR_BEGIN
+    first_day: ClassVar[date] = CALENDAR_START
 
     def __init__(self, last_day: date, changes: Iterable[WorkingDay] = ()) -> None:
-        """Build the calendar to `last_day`; `changes` win over the official calendar, those beyond the end are left.
+        """Build the calendar to `last_day`; `changes` override the official calendar; later ones are ignored.
 
-        Raises `ValueError` when `last_day` lies before `first_day`.
+        Raises `ValueError` when `last_day` is before `first_day`.
         """
         if last_day < self.first_day:
             raise ValueError(f"expected a last day from {self.first_day} on, got {last_day}")
@@ -59,9 +59,9 @@ class WorkingCalendar:
 
     @classmethod
     def load(cls, folder: Path, day: date) -> "WorkingCalendar":
-        """Return the calendar of a catalogue folder, from which every term of a list of `day` can be counted.
+        """Return the calendar of a catalogue folder, long enough for every term of a list of `day`.
 
-        It ends with the year in which the 400th day after `day` lies, so that it is the same one for a year. Raises
+        It ends with the year that has the 400th day after `day`, so that lists of a year share one calendar. Raises
         `CatalogError` (file, line, fix) when `working_days.csv` is wrong.
         """
         table = read_working_days(folder)
@@ -71,27 +71,27 @@ class WorkingCalendar:
 
     @cached_property
     def known_until(self) -> date:
-        """Last day up to which no day is assumed."""
+        """Last day before the first assumed one; `last_day` when none is assumed."""
         return next((day.day - timedelta(days=1) for day in self.days if day.is_assumed), self.last_day)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all days, hexadecimal: calendars of the same digest are the same."""
+        """SHA-256 of all days, hexadecimal: equal calendars have equal digests."""
         lines = "".join(f"{day.day} {day.is_working:d} {day.is_assumed:d}\n" for day in self.days)
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def working_days_between(self, start: date, end: date) -> int:
         """Return the number of working days after `start` up to and including `end`, negative when `end` is earlier.
 
-        A day before `first_day` counts like the last one before it: that old is older than any term. Raises
-        `ValueError` for a day beyond `last_day`.
+        Any day before `first_day` counts like the day before it: both are older than any term. Raises `ValueError` for
+        a day after `last_day`.
         """
         return self._count(end) - self._count(start)
 
     def add_working_days(self, day: date, number: int) -> date:
         """Return the `number`-th working day after `day`, `day` itself for 0.
 
-        Raises `ValueError` for a negative number, and when the day lies beyond `last_day`.
+        Raises `ValueError` for a negative number, and when the result is after `last_day`.
         """
         if number < 0:
             raise ValueError(f"expected 0 or more working days, got {number}")
@@ -101,16 +101,16 @@ class WorkingCalendar:
         position = bisect_left(self._counts, self._count(day) + number)
         if position == len(self.days):
             raise ValueError(
-                f"{number} working days after {day} lie beyond {self.last_day}, where the calendar ends. "
+                f"{number} working days after {day} are after {self.last_day}, where the calendar ends. "
                 "Build it with a later last day."
             )
         return self.days[position].day
 
     def note_zh(self, day: date, term_working_days: int = _LONGEST_TERM) -> str | None:
-        """Return what a list of `day` has to say of its calendar, None when everything it counts with is known.
+        """Return the Chinese remark of a list of `day` on assumed working days, None when its terms need none.
 
-        `term_working_days` is the longest term counted from `day` on; the default is that of `clearance.yaml` as
-        shipped. Raises `ValueError` when the term ends beyond `last_day`.
+        `term_working_days` is the longest term counted from `day` on; the default is that of the release's
+        `clearance.yaml`. Raises `ValueError` when the term ends after `last_day`.
         """
         known = self.known_until
         if day > known:
@@ -136,9 +136,9 @@ class WorkingCalendar:
 
 
 def check_working_days(table: Table[WorkingDay], today: date | None = None) -> list[Problem]:
-    """Return what is wrong or worth a word about the catalogue's working days.
+    """Return the mistakes in the catalogue's working days, and rows without effect as `info`.
 
-    With `today` it also warns when the calendar is known for less than 60 days more.
+    With `today` it also warns when the working days of the next 60 days are not all known.
     """
     problems = [*table.problems]
     for line, row in table.rows:
@@ -147,14 +147,14 @@ def check_working_days(table: Table[WorkingDay], today: date | None = None) -> l
             basis = "the official calendar has it" if row.day <= OFFICIAL_UNTIL else "Monday to Friday has it"
             message = f"day {row.day} is marked {'working' if row.is_working else 'not working'}, as {basis} anyway"
             problems.append(Problem(table.file, line, message, "Remove the row, or correct it.", "info"))
-    if today is not None and table.is_whole:
+    if today is not None and table.is_complete:
         last = today + timedelta(days=WARNED_DAYS_AHEAD)
-        known = WorkingCalendar(max(last, CALENDAR_BEGIN), table).known_until
+        known = WorkingCalendar(max(last, CALENDAR_START), table).known_until
         if known < last:
             year = known.year + 1 if (known.month, known.day) == (12, 31) else known.year
             message = f"working days are known to {known} only, {(known - today).days} days from today"
             fix = (
-                f"When 国务院办公厅 has announced the holidays of {year} (mostly in November), take in a "
+                f"When 国务院办公厅 has announced the holidays of {year} (mostly in November), upgrade to a "
                 "chinesecalendar that has them; or add the weekdays off and the weekend days worked here, and "
                 f"{year}-12-31, which says that {year} is complete."
             )
@@ -164,7 +164,7 @@ def check_working_days(table: Table[WorkingDay], today: date | None = None) -> l
 
 @lru_cache(maxsize=8)
 def _shared(last_day: date, changes: tuple[WorkingDay, ...]) -> WorkingCalendar:
-    """Build a calendar once a process: each has some ten thousand days."""
+    """Build a calendar once per process: each has several thousand days."""
     return WorkingCalendar(last_day, changes)
 
 
@@ -180,5 +180,5 @@ def _days(first_day: date, last_day: date, changes: Iterable[WorkingDay]) -> Ite
 
 
 def _usually_works(day: date) -> bool:
-    # Not its is_workday, which raises beyond the years it knows, where the same rule gives Monday to Friday.
+    # Not chinese_calendar.is_workday: it raises for later years, for which this rule gives Monday to Friday.
     return day in chinese_calendar.workdays or (day.weekday() < 5 and day not in chinese_calendar.holidays)

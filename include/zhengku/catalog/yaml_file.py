@@ -1,4 +1,4 @@
-"""A YAML file as plain data that still knows the line of every key and item."""
+"""A YAML file as plain data, with the line of every key and item."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,7 +18,10 @@ _FULL_WIDTH_COLON = re.compile(r"^\s*(- )?[\w.\-/]+：")
 
 @dataclass
 class YamlFile:
-    """What one file says: `data` as dicts, lists, text, numbers, booleans and None; dates stay text."""
+    """The content of one file: `data` as dicts, lists, text, numbers, booleans and None; dates stay text.
+
+    `texts` has the scalars as they are written in the file.
+    """
 
     path: Path
     data: object = None
@@ -27,7 +30,7 @@ class YamlFile:
     texts: dict[Location, str] = field(default_factory=dict)
 
     def line(self, location: Location) -> int:
-        """Return the line, from 1, of a key or an item; of the nearest one around it when it is not there."""
+        """Return the line, from 1, of a key or an item; when it is missing, of the innermost one that contains it."""
         while location and location not in self.lines:
             location = location[:-1]
         return self.lines.get(location, 1)
@@ -61,7 +64,7 @@ class YamlFile:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a file; what keeps it from being read stands in `problems` with its line (then `data` is None)."""
+    """Read a file. When it cannot be read, `data` is None and `problems` has the reason with its line."""
     file = YamlFile(path)
     try:
         source = path.read_bytes().decode("utf-8-sig")
@@ -89,10 +92,10 @@ def read_yaml(path: Path) -> YamlFile:
 
 @lru_cache(maxsize=128)
 def _nodes(source: str) -> Node | None:
-    """Parse a text; a process that reads the catalogue again and again (pages, runs) parses each file once.
+    """Parse a text once per process: pages and runs read the same files many times.
 
-    Nodes and not data: a constructed mapping has lost its duplicate keys, and a number its leading zeros. Nobody may
-    change them. Raises `YAMLError`.
+    Returns nodes and not data: in constructed data duplicate keys and leading zeros are lost. The nodes are shared and
+    must not be changed. Raises `YAMLError`.
     """
     root: Node | None = YAML(pure=True).compose(source)
     return root
@@ -101,10 +104,10 @@ def _nodes(source: str) -> Node | None:
 def _syntax_problem(path: Path, source: str, error: MarkedYAMLError) -> Problem:
     line = error.problem_mark.line + 1 if error.problem_mark else 1
     lines = source.splitlines()
-    # YAML notices a full-width colon one line late, and never names it.
+    # The parser reports a full-width colon one line too late, and as something else.
     for number in range(line, max(line - 2, 0), -1):
         if number <= len(lines) and _FULL_WIDTH_COLON.match(lines[number - 1]):
-            return Problem(path, number, "is not YAML: a full-width colon '：' stands behind the key", "Write ': '.")
+            return Problem(path, number, "is not YAML: a full-width colon '：' follows the key", "Write ': '.")
     context = f" {error.context}" if error.context else ""
     fix = "Indent with blanks, put texts with : # { [ into quotes, close every quote and bracket."
     return Problem(path, line, f"is not YAML: {error.problem}{context}", fix)
@@ -116,44 +119,46 @@ def _unprintable_line(source: str) -> int:
     )
 
 
-def _plain(file: YamlFile, node: Node, location: Location, around: tuple[Node, ...]) -> object:
-    if any(node is outer for outer in around):
+def _plain(file: YamlFile, node: Node, location: Location, parents: tuple[Node, ...]) -> object:
+    if any(node is parent for parent in parents):
         line = file.line(location)
-        file.problems.append(Problem(file.path, line, "the alias means the mapping it stands in", "Write it out."))
+        file.problems.append(
+            Problem(file.path, line, "the alias refers to the mapping that contains it", "Write it out.")
+        )
         return None
     file.lines.setdefault(location, node.start_mark.line + 1)
     if isinstance(node, MappingNode):
-        return _plain_mapping(file, node, location, (*around, node))
+        return _plain_mapping(file, node, location, (*parents, node))
     if isinstance(node, SequenceNode):
         items = []
         for position, item in enumerate(node.value):
             file.lines[*location, position] = item.start_mark.line + 1
-            items.append(_plain(file, item, (*location, position), (*around, node)))
+            items.append(_plain(file, item, (*location, position), (*parents, node)))
         return items
     return _plain_scalar(file, node, location)
 
 
 def _plain_mapping(
-    file: YamlFile, node: MappingNode, location: Location, around: tuple[Node, ...]
+    file: YamlFile, node: MappingNode, location: Location, parents: tuple[Node, ...]
 ) -> dict[str, object]:
     mapping: dict[str, object] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, ScalarNode):
             file.problems.append(
-                Problem(file.path, line, "a list or a mapping stands as a key", "Write a name as key.")
+                Problem(file.path, line, "a list or a mapping is used as a key", "Write a name as key.")
             )
             continue
         key = str(key_node.value)
         here = (*location, key)
         if key in mapping:
-            message = f"key {shown(key)} stands a second time, first at line {file.lines[here]}"
+            message = f"key {shown(key)} is repeated, first at line {file.lines[here]}"
             if location == ("feeds",):
                 message = f"feed {shown(key)} is described a second time, first at line {file.lines[here]}"
             file.problems.append(Problem(file.path, line, message, "Remove or rename one of them."))
             continue
         file.lines[here] = line
-        mapping[key] = _plain(file, value_node, here, around)
+        mapping[key] = _plain(file, value_node, here, parents)
     return mapping
 
 

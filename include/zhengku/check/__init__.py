@@ -1,1 +1,1 @@
-"""The check of a whole configuration: every mistake of catalogue, suites and work-list settings at once."""
+"""The check of a complete configuration: all mistakes in catalogue, suites and settings at once."""

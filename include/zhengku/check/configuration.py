@@ -1,4 +1,4 @@
-"""The check of a whole catalogue: every mistake at once, with file, line and fix."""
+"""The check of a complete catalogue: all mistakes at once, with file, line and fix."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -22,19 +22,19 @@ def check_catalog(
     *,
     builds_rules: bool = True,
 ) -> list[Problem]:
-    """Check the shared tables, all departments' files, the numbers of the daily clearance, that the suites that the
-    files name exist in `suite_folder` and hold that of the data set, and all that the steps of the pipeline would refuse.
+    """Check the shared tables, all departments' files, their suites in `suite_folder`, the settings of the daily
+    clearance and of the review, and what the steps of the pipeline would refuse.
 
-    With `today` (Asia/Shanghai) it also warns of what runs out soon; of an `environment`, the addresses of sources are
-    looked at. `only` is a department: then its file's problems are told, and errors elsewhere that stop it too. Without
-    `builds_rules`, Great Expectations, which takes seconds to import, is not asked whether it takes the rules. Returns
-    all problems, by file and line; an empty list means that nothing is to be said. Raises `CatalogError` when there is
-    no such department.
+    With `today` (Asia/Shanghai) it also warns when the known working days end soon. With an `environment`, the
+    addresses of sources in it are checked. With a department as `only`, it returns the problems of that department's
+    file, and the errors elsewhere that stop the department. Without `builds_rules`, the rules are not built with Great
+    Expectations, which takes seconds to import. Returns all problems, by file and line. Raises `CatalogError` when
+    there is no such department.
     """
     files = {path.stem: path for path in department_files(folder)}
     if only is not None and only not in files:
         raise CatalogError(f"No {DEPARTMENTS_FOLDER}/{only}.yaml. {did_you_mean(only, files)}")
-    # Not above: these read the catalogue, and DAGs, which are parsed all the time, need none of them.
+    # Imported here: DAGs, which Airflow parses all the time, import this module and need none of them.
     from zhengku.catalog.clearance_config import check_clearance
     from zhengku.catalog.review_config import check_review
     from zhengku.catalog.working_days import check_working_days
@@ -52,13 +52,13 @@ def check_catalog(
         problems += _missing_suites(source, suites, suite_folder)
         problems += _base_suites_left_out(source, suites, set(reference.standard_fields))
         problems += _type_suites_left_out(source, suites)
-        problems += _absent_though_needed(source, suites, suite_folder)
+        problems += _absent_though_required(source, suites, suite_folder)
         if department is not None:
             departments.append((source, department))
     problems += _pools_that_differ(departments)
     if not any(problem.severity == "error" for problem in reference.problems):
-        asked = [(source, department) for source, department in departments if only in (None, department.department)]
-        problems += check_steps(folder, suite_folder, reference, asked, environment or {}, builds_rules=builds_rules)
+        selected = [(source, department) for source, department in departments if only in (None, department.department)]
+        problems += check_steps(folder, suite_folder, reference, selected, environment or {}, builds_rules=builds_rules)
     problems += check_clearance(folder, sources) + check_review(folder)
     problems += _files_not_read(folder)
     if only is not None:
@@ -72,12 +72,11 @@ def check_catalog(
 
 
 def check_department(folder: Path, suite_folder: Path, department: str) -> None:
-    """Raise `CatalogError` where `check_catalog` finds a mistake in what a department's deliveries go by.
+    """Raise `CatalogError` when `check_catalog` finds a mistake in a department's file or in the suites.
 
-    That is its own file and the suites; the shared tables are checked when the catalogue is loaded. What is wrong with
-    another department, with the lists or with the review keeps nobody from being collected. Addresses are left to
-    whoever reads from them: of several, one is wrong for its own feeds. Whether Great Expectations takes a rule is left
-    to the validation, which stops at one that it does not take, and loses nothing.
+    Mistakes elsewhere must not stop the collection of the department. The shared tables are checked when the catalogue
+    is loaded. An address is checked when it is read from: a wrong one stops only its own feeds. Whether Great
+    Expectations accepts a rule is checked by the validation, which stops at a wrong rule without losing a row.
     """
     problems = check_catalog(folder, suite_folder, only=department, builds_rules=False)
     own = folder / DEPARTMENTS_FOLDER / f"{department}.yaml"
@@ -111,9 +110,9 @@ def _base_suites_left_out(source: YamlFile, suites: set[str], datasets: set[str]
         location = ("feeds", feed_id, "suites")
         dataset = source.text("feeds", feed_id, "dataset")
         named = [suite for _, suite in source.items(*location)]
-        # A name that is no suite is told already, and may be this one misspelt.
+        # A name that is no suite is reported already, and may be this suite misspelt.
         if named and suites.issuperset(named) and dataset in datasets and dataset not in named:
-            message = f"suites leave out {dataset!r}, the data set's own, so its rules would not be asked"
+            message = f"suites leave out {dataset!r}, the data set's own, so its rules would not be checked"
             problems.append(Problem(source.path, source.line(location), message, f"Add it: [{dataset}, …]."))
     return problems
 
@@ -124,16 +123,16 @@ def _type_suites_left_out(source: YamlFile, suites: set[str]) -> list[Problem]:
         feed = ("feeds", feed_id)
         license_type = source.text(*feed, "license_type")
         named = [suite for _, suite in source.items(*feed, "suites")]
-        # A name that is no suite is told already, and may be this one misspelt.
+        # A name that is no suite is reported already, and may be this suite misspelt.
         if license_type in suites and suites.issuperset(named) and license_type not in named:
-            message = f"suites leave out {license_type!r}, the license type's own, so its rules would not be asked"
+            message = f"suites leave out {license_type!r}, the license type's own, so its rules would not be checked"
             location: Location = (*feed, "suites") if named else (*feed, "license_type")
             problems.append(Problem(source.path, source.line(location), message, f"Add it: […, {license_type}]."))
     return problems
 
 
-def _absent_though_needed(source: YamlFile, suites: set[str], suite_folder: Path) -> list[Problem]:
-    """Tell of fields that are listed as absent without a reason, while a critical rule wants them in every row."""
+def _absent_though_required(source: YamlFile, suites: set[str], suite_folder: Path) -> list[Problem]:
+    """Return the fields that are absent without a reason while a critical rule requires them in every row."""
     from zhengku.validate.presence import needed_fields
     from zhengku.validate.suites import load_suites
 
@@ -145,17 +144,17 @@ def _absent_though_needed(source: YamlFile, suites: set[str], suite_folder: Path
         if not suites.issuperset(named):
             continue
         try:
-            asked = load_suites(suite_folder, named)
+            loaded = load_suites(suite_folder, named)
         except CatalogError:
-            # A suite that cannot be read is told of with the steps.
+            # `check_steps` reports a suite that cannot be read.
             continue
-        needed = needed_fields(asked, with_deletes=bool(source.mapping(*feed, "operation")))
-        because = source.mapping(*feed, "absent_because")
-        for name, rule_id in needed.items():
-            if name in absent and name not in because:
+        required = needed_fields(loaded, with_deletes=bool(source.mapping(*feed, "operation")))
+        reasons = source.mapping(*feed, "absent_because")
+        for name, rule_id in required.items():
+            if name in absent and name not in reasons:
                 message = (
-                    f"{name!r} is absent, but rule {rule_id} wants it in every row: it would not be asked, and rows "
-                    "without it would be loaded"
+                    f"{name!r} is absent, but rule {rule_id} requires it in every row: the rule would not be checked, "
+                    "and rows without it would be loaded"
                 )
                 fix = (
                     "Map it under fields (`zhengku feeds profile` proposes the column), or say why the feed may do "

@@ -1,4 +1,4 @@
-"""What the steps of the pipeline would refuse for the configuration of a feed, found by their own code, with no source."""
+"""The mistakes in a feed's configuration that the pipeline would refuse, found by the code of its steps."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -34,11 +34,11 @@ def check_steps(
     *,
     builds_rules: bool,
 ) -> list[Problem]:
-    """Check the feeds of departments whose files are right in themselves; return every problem once.
+    """Check the feeds of departments whose own files are correct; return every problem once.
 
-    `builds_rules` has Great Expectations make each rule, which takes seconds to import it.
-    Suites that are not there are told by the check of the file. Of addresses only those are checked that
-    `environment` has (`ZHENGKU_CONN_<ID>`); nothing is connected to.
+    With `builds_rules` each rule is built with Great Expectations, which takes seconds to import. Missing suites are
+    reported by the check of the file. Only the addresses that `environment` has (`ZHENGKU_CONN_<ID>`) are checked;
+    no source is connected to.
     """
     check = _StepsCheck(Catalog(folder, reference), suite_folder, builds_rules)
     if departments:
@@ -64,11 +64,11 @@ class _StepsCheck:
         try:
             check_transport(feed)
         except ConfigurationError as error:
-            self.problems.append(Problem(source.path, source.line((*here, "transport")), _told(error), _REFUSED))
+            self.problems.append(Problem(source.path, source.line((*here, "transport")), _message(error), _REFUSED))
         try:
             query = cleaning_query(feed, self.catalog, feed.required_columns, EARLIEST, sql.SQL("staged"))
         except (CatalogError, ConfigurationError) as error:
-            self.problems.append(Problem(source.path, source.line((*here, "fields")), _told(error), _REFUSED))
+            self.problems.append(Problem(source.path, source.line((*here, "fields")), _message(error), _REFUSED))
             return
         try:
             suites = load_suites(self.suite_folder, feed.suites)
@@ -82,7 +82,7 @@ class _StepsCheck:
                 self._rule(suite, rule, feed, columns)
 
     def batch_suite(self) -> None:
-        """Check the rules about a batch as a whole."""
+        """Check the rules of complete batches."""
         try:
             suites = load_suites(self.suite_folder, [BATCH_SUITE])
             for suite in suites:
@@ -93,7 +93,7 @@ class _StepsCheck:
             self.problems.append(self._of_suites(error))
 
     def addresses(self, source: YamlFile, department: Department, environment: Mapping[str, str]) -> None:
-        """Check the addresses of the environment that the department's feeds name."""
+        """Check the addresses in the environment that the department's feeds use."""
         for connection, feeds in department.systems.items():
             if not (address := environment.get(f"ZHENGKU_CONN_{connection.upper()}")):
                 continue
@@ -102,16 +102,16 @@ class _StepsCheck:
                     connector_of(department.feeds[feed_id]).source(address, department.pool.slots).check()
                 except ConfigurationError as error:
                     line = source.line(("feeds", feed_id, "transport", "connection"))
-                    self.problems.append(Problem(source.path, line, _told(error), _REFUSED))
+                    self.problems.append(Problem(source.path, line, _message(error), _REFUSED))
                     break
 
     def _rule(self, suite: Suite, rule: Rule, feed: Feed, columns: frozenset[str]) -> None:
         license_type = self.catalog.license_types.get(feed.license_type or "")
         parameters = rule_parameters(license_type, _ANY_DAY, dated=feed.version == "source_updated_at")
-        asked = (suite.name, rule.rule_id, repr({name: parameters.get(name) for name in sorted(rule.parameters)}))
-        if asked in self.built:
+        built = (suite.name, rule.rule_id, repr({name: parameters.get(name) for name in sorted(rule.parameters)}))
+        if built in self.built:
             return
-        self.built.add(asked)
+        self.built.add(built)
         try:
             if all(parameters.get(name, "") is not None for name in rule.parameters):
                 self._build(suite, rule, parameters)
@@ -132,13 +132,15 @@ class _StepsCheck:
             build(suite, rule, parameters)
 
     def _of_suites(self, error: CatalogError | ConfigurationError) -> Problem:
-        return Problem(self.suite_folder, None, _told(error), "`zhengku collect` would refuse every feed that asks it.")
+        return Problem(
+            self.suite_folder, None, _message(error), "`zhengku collect` would refuse every feed that uses it."
+        )
 
 
 _COLUMN_ARGUMENTS = ("column", "other_column", "found_column", "column_A", "column_B")
 _ANY_DAY = date(2020, 1, 1)
-"""Rules are built here, not asked."""
+"""The rules are only built here and not run, so that any day will do."""
 
 
-def _told(error: CatalogError | ConfigurationError) -> str:
+def _message(error: CatalogError | ConfigurationError) -> str:
     return str(error).removesuffix(".")

@@ -118,7 +118,7 @@ class Collector:
         address: str,
         source: Source,
         window: Window,
-        seen: Mapping[ledger.Identity, ledger.Seen],
+        seen: Mapping[ledger.DeliveryIdentity, ledger.SeenDelivery],
         *,
         again: bool,
         has_batches: bool,

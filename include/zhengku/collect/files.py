@@ -16,7 +16,7 @@ def files_to_read(
     feed: Feed,
     address: str,
     deliveries: Sequence[Delivery],
-    seen: Mapping[ledger.Identity, ledger.Seen],
+    seen: Mapping[ledger.DeliveryIdentity, ledger.SeenDelivery],
     config_digest: str,
     *,
     again: bool,
@@ -40,7 +40,10 @@ def files_to_read(
 
 
 def _newest(
-    feed: Feed, address: str, deliveries: Sequence[Delivery], seen: Mapping[ledger.Identity, ledger.Seen]
+    feed: Feed,
+    address: str,
+    deliveries: Sequence[Delivery],
+    seen: Mapping[ledger.DeliveryIdentity, ledger.SeenDelivery],
 ) -> Delivery:
     """Return the newest file of a drop without new files. Raises `DeliveryUnavailable` when it cannot be read again."""
     if not deliveries:
@@ -53,7 +56,7 @@ def _newest(
             f"{newest.name} is the newest delivery of {feed.name} and its batch is held. Release it "
             "(`zhengku batches --status held`, `zhengku release`), or ask the department for a corrected file."
         )
-    if seen[_identity(newest)].rule_id in (ledger.GIVEN_BACK, ledger.STEP_DIED):
+    if seen[_identity(newest)].rule_id in (ledger.GIVEN_BACK, ledger.STEP_CRASHED):
         raise DeliveryUnavailable(
             f"{newest.name} is the newest delivery of {feed.name} and was given back, or a step crashed repeatedly "
             "while processing it (`zhengku batches --status rejected`). Ask the department for a corrected file, or "
@@ -62,7 +65,9 @@ def _newest(
     return newest
 
 
-def _is_new(delivery: Delivery, seen: Mapping[ledger.Identity, ledger.Seen], config_digest: str) -> bool:
+def _is_new(
+    delivery: Delivery, seen: Mapping[ledger.DeliveryIdentity, ledger.SeenDelivery], config_digest: str
+) -> bool:
     """Return whether a delivery has no batch yet, or was rejected and may be accepted now.
 
     It may be when its manifest has changed since, or the configuration of the feed: the error may have been ours.
@@ -77,6 +82,6 @@ def _is_new(delivery: Delivery, seen: Mapping[ledger.Identity, ledger.Seen], con
     return delivery.manifest_at is not None and delivery.manifest_at > earlier.finished_at
 
 
-def _identity(delivery: Delivery) -> ledger.Identity:
+def _identity(delivery: Delivery) -> ledger.DeliveryIdentity:
     assert delivery.size is not None
     return delivery.name, delivery.size, delivery.modified_at

@@ -135,7 +135,7 @@ def _confirm_unchanged(
     connection: psycopg.Connection[Any], batch: Batch, table: StoreTable, values: dict[str, Any]
 ) -> None:
     """Record how unchanged rows were received and, while an older delivery waits, that this one confirms them."""
-    if ledger.older_one_waits(connection, batch):
+    if ledger.has_older_unfinished(connection, batch):
         connection.execute(statement("load/merge.confirm").format(**table.names), values)
         # It changes times without a new version, which the roll-up by day cannot see.
         connection.execute(statement("reconcile/roll_up.forget_store_batches"))
@@ -187,7 +187,7 @@ def recognised_rows_are_current(connection: psycopg.Connection[Any], batch: Batc
     if not batch.recognised:
         return True
     return (
-        not ledger.older_one_waits(connection, batch)
+        not ledger.has_older_unfinished(connection, batch)
         and writing_batches(connection, batch)[0] == batch.recognised_after
     )
 
@@ -278,7 +278,7 @@ def close_repeat(connection: psycopg.Connection[Any], batch: Batch) -> Batch | N
     delivery does not overwrite them.
     """
     lock_subject(connection, batch.subject)
-    if ledger.older_one_waits(connection, batch):
+    if ledger.has_older_unfinished(connection, batch):
         return None
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         earlier = cursor.execute(

@@ -46,7 +46,7 @@ def recognise(
     # While an older delivery waits, the load has to confirm every row of this one. A replay, redrive or reread has to
     # process every row.
     is_new = batch.origin in ("delivery", "backfill")
-    if not (has_written and is_new) or ledger.older_one_waits(connection, batch):
+    if not (has_written and is_new) or ledger.has_older_unfinished(connection, batch):
         connection.execute(statement("load/recognise.no_row_recognised"))
         return Recognised(0, None)
     cleaned = cleaning_query(feed, catalog, columns, batch.landed_at, sql.Identifier("text_row"), seed)

@@ -53,7 +53,7 @@ class BatchLock:
         unexpected error was raised. Without the limit, the department's other files would wait for it every night.
         """
         crashes = ledger.begin_step(connection, batch.batch_id, step)
-        if crashes < ledger.MOST_DEATHS:
+        if crashes < ledger.MAX_STEP_CRASHES:
             connection.commit()
             self._started.add(batch.batch_id)
             return None
@@ -67,7 +67,7 @@ class BatchLock:
         return ledger.reject(
             connection,
             batch.batch_id,
-            ledger.STEP_DIED,
+            ledger.STEP_CRASHED,
             f"处理该批数据时程序连续{crashes}次异常中止，已停止处理。请核对文件后重新报送。",
             detail,
         )

@@ -1,4 +1,4 @@
-"""A feed as far as its department's file describes it: enough to reach the source, before there is a mapping."""
+"""Reading a feed that has no mapping yet: a draft, with all that is needed to read its source."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ from zhengku.errors import CatalogError
 from zhengku.transports.registry import AnyTransport
 from zhengku.transports.window import NewFiles, Watermark, Whole
 
-_NOTHING_MAPPED = "certificate_name"
+_ONLY_MAPPED = "certificate_name"
 _DEFAULT_SLOTS = 1
 
 
 class _DraftFeed(BaseModel):
-    """What a feed must say before it can be profiled; what its file says besides is not looked at."""
+    """The keys that a feed must have before it can be profiled; others are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -36,8 +36,8 @@ class _DraftFeed(BaseModel):
 class Draft:
     """A feed without its mapping.
 
-    `feed` maps nothing but a constant, so that its source and its reader ask for no column beyond those of the window
-    and the row id. `slots` are those of the department's pool.
+    `feed` maps only a constant, so that its source and its reader require no columns but those of the window and the
+    row id. `slots` are those of the department's pool.
     """
 
     feed: Feed
@@ -47,7 +47,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class ListedFeed:
-    """One feed as its department's file names it, right or wrong; empty text where it says nothing."""
+    """One feed as it is in its department's file, without checks; empty text for what is missing."""
 
     department: str
     feed: str
@@ -59,7 +59,7 @@ class ListedFeed:
 
 
 def listed_feeds(folder: Path) -> list[ListedFeed]:
-    """Return the feeds of all departments' files of a catalogue folder, drafts among them, in the files' order."""
+    """Return the feeds in all departments' files of a catalogue folder, with drafts, in the order of the files."""
     listed = []
     for path in department_files(folder):
         source = read_yaml(path)
@@ -80,7 +80,7 @@ def listed_feeds(folder: Path) -> list[ListedFeed]:
 
 
 def read_draft(folder: Path, department: str, feed_id: str) -> Draft:
-    """Read a feed of a department's file up to its transport and window; the rest need not be there or right.
+    """Read title, data set, transport and window of a feed; the rest of the file may be missing or wrong.
 
     Raises `CatalogError` (file, line, fix).
     """
@@ -102,8 +102,8 @@ def read_draft(folder: Path, department: str, feed_id: str) -> Draft:
     feed = Feed.model_validate(
         {
             **draft.model_dump(exclude_unset=True),
-            "key": [_NOTHING_MAPPED],
-            "fields": {_NOTHING_MAPPED: {"constant": draft.title}},
+            "key": [_ONLY_MAPPED],
+            "fields": {_ONLY_MAPPED: {"constant": draft.title}},
         }
     )
     feed._id, feed._department = feed_id, department
@@ -128,13 +128,13 @@ def _refuse_secrets(source: YamlFile, location: tuple[str, ...]) -> None:
 
 def _first_problem(source: YamlFile, feed_id: str, error: ValidationError) -> Problem:
     first: Any = error.errors(include_url=False)[0]
-    # Pydantic puts the kind of an alternative between the keys of the file.
+    # Pydantic puts the values of `kind` between the keys of the file.
     steps = [step for step in first["loc"] if step not in ("file_drop", "http", "exchange_database", "csv", "xlsx")]
     place = ".".join(["feeds", feed_id, *map(str, steps)])
-    came = "nothing" if first["type"] == "missing" else shown(first["input"])
+    received = "nothing" if first["type"] == "missing" else shown(first["input"])
     return Problem(
         source.path,
         source.line(("feeds", feed_id, *steps)),
-        f"{place}: {first['msg']}, got {came}",
+        f"{place}: {first['msg']}, got {received}",
         "A feed can be profiled once it has title, dataset, transport and window; see department.schema.json.",
     )

@@ -1,4 +1,4 @@
-"""Trying keys on a sample: which fields tell its rows apart, and which would make one record of several."""
+"""Choosing the key of a feed: counting, for likely keys, how many rows of a sample each identifies."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from typing import Final
 
 from zhengku.catalog import Feed
 from zhengku.catalog.reference import LicenseType, StandardField
-from zhengku.profile.looks import as_code, cleaned
+from zhengku.profile.column_profile import as_code, cleaned
 from zhengku.profile.proposal import Proposal
 
-_NATURAL: Final[Mapping[str, tuple[str, ...]]] = {
+_NATURAL_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "service_case": ("case_number", "service_number"),
     "case_result": ("case_number", "result_number"),
     "evaluation": ("evaluation_number",),
 }
-"""By data set: what tells its records apart; of certificates it depends on their type."""
+"""Data set → the fields that identify its records. The key of certificates depends on their license type."""
 
 _TYPES: Final = ("license_type_code", "license_type_name", "certificate_name")
 _HOLDERS: Final = ("holder_code", "holder")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A key tried on a sample: rows that have it, different ones among them, and rows whose holder it mixes up.
+class _KeyCounts:
+    """A key counted on a sample: the rows that have it, the distinct keys of these, and the `keyless` rows without it.
 
-    `disputed` counts the rows that share their key with a row of another holder, or of another type.
+    `disputed` counts the rows that share their key with a row of another holder or type.
     """
 
     fields: tuple[str, ...]
@@ -36,14 +36,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class ProposedKey:
-    """The key that is proposed, and why; `is_sure` where every row of the sample has one of its own."""
+    """A proposed key and the reason; `is_sure` when it is the most likely one and unique in the sample."""
 
     fields: tuple[str, ...]
     why: str
     is_sure: bool
 
     def __str__(self) -> str:
-        """Return it as YAML, with why."""
+        """Return the key as YAML, with the reason as a comment."""
         return f"[{', '.join(self.fields)}]  # {'' if self.is_sure else '? '}{self.why.removeprefix('? ')}"
 
 
@@ -54,12 +54,12 @@ def propose_key(
     proposal: Proposal,
     columns: Sequence[str],
     rows: Sequence[Sequence[str | None]],
-    nothing: Collection[str],
+    null_words: Collection[str],
 ) -> ProposedKey:
-    """Return the first of the likely keys that tells all rows of the sample apart, else the one that does it best.
+    """Return the first likely key that is unique in the sample, else the one with the fewest disputed rows.
 
-    `rows` have their cells in the order of `columns`; `nothing` are words for nothing, which are no key. A key that is
-    not unique is proposed with a question.
+    `rows` have their cells in the order of `columns`. Cells with one of `null_words` count as empty. A key that is not
+    unique is proposed with a question mark.
     """
     places = {
         each.name: columns.index(each.column)
@@ -68,20 +68,22 @@ def propose_key(
     }
     candidates = _candidates(feed, license_type, standard, places)
     if not candidates:
-        return ProposedKey((), "? no column is a number to tell rows by: ask the department for one", is_sure=False)
-    told = [field for field in (*_HOLDERS, *_TYPES) if field in places]
-    trials = [_tried(fields, told, places, standard, rows, nothing) for fields in candidates]
+        why = "? no column has numbers that identify rows: ask the department for one"
+        return ProposedKey((), why, is_sure=False)
+    identity = [field for field in (*_HOLDERS, *_TYPES) if field in places]
+    counted = [_count(fields, identity, places, standard, rows, null_words) for fields in candidates]
     best = next(
-        (trial for trial in trials if trial.rows and trial.distinct == trial.rows),
-        min(trials, key=lambda trial: (trial.disputed, trial.rows - trial.distinct, trials.index(trial))),
+        (counts for counts in counted if counts.rows and counts.distinct == counts.rows),
+        min(counted, key=lambda counts: (counts.disputed, counts.rows - counts.distinct, counted.index(counts))),
     )
-    return ProposedKey(best.fields, *_why(best, trials[0], license_type, places))
+    return ProposedKey(best.fields, *_reason(best, counted[0], license_type, places))
 
 
 def _candidates(
     feed: Feed, license_type: LicenseType | None, standard: Mapping[str, StandardField], places: Mapping[str, int]
 ) -> list[tuple[str, ...]]:
-    natural = tuple(field for field in _NATURAL.get(feed.dataset, ()) if field in places)
+    """Return the keys that the mapped fields allow, the most likely first."""
+    natural = tuple(field for field in _NATURAL_KEYS.get(feed.dataset, ()) if field in places)
     if natural:
         return [natural]
     number = next(
@@ -92,30 +94,32 @@ def _candidates(
         return []
     of_type = next((field for field in _TYPES if field in places), None)
     holder = next((field for field in _HOLDERS[:1] if field in places and field != number), None)
-    alone: tuple[str, ...] = (number,)
-    typed: tuple[str, ...] | None = (of_type, number) if of_type else None
-    # Numbers of two types of certificates have nothing to do with each other.
+    only_number: tuple[str, ...] = (number,)
+    with_type: tuple[str, ...] | None = (of_type, number) if of_type else None
+    # Certificates of two types may have the same number.
     any_type = license_type is not None and license_type.any_type
-    ordered: list[tuple[str, ...] | None] = [typed, alone] if any_type else [alone, typed]
+    ordered: list[tuple[str, ...] | None] = [with_type, only_number] if any_type else [only_number, with_type]
     ordered += [(number, holder), (of_type, number, holder) if of_type else None] if holder else []
     if number != "certificate_identifier" and "certificate_identifier" in places:
         ordered.append(("certificate_identifier",))
     return [fields for fields in ordered if fields is not None]
 
 
-def _tried(
+def _count(
     fields: tuple[str, ...],
-    told: Sequence[str],
+    identity: Sequence[str],
     places: Mapping[str, int],
     standard: Mapping[str, StandardField],
     rows: Sequence[Sequence[str | None]],
-    nothing: Collection[str],
-) -> Trial:
+    null_words: Collection[str],
+) -> _KeyCounts:
+    """Count the keys of the rows; rows with one key that differ in the `identity` fields are disputed."""
+
     def value(row: Sequence[str | None], field: str) -> str | None:
-        text = cleaned(row[places[field]], nothing)
+        text = cleaned(row[places[field]], null_words)
         return as_code(text) if text is not None and standard[field].kind in ("code", "identifier") else text
 
-    records: dict[tuple[str, ...], set[tuple[str | None, ...]]] = {}
+    identities: dict[tuple[str, ...], set[tuple[str | None, ...]]] = {}
     counts: dict[tuple[str, ...], int] = {}
     keyless = 0
     for row in rows:
@@ -124,41 +128,44 @@ def _tried(
             keyless += 1
             continue
         counts[key] = counts.get(key, 0) + 1
-        records.setdefault(key, set()).add(tuple(value(row, field) for field in told))
-    return Trial(
+        identities.setdefault(key, set()).add(tuple(value(row, field) for field in identity))
+    return _KeyCounts(
         fields,
         rows=sum(counts.values()),
         distinct=len(counts),
-        disputed=sum(counts[key] for key, different in records.items() if len(different) > 1),
+        disputed=sum(counts[key] for key, different in identities.items() if len(different) > 1),
         keyless=keyless,
     )
 
 
-def _why(best: Trial, first: Trial, license_type: LicenseType | None, places: Mapping[str, int]) -> tuple[str, bool]:
-    told = [f"{best.distinct} different in {best.rows} rows"]
+def _reason(
+    best: _KeyCounts, first: _KeyCounts, license_type: LicenseType | None, places: Mapping[str, int]
+) -> tuple[str, bool]:
+    """Return the reason for the best key, and whether it is sure; `first` is the most likely key."""
+    reasons = [f"{best.distinct} different in {best.rows} rows"]
     is_sure = best.distinct == best.rows > 0
     if best.keyless:
-        told.append(f"{best.keyless} rows have none")
+        reasons.append(f"{best.keyless} rows have none")
     if best.disputed:
-        told.append(
-            f"{best.disputed} rows share theirs with a row of another holder or type, and would become one record: "
-            "ask the department what tells them apart"
+        reasons.append(
+            f"{best.disputed} rows share their key with a row of another holder or type, and would become one record: "
+            "ask the department what distinguishes them"
         )
     elif not is_sure:
-        told.append(
+        reasons.append(
             f"{best.rows - best.distinct} rows repeat one: right if they are later states of the same certificate"
         )
     if best.fields != first.fields:
         number = ", ".join(first.fields)
-        told.append(f"[{number}] alone has {first.distinct} in {first.rows} rows")
+        reasons.append(f"[{number}] by itself has {first.distinct} in {first.rows} rows")
     if license_type is not None and license_type.multi_holder and "holder_code" not in best.fields:
-        told.append(
+        reasons.append(
             "a certificate of this type may have several holders: if each comes as a row, add holder_code"
             if "holder_code" in places
-            else "a certificate of this type may have several holders: each as a row needs a column that tells them"
+            else "a certificate of this type may have several holders: if each comes as a row, a column must name it"
         )
         is_sure = False
     if license_type is not None and license_type.any_type and not set(_TYPES) & set(best.fields):
-        told.append("certificates of any type come here, and no column says which: numbers of two types may be alike")
+        reasons.append("certificates of any type come here, and no column says which: two types may use one number")
         is_sure = False
-    return "; ".join(told), is_sure and best.fields == first.fields
+    return "; ".join(reasons), is_sure and best.fields == first.fields

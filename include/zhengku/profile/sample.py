@@ -1,4 +1,4 @@
-"""Taking the first rows of a source through its own transport, into a folder that is gone afterwards."""
+"""Reading the first rows of a source through its own transport, into a temporary folder."""
 
 import tempfile
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ from zhengku.stage.reader import open_reader
 from zhengku.transports.registry import connector_of
 from zhengku.transports.source import Window
 
-_BAD_TOLD: Final = 3
+_SHOWN_RULES: Final = 3
 _PIECE: Final = 64 * 1024
 _PATH: Final = "sample"
 _UNESCAPED: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
@@ -24,10 +24,11 @@ _UNESCAPED: Final = {"t": "\t", "n": "\n", "r": "\r", "b": "\b", "f": "\f", "v":
 
 @dataclass(frozen=True)
 class Sample:
-    """Some rows of a source: the cells as they came, None where there was no value; `bad` rows are no records.
+    """Some rows of a source, each with its cells as they were delivered: None where there was no value.
 
-    `bad_rules` say why, a few of them, and `bad_cells` have those that came as cells; `no_text` has the columns that
-    hold no text, with their type: they are not read. `notes` say what was read in a way that is not the ordinary one.
+    `bad` counts the rows that are no records: `bad_rules` has the reasons of some, `bad_cells` the cells of those that
+    have any. `no_text` has the columns that hold no text, with their types: they are not read. `notes` are the reader's
+    notes on unusual content.
     """
 
     source_name: str
@@ -40,12 +41,12 @@ class Sample:
     no_text: tuple[tuple[str, str], ...] = ()
 
 
-class _Enough(Exception):
-    """The reading was stopped on purpose; what came lies in the landing area."""
+class _LimitReached(Exception):
+    """The reading was stopped at the limit; what was read is in the landing area."""
 
 
 class _SampleArea(LandingArea):
-    """A landing area that takes only the first `limit` bytes, or all where it is None."""
+    """A landing area that stores only the first `limit` bytes, or all when it is None."""
 
     def __init__(self, url: str, limit: int | None) -> None:
         super().__init__(url)
@@ -59,20 +60,20 @@ class _SampleArea(LandingArea):
         algorithms: Iterable[str] = (),
         on_bytes: Callable[[int], None] | None = None,
     ) -> Landed:
-        """Copy `content` up to the limit; raises `_Enough` when there is more of it."""
+        """Copy `content` up to the limit; raises `_LimitReached` when there is more of it."""
         if self.limit is None:
             return super().put(content, path, algorithms, on_bytes)
-        head = _Head(content, self.limit)
-        landed = super().put(head, path, algorithms, on_bytes)
-        if head.was_cut:
+        limited = _LimitedContent(content, self.limit)
+        landed = super().put(limited, path, algorithms, on_bytes)
+        if limited.was_cut:
             self.was_cut = True
-            # The source must not go on, nor compare what came with what it promised.
-            raise _Enough
+            # Stops the source, which otherwise would read on, or compare the received bytes with the promised ones.
+            raise _LimitReached
         return landed
 
 
-class _Head:
-    """The first bytes of something, in small pieces, so that no page is asked for that is not needed."""
+class _LimitedContent:
+    """The first bytes of a content, read in small pieces, so that no page is requested that is not needed."""
 
     def __init__(self, content: Readable, limit: int) -> None:
         self._content = content
@@ -89,7 +90,7 @@ class _Head:
 
 
 def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample:
-    """Read up to `rows` rows of a feed: of a file drop's newest file, of an interface's or a table's first pages.
+    """Read up to `rows` rows: of the newest file in a file drop, of the first pages of an interface or a table.
 
     Nothing is written to the ledger, the store or the landing area. Raises `DeliveryUnavailable`, `SourceRefused`,
     `DeliveryRejected`, `ConfigurationError` as the transport does; `DeliveryUnavailable` when there is nothing to read.
@@ -100,15 +101,15 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
     deliveries = taken.source.deliveries(window)
     if not deliveries:
         raise DeliveryUnavailable(
-            f"{feed.name}: nothing lies in the file drop that fits the feed's folder, pattern and manifest. Check "
-            "these, or ask the department for a first file."
+            f"{feed.name}: the file drop has no file that fits the feed's folder, pattern and manifest. Check these, "
+            "or ask the department for a first file."
         )
     delivery = deliveries[-1]
     with tempfile.TemporaryDirectory(prefix="zhengku-profile-") as folder:
         area = _SampleArea(folder, taken.most_bytes)
         try:
             collected = taken.source.land(delivery, area, _PATH)
-        except _Enough:
+        except _LimitReached:
             pass
         else:
             if collected.rejection is not None:
@@ -122,14 +123,14 @@ def take_sample(draft: Draft, address: str, window: Window, rows: int) -> Sample
 
 
 def _named(name: str, error: DeliveryRejected) -> DeliveryRejected:
-    """Return the error with the name of what was read; a file drop has many."""
+    """Return the error with the name of the delivery: a file drop has many."""
     return DeliveryRejected(error.rule, f"{name}: {error}", error.reason)
 
 
 def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
     rows: list[tuple[str | None, ...]] = []
     bad = 0
-    why: dict[str, None] = {}
+    reasons: dict[str, None] = {}
     bad_cells: list[tuple[str, ...]] = []
     with area.open(_PATH) as content:
         reader = open_reader(content, feed)
@@ -137,15 +138,15 @@ def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
             for block in reader:
                 bad += len(block.bad)
                 bad_cells += [tuple(row.cells) for row in block.bad if row.cells]
-                for row in block.bad[:_BAD_TOLD]:
-                    why[f"{row.rule_id}, row {row.row_no}: {row.detail_en}"] = None
+                for row in block.bad[:_SHOWN_RULES]:
+                    reasons[f"{row.rule_id}, row {row.row_no}: {row.detail_en}"] = None
                 if len(rows) < limit:
                     rows += [_cells(line) for line in block.copy_text.decode("utf-8").split("\n") if line]
-                # Which sheets there are besides is known behind the last row.
+                # The skipped sheets of a workbook are known after the last row.
                 elif not isinstance(reader, IsolatedWorkbookReader):
                     break
         except DeliveryRejected:
-            # A file that was cut ends in the middle of a row or a page, and says so.
+            # A file that was cut ends in the middle of a row or a page, which the reader rejects.
             if not area.was_cut or not rows:
                 raise
         columns = tuple(reader.columns)
@@ -157,11 +158,11 @@ def _read(feed: Feed, area: _SampleArea, name: str, limit: int) -> Sample:
                 for sheet in reader.sheets
                 if sheet.skipped is not None and sheet.rows
             ]
-    return Sample(name, columns, rows[:limit], bad, tuple(why)[:_BAD_TOLD], tuple(bad_cells), tuple(notes))
+    return Sample(name, columns, rows[:limit], bad, tuple(reasons)[:_SHOWN_RULES], tuple(bad_cells), tuple(notes))
 
 
 def _cells(line: str) -> tuple[str | None, ...]:
-    """Return the cells of a line of COPY text, without the row number in front."""
+    """Return the cells of a line of COPY text, without the row number, which is the first."""
     return tuple(None if cell == "\\N" else _unescaped(cell) for cell in line.split("\t")[1:])
 
 

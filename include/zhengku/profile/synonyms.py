@@ -1,4 +1,4 @@
-"""Which standard field a column's name speaks of: names in Chinese, English and pinyin initials, kept as data."""
+"""Finding the standard field for a column's name, by the catalogue's Chinese, English and pinyin names."""
 
 import re
 import unicodedata
@@ -8,17 +8,17 @@ from typing import Final, Literal
 
 from zhengku.catalog.reference import Row, Text, read_table
 from zhengku.errors import CatalogError
-from zhengku.profile.words import is_delete_flag
+from zhengku.profile.code_words import is_delete_flag
 
 FIELD_SYNONYMS_FILE: Final = "field_synonyms.csv"
 
 OPERATION: Final = "operation"
 NOT_WANTED: Final = "not_wanted"
-"""What a synonym stands for that is no standard field: the operation's column, and columns that nobody needs."""
+"""Values of `field` in the table that are no standard field: the operation column, and columns that are not needed."""
 
 
 class Synonym(Row):
-    """A name under which departments deliver a standard field; `basis` says whether it was seen or is assumed."""
+    """A column name under which departments deliver a standard field; `basis`: seen in a delivery, or assumed."""
 
     field: Text
     synonym: Text
@@ -37,21 +37,21 @@ def read_synonyms(folder: Path, fields: Mapping[str, str]) -> dict[str, str]:
     for line, row in table.rows:
         name = plain(row.synonym)
         if known.setdefault(name, row.field) != row.field:
-            table.report(line, f"synonym {row.synonym!r} stands for {known[name]!r} too", "Keep one of them.")
+            table.report(line, f"synonym {row.synonym!r} is also listed for {known[name]!r}", "Keep one of them.")
     for problem in table.problems:
         raise CatalogError(str(problem))
-    wanted = {*fields, OPERATION, NOT_WANTED}
+    expected = {*fields, OPERATION, NOT_WANTED}
     own = {plain(name): field for field, chinese in fields.items() for name in (field, chinese)}
-    return {**own, **{name: field for name, field in known.items() if field in wanted}, **own}
+    return {**own, **{name: field for name, field in known.items() if field in expected}, **own}
 
 
 def plain(name: str) -> str:
-    """Return a name as names are compared: half-width, small letters, no blanks, brackets or punctuation."""
+    """Return a name in the form for comparison: half-width, lower case, without blanks, brackets and punctuation."""
     return re.sub(r"[\W_]+", "", re.sub(r"\([^()]*\)", "", unicodedata.normalize("NFKC", name))).lower()
 
 
 def field_of(name: str, synonyms: Mapping[str, str]) -> str | None:
-    """Return the field that a column's name speaks of; of a merged header (持证主体/代码) the whole name or its end."""
+    """Return the field that a column is named like; in a merged header (持证主体/代码) by the full name or its end."""
     if is_delete_flag(name):
         return OPERATION
     *above, last = name.split("/")

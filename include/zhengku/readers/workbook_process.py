@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from zhengku.errors import DeliveryRejected, StorageFull, WorkerDied
+from zhengku.errors import DeliveryRejected, StorageFull, WorkerKilled
 from zhengku.readers.blocks import Block, Note
 from zhengku.readers.workbook import SheetRead, WorkbookForm, open_workbook
 from zhengku.readers.workbook_archive import not_workbook
@@ -76,7 +76,7 @@ class IsolatedWorkbookReader:
     """
 
     def __init__(self, content: BinaryIO, required_columns: Sequence[str], form: WorkbookForm) -> None:
-        """Raise what `open_workbook` raises; `WorkerDied` when the process was killed from outside."""
+        """Raise what `open_workbook` raises; `WorkerKilled` when the process was killed from outside."""
         self.good = 0
         self.bad = 0
         self.blank_lines = 0
@@ -127,12 +127,12 @@ class IsolatedWorkbookReader:
             raise DeliveryRejected(message.rule, message.message, message.reason)
         return message
 
-    def _crash(self) -> DeliveryRejected | WorkerDied:
+    def _crash(self) -> DeliveryRejected | WorkerKilled:
         """Return the error of a process that ended too early: the file's fault, or somebody killed it."""
         ended = self._process.wait()
         if ended in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
             # Killed by a person, by the system for want of memory, or by a shutdown: not the file's fault.
-            return WorkerDied(
+            return WorkerKilled(
                 f"The process that reads the spreadsheet was ended by {signal.Signals(-ended).name}: somebody ended "
                 "it, or this machine has no memory left. Run this step again."
             )

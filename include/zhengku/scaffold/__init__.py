@@ -1,1 +1,1 @@
-"""The files of a new department, to begin with."""
+"""Generating the first files of a new department or feed."""

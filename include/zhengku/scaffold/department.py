@@ -16,21 +16,21 @@ from zhengku.catalog.reference import LicenseType
 from zhengku.catalog.yaml_file import read_yaml
 from zhengku.configuration_model import IDENTIFIER_PATTERN
 from zhengku.errors import CatalogError, ConfigurationError
-from zhengku.profile.proposal import scalar
+from zhengku.profile.yaml_text import scalar
 from zhengku.settings import CARRIED_FOLDER, Settings
 from zhengku.transports.registry import TransportKind, connector_class
 
 ANY_TYPE: Final = "other_certificate"
-"""The license type of a feed where none is named: certificates whose type is not in the catalogue."""
+"""The license type of a feed when none is given: certificates whose type is not in the catalogue."""
 
-# Made up, with right check characters: serials of organisations begin with XN (虚拟), no division is 420799.
+# Made up, with correct check characters: serials of organisations start with XN (虚拟), no district is 420799.
 _ORGANISATIONS: Final = ("91420700XN0000012Q", "91420700XN0000020K")
 _PERSONS: Final = ("420799199001010016", "42079919900102002X")
 
 
 @dataclass(frozen=True)
 class Scaffold:
-    """The files that were written, in the order in which a person goes through them."""
+    """The files that were written, in the order in which a person edits them."""
 
     catalog_file: Path
     dag_file: Path
@@ -46,11 +46,11 @@ class Scaffold:
 def new_department(
     settings: Settings, department: str, name: str, transport: TransportKind, license_types: Sequence[str] = ()
 ) -> Scaffold:
-    """Write the files of a new department, with a feed for each license type; nothing is ever overwritten.
+    """Write the files of a new department, with a feed for each license type; no file is overwritten.
 
-    The department's file says enough for `zhengku feeds profile`, and is no whole one before a mapping stands in it.
-    Raises `ConfigurationError` for an id that is none, a name that is blank, a file that is there already (then
-    nothing is written), and where there is no checkout; `CatalogError` for an unknown license type.
+    The department's file has what `zhengku feeds profile` needs; it is complete once the mappings are added. Raises
+    `ConfigurationError` for an invalid id, a blank name, a file that exists already (then nothing is written), and
+    without a checkout; `CatalogError` for an unknown license type.
     """
     if not re.fullmatch(IDENTIFIER_PATTERN, department):
         raise ConfigurationError(
@@ -86,7 +86,7 @@ def new_department(
     }
     for path, content in contents.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # "x": what another program wrote meanwhile stays too.
+        # "x": a file that another program has written meanwhile is not overwritten either.
         with path.open("x", encoding="utf-8") as file:
             file.write(content)
     return scaffold
@@ -95,12 +95,12 @@ def new_department(
 def new_feed(
     settings: Settings, department: str, feed_id: str, transport: TransportKind, license_type: str | None = None
 ) -> tuple[Path, ...]:
-    """Add a feed to a department's file, as a draft to be profiled, and a sample for its test; return what was written.
+    """Add a draft of a feed to a department's file, and a sample for its test; return the written files.
 
-    The feed may come by another transport than the department's others: it gets a connection of its own. Nothing that
-    stands in the file is changed. Without a license type it is that of the feed's name, where there is one.
-    Raises `ConfigurationError` for a name that is none or is there already and without a checkout, `CatalogError` for
-    an unknown department or license type, or a file that cannot be read.
+    The feed gets a connection of its own, so its transport may differ from that of the other feeds. The rest of the
+    file is not changed. `license_type` defaults to the license type with the key `feed_id`, if there is one. Raises
+    `ConfigurationError` for an invalid or existing feed id and without a checkout, `CatalogError` for an unknown
+    department or license type, or a file that cannot be read.
     """
     if not re.fullmatch(IDENTIFIER_PATTERN, feed_id):
         raise ConfigurationError(f"Expected a feed of small letters, digits and _ like permit, got {feed_id!r:.80}.")
@@ -124,26 +124,26 @@ def new_feed(
     of_type = catalog.license_type(key)
     block = _template("feed.yaml.j2").render(feed=feed_id, department=department, transport=transport, type=of_type)
     sample = settings.home / "tests" / DEPARTMENTS_FOLDER / department / f"{feed_id}.json"
-    # Departments that were there before this scaffold have no samples.
+    # Departments that were not generated have no samples.
     samples = {sample: _sample(catalog, of_type, transport)} if sample.parent.is_dir() and not sample.exists() else {}
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(_with_feed(path.read_text(encoding="utf-8"), block), encoding="utf-8")
-    if feed_id not in read_yaml(aside).mapping("feeds"):
-        aside.unlink()
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(_with_feed(path.read_text(encoding="utf-8"), block), encoding="utf-8")
+    if feed_id not in read_yaml(draft).mapping("feeds"):
+        draft.unlink()
         raise CatalogError(f"{path}: expected feeds as indented lines below `feeds:`. Add the feed by hand:\n{block}")
-    aside.replace(path)
+    draft.replace(path)
     for file, content in samples.items():
         file.write_text(content, encoding="utf-8")
     return (path, *samples)
 
 
 def _with_feed(text: str, block: str) -> str:
-    """Return the text of a department's file with a feed behind its others."""
+    """Return the text of a department's file with a feed after its others."""
     lines = text.splitlines(keepends=True)
-    begin = next((place for place, line in enumerate(lines) if re.match(r"feeds:\s*(#.*)?$", line)), len(lines))
-    # What stands at the margin behind them is no feed.
-    behind = range(begin + 1, len(lines))
-    end = next((place for place in behind if re.match(r"[^\s#]", lines[place])), len(lines))
+    start = next((place for place, line in enumerate(lines) if re.match(r"feeds:\s*(#.*)?$", line)), len(lines))
+    # The feeds end before the next key that is not indented.
+    rest = range(start + 1, len(lines))
+    end = next((place for place in rest if re.match(r"[^\s#]", lines[place])), len(lines))
     head, tail = "".join(lines[:end]).rstrip("\n"), "".join(lines[end:])
     return f"{head}\n\n{block}" + (f"\n{tail}" if tail else "")
 
@@ -167,7 +167,7 @@ def _template(name: str) -> Template:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        # YAML and Python are written, and every value that goes in was checked.
+        # The templates make YAML and Python, not HTML; all values were checked.
         autoescape=False,
     )
     environment.filters["scalar"] = scalar
@@ -175,7 +175,7 @@ def _template(name: str) -> Template:
 
 
 def _sample(catalog: Catalog, license_type: LicenseType, transport: TransportKind) -> str:
-    """Return made-up rows under the standard's Chinese names, and what of them must be in the store."""
+    """Return made-up rows with the standard's Chinese names as columns, and the rows expected in the store, as JSON."""
     is_person = license_type.holder_type == "person"
     codes = _PERSONS if is_person else _ORGANISATIONS
     holders = ("张某某", "李某某") if is_person else ("鄂州市虚构第一商贸有限公司", "鄂州市虚构第二商贸有限公司")
@@ -206,7 +206,7 @@ def _sample(catalog: Catalog, license_type: LicenseType, transport: TransportKin
         }
         for row in stored
     ]
-    # Dirt that is normal: the second row is written otherwise and means the same.
+    # Usual dirt: the second row has other spellings of the same values.
     delivered[1] |= {
         names["issue_date"]: "2024年3月2日",
         names["certificate_number"]: " ＸＮ2024000002 ",

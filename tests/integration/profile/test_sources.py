@@ -240,7 +240,7 @@ def test_an_address_in_a_draft_is_refused_and_not_shown(office: Office) -> None:
 
 def test_empty_sources_are_told(office: Office) -> None:
     office.says(FILES % "")
-    with pytest.raises(DeliveryUnavailable, match="nothing lies in the file drop"):
+    with pytest.raises(DeliveryUnavailable, match="the file drop has no file"):
         office.profile()
     office.deliver("a.csv", "证照编号\n".encode())
     with pytest.raises(DeliveryRejected):

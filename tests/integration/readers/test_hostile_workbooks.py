@@ -137,7 +137,7 @@ def test_reader_that_needs_more_than_its_limits_is_a_reason_to_reject_the_file(
 def test_reader_that_is_ended_from_outside_says_nothing_of_the_file(register, monkeypatch, number):
     monkeypatch.setattr(workbook_process, "_COMMAND", ("/bin/sh", "-c", f"kill -{number} $$"))
     register.deliver("1.xlsx", GOOD)
-    with pytest.raises(workbook_process.WorkerDied, match=f"SIG{number}"):
+    with pytest.raises(workbook_process.WorkerKilled, match=f"SIG{number}"):
         register.run()
     monkeypatch.undo()
     assert register.run_one().inserted == 1

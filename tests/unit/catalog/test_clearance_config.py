@@ -124,7 +124,7 @@ MISTAKES = [
     ("correction_days: 7", "correction_days: true", "expected a whole number, got True", "1 to 31"),
     ("correction_days: 7", "correction_days: 0", "expected at least 1, got the number 0", "1 to 31"),
     ("correction_days: 7", "correction_days: 90", "expected at most 31, got the number 90", "1 to 31"),
-    ("correction_days: 7", "correction_days: 7\ncorrection_days: 8", "stands a second time, first at line", "Remove or rename"),
+    ("correction_days: 7", "correction_days: 7\ncorrection_days: 8", "is repeated, first at line", "Remove or rename"),
     ("burst_ratings: 10", "burst_ratings: 1", "expected at least 2, got the number 1", "2 to 1000"),
     ('working_cutoff: "16:30"', 'working_cutoff: "24:00"', "working_cutoff: expected a time from 00:00 to 23:59, got '24:00'", '"16:30"'),
     ('working_cutoff: "16:30"', "working_cutoff: 16.5", "expected a time from 00:00 to 23:59, got 16.5", '"16:30"'),

@@ -174,7 +174,7 @@ def test_a_shorter_term_reaches_less_far() -> None:
 @pytest.mark.parametrize(
     ("rows", "line", "message", "fix"),
     [
-        ("2027-01-01,no,\n2027-01-01,yes,\n", 3, "stands a second time, first at line 2", "Keep one"),
+        ("2027-01-01,no,\n2027-01-01,yes,\n", 3, "is repeated, first at line 2", "Keep one"),
         ("2018-12-31,no,\n", 2, "before 2019-01-01", "Remove the row"),
         ("2027/1/1,no,\n", 2, "day: expected a day as year-month-day, got '2027/1/1'", "2027-01-01"),
         ("20270101,no,\n", 2, "got '20270101'", "2027-01-01"),

@@ -133,7 +133,7 @@ MISTAKES = [
     ("[iso, compact]", "[iso, us]", "[iso, us]", "date_forms.1: expected 'iso', 'slash', 'compact', 'chinese', 'chinese_numerals', 'spreadsheet_serial', 'epoch_seconds' or 'epoch_milliseconds', got 'us'", "Allowed: chinese"),
     ("[iso, compact]", "[iso, iso]", "[iso, iso]", "date_forms names 'iso' twice", "Remove one"),
     ("{column: 有效期至}", "{column: 有效期至, date_only: true}", "date_only: true", "date_only at 'valid_to', which is of kind end_date", "Remove it"),
-    ("{column: 更新时间}", "{column: 更新时间, date_only: true}", "date_only: true", "date_only at 'source_updated_at', which tells versions apart", "Remove it"),
+    ("{column: 更新时间}", "{column: 更新时间, date_only: true}", "date_only: true", "date_only at 'source_updated_at', which orders the versions of a record", "Remove it"),
     ("{column: 更新时间}", "{column: 更新时间, date_only: 1}", "date_only: 1", "date_only: ", ""),
     ("{column: 姓名}", "{column: 姓名, date_forms: [iso]}", "      holder:", "date_forms at 'holder', which is of kind name", "Remove it"),
     ("{column: 姓名}", "{column: 姓名, codes: {a: b}}", "      holder:", "codes at 'holder', which is of kind name", "Remove it"),
@@ -176,13 +176,13 @@ MISTAKES = [
     ("department: housing", "department: houses", "department", "department 'houses' is not the file's name", "Write 'housing', or rename the file to houses.yaml"),
     ("11100000000013338W011", "11100000000013338W032", "license_type_code", "is not that of license type 'construction_safety", "Write '11100000000013338W011' as in license_types.csv"),
     ("考核合格证书}", "考核合格证}", "license_type_name", "is not that of license type 'construction_safety", "Write '建筑施工企业安全生产管理人员考核合格证书'"),
-    ("      holder: {column: 姓名}\n", "      holder: {column: 姓名}\n      holder: {column: 名}\n", "      holder: {column: 名}", "key 'holder' stands a second time, first at line 26", "Remove or rename"),
+    ("      holder: {column: 姓名}\n", "      holder: {column: 姓名}\n      holder: {column: 名}\n", "      holder: {column: 名}", "key 'holder' is repeated, first at line 26", "Remove or rename"),
     ("    ignored_columns: [序号]\n", "    ignored_columns: [序号]\n  safety_manager: {}\n", "  safety_manager: {}", "feed 'safety_manager' is described a second time, first at line 7", "Remove or rename"),
     ("    suites: [certificate]", "    suites: [certificate", "    fields:", "is not YAML", "close every quote and bracket"),
-    ("owner: big", "owner：big", "owner：", "a full-width colon '：' stands behind the key", "Write ': '."),
+    ("owner: big", "owner：big", "owner：", "a full-width colon '：' follows the key", "Write ': '."),
     ("    title: 安全", "\ttitle: 安全", "\ttitle: 安全", "is not YAML: found character '\\t'", "Indent with blanks"),
-    ("pool: {name: housing, slots: 1}", "pool: &a {name: *a, slots: 1}", "pool:", "the alias means the mapping it stands in", "Write it out"),
-    ("department: housing", "? [a]\n: b\ndepartment: housing", "? [a]", "a list or a mapping stands as a key", "Write a name"),
+    ("pool: {name: housing, slots: 1}", "pool: &a {name: *a, slots: 1}", "pool:", "the alias refers to the mapping that contains it", "Write it out"),
+    ("department: housing", "? [a]\n: b\ndepartment: housing", "? [a]", "a list or a mapping is used as a key", "Write a name"),
 ]  # fmt: skip
 
 
@@ -318,7 +318,7 @@ def test_key_that_announces_a_secret_is_refused_and_its_value_not_shown(folder: 
     write(folder, text)
     problems = check(folder)
     assert [problem.line for problem in problems] == [line_of(text, "password")]
-    assert "key 'password' in feeds.safety_manager.transport announces a secret" in problems[0].message
+    assert "key 'password' in feeds.safety_manager.transport names a secret" in problems[0].message
     assert "change it" in problems[0].fix
     assert "fictional" not in str(problems[0])
 
@@ -394,10 +394,10 @@ def test_catalogue_without_departments_is_told(folder: Path) -> None:
 TABLE_MISTAKES = [
     ("license_types.csv", "license_type,seq", "license_typ,seq", 1, "unknown column 'license_typ'", "Did you mean 'license_type'?"),
     ("license_types.csv", ",any_type\n", "\n", 1, "column any_type is missing", "The header is license_type,seq"),
-    ("license_types.csv", "household_register,2", "resident_identity_card,2", 3, "license_type 'resident_identity_card' stands a second time, first at line 2", "Keep one"),
-    ("license_types.csv", "居民户口簿", "居民身份证", 3, "name_zh '居民身份证' stands a second time", "Keep one"),
-    ("license_types.csv", "household_register,2,", "household_register,1,", 3, "seq 1 stands a second time", "Keep one"),
-    ("license_types.csv", "11100000000013338W032,", "11100000000013338W011,", 23, "license_type_code '11100000000013338W011' stands a second time, first at line 22", "Keep one"),
+    ("license_types.csv", "household_register,2", "resident_identity_card,2", 3, "license_type 'resident_identity_card' is repeated, first at line 2", "Keep one"),
+    ("license_types.csv", "居民户口簿", "居民身份证", 3, "name_zh '居民身份证' is repeated", "Keep one"),
+    ("license_types.csv", "household_register,2,", "household_register,1,", 3, "seq 1 is repeated", "Keep one"),
+    ("license_types.csv", "11100000000013338W032,", "11100000000013338W011,", 23, "license_type_code '11100000000013338W011' is repeated, first at line 22", "Keep one"),
     ("license_types.csv", "11100000MB0143028R001", "11100000MB0143028I001", 32, "expected 18 characters of a credit code and 3 digits", "Leave it blank"),
     ("license_types.csv", "11100000MB0143028R001,seen in public systems under this name", "11100000MB0143028R001,", 32, "license_type_code has no code_basis", "Say where"),
     ("license_types.csv", "residence_permit,3,居住证", "residence_permit,3,", 4, "name_zh is blank", "Fill it in"),
@@ -406,7 +406,7 @@ TABLE_MISTAKES = [
     ("license_types.csv", "市公安局,person,permanent,,户别", "市公安局,people,permanent,,户别", 3, "holder_type: expected 'person', 'organization' or 'both', got 'people'", "Use one of these"),
     ("license_types.csv", "签发日期,no", "签发日期,nein", 4, "multi_holder: expected yes or no, got 'nein'", "Use one of these"),
     ("license_types.csv", "居住地址|签发日期", "居住地址||签发日期", 4, "extra_fields has a blank part", "Remove the bar"),
-    ("license_types.csv", "市公安局,person,permanent,,户别", "市公安局,person,permanent,5,户别", 3, "validity_years stands beside validity permanent", "Leave one"),
+    ("license_types.csv", "市公安局,person,permanent,,户别", "市公安局,person,permanent,5,户别", 3, "validity_years is given with validity permanent", "Leave one"),
     ("license_types.csv", "居住地址|签发日期,no", "居住地址|签发日期,no,no", 4, "expected 15 cells as in the header, got 16", "into quotes"),
     ("license_types.csv", "居民户口簿", '"居民户口簿', 3, "is not CSV", "Close every quote"),
     ("districts.csv", "liangzihu,梁子湖区,ezhou", "liangzihu,梁子湖区,ezhu", 3, "parent 'ezhu' is no district", "Did you mean 'ezhou'?"),
@@ -414,10 +414,10 @@ TABLE_MISTAKES = [
     ("districts.csv", "linkong,临空经济区", "linkong,临空新区", 7, "name '临空新区' is no alias", "district_aliases.csv"),
     ("districts.csv", "ezhou,development_zone\nlinkong", "ezhou,zone\nlinkong", 6, "kind: expected 'city', 'county' or 'development_zone', got 'zone'", "Use one"),
     ("district_aliases.csv", "420702,liangzihu,seen", "420702,lianzihu,seen", 4, "alias '420702' leads to an unknown district 'lianzihu'", "Did you mean 'liangzihu'?"),
-    ("district_aliases.csv", "420702,liangzihu,seen", "420700,liangzihu,seen", 4, "alias '420700' stands a second time, first at line 2", "Keep one"),
-    ("district_aliases.csv", "420702,liangzihu,seen", "４２０７０２,liangzihu,seen", 4, "is in full-width form and never met", "Write '420702'."),
+    ("district_aliases.csv", "420702,liangzihu,seen", "420700,liangzihu,seen", 4, "alias '420700' is repeated, first at line 2", "Keep one"),
+    ("district_aliases.csv", "420702,liangzihu,seen", "４２０７０２,liangzihu,seen", 4, "is in full-width form and never matches", "Write '420702'."),
     ("district_aliases.csv", "420702,liangzihu,seen", "420702,liangzihu,heard", 4, "basis: expected 'seen' or 'assumed', got 'heard'", "Use one"),
-    ("standard_fields.csv", "certificate,certificate_name,", "certificate,certificate_number,", 4, "field 'certificate.certificate_number' stands a second time, first at line 3", "Keep one"),
+    ("standard_fields.csv", "certificate,certificate_name,", "certificate,certificate_number,", 4, "field 'certificate.certificate_number' is repeated, first at line 3", "Keep one"),
     ("standard_fields.csv", "certificate_number,证照编号,code", "certificate_number,证照编号,number", 3, "kind: expected 'identifier', 'code'", "Use one"),
 ]  # fmt: skip
 

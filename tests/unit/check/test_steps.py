@@ -208,7 +208,7 @@ def test_a_field_that_rows_cannot_do_without_is_absent(folder: Path, field: str)
     text = kept.replace("    absent:\n", f"    absent:\n      - {field}\n")
     [problem] = told(folder, text)
     line = text[: text.index(f"- {field}\n")].count("\n") + 1
-    assert f"office.yaml:{line}: '{field}' is absent, but rule certificate.{field}.present wants it" in problem
+    assert f"office.yaml:{line}: '{field}' is absent, but rule certificate.{field}.present requires it" in problem
     assert f"absent_because: {{{field}: …}}" in problem
     because = text.replace("    ignored_", f"    absent_because: {{{field}: 该局系统不登记}}\n    ignored_")
     assert told(folder, because) == []
@@ -219,7 +219,7 @@ def test_a_time_of_change_is_needed_by_rows_that_delete_alone(folder: Path) -> N
         "      source_updated_at: {column: cd_time}\n    absent:\n", "    absent:\n      - source_updated_at\n"
     )
     [problem] = told(folder, text)
-    assert "rule certificate.source_updated_at.of_delete wants it" in problem
+    assert "rule certificate.source_updated_at.of_delete requires it" in problem
     assert told(folder, text.replace("    operation: {column: cd_operation}\n", "")) == []
 
 

@@ -6,7 +6,13 @@ from stdnum.cn import uscc
 from simulator.business_licenses import credit_code
 from simulator.numbers import identity_number
 from zhengku.catalog.department import DateForm
-from zhengku.profile.looks import date_form, is_certificate_identifier, is_credit_code, is_identity_number, look_at
+from zhengku.profile.column_profile import (
+    date_form,
+    is_certificate_identifier,
+    is_credit_code,
+    is_identity_number,
+    profile_column,
+)
 
 ROOT = "1.2.156.3005.2."
 
@@ -78,11 +84,13 @@ def test_date_is_known_by_its_form_and_its_day(value: str, form: DateForm | None
     ],
 )
 def test_a_time_of_day_is_told_from_a_day_alone(value: str, is_timed: bool) -> None:
-    assert look_at("办结时间", [value], {}, ()).timed == is_timed
+    assert profile_column("办结时间", [value], {}, ()).timed == is_timed
 
 
 def test_column_is_counted_after_cleaning() -> None:
-    look = look_at("有效期至", ["长期", " ２０２６-01-01 ", "N/A", None, "", "2026/1/2 08:00", "无"], {}, {"n/a", "无"})
+    look = profile_column(
+        "有效期至", ["长期", " ２０２６-01-01 ", "N/A", None, "", "2026/1/2 08:00", "无"], {}, {"n/a", "无"}
+    )
     assert (look.rows, look.filled, look.distinct) == (7, 3, 3)
     assert (look.endless, look.timed) == (1, 1)
     assert look.date_forms == {DateForm.ISO: 1, DateForm.SLASH: 1}
@@ -91,7 +99,9 @@ def test_column_is_counted_after_cleaning() -> None:
 
 def test_districts_are_known_by_aliases_and_by_the_begin_of_longer_codes() -> None:
     known = {"420704": "echeng", "鄂城区": "echeng"}
-    assert look_at("区划", ["420704001002", "鄂城区", "110000"], known, ()).share("district") == pytest.approx(2 / 3)
+    assert profile_column("区划", ["420704001002", "鄂城区", "110000"], known, ()).share("district") == pytest.approx(
+        2 / 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,10 +116,10 @@ def test_districts_are_known_by_aliases_and_by_the_begin_of_longer_codes() -> No
     ],
 )
 def test_values_that_may_tell_of_a_person_are_no_codes(values: list[str]) -> None:
-    assert look_at("x", values, {}, ()).codes == ()
+    assert profile_column("x", values, {}, ()).codes == ()
 
 
 def test_short_codes_and_known_words_are_shown() -> None:
-    assert look_at("状态", ["10", "02", "10"], {}, ()).codes == ("10", "02")
-    assert look_at("状态", ["有效", "注销"], {}, ()).codes == ("有效", "注销")
-    assert look_at("状态", ["有效", "张某某"] * 10, {}, ()).codes == ("有效",)
+    assert profile_column("状态", ["10", "02", "10"], {}, ()).codes == ("10", "02")
+    assert profile_column("状态", ["有效", "注销"], {}, ()).codes == ("有效", "注销")
+    assert profile_column("状态", ["有效", "张某某"] * 10, {}, ()).codes == ("有效",)

@@ -9,9 +9,10 @@ from ruamel.yaml import YAML
 from simulator.business_licenses import credit_code
 from simulator.numbers import identity_number
 from zhengku.catalog import Feed, load_catalog
+from zhengku.profile.column_profile import profile_column
 from zhengku.profile.keys import propose_key
-from zhengku.profile.looks import look_at
-from zhengku.profile.proposal import proposal_yaml, propose
+from zhengku.profile.proposal_builder import propose
+from zhengku.profile.proposal_yaml import proposal_yaml
 from zhengku.profile.synonyms import field_of, read_synonyms
 from zhengku.validate.presence import needed_fields
 from zhengku.validate.suites import load_suites
@@ -40,7 +41,7 @@ def feed(license_type: str = "building_construction_permit", **more: object) -> 
 def proposed(columns: Mapping[str, Sequence[str | None]], of: Feed | None = None) -> str:
     of = of or feed()
     nothing = CATALOG.null_words(of, "text")
-    looks = [look_at(name, values, CATALOG.district_aliases, nothing) for name, values in columns.items()]
+    looks = [profile_column(name, values, CATALOG.district_aliases, nothing) for name, values in columns.items()]
     license_type = CATALOG.license_type(of.license_type or "")
     proposal = propose(of, license_type, STANDARD, SYNONYMS, looks)
     rows = list(zip(*columns.values(), strict=True))
@@ -91,7 +92,7 @@ def test_content_finds_what_no_name_tells() -> None:
 def test_name_that_the_content_contradicts_is_only_a_guess() -> None:
     text = proposed({"证照编号": NUMBERS, "发证日期": ["详见批文"] * ROWS})
     assert line(text, "issue_date").startswith("# ? issue_date: {column: 发证日期}")
-    assert "# ? - issue_date  # see the guess above: rule certificate.issue_date.present wants it" in text
+    assert "# ? - issue_date  # see the guess above: rule certificate.issue_date.present requires it" in text
     assert "- 发证日期  # ? perhaps issue_date, see above" in text
 
 
@@ -115,7 +116,7 @@ def test_spreadsheet_days_are_said_and_asked() -> None:
 
 def test_number_that_no_column_is_named_for_is_a_question_and_still_loads() -> None:
     text = proposed({"统一社会信用代码": CODES, "企业名称": [f"虚构{number}公司" for number in range(ROWS)]})
-    assert "certificate_number: {column: 统一社会信用代码}  # ? no column is named so" in text
+    assert "certificate_number: {column: 统一社会信用代码}  # ? no column has this name" in text
     assert "key: [certificate_number]" in text
 
 
@@ -158,9 +159,9 @@ def test_row_id_and_the_windows_column_are_not_ignored() -> None:
 def test_number_of_the_holder_is_told_from_that_of_the_certificate_where_both_are_named_so() -> None:
     persons = [identity_number(number) for number in range(1, ROWS + 1)]
     text = proposed({"证件号": persons, "许可证编号": NUMBERS})
-    assert line(text, "certificate_number").startswith("certificate_number: {column: 许可证编号}  # named so")
+    assert line(text, "certificate_number").startswith("certificate_number: {column: 许可证编号}  # by name")
     assert line(text, "holder_code").startswith(
-        "holder_code: {column: 证件号}  # not named so, but 100% are identity numbers"
+        "holder_code: {column: 证件号}  # not by name, but 100% are identity numbers"
     )
     assert line(text, "holder_code_type").startswith('holder_code_type: {constant: "111"}')
 
@@ -182,7 +183,9 @@ def test_key_is_tried_on_the_sample_and_told() -> None:
 def test_key_that_would_make_one_record_of_several_is_a_question() -> None:
     holders = [f"虚构{number}公司" for number in range(ROWS)]
     text = proposed({"证照编号": [NUMBERS[number // 2] for number in range(ROWS)], "持证主体": holders})
-    assert line(text, "key").startswith("key: [certificate_number]  # ? 20 different in 40 rows; 40 rows share theirs")
+    assert line(text, "key").startswith(
+        "key: [certificate_number]  # ? 20 different in 40 rows; 40 rows share their key"
+    )
     again = proposed({"证照编号": [NUMBERS[number // 2] for number in range(ROWS)], "持证主体": ["某公司"] * ROWS})
     assert "# ? 20 different in 40 rows; 20 rows repeat one: right if they are later states" in line(again, "key")
 
@@ -201,7 +204,7 @@ def test_certificates_of_several_types_are_told_apart_by_their_type() -> None:
     assert line(of_one, "key").startswith(
         "key: [license_type_name, certificate_number]  # ? 40 different in 40 rows; ["
     )
-    assert "[certificate_number] alone has 20 in 40 rows" in of_one
+    assert "[certificate_number] by itself has 20 in 40 rows" in of_one
     untold = proposed({"证照编号": NUMBERS}, feed("other_certificate"))
     assert "# ? 40 different in 40 rows; certificates of any type come here, and no column says which" in untold
 

@@ -1,4 +1,4 @@
-"""Words that departments write for codes whose meaning does not depend on who writes them. Numbers do, and stay out."""
+"""Words that all departments use as codes with the same meaning. Numbers are not listed: their meaning differs."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ STATUS_WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("已转出",), "transferred_out"),
 }
 HOLDER_CODE_TYPES: Final = frozenset(
-    # GB/T 36903-2018, as seen.
+    # GB/T 36903-2018, as seen in deliveries.
     ("001", "099", "111", "114", "115", "118", "119", "120", "122", "411", "412", "413", "414", "511", "516", "999")
 )
 HOLDER_CODE_TYPE_WORDS: Final[Mapping[str, str]] = {
@@ -44,16 +44,16 @@ DELETE_FLAG_PAIRS: Final = (
     ("未删除", "已删除"),
     ("正常", "删除"),
 )
-"""What such a column writes, for a row that stands and for one that is deleted."""
+"""Values of a delete flag: of a row that is not deleted, and of one that is."""
 DELETE_FLAG_WORDS: Final[Mapping[str, str]] = {
     code: meant for pair in DELETE_FLAG_PAIRS for code, meant in zip(pair, ("upsert", "delete"), strict=True)
 }
 
 
 def is_delete_flag(name: str) -> bool:
-    """Tell whether a column's name says that its values tell which rows are deleted."""
+    """Return whether a column's name is that of a delete flag."""
     return bool(_DELETE_FLAG.fullmatch(re.sub(r"[\W_]+", "", name).lower()))
 
 
 KNOWN_WORDS: Final = frozenset({*STATUS_WORDS, *HOLDER_CODE_TYPE_WORDS, *OPERATION_WORDS, *DELETE_FLAG_WORDS})
-"""None of them tells of a person."""
+"""Words that may be shown, because none of them is personal data."""

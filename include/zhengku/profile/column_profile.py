@@ -1,4 +1,7 @@
-"""What the values of a column look like. Shares and counts leave this module, values do not: they may be personal."""
+"""Counting patterns in the values of a column.
+
+The result has counts, and of the values only codes that cannot be personal data.
+"""
 
 import re
 from collections import Counter
@@ -9,13 +12,16 @@ from typing import Final
 
 from zhengku.catalog.department import DateForm
 from zhengku.catalog.reference import HALF_WIDTH
-from zhengku.profile.words import KNOWN_WORDS
+from zhengku.profile.code_words import KNOWN_WORDS
 
-CODE_LIMIT: Final = 12
+SURE: Final = 0.8
+"""Share of values that must match a pattern before a field is proposed without a question mark."""
+
+MAX_CODES: Final = 12
 """A column with more distinct values is no list of codes."""
 
 _BLANKS: Final = " \t\n\r\u3000\u00a0\ufeff\u200b"
-# As `clean.is_without_end` has them.
+# The words of `clean.is_without_end`.
 _ENDLESS: Final = frozenset({"长期", "永久", "长期有效", "永久有效", "无期限", "无固定期限"})
 
 _CREDIT_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -41,19 +47,19 @@ _AUTHORITY: Final = re.compile(r".{2,}(?:局|厅|委员会|政府|部|委|大队
 _PERSON: Final = re.compile(r"[\u4e00-\u9fff]{2,4}")
 
 
-def cleaned(value: str | None, nothing: Collection[str]) -> str | None:
-    """Return a value as the loading cleans it before it looks at it: half-width, no blanks around.
+def cleaned(value: str | None, null_words: Collection[str]) -> str | None:
+    """Return a value cleaned as in the staging: half-width, without blanks around.
 
-    None for a blank and for the words of `nothing` (lower case): the catalogue's for a text.
+    None for a blank and for `null_words`: those of the catalogue for a text, in lower case.
     """
     if value is None:
         return None
     text = value.translate(HALF_WIDTH).strip(_BLANKS)
-    return None if not text or text.lower() in nothing else text
+    return None if not text or text.lower() in null_words else text
 
 
 def as_code(value: str) -> str:
-    """Return a cleaned value as a code: no blanks inside, capitals."""
+    """Return a cleaned value as a code: without blanks inside, in capitals."""
     return re.sub(rf"[{_BLANKS}]", "", value).upper()
 
 
@@ -85,7 +91,7 @@ def is_certificate_identifier(code: str) -> bool:
 
 
 def date_form(value: str) -> DateForm | None:
-    """Return the form in which a value writes a day that exists; None when it writes none."""
+    """Return the form of a value that is a day that exists; None for other values."""
     for form, pattern in _DATES.items():
         found = pattern.fullmatch(value)
         if found and _is_day(*found.groups()[:3]):
@@ -103,7 +109,7 @@ def _is_day(year: str, month: str, day: str) -> bool:
         return False
 
 
-_LOOKS: Final[Mapping[str, Callable[[str], object]]] = {
+_PATTERNS: Final[Mapping[str, Callable[[str], object]]] = {
     "credit code": lambda value: is_credit_code(as_code(value)),
     "identity number": lambda value: is_identity_number(as_code(value)),
     "certificate identifier": lambda value: is_certificate_identifier(as_code(value)),
@@ -119,76 +125,76 @@ _LOOKS: Final[Mapping[str, Callable[[str], object]]] = {
 
 
 @dataclass(frozen=True)
-class ColumnLook:
-    """One column of a sample: how many rows, how many of them filled and distinct, and what the filled ones look like.
+class ColumnProfile:
+    """One column of a sample: the number of its rows, of its filled values and of its distinct values.
 
-    `looks` counts values by what they look like, `date_forms` by the form of a date, `endless` those that say that
-    there is no end, `timed` the dates with a time, but for 00:00. `codes` are those of at most `CODE_LIMIT` distinct
-    values that cannot tell of a person, the most frequent first.
+    `patterns` counts the filled values by pattern, `date_forms` by the form of a date; `endless` counts those that say
+    that there is no end, `timed` the dates with a time other than 00:00. `codes` are the distinct values, the most
+    frequent first, if there are at most `MAX_CODES` of them, without those that may be personal data.
     """
 
     name: str
     rows: int
     filled: int
     distinct: int
-    looks: Mapping[str, int]
+    patterns: Mapping[str, int]
     date_forms: Mapping[DateForm, int]
     timed: int
     endless: int
     codes: tuple[str, ...] = field(repr=False)
 
-    def share(self, look: str) -> float:
-        """Return the share of the filled values that look so, 0 to 1; `date` counts every form of a date."""
+    def share(self, pattern: str) -> float:
+        """Return the share of the filled values that match a pattern, 0 to 1; `date` is any form of a date."""
         if not self.filled:
             return 0.0
-        if look == "date":
+        if pattern == "date":
             return (sum(self.date_forms.values()) + self.endless) / self.filled
-        return self.looks.get(look, 0) / self.filled
+        return self.patterns.get(pattern, 0) / self.filled
 
     @property
     def is_distinct(self) -> bool:
-        """Whether nearly every row has a value of its own; a certificate that comes twice is normal."""
+        """Whether nearly every row has a value of its own; some certificates are delivered twice."""
         return self.filled > 0 and self.filled >= 0.95 * self.rows and self.distinct >= 0.9 * self.filled
 
 
-def look_at(
-    name: str, values: Iterable[str | None], known_districts: Mapping[str, str], nothing: Collection[str]
-) -> ColumnLook:
-    """Look at one column; `known_districts` are the aliases of the catalogue, `nothing` its words for nothing."""
+def profile_column(
+    name: str, values: Iterable[str | None], known_districts: Mapping[str, str], null_words: Collection[str]
+) -> ColumnProfile:
+    """Profile one column; `known_districts` are the district aliases of the catalogue, `null_words` those of a text."""
     rows = 0
     counts: Counter[str] = Counter()
     for value in values:
         rows += 1
-        text = cleaned(value, nothing)
+        text = cleaned(value, null_words)
         if text is not None:
             counts[text] += 1
-    looks: Counter[str] = Counter()
+    patterns: Counter[str] = Counter()
     forms: Counter[DateForm] = Counter()
     timed = endless = 0
     for text, count in counts.items():
-        for look, has in _LOOKS.items():
-            if has(text):
-                looks[look] += count
+        for pattern, matches in _PATTERNS.items():
+            if matches(text):
+                patterns[pattern] += count
         if any(alias in known_districts for alias in _district_aliases(text)):
-            looks["district"] += count
+            patterns["district"] += count
         if text in _ENDLESS:
             endless += count
         elif form := date_form(text):
             forms[form] += count
             timed += count if _WITH_TIME.search(text) and not _AT_MIDNIGHT.search(text) else 0
     filled = counts.total()
-    return ColumnLook(name, rows, filled, len(counts), looks, forms, timed, endless, _codes(counts, looks))
+    return ColumnProfile(name, rows, filled, len(counts), patterns, forms, timed, endless, _codes(counts, patterns))
 
 
 def _district_aliases(text: str) -> list[str]:
     return [text, text[:9], text[:6]] if text.isdecimal() and 9 <= len(text) <= 12 else [text]
 
 
-def _codes(counts: Counter[str], looks: Counter[str]) -> tuple[str, ...]:
-    """Return those of a few distinct values that are short codes or known words, and may be shown."""
-    if not 0 < len(counts) <= CODE_LIMIT or looks["identity number"] or looks["credit code"] or looks["phone"]:
+def _codes(counts: Counter[str], patterns: Counter[str]) -> tuple[str, ...]:
+    """Return the values of a short list that may be shown: short codes and known words."""
+    if not 0 < len(counts) <= MAX_CODES or patterns["identity number"] or patterns["credit code"] or patterns["phone"]:
         return ()
-    # Any other word may be a name: columns get swapped, and a few people may have many certificates.
+    # Any other word may be a name: columns may be swapped, and a few people may hold many certificates.
     return tuple(text for text, _ in counts.most_common() if as_code(text) in KNOWN_WORDS or _is_short_code(text))
 
 
