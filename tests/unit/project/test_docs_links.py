@@ -22,6 +22,8 @@ LINK = re.compile(r"\[[^\]\[]*\]\(([^()\s]+)\)")
 PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)+/?")
 FILE = re.compile(r".*\.(py|sql|md|csv|yaml|json|j2|c)")
 MODULE = re.compile(r"(zhengku|zhengku_airflow|simulator|local_stack|benchmarks)(\.\w+)+")
+CLASS = re.compile(r"([A-Z][a-z]+){2,}")
+CLASSES_OF_OTHERS = {"AsyncCallback", "DeadlineAlert", "SyncCallback"}
 
 PLACEHOLDER = re.compile(r"culture_tourism|NNNN")
 """In the name of a file that a reader is to make."""
@@ -80,8 +82,14 @@ def is_module(dotted: str) -> bool:
     return False
 
 
+@cache
+def classes() -> set[str]:
+    files = (PROJECT / "include").rglob("*.py")
+    return {found for path in files for found in re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)}
+
+
 def unknown_names(document: Path) -> list[str]:
-    """Return what stands in backticks and looks like a file, a statement or a module of the project, and is none."""
+    """Return names in backticks that look like a file, statement, module or class of the project, and are not."""
     statements = set(statement_names())
     topics = {statement.rpartition(".")[0] for statement in statements}
     unknown = []
@@ -92,6 +100,8 @@ def unknown_names(document: Path) -> list[str]:
             known = code in statements or FILE.fullmatch(code) is not None
         elif MODULE.fullmatch(code):
             known = is_module(code)
+        elif CLASS.fullmatch(code):
+            known = code in classes() | CLASSES_OF_OTHERS
         elif PATH.fullmatch(code) and (code.split("/")[0] in FOLDERS or FILE.fullmatch(code)):
             known = exists(code)
         else:
@@ -107,13 +117,28 @@ def test_links_lead_to_what_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_named_files_statements_and_modules_exist(document: Path) -> None:
-    assert unknown_names(document) == [
+def test_named_files_statements_modules_and_classes_exist(document: Path) -> None:
+    assert unknown_names(document) == []
+
+
+def test_what_does_not_exist_is_found(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text(
+        "# A page\n[a](other.md) [b](#a-page) [c](#no-page) `sql/load/settel.sql` `sql/load/settle.sql` "
+        "`load/merge.confrim` `zhengku.stage.cleaner` `zhengku.stage.cleaning` "
+        "`zhengku.stage.cleaning.no_query` `NoPipeline` `Pipeline`",
+        encoding="utf-8",
+    )
+    assert broken_links(document) == ["other.md", "#no-page"]
+    # The second is put together: `test_statements` takes every literal of this form for a call.
+    wrong = [
         "sql/load/settel.sql",
-        "load/merge.confrim",
+        "load/" + "merge.confrim",
         "zhengku.stage.cleaner",
         "zhengku.stage.cleaning.no_query",
+        "NoPipeline",
     ]
+    assert unknown_names(document) == wrong
 
 
 def test_every_document_is_linked_from_the_index() -> None:
@@ -122,7 +147,7 @@ def test_every_document_is_linked_from_the_index() -> None:
     assert [name(path) for path in DOCUMENTS if path != index and path.resolve() not in linked] == []
 
 
-def test_the_packages_stand_on_the_levels_that_the_architecture_shows() -> None:
+def test_the_levels_of_packages_in_the_architecture_are_those_of_the_imports() -> None:
     text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
     shown = [line.split() for line in re.findall(r"^ *[0-9]+  [a-z_ ]+$", text, re.MULTILINE)]
     graph = rooms(imports(PROJECT / "include"))
