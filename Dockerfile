@@ -8,7 +8,7 @@ RUN useradd --create-home --uid 1000 zhengku \
 
 WORKDIR /opt/zhengku
 
-# Packages first: a change of our own code does not install them again. The version is all that is read of the code.
+# Packages first, so that a change of our code does not install them again. Of the code only the version is read.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY include/zhengku/__init__.py include/zhengku/__init__.py
 ARG EXTRAS=airflow,cluster,mysql,simulator
@@ -21,9 +21,9 @@ COPY dags dags
 COPY plugins plugins
 COPY sql sql
 COPY expectations expectations
-# The catalogue, sql/ and expectations/ are found beside the package: hence editable.
+# Editable, since the catalogue, sql/ and expectations/ are found next to the package.
 RUN uv pip install --system --no-cache --no-deps --editable . && python -m compileall -q include dags plugins
 
 USER zhengku
-# No entry point: docker-compose.yml names each whole command.
+# No entry point: docker-compose.yml has each complete command.
 CMD ["airflow", "version"]

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(name))))
 
-# Paths are relative: the checkout may lie under a folder with a blank in its name.
+# Paths are relative: the checkout may be in a folder with a blank in its name.
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
@@ -14,13 +14,13 @@ UV := $(VENV)/bin/uv
 # Each test has a database of its own, which is copied ten times as fast in memory, where there is enough of it.
 IN_MEMORY := $(shell free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); \
 	test -w /dev/shm && test "$${free:-0}" -ge 4000000 && echo TMPDIR=/dev/shm)
-# With a day, all of it runs on that day.
+# With a day, the tests run as on that day.
 DAY ?=
 ON_DAY := $(if $(DAY),$(RUN) tests/support/clock/on_day.py $(DAY))
 PYTEST_ONE := $(IN_MEMORY) $(ON_DAY) $(RUN) -m pytest
 # Each test process starts a database server of its own, and one of the two mostly waits for the other.
 PYTEST := $(PYTEST_ONE) -n $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
-# A whole Airflow waits half of its time, so two of them share two cores. The longest come first, by name.
+# A complete Airflow is idle half of the time, so two of them can share two cores. The longest tests are first, by name.
 PYTEST_TWO := $(PYTEST_ONE) -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
@@ -40,7 +40,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $(INSTALLED)
 
 .PHONY: demo
-demo: $(INSTALLED)  ## run made-up licenses through the whole pipeline, and show what became of them
+demo: $(INSTALLED)  ## run made-up licenses through all steps, and show the outcome
 	@$(RUN) -m local_stack demo
 
 .PHONY: up
@@ -52,7 +52,7 @@ down: $(INSTALLED)  ## stop them
 	@$(RUN) -m local_stack down
 
 .PHONY: status
-status: $(INSTALLED)  ## tell which of them run
+status: $(INSTALLED)  ## show which of them run
 	@$(RUN) -m local_stack status || test $$? -eq 3
 
 .PHONY: cluster
@@ -64,7 +64,7 @@ cluster-down: $(INSTALLED)  ## stop them
 	@$(RUN) -m local_stack cluster down
 
 .PHONY: cluster-status
-cluster-status: $(INSTALLED)  ## tell which of them run
+cluster-status: $(INSTALLED)  ## show which of them run
 	@$(RUN) -m local_stack cluster status || test $$? -eq 3
 
 .PHONY: test
@@ -77,7 +77,7 @@ test-slow: $(INSTALLED)  ## run the tests that take minutes
 		$(PYTEST_TWO) --durations 15 -m "slow and whole_airflow and not soak" || status=1; exit $$status
 
 .PHONY: soak
-soak: $(INSTALLED)  ## run what is longer than every change can wait for: five nights, thirty days, fifty kills, every statement (half an hour)
+soak: $(INSTALLED)  ## run the tests that are too long for every change: five nights, thirty days, fifty kills, every statement (half an hour)
 	@status=0; $(PYTEST) --dist worksteal --durations 15 -m "soak and not whole_airflow" || status=1; \
 		$(PYTEST_TWO) --durations 15 -m "soak and whole_airflow" || status=1; exit $$status
 
@@ -96,13 +96,13 @@ format: $(INSTALLED)  ## fix style
 	@$(RUN) -m ruff format
 	@$(RUN) -m sqlfluff fix --disable-progress-bar sql
 
-# What zhengku is measured beside, and nothing else needs.
+# What zhengku is compared with; only the benchmarks need it.
 $(VENV)/measured: $(INSTALLED)
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 .PHONY: bench
-bench: $(VENV)/measured  ## measure (hours): a million and ten million rows into the store, twenty rules, HTTP and tables beside the plain way, lists of five million cases, the review of 500,000 problem records, a night by Airflow
+bench: $(VENV)/measured  ## measure (hours): a million and ten million rows into the store, twenty rules, HTTP and tables compared with the plain way, lists of five million cases, the review of 500,000 problem records, a night by Airflow
 	@$(RUN) -m benchmarks.first_load
 	@$(RUN) -m benchmarks.first_load --rows 10000000 --rounds 3 --cold-rounds 0 --other-rounds 0
 	@$(RUN) -m benchmarks.second_register --rows 2000000

@@ -1,7 +1,7 @@
-"""A list of the daily clearance → a workbook: seconds and peak of memory, that of the imports included.
+"""A list of the daily clearance → a workbook: seconds and peak memory, imports included.
 
-`python -m benchmarks.clearance_workbook` runs it, each round in a process of its own. The rows are made up one by one
-while they are written, as a server-side cursor would hand them over.
+`python -m benchmarks.clearance_workbook` runs it, each round in a process of its own. The rows are generated one by one
+while they are written, as a server-side cursor would return them.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ DISTRICTS = (("echeng", "鄂城区"), ("huarong", "华容区"), ("liangzihu", "�
 
 
 def made_up(count: int, section: Literal["unrated", "default_rated"]) -> Iterator[ListRow]:
-    begin = datetime(2026, 7, 20, 9, tzinfo=CITY_TIME_ZONE)
+    first_moment = datetime(2026, 7, 20, 9, tzinfo=CITY_TIME_ZONE)
     for number in range(count):
         district, district_name = DISTRICTS[number * len(DISTRICTS) // count]
-        finished_at = begin + timedelta(minutes=number * 17 % 120_000)
+        finished_at = first_moment + timedelta(minutes=number * 17 % 120_000)
         yield ListRow(
             record_key=f"EZ{number:012d}|1",
             section=section,
@@ -96,9 +96,9 @@ def ours(rows: int) -> None:
     """Write one workbook in this process."""
     with tempfile.TemporaryDirectory(prefix="zhengku-bench-") as name:
         path = Path(name) / "list.xlsx"
-        begin, cpu = time.perf_counter(), time.process_time()
+        started, cpu = time.perf_counter(), time.process_time()
         write(path, rows)
-        seconds, spent = time.perf_counter() - begin, time.process_time() - cpu
+        seconds, spent = time.perf_counter() - started, time.process_time() - cpu
         peak = peak_mb()
         print(json.dumps({"all": seconds, "cpu": spent, "peak_mb": peak, "mb": path.stat().st_size / 1e6}))
 

@@ -1,9 +1,9 @@
-"""A table of MariaDB → text staging, beside pandas (`read_sql`, `to_sql`) into a table of text.
+"""A table of MariaDB → text staging, compared with pandas (`read_sql`, `to_sql`) into a table of text.
 
 `python -m benchmarks.exchange_rows` runs it. Both read the same table of 18 columns from the same MariaDB and write to
 the same embedded PostgreSQL with durability at its defaults; they take turns, each in a process of its own. Ours also
-lands the rows, checks them, and keeps manifest and position. That it types the rows then is shown apart, since pandas
-does not. CPU is that of the measured process without its imports.
+lands the rows, checks them, and stores manifest and position. Typing the rows is shown separately, since pandas does
+not do it. CPU is that of the measured process without its imports.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ TRANSPORT = """    transport:
 
 
 def write_catalog(folder: Path) -> None:
-    """Let the shipped feed read the table, with every one of its columns mapped."""
+    """Copy the shipped catalogue, with a feed that reads the table and maps every column."""
     shutil.copytree(project_home() / "include" / "catalog", folder)
     for other in (folder / "departments").glob("*.yaml"):
         if other.stem != "market_supervision":
             other.unlink()
     path = folder / "departments" / "market_supervision.yaml"
     text = path.read_text(encoding="utf-8")
-    begin, end = text.index("    transport:\n"), text.index("    deliveries:")
-    text = text[:begin] + TRANSPORT + text[end : text.index("    ignored_columns:")]
+    start, end = text.index("    transport:\n"), text.index("    deliveries:")
+    text = text[:start] + TRANSPORT + text[end : text.index("    ignored_columns:")]
     more = "".join(f"      {name}: {{column: {name}}}\n" for name in (*MORE, "所在省份", "cd_batch"))
     text = text.replace("    extension:\n", f"    extension:\n{more}").replace("      - source_updated_at\n", "")
     text = text.replace("      district:", "      source_updated_at: {column: cd_time}\n      district:")
@@ -70,10 +70,10 @@ def write_catalog(folder: Path) -> None:
 
 
 def made_up(count: int) -> Iterator[dict[str, object]]:
-    begin = datetime(2024, 1, 1)
+    start = datetime(2024, 1, 1)
     for number in range(1, count + 1):
         values = (
-            *(number, f"B{number // 10_000}", "I", begin + timedelta(seconds=number // 7)),
+            *(number, f"B{number // 10_000}", "I", start + timedelta(seconds=number // 7)),
             *(f"鄂州市虚构第{number}号商贸有限公司", credit_code(number), "2020-05-01", "有限责任公司", "张某某"),
             *("100万元人民币", "虚构货物的批发、零售；虚构技术的开发、咨询与服务", "湖北", "鄂州"),
             *(f"鄂州市鄂城区虚构路{number}号", "虚构登记机关", "长期", "批发和零售业", None),
@@ -97,9 +97,9 @@ def fill(server: ExchangeServer, count: int) -> None:
         server.fill("license", part)
 
 
-def figures(begin: float, cpu: float, rows: int, **seconds: float) -> None:
+def figures(started: float, cpu: float, rows: int, **seconds: float) -> None:
     peak = peak_mb()
-    print(json.dumps({"all": time.perf_counter() - begin, "rows": rows, "peak_mb": peak, "cpu": cpu, **seconds}))
+    print(json.dumps({"all": time.perf_counter() - started, "rows": rows, "peak_mb": peak, "cpu": cpu, **seconds}))
 
 
 def ours() -> None:
@@ -112,13 +112,13 @@ def theirs() -> None:
     """Read and write with pandas in this process."""
     import pandas  # type: ignore[import-untyped]
 
-    begin, cpu = time.perf_counter(), time.process_time()
+    started, cpu = time.perf_counter(), time.process_time()
     source = sa.create_engine(os.environ["ZHENGKU_CONN_BENCH_FRONT"])
     target = sa.create_engine(os.environ["ZHENGKU_DATABASE_URL"])
     frame = pandas.read_sql("select * from license", source)
     read = time.perf_counter()
     frame.to_sql("text_row", target, index=False, dtype=dict.fromkeys(frame.columns, sa.Text()))
-    figures(begin, time.process_time() - cpu, len(frame), read=read - begin, write=time.perf_counter() - read)
+    figures(started, time.process_time() - cpu, len(frame), read=read - started, write=time.perf_counter() - read)
 
 
 def run(side: str, server: EmbeddedPostgres, folder: Path, front: ExchangeServer) -> dict[str, float]:
@@ -145,7 +145,8 @@ def run(side: str, server: EmbeddedPostgres, folder: Path, front: ExchangeServer
 
 
 def measure(rows: int, rounds: int) -> None:
-    # The tests' module takes the store's address out of the environment, and memory: the measured processes go without.
+    # Imported here, since the tests' module needs memory and removes the store's address from the environment, which
+    # the measured processes must not suffer from.
     from tests.support.exchange_servers import mariadb_database, mariadb_server
 
     with (
@@ -166,8 +167,8 @@ def measure(rows: int, rounds: int) -> None:
                 assert mine["rows"] == other["rows"] == rows
                 ratios.append(mine["all"] / other["all"])
                 print(
-                    f"  ours {mine['all']:.1f} s (collect {mine['collect']:.1f}, copy {mine['copy']:.1f}; typing apart "
-                    f"{mine['typing apart']:.1f}), CPU {mine['cpu']:.1f} s, peak {mine['peak_mb']:.0f} MB  pandas "
+                    f"  ours {mine['all']:.1f} s (collect {mine['collect']:.1f}, copy {mine['copy']:.1f}; typing "
+                    f"{mine['typing']:.1f}), CPU {mine['cpu']:.1f} s, peak {mine['peak_mb']:.0f} MB  pandas "
                     f"{other['all']:.1f} s (read {other['read']:.1f}, write {other['write']:.1f}), CPU "
                     f"{other['cpu']:.1f} s, peak {other['peak_mb']:.0f} MB  ratio {ratios[-1]:.2f}",
                     flush=True,

@@ -1,8 +1,8 @@
-"""First load of a large register, file → store, beside a raw COPY of the same clean rows into the same indexed table.
+"""First load of a large register, file → store, compared with COPY of the same clean rows into the same indexed table.
 
-And what comes after: the identical file, the same rows in another order, 20,000 changed rows. Beside them, what a user
-would take in place of zhengku (`other_loads.py`). `make bench` runs it. Rows are made from the real register when
-ZHENGKU_REGISTER_DIR names its folder, else from made-up ones. All take turns on one server with durability at its
+Later deliveries are measured too: the identical file, the same rows in another order, 20,000 changed rows; and what a
+user would take in place of zhengku (`other_loads.py`). `make bench` runs it. Rows are made from the real register when
+ZHENGKU_REGISTER_DIR names its folder, else they are made up. All take turns on one server with durability at its
 defaults; every figure is printed.
 """
 
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import islice
@@ -64,7 +65,7 @@ BLOCK = 1024 * 1024
 
 T = TypeVar("T")
 
-# What a measured process prints: seconds (of each step, or of the whole), peak memory, counts.
+# What a measured process prints: seconds (of each step, or in all), peak memory, counts.
 Figures = dict[str, Any]
 
 
@@ -73,9 +74,9 @@ def plain(url: str) -> str:
 
 
 def ours(*, warm: bool) -> None:
-    """Run the pipeline in this process and print the seconds of each step and the peak memory, as JSON.
+    """Load a file in this process, and print the seconds of each step and the peak memory, as JSON.
 
-    A warm process has Great Expectations imported, as Airflow's workers have; a cold one imports it on the way.
+    A warm process has imported Great Expectations before, as Airflow's workers have; a cold one imports it meanwhile.
     """
     if warm:
         import_module("zhengku.validate.run")
@@ -84,9 +85,9 @@ def ours(*, warm: bool) -> None:
     seconds: dict[str, float] = {}
 
     def timed(name: str, step: Callable[..., T], *arguments: object) -> T:
-        begin = time.perf_counter()
+        started = time.perf_counter()
         result = step(*arguments)
-        seconds[name] = time.perf_counter() - begin
+        seconds[name] = time.perf_counter() - started
         return result
 
     [batch] = timed("collect", pipeline.collect, "market_supervision", "business_license", f"bench-{time.time_ns()}")
@@ -115,10 +116,10 @@ def deliver(
     *,
     is_whole: bool = False,
 ) -> Figures:
-    """Lay a file into the drop and take it into the store, in a process of its own."""
+    """Put a file into the drop and load it into the store, in a process of its own."""
     drop = folder / "drop" / "business_license"
     drop.mkdir(parents=True, exist_ok=True)
-    # A copy of its own, with a time of its own; its bytes are shared where the file system can.
+    # A copy with its own time of change; the file system shares the bytes where it can.
     shutil.copyfile(content, drop / name)
     moment = time.time() - seconds_ago
     os.utime(drop / name, (moment, moment))
@@ -131,7 +132,7 @@ def deliver(
         "ZHENGKU_LANDING_URL": str(folder / "landing"),
         "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(folder / "drop"),
     }
-    begin = time.perf_counter()
+    started = time.perf_counter()
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks.first_load", mode],
         env=environment,
@@ -140,7 +141,7 @@ def deliver(
         text=True,
     )
     figures: Figures = json.loads(result.stdout.strip().splitlines()[-1])
-    figures["process"] = time.perf_counter() - begin
+    figures["process"] = time.perf_counter() - started
     return figures
 
 
@@ -152,7 +153,7 @@ def write_reversed(register: Path, path: Path) -> None:
 
 
 def write_changed(register: Path, path: Path, rows: int, word: str) -> None:
-    """Write rows from all over the register, of `rows`, with another name of the holder."""
+    """Write rows from all parts of a register of `rows` rows, with another name of the holder."""
     with register.open(encoding="utf-8", newline="") as source, path.open("w", encoding="utf-8", newline="") as target:
         lines = csv.reader(source)
         writer = csv.writer(target)
@@ -180,7 +181,7 @@ def run_other(server: EmbeddedPostgres, tool: str, register: Path, database: str
 
 
 def export_clean_rows(server: EmbeddedPostgres, database: str, path: Path) -> None:
-    """Write what the store holds as COPY text: the very rows that the floor loads."""
+    """Write the rows of the store as COPY text, for the raw COPY (the floor)."""
     with (
         psycopg.connect(plain(server.url(database))) as connection,
         path.open("wb") as file,
@@ -191,18 +192,18 @@ def export_clean_rows(server: EmbeddedPostgres, database: str, path: Path) -> No
 
 
 def run_floor(server: EmbeddedPostgres, database: str, rows: Path) -> float:
-    """COPY the clean rows straight into the type's table, with its key and its two indexes; return the seconds."""
+    """COPY the clean rows directly into the type's table, with its key and two indexes; return the seconds."""
     url = fresh_database(server, database)
     make_partition(url)
     checkpoint(url)
     fill_page_cache()
     with psycopg.connect(plain(url)) as connection, rows.open("rb") as file:
-        begin = time.perf_counter()
+        started = time.perf_counter()
         with connection.cursor().copy("copy certificate_of.business_license from stdin") as copy:
             while block := file.read(BLOCK):
                 copy.write(block)
         connection.commit()
-        seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - started
     drop_database(server, database)
     return seconds
 
@@ -217,7 +218,7 @@ def make_partition(url: str) -> None:
 
 
 def drop_database(server: EmbeddedPostgres, name: str) -> None:
-    """Drop what was loaded: else autovacuum would read and write all of it while the next side is measured."""
+    """Drop a database, so that autovacuum does not process it while the next side is measured."""
     with psycopg.connect(plain(server.url("postgres")), autocommit=True) as connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
@@ -231,17 +232,17 @@ def fresh_database(server: EmbeddedPostgres, name: str) -> str:
 
 
 def checkpoint(url: str) -> None:
-    """Let neither side pay for what the other left to be written."""
+    """Write all dirty pages, so that no side pays for what the other left unwritten."""
     with psycopg.connect(plain(url), autocommit=True) as connection:
         connection.execute("checkpoint")
     os.sync()
 
 
 def fill_page_cache() -> None:
-    """Fill the memory with cached pages of a file that nobody needs, as other files fill that of a server.
+    """Fill the memory with cached pages of a useless file, as other files fill the memory of a server.
 
-    Before each whole register that is written, by whomever. Else a virtual machine gives its host back what is free, as
-    ours does, and who takes it next waits a second for each GB: those most who write most.
+    Called before each side writes a complete register. A virtual machine may return free memory to its host, and the
+    next process that needs it waits a second for each GB: the side that writes most would wait longest.
     """
     hole = _hole()
     hole.seek(0)
@@ -251,7 +252,7 @@ def fill_page_cache() -> None:
 
 @cache
 def _hole() -> BinaryIO:
-    """Return an open file as large as the memory, of which nothing lies on the disk."""
+    """Return an open sparse file as large as the memory, without blocks on the disk."""
     hole = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as the process: closed, it is not cached
     os.truncate(hole.fileno(), psutil.virtual_memory().total)
     return hole
@@ -260,9 +261,9 @@ def _hole() -> BinaryIO:
 def vacuum(url: str) -> float:
     """Vacuum the type's table; return the seconds."""
     with psycopg.connect(plain(url), autocommit=True) as connection:
-        begin = time.perf_counter()
+        started = time.perf_counter()
         connection.execute("vacuum (analyze) certificate_of.business_license")
-        return time.perf_counter() - begin
+        return time.perf_counter() - started
 
 
 def show_settings(server: EmbeddedPostgres) -> None:
@@ -273,7 +274,7 @@ def show_settings(server: EmbeddedPostgres) -> None:
 
 
 def rows_read(url: str) -> int:
-    """Return how many rows of the type's table were read so far, by whatever way (a bitmap may read all)."""
+    """Return how many rows of the type's table were read so far, in any way (a bitmap scan may read all)."""
     with psycopg.connect(plain(url)) as connection:
         connection.execute("select pg_stat_force_next_flush()")
         [[rows]] = connection.execute(
@@ -284,7 +285,7 @@ def rows_read(url: str) -> int:
 
 
 def show_plan(url: str, folder: Path, content: Path) -> None:
-    """Take changed rows into the store, and print how PostgreSQL merges them."""
+    """Load changed rows into the store, and print the plan by which PostgreSQL merges them."""
     drop = folder / "drop" / "business_license"
     shutil.copyfile(content, drop / "plan.csv")
     moment = time.time() - 60
@@ -327,91 +328,133 @@ def show(name: str, values: Sequence[float], unit: str = "s") -> None:
     print(f"  {name:34s} median {statistics.median(values):8.2f} {unit}  of {listed}")
 
 
+@dataclass(frozen=True)
+class _Registers:
+    """The files of a measurement: the register, the same rows in opposite order, and two with changed rows.
+
+    `clean` gets the rows of the store, which the raw COPY loads.
+    """
+
+    register: Path
+    reversed: Path
+    changed: Path
+    changed_again: Path
+    clean: Path
+
+
+class _Notes:
+    """The values that were measured, by name; each is printed at once."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {}
+
+    def add(self, name: str, value: float) -> float:
+        """Record and print a value, and return it."""
+        self.values.setdefault(name, []).append(value)
+        print(f"    {name} {value:.2f}", flush=True)
+        return value
+
+
 def measure(options: argparse.Namespace, rows: int, rounds: int, folder: Path, template: Path | None) -> None:
     """Take turns, `rounds` times; what `options.set` names comes on top of the settings of `make up`."""
     needed = rows * 6_000
     free = shutil.disk_usage(folder).free
     if free < needed:
         sys.exit(f"{rows:,} rows need about {needed / 1e9:.0f} GB in {folder}, {free / 1e9:.0f} GB are free.")
-    register, turned = folder / "register.csv", folder / "turned.csv"
-    changed, changed_again = folder / "changed.csv", folder / "changed_again.csv"
-    write_register(register, rows, seed=1, template_csv=template)
-    write_changed(register, changed, rows, "更名")
-    write_changed(register, changed_again, rows, "再次更名")
-    again = rows <= options.again_up_to
-    if again:
-        write_reversed(register, turned)
-    clean = folder / "clean.copy"
+    delivers_again = rows <= options.again_up_to
+    files = _write_registers(folder, rows, template, with_reversed=delivers_again)
     server = EmbeddedPostgres(folder / "postgres", dict(pair.split("=", 1) for pair in options.set))
     server.start()
     loads: list[Figures] = []
-    found: dict[str, list[float]] = {}
-
-    def note(name: str, value: float) -> float:
-        found.setdefault(name, []).append(value)
-        print(f"    {name} {value:.2f}", flush=True)
-        return value
-
+    notes = _Notes()
     try:
         origin = "made from the real register" if template else "made up"
-        print(f"{rows:,} rows, {register.stat().st_size / 1e6:.0f} MB, {origin}, {rounds} round(s)")
+        print(f"{rows:,} rows, {files.register.stat().st_size / 1e6:.0f} MB, {origin}, {rounds} round(s)")
         show_settings(server)
-        if again:
+        if delivers_again:
             # Not counted: a server that has just been made creates its WAL files during the first load.
-            run_ours(server, folder, register, "ours")
-            export_clean_rows(server, "ours", clean)
-            run_floor(server, "floor", clean)
+            run_ours(server, folder, files.register, "ours")
+            export_clean_rows(server, "ours", files.clean)
+            run_floor(server, "floor", files.clean)
         for turn in range(rounds):
-            # Each of our runs comes after a floor and each floor after one of ours: whoever follows a run of ours pays
-            # for the files that it left to be freed.
-            with backends_watched(server) as backends:
-                load = run_ours(server, folder, register, "ours")
+            load = _measure_ours(server, folder, files, notes, delivers_again=delivers_again)
             loads.append(load)
-            print("  " + " ".join(f"{name} {value:.1f}" for name, value in load["seconds"].items()), flush=True)
-            ours_seconds = note("warm, s", load["seconds"]["all"])
-            note("peak, MB", load["peak_mb"])
-            note("peak of PostgreSQL's backends, shared buffers apart, MB", backends[0])
-            url = server.url("ours")
-            if not clean.exists():
-                export_clean_rows(server, "ours", clean)
-            # What the server's own autovacuum does within a minute; the next delivery comes a night later. Else the
-            # first that reads the new rows marks each of them as committed, and writes nearly every page anew.
-            note("vacuum after the first load, s", vacuum(url))
-            if again:
-                identical = deliver(url, folder, register, "again.csv", 1800)
-                note("the identical file again, of its first load", identical["seconds"]["all"] / ours_seconds)
-                reordered = deliver(url, folder, turned, "turned.csv", 900, is_whole=True)
-                note("the same rows in another order, of it", reordered["seconds"]["all"] / ours_seconds)
-                note("peak of that, MB", reordered["peak_mb"])
-            read = rows_read(url)
-            change = deliver(url, folder, changed, "changed.csv", 300)
-            note(f"{CHANGED:,} changed rows, s", change["seconds"]["all"])
-            note("rows of the store read for them", rows_read(url) - read)
             if turn == 0:
-                show_plan(url, folder, changed_again)
-            floor = note("floor, s", run_floor(server, "floor", clean))
-            note("ratio to the floor, warm", ours_seconds / floor)
+                show_plan(server.url("ours"), folder, files.changed_again)
+            floor = notes.add("floor, s", run_floor(server, "floor", files.clean))
+            notes.add("ratio to the floor, warm", load["seconds"]["all"] / floor)
             if turn < options.cold_rounds:
-                cold = run_ours(server, folder, register, "ours", "--cold")
-                note("cold process, s", cold["process"])
-                changed_cold = deliver(url, folder, changed, "changed.csv", 300, "--cold")
-                note(f"{CHANGED:,} changed rows, cold process, s", changed_cold["process"])
-                floor = note("floor after it, s", run_floor(server, "floor", clean))
-                note("ratio to the floor, cold", cold["process"] / floor)
+                _measure_cold(server, folder, files, notes)
             for tool in options.others if turn < options.other_rounds else ():
-                other = run_other(server, tool, register, "other")
-                note(f"{tool}, s", other["seconds"])
-                note(f"{tool}, MB", other["peak_mb"])
-                note(f"{tool}, times ours", other["seconds"] / ours_seconds)
+                other = run_other(server, tool, files.register, "other")
+                notes.add(f"{tool}, s", other["seconds"])
+                notes.add(f"{tool}, MB", other["peak_mb"])
+                notes.add(f"{tool}, times ours", other["seconds"] / load["seconds"]["all"])
     finally:
         server.stop()
     print(f"  counts {loads[-1]['counts']}")
     for name in loads[0]["seconds"]:
         show(f"{name}, s", [load["seconds"][name] for load in loads], "")
-    for name, values in found.items():
+    for name, values in notes.values.items():
         show(name, values, "")
     print(f"  aims: ratio to the floor at most {LIMIT}; identical 0.05; reordered 0.35; changed rows 5 s; peak 450 MB;")
     print("  pandas at least 2 times ours, dlt more than ours", flush=True)
+
+
+def _write_registers(folder: Path, rows: int, template: Path | None, *, with_reversed: bool) -> _Registers:
+    files = _Registers(
+        register=folder / "register.csv",
+        reversed=folder / "turned.csv",
+        changed=folder / "changed.csv",
+        changed_again=folder / "changed_again.csv",
+        clean=folder / "clean.copy",
+    )
+    write_register(files.register, rows, seed=1, template_csv=template)
+    write_changed(files.register, files.changed, rows, "更名")
+    write_changed(files.register, files.changed_again, rows, "再次更名")
+    if with_reversed:
+        write_reversed(files.register, files.reversed)
+    return files
+
+
+def _measure_ours(
+    server: EmbeddedPostgres, folder: Path, files: _Registers, notes: _Notes, *, delivers_again: bool
+) -> Figures:
+    """Load the register, and then its later deliveries; return the figures of the first load."""
+    # Our runs and the floor take turns, since the run after one of ours pays for freeing the files that it left.
+    with backends_watched(server) as backends:
+        load = run_ours(server, folder, files.register, "ours")
+    print("  " + " ".join(f"{name} {value:.1f}" for name, value in load["seconds"].items()), flush=True)
+    ours_seconds = notes.add("warm, s", load["seconds"]["all"])
+    notes.add("peak, MB", load["peak_mb"])
+    notes.add("peak of PostgreSQL's backends, without shared buffers, MB", backends[0])
+    url = server.url("ours")
+    if not files.clean.exists():
+        export_clean_rows(server, "ours", files.clean)
+    # The server's own autovacuum does this within a minute, and the next delivery comes a night later. Without it the
+    # first statement that reads the new rows marks each of them as committed, and writes nearly every page anew.
+    notes.add("vacuum after the first load, s", vacuum(url))
+    if delivers_again:
+        identical = deliver(url, folder, files.register, "again.csv", 1800)
+        notes.add("the identical file again, of its first load", identical["seconds"]["all"] / ours_seconds)
+        reordered = deliver(url, folder, files.reversed, "turned.csv", 900, is_whole=True)
+        notes.add("the same rows in another order, of it", reordered["seconds"]["all"] / ours_seconds)
+        notes.add("peak of that, MB", reordered["peak_mb"])
+    read = rows_read(url)
+    change = deliver(url, folder, files.changed, "changed.csv", 300)
+    notes.add(f"{CHANGED:,} changed rows, s", change["seconds"]["all"])
+    notes.add("rows of the store read for them", rows_read(url) - read)
+    return load
+
+
+def _measure_cold(server: EmbeddedPostgres, folder: Path, files: _Registers, notes: _Notes) -> None:
+    """Load the register and its changed rows in processes that have to import Great Expectations first."""
+    cold = run_ours(server, folder, files.register, "ours", "--cold")
+    notes.add("cold process, s", cold["process"])
+    changed = deliver(server.url("ours"), folder, files.changed, "changed.csv", 300, "--cold")
+    notes.add(f"{CHANGED:,} changed rows, cold process, s", changed["process"])
+    floor = notes.add("floor after it, s", run_floor(server, "floor", files.clean))
+    notes.add("ratio to the floor, cold", cold["process"] / floor)
 
 
 def main() -> None:

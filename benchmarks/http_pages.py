@@ -1,9 +1,9 @@
-"""An HTTP interface → text staging, beside the obvious way: `requests`, `json` and `executemany` into a text table.
+"""An HTTP interface → text staging, compared with `requests`, `json` and `executemany` into a text table.
 
 Both read the same pages from the same local server process, into the same embedded PostgreSQL with durability at its
-defaults, each in a process of its own, in turns. Ours also lands the pages, checks them, and keeps manifest and
-position. That it types the rows then is shown apart, since the other does not. CPU is that of the reading process alone
-(`cpu` without its imports, `whole` with them and, of ours, with the typing) and that of PostgreSQL.
+defaults, each in a process of its own, in turns. Ours also lands the pages, checks them, and stores manifest and
+position. Typing the rows is shown separately, since the other does not do it. CPU is that of the reading process only
+(`cpu` without its imports, `whole` with them and, for ours, with the typing) and that of PostgreSQL.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def plain(url: str) -> str:
 
 
 def serve(register: Path) -> None:
-    """Serve the register by pages, made beforehand so that making them costs neither side; print the port."""
+    """Serve the register by pages, which are made before so that neither side pays for it; print the port."""
     pages: list[bytes] = []
     with register.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -60,7 +60,7 @@ def serve(register: Path) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Header and body are two writes; the delay between them would be most of the time.
+        # Header and body are two writes; without this the delay between them would be most of the time.
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
@@ -81,7 +81,7 @@ def serve(register: Path) -> None:
 
 
 def write_catalog(folder: Path) -> None:
-    """Copy the shipped catalogue, with the business license feed behind an HTTP interface."""
+    """Copy the shipped catalogue, with a business license feed that reads an HTTP interface."""
     shutil.copytree(project_home() / "include" / "catalog", folder)
     path = folder / "departments" / "market_supervision.yaml"
     yaml = YAML()
@@ -118,8 +118,8 @@ def ours() -> None:
 
 
 def obvious(port: int, url: str) -> None:
-    """What one would write first: a page, `json`, `executemany`."""
-    begin, cpu = time.perf_counter(), time.process_time()
+    """The first solution that comes to mind: a page, `json`, `executemany`."""
+    started, cpu = time.perf_counter(), time.process_time()
     rows = 0
     with requests.Session() as session, psycopg.connect(plain(url)) as connection, connection.cursor() as cursor:
         session.trust_env = False
@@ -153,7 +153,7 @@ def obvious(port: int, url: str) -> None:
             number += 1
         connection.commit()
         server_cpu = backend_cpu(connection)
-    report({"all": time.perf_counter() - begin}, rows, time.process_time() - cpu, server_cpu)
+    report({"all": time.perf_counter() - started}, rows, time.process_time() - cpu, server_cpu)
 
 
 def fresh_database(server: EmbeddedPostgres, name: str, *, ours: bool) -> str:
@@ -162,7 +162,7 @@ def fresh_database(server: EmbeddedPostgres, name: str, *, ours: bool) -> str:
         connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
         if ours:
             upgrade(server.url(name))
-        # Neither side pays for what the other left to be written.
+        # Neither side pays for what the other left unwritten.
         connection.execute("checkpoint")
     os.sync()
     return server.url(name)

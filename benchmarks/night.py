@@ -1,7 +1,7 @@
-"""A night of all departments in the real scheduler: how long it takes, and how much of it is Airflow's own.
+"""A night of all departments in the real scheduler: how long it takes, and which part of it is Airflow's own.
 
-The same made-up night goes twice: by the steps alone, in one process, and by Airflow. Processor seconds are counted for
-whole process trees, PostgreSQL included; what the steps alone need is ours, the rest of the second is Airflow's share.
+The same made-up night runs twice: only the steps, in one process, and by Airflow. Processor seconds are counted for
+complete process trees, PostgreSQL included; Airflow's share is what the second run needs in addition to the first.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from zhengku.settings import Settings, project_home
 
 
 def cpu_seconds(processes: list[psutil.Process], *, ended: bool = True) -> float:
-    """Return what the processes, and those of their children that have `ended`, have used so far."""
+    """Return the processor seconds of processes so far, with those of their children that have `ended`."""
     total = 0.0
     for process in processes:
         try:
@@ -54,7 +54,7 @@ def counted(url: str) -> str:
 
 
 def by_steps(folder: Path, rows: int) -> tuple[float, float]:
-    """Return wall and processor seconds of the night by the steps alone."""
+    """Return wall and processor seconds of the night when only the steps run."""
     from zhengku.validate import run
 
     assert run  # imported before, as Airflow's task processes inherit it
@@ -75,7 +75,7 @@ def by_steps(folder: Path, rows: int) -> tuple[float, float]:
             **city.connections(),
         }
         used = cpu_seconds([psutil.Process(), *server_processes(postgres)])
-        begin = time.monotonic()
+        started = time.monotonic()
         for department in dict.fromkeys(system.department for system in ALL_SYSTEMS):
             pipeline = Pipeline(Settings(home=project_home(), environment=environment))
             for system in ALL_SYSTEMS:
@@ -83,9 +83,9 @@ def by_steps(folder: Path, rows: int) -> tuple[float, float]:
                     pipeline.collect(department, system.feed, "steps")
             pipeline.load_run(department, "steps", last_try=False)
             pipeline.conclude(department, "steps")
-        wall = time.monotonic() - begin
+        wall = time.monotonic() - started
         used = cpu_seconds([psutil.Process(), *server_processes(postgres)]) - used
-        print(f"steps alone: wall {wall:.1f} s, processor {used:.1f} s; {counted(url)}", flush=True)
+        print(f"only the steps: wall {wall:.1f} s, processor {used:.1f} s; {counted(url)}", flush=True)
         return wall, used
     finally:
         stop_programs([program])
@@ -93,7 +93,7 @@ def by_steps(folder: Path, rows: int) -> tuple[float, float]:
 
 
 def by_part(stack: LocalStack) -> dict[str, float]:
-    """Return the processor seconds that each part of the stack has used so far; tasks apart from the scheduler."""
+    """Return the processor seconds of each part of the stack so far; tasks and the scheduler separately."""
     components = stack.processes()
     main, *below = components.pop("scheduler")
     parts = {
@@ -106,17 +106,17 @@ def by_part(stack: LocalStack) -> dict[str, float]:
 
 
 def by_airflow(folder: Path, rows: int) -> tuple[float, float]:
-    """Return wall and processor seconds of the night by the real scheduler, its components idle before."""
+    """Return wall and processor seconds of the night by the real scheduler, started and idle before."""
     stack = LocalStack(project_home(), folder, print)
     try:
         stack.up(("api-server", "scheduler", "dag-processor"))
         stack.city.pass_night(rows, 1)
         with stack.api() as api:
             before = by_part(stack)
-            begin = time.monotonic()
+            started = time.monotonic()
             departments = {file.stem for file in department_files(stack.home / "include" / "catalog")}
             run_departments(stack, api, sorted(departments), print)
-            wall = time.monotonic() - begin
+            wall = time.monotonic() - started
             parts = {name: used - before[name] for name, used in by_part(stack).items()}
         used = sum(parts.values())
         shown = ", ".join(f"{name} {seconds:.1f}" for name, seconds in parts.items())

@@ -1,7 +1,7 @@
-"""What a user would take in zhengku's place for a first load, each in a process of its own.
+"""What a user would use in place of zhengku for a first load, each in a process of its own.
 
-`python -m benchmarks.other_loads pandas|dlt <csv> <url>` prints seconds and peak memory as JSON. Neither validates, nor
-cleans, nor keeps versions, nor tells what became of the rows.
+`python -m benchmarks.other_loads pandas|dlt <csv> <url>` prints seconds and peak memory as JSON. Neither validates,
+cleans, keeps versions, or reports the outcome of the rows.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.peak_memory import peak_mb
 
 PANDAS_CHUNK = 50_000
-"""Rows that pandas holds at once; a whole register would need gigabytes."""
+"""Rows that pandas has in memory at once; a complete register would need gigabytes."""
 
 NAMES = {"统一社会信用代码": "certificate_number", "企业名称": "holder", "注册日期": "issue_date", "地区": "district"}
 EXTENSION = {
@@ -27,7 +27,7 @@ EXTENSION = {
 
 
 def load_with_pandas(path: Path, url: str) -> None:
-    """`read_csv` and `to_sql` by pieces into the type's table, with its key and indexes, as a script would do it."""
+    """Load by `read_csv` and `to_sql` in pieces into the type's table, with its key and indexes, as in a script."""
     pandas, sqlalchemy = import_module("pandas"), import_module("sqlalchemy")
     engine = sqlalchemy.create_engine(url)
     moment = pandas.Timestamp.now(tz="Asia/Shanghai")
@@ -63,7 +63,7 @@ def load_with_pandas(path: Path, url: str) -> None:
 
 
 def load_with_dlt(path: Path, url: str) -> None:
-    """A pipeline that merges the same file into the same server by its key; dlt makes its own table."""
+    """Merge the same file by its key into a table of its own on the same server, by a pipeline of dlt."""
     dlt, filesystem = import_module("dlt"), import_module("dlt.sources.filesystem")
     files = filesystem.filesystem(bucket_url=path.parent.as_uri(), file_glob=path.name)
     rows = files | filesystem.read_csv(dtype=str, keep_default_na=False)
@@ -87,9 +87,9 @@ def main() -> None:
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     for name in ("pandas", "sqlalchemy") if options.with_ == "pandas" else ("dlt", "dlt.sources.filesystem"):
         import_module(name)
-    begin = time.perf_counter()
+    started = time.perf_counter()
     (load_with_pandas if options.with_ == "pandas" else load_with_dlt)(options.path, options.url)
-    seconds = time.perf_counter() - begin
+    seconds = time.perf_counter() - started
     print(json.dumps({"seconds": seconds, "peak_mb": peak_mb()}))
 
 

@@ -1,4 +1,4 @@
-"""The most memory that this process has had, and that the backends of a PostgreSQL server have beside it."""
+"""The peak memory of this process, and of the backends of a PostgreSQL server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,23 +13,23 @@ from local_stack.postgres import EmbeddedPostgres
 def peak_mb() -> float:
     """Return the peak of the resident memory in MB, imports included.
 
-    Not `ru_maxrss`: an exec keeps in it what the process was before, which is the size of the one that made the rows.
+    Not `ru_maxrss`: it survives an exec, and would be the size of the process that made the rows.
     """
     [peak] = _status_mb("self", "VmHWM")
     return peak
 
 
 def server_process(server: EmbeddedPostgres) -> psutil.Process:
-    """Return the first process of a server that runs; the others are its children."""
+    """Return the main process of a running server; the others are its children."""
     return psutil.Process(int((server.cluster / "postmaster.pid").read_text(encoding="ascii").split()[0]))
 
 
 @contextmanager
 def backends_watched(server: EmbeddedPostgres) -> Iterator[list[float]]:
-    """Look at the backends of a server twenty times a second; the list's only element is their peak in MB.
+    """Measure the backends of a server twenty times a second; the list's only element is their peak in MB.
 
-    It is the memory of their own of all sessions and their parallel workers together, and what they share among
-    themselves (hash tables of parallel joins); the server's shared buffers are not in it.
+    It is the private memory of all sessions and their parallel workers together, and what they share among themselves
+    (hash tables of parallel joins), without the server's shared buffers.
     """
     postmaster = server_process(server).pid
     peak = [0.0]
@@ -51,7 +51,7 @@ def backends_watched(server: EmbeddedPostgres) -> Iterator[list[float]]:
 
 
 def _children(process: int) -> list[int]:
-    # Of this process alone: psutil would look at every process of the machine each time, which took a tenth of a core.
+    # Only of this process: psutil would look at every process of the machine each time, which took a tenth of a core.
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
@@ -61,7 +61,7 @@ def _own_mb(process: int) -> float:
         # The server's own processes have other titles: "checkpointer", "io worker 0".
         if b"127.0.0.1(" not in title and b"parallel worker" not in title:
             return 0
-        # A process that is about to end has none.
+        # A process that is about to end has no title.
         return sum(_status_mb(process, "RssAnon"))
     except (FileNotFoundError, ProcessLookupError):
         return 0

@@ -1,6 +1,6 @@
-"""The roll-up by feed and day: of a whole store, and after 20,000 changed rows.
+"""The roll-up of a reconciliation by feed and day: of the complete store, and after 20,000 changed rows.
 
-`python -m benchmarks.reconcile [--rows N]`; the store is made in SQL, in an embedded PostgreSQL of its own.
+`python -m benchmarks.reconcile [--rows N]`; the store is filled by SQL, in an embedded PostgreSQL of its own.
 """
 
 import argparse
@@ -47,13 +47,13 @@ select
 from generate_series(1::bigint, %(rows)s) as n
 """
 
-KEPT = """
+OLD_VERSIONS = """
 insert into store.certificate_history ({kept}, replaced_by_batch_id, replaced_at)
 select {kept_of_store}, %(batch)s, now() from store.certificate as s
 where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s::bigint + %(rows)s
 """
 
-MOVED = """
+CHANGES = """
 update store.certificate as s
 set version_at = timestamptz '2026-10-01' + (s.row_no %% 7) * interval '1 day', version_no = 2, batch_id = %(batch)s
 where s.license_type = %(type)s and s.row_no > %(behind)s and s.row_no <= %(behind)s::bigint + %(rows)s
@@ -81,8 +81,8 @@ def _change(connection: psycopg.Connection[Any], catalog: Catalog, turn: int) ->
     names = StoreTable("certificate", TYPES[0], tuple(catalog.standard_fields("certificate"))).names
     values: dict[str, Any] = {"type": TYPES[0], "run": f"change {turn}", "rows": CHANGED, "behind": turn * CHANGED}
     [batch] = connection.execute(_batch("updated"), values).fetchone() or [None]
-    connection.execute(sql.SQL(KEPT).format(**names), {**values, "batch": batch})
-    connection.execute(MOVED.encode(), {**values, "batch": batch})
+    connection.execute(sql.SQL(OLD_VERSIONS).format(**names), {**values, "batch": batch})
+    connection.execute(CHANGES.encode(), {**values, "batch": batch})
     connection.commit()
 
 
@@ -105,23 +105,23 @@ def main() -> None:
             with psycopg.connect(url.replace("+psycopg", ""), options=SESSION_OPTIONS) as connection:
                 _fill(connection, rows)
                 print(f"{rows:,} certificates, {platform.platform()}, settings {SETTINGS}", flush=True)
-                _measure("whole roll-up", url, catalog, rebuild=True)
+                _measure("complete roll-up", url, catalog, rebuild=True)
                 for turn in range(3):
                     _change(connection, catalog, turn)
                     _measure(f"after {CHANGED:,} changed rows", url, catalog, rebuild=False)
                 query = "select day, license_type, number, checksum from reconciliation.store_day order by 1, 2"
-                kept = connection.execute(query).fetchall()
+                updated = connection.execute(query).fetchall()
                 connection.commit()
-                _measure("whole roll-up again", url, catalog, rebuild=True)
-                assert connection.execute(query).fetchall() == kept, "the roll-up is not that of the whole"
+                _measure("complete roll-up again", url, catalog, rebuild=True)
+                assert connection.execute(query).fetchall() == updated, "the roll-up after changes is wrong"
         finally:
             server.stop()
 
 
 def _measure(what: str, url: str, catalog: Catalog, *, rebuild: bool) -> None:
-    begun = time.monotonic()
+    started = time.monotonic()
     refresh(url, catalog, rebuild=rebuild)
-    print(f"{what}: {time.monotonic() - begun:.1f} s", flush=True)
+    print(f"{what}: {time.monotonic() - started:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A store for `benchmarks.review`, made in SQL: certificates of all types, nights of batches, and problem records.
+"""A store for `benchmarks.review`, filled by SQL: certificates of all types, nights of batches, and problem records.
 
-Every feed of the shipped catalogue brings a batch a night. A record's payload has all columns of its feed, by their own
-names, and its rules are of the feed's suites; few feeds have most records, as it is.
+Every feed of the shipped catalogue has a batch per night. A record's payload has all columns of its feed, under their
+own names, and its rules are of the feed's suites; a few feeds have most of the records, as in practice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,13 +22,13 @@ from zhengku.validate.suites import BATCH_SUITE, Rule, load_suites
 
 TONIGHT = date(2026, 11, 25)
 NIGHTS = 31
-"""With the last one: 30 lie before it."""
+"""With the last one: 30 nights are before it."""
 
 _LARGEST = ("market_supervision", "business_license")
 _RETURNS_EVERY = 3
-"""Nights after which every department gets a return."""
+"""The nights after which every department gets a return."""
 
-# Shares of all records: those that came tonight for the first time, and those that came again.
+# Shares of all records: those received tonight for the first time, and those received again.
 _NEW_TONIGHT = 0.12
 _AGAIN_TONIGHT = 0.08
 
@@ -48,7 +48,7 @@ select
 from generate_series(1::bigint, %(count)s) as n
 """
 
-# Problems of a batch: every eleventh of an earlier night came again tonight, and none of these is solved.
+# Problems of a batch: every eleventh of an earlier night was received again tonight, and none of these is solved.
 PROBLEMS = """
 insert into quarantine.problem_row (
     department, feed, dataset, license_type, record_key, first_batch_id, first_row_no, last_batch_id, last_row_no,
@@ -132,7 +132,7 @@ values (%(department)s, %(at)s, 'zhang', %(due_on)s, '[]')
 returning return_id
 """
 
-# What is made of the records once they are there.
+# Written after the records: their events, returns, decisions and requests.
 FINISH = (
     """
 insert into quarantine.problem_event (problem_id, event, happened_at, done_by, return_id)
@@ -179,7 +179,7 @@ from (select row_number() over (order by return_id desc) as n, department from q
 
 @dataclass(frozen=True)
 class Stream:
-    """A feed with its part of everything, and how its records look."""
+    """A feed with its share of all records, and the form of its records."""
 
     feed: Feed
     share: float
@@ -190,14 +190,14 @@ class Stream:
 
     @property
     def place(self) -> dict[str, Any]:
-        """The columns that tell whose and of what something is."""
+        """The values that identify the feed: department, feed, data set, license type."""
         feed = self.feed
         kind = {"dataset": feed.dataset, "license_type": feed.license_type}
         return {"department": feed.department, "feed": feed.id, **kind}
 
 
 def streams(settings: Settings, catalog: Catalog) -> list[Stream]:
-    """Return all feeds, the largest first; the share of each falls with its rank."""
+    """Return all feeds, the largest first; the share of a feed falls with its rank."""
     feeds = [feed for department in catalog.departments.values() for feed in department.feeds.values()]
     Random(1).shuffle(feeds)
     feeds.sort(key=lambda feed: (feed.department, feed.id) != _LARGEST)
@@ -234,7 +234,7 @@ def _is_asked(rule: Rule, feed: Feed) -> bool:
 
 
 def _value(kind: str, personal: str) -> str:
-    """Return an expression of n for a value of a field."""
+    """Return an SQL expression of `n` for a value of a field."""
     if personal == "identity":
         return "'42070' || lpad((n * 7919 %% 10000000000000)::text, 13, '0')"
     if personal == "name":
@@ -259,13 +259,13 @@ class StoreMaker:
         self.made = 0
         self.nights = [TONIGHT - timedelta(days=back) for back in range(NIGHTS - 1, -1, -1)]
         self.batches: dict[str, list[int]] = {}
-        """Batches that have rows of their own, night by night, by feed."""
+        """Batches with rows of their own, by night and feed."""
         self.results: list[tuple[Any, ...]] = []
 
     def certificates(self, count: int) -> None:
-        """Fill the partitions before their keys and indexes are built, as the first load of a type does."""
+        """Fill the partitions before building their keys and indexes, as the first load of a type does."""
         delivered = [stream for stream in self.streams if stream.feed.license_type is not None]
-        whole = sum(stream.share for stream in delivered)
+        total = sum(stream.share for stream in delivered)
         for stream in delivered:
             license_type = stream.feed.license_type
             assert license_type is not None
@@ -276,7 +276,7 @@ class StoreMaker:
                     " constraint one_type check (license_type = {}))"
                 ).format(partition, key)
             )
-            values = {**stream.place, "title": stream.feed.title, "count": round(count * stream.share / whole)}
+            values = {**stream.place, "title": stream.feed.title, "count": round(count * stream.share / total)}
             fill = sql.SQL(CERTIFICATES).format(sql.Identifier(license_type), key)
             self.connection.execute(fill, {**values, "batch_id": 1, "at": moment(self.nights[0])})
             self.connection.execute(
@@ -286,7 +286,7 @@ class StoreMaker:
             self.connection.execute(sql.SQL("vacuum analyze {}").format(partition))
 
     def ledger(self) -> None:
-        """Make the batches of all nights with what the rules found, and batches that were held or rejected."""
+        """Make the batches of all nights with the results of the rules, and batches that were held or rejected."""
         for night_no, night in enumerate(self.nights):
             for place, stream in enumerate(self.streams):
                 self._batch(night_no, moment(night, place), stream, place)
@@ -303,7 +303,7 @@ class StoreMaker:
     def _batch(self, night_no: int, at: datetime, stream: Stream, place: int) -> None:
         is_tonight = night_no == NIGHTS - 1
         mine = self.batches.setdefault(stream.feed.id, [])
-        # Two feeds bring tonight what they brought yesterday.
+        # Two feeds deliver tonight the file of yesterday.
         repeats = mine[-1] if is_tonight and place in (20, 30) else None
         quarantined = int(self.problems * stream.share * (0.2 if is_tonight else 0.88 / (NIGHTS - 1))) + 1
         columns = stream.columns[:-1] if is_tonight and place % 7 == 0 else stream.columns
@@ -352,15 +352,15 @@ class StoreMaker:
         return int(row[0])
 
     def quarantine(self) -> None:
-        """Make the problem records night by night, with their returns and what else happened to them."""
+        """Make the problem records night by night, with their returns and other events."""
         returns: dict[str, int | None] = {}
         for night_no, night in enumerate(self.nights):
-            # A return takes what the nights before it brought.
+            # A return has the records of the nights before it.
             due_on = night + timedelta(days=7 + _RETURNS_EVERY)
             if night_no % _RETURNS_EVERY == 0:
                 returns = self._returns(night_no, night)
             if night_no == NIGHTS - 1:
-                # What comes tonight is in no visibility map yet, as in the morning.
+                # The rows of tonight are not in the visibility map yet, as in the morning after a night.
                 self.connection.execute("vacuum analyze quarantine.problem_row")
             for stream in self.streams:
                 self._problems(night_no, night, stream, returns[stream.feed.department], due_on)
@@ -372,7 +372,7 @@ class StoreMaker:
     def _returns(self, night_no: int, night: date) -> dict[str, int | None]:
         departments = {stream.feed.department for stream in self.streams}
         if night_no + _RETURNS_EVERY >= NIGHTS:
-            # What came last is not returned yet.
+            # The newest records are not returned yet.
             return dict.fromkeys(departments)
         at = moment(night + timedelta(days=_RETURNS_EVERY), 600)
         values = {"at": at, "due_on": at.date() + timedelta(days=7)}
@@ -382,7 +382,7 @@ class StoreMaker:
         is_tonight = night_no == NIGHTS - 1
         batches = self.batches[stream.feed.id]
         share = stream.share * (_NEW_TONIGHT if is_tonight else (1 - _NEW_TONIGHT) / (NIGHTS - 1))
-        # Those not seen again tonight were seen up to some night before.
+        # Records not seen again tonight were seen last in an earlier night.
         until = batches[night_no : max(night_no + 1, NIGHTS - 2)]
         values = {
             **stream.place,

@@ -1,8 +1,8 @@
-"""A second whole register of a license type right after its first one, before the server has analysed or vacuumed it.
+"""A second complete register of a type right after its first one, before the server has analysed or vacuumed the table.
 
 `python -m benchmarks.second_register [--rows N]`; the server, an embedded PostgreSQL of its own, never does either. In
-the second register one row in a hundred has changed, nine are written otherwise (a full-width blank), and one in a
-thousand is gone.
+the second register one row in a hundred has changed, nine are written differently (a full-width blank), and one in a
+thousand is missing.
 """
 
 import argparse
@@ -22,7 +22,7 @@ SETTINGS = {"autovacuum": "off", "max_wal_size": "8GB"}
 
 
 def write_catalog(folder: Path) -> None:
-    """Write the shipped catalogue, with a feed whose every delivery is the whole register."""
+    """Copy the shipped catalogue, with a feed whose every delivery is a complete register."""
     shutil.copytree(project_home() / "include" / "catalog", folder)
     path = folder / "departments" / "market_supervision.yaml"
     text = path.read_text(encoding="utf-8")
@@ -58,11 +58,11 @@ def main() -> None:
             url = fresh_database(server, "zhengku")
             for content, seconds_ago in ((register, 3600), (second, 1800)):
                 figures = deliver(url, folder, content, content.name, seconds_ago)
-                told = " ".join(f"{step} {seconds:.1f}" for step, seconds in figures["seconds"].items())
-                print(f"  {content.stem}: {told}; {figures['counts']}", flush=True)
+                shown = " ".join(f"{step} {seconds:.1f}" for step, seconds in figures["seconds"].items())
+                print(f"  {content.stem}: {shown}; {figures['counts']}", flush=True)
         finally:
             server.stop()
-    print("  aim: the second takes no longer than the first, whatever the server knows of the table")
+    print("  aim: the second takes no longer than the first, whatever statistics the server has of the table")
 
 
 if __name__ == "__main__":

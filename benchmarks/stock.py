@@ -1,7 +1,7 @@
 """The weekly counts of the stock: collection rate and validity, with their lists.
 
-`python -m benchmarks.stock [--rows N]`; the store is made in SQL, in an embedded PostgreSQL of its own. Six of ten
-certificates were produced by a case; every fiftieth result lacks its certificate.
+`python -m benchmarks.stock [--rows N]`; the store is filled by SQL, in an embedded PostgreSQL of its own. Six of ten
+certificates were produced by a case; the certificate of every fiftieth result is missing.
 """
 
 import argparse
@@ -107,9 +107,9 @@ def main() -> None:
 
 
 def _measure(what: str, publish: Callable[[], list[Any]]) -> list[Any]:
-    begun = time.monotonic()
+    started = time.monotonic()
     found = publish()
-    print(f"{what}: {time.monotonic() - begun:.1f} s, peak {peak_mb():.0f} MB", flush=True)
+    print(f"{what}: {time.monotonic() - started:.1f} s, peak {peak_mb():.0f} MB", flush=True)
     return found
 
 

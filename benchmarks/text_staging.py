@@ -1,4 +1,4 @@
-"""Collect and copy into text staging, measured by parts; for the benchmarks of transports."""
+"""Collect and copy into text staging, with the seconds of each part; for the benchmarks of transports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zhengku.stage.staging import copy_rows, type_rows
 
 
 def backend_cpu(connection: psycopg.Connection[Any]) -> float:
-    """Return the seconds of CPU that PostgreSQL spent for a connection on this machine (Linux), children aside."""
+    """Return the CPU seconds of the PostgreSQL backend of a connection on this machine (Linux), without children."""
     row = connection.execute("select pg_backend_pid()").fetchone()
     assert row is not None
     stat = Path(f"/proc/{row[0]}/stat")
@@ -30,9 +30,9 @@ def backend_cpu(connection: psycopg.Connection[Any]) -> float:
 def collect_and_copy(department: str, feed_id: str) -> tuple[dict[str, float], int, float, float]:
     """Collect, copy, then type; return seconds (`all` without typing), rows, and CPU of both sides without typing."""
     pipeline = Pipeline(Settings.load())
-    # The other side has no catalogue to read; the nightly process reads it once, whatever comes.
+    # The catalogue is read before: the other side has none, and the nightly process reads it only once.
     feed = pipeline.catalog.feed(department, feed_id)
-    begin, cpu = time.perf_counter(), time.process_time()
+    started, cpu = time.perf_counter(), time.process_time()
     [batch] = pipeline.collect(department, feed_id, "bench")
     collected = time.perf_counter()
     if batch.status != "landed" or batch.landing_path is None:
@@ -46,5 +46,10 @@ def collect_and_copy(department: str, feed_id: str) -> tuple[dict[str, float], i
         with connection.transaction():
             type_rows(connection, batch, feed, pipeline.catalog, staged)
         typed = time.perf_counter() - typing
-    seconds = {"collect": collected - begin, "copy": copied - collected, "all": copied - begin, "typing apart": typed}
+    seconds = {
+        "collect": collected - started,
+        "copy": copied - collected,
+        "all": copied - started,
+        "typing": typed,
+    }
     return seconds, staged.staged, spent, server_cpu

@@ -1,7 +1,7 @@
-"""Twenty rules over a million rows: in the database with every failing row marked, and the plain ways beside it.
+"""Twenty rules over a million rows: in the database with every failing row marked, compared with the plain ways.
 
-Beside it one hand-written SQL pass that only counts, and Great Expectations on a DataFrame, which marks nothing. All by
-turns on the same staged rows; `make bench` runs it.
+These are one hand-written SQL pass that only counts, and Great Expectations on a DataFrame, which marks nothing. They
+take turns on the same staged rows; `make bench` runs it.
 """
 
 import argparse
@@ -82,11 +82,11 @@ RULES: tuple[tuple[str, dict[str, Any], str], ...] = (
         f"issue_date is not null and issue_date not between '{DAYS[0]}' and '{DAYS[1]}'",
     ),
 )
-"""Expectation, its arguments, and what a row that fails it is in SQL."""
+"""Expectation, its arguments, and the SQL condition of a row that fails it."""
 
 
 def write_suite(folder: Path) -> None:
-    """Write the rules as a suite, as `expectations/` has them."""
+    """Write the rules as a suite file, in the form of those in `expectations/`."""
     entries = [
         {
             "type": name,
@@ -108,18 +108,18 @@ def write_suite(folder: Path) -> None:
 
 
 def ours(url: str, suites: Path) -> None:
-    """Validate and mark, in this process, with Great Expectations imported before; print seconds and counts."""
+    """Validate and mark in this process, with Great Expectations imported before; print seconds and counts."""
     run, marks = import_module("zhengku.validate.run"), import_module("zhengku.validate.marks")
     suite_files = import_module("zhengku.validate.suites")
     suite = suite_files.load_suites(suites, ["bench"])
-    begin = time.perf_counter()
+    started = time.perf_counter()
     found = run.validate_rows(url, batch_schema(1), "staged_row", suite, {})
-    validated = time.perf_counter() - begin
+    validated = time.perf_counter() - started
     with store_connection(url) as connection:
         marks.mark_rows(connection, batch_schema(1), {"staged_row": found})
     counts = {rule.rule_id: rule.failed_rows for rule in found.rules}
-    told = [counts[f"bench.rule.r{place}"] for place in range(len(RULES))]
-    report({"validated": validated, "seconds": time.perf_counter() - begin, "counts": told})
+    by_rule = [counts[f"bench.rule.r{place}"] for place in range(len(RULES))]
+    report({"validated": validated, "seconds": time.perf_counter() - started, "counts": by_rule})
 
 
 def on_dataframe(url: str) -> None:
@@ -127,11 +127,11 @@ def on_dataframe(url: str) -> None:
     pandas, gx = import_module("pandas"), import_module("great_expectations")
     sqlalchemy = import_module("sqlalchemy")
     engine = sqlalchemy.create_engine(url)
-    begin = time.perf_counter()
+    started = time.perf_counter()
     columns = ", ".join(sorted({arguments["column"] for _, arguments, _ in RULES}))
     frame = pandas.read_sql(f"select {columns} from {batch_schema(1)}.staged_row", engine)  # noqa: S608
     frame["issue_date"] = pandas.to_datetime(frame["issue_date"])
-    read = time.perf_counter() - begin
+    read = time.perf_counter() - started
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("frame").add_dataframe_asset("rows")
@@ -145,10 +145,10 @@ def on_dataframe(url: str) -> None:
         expectations.append(classes.get_expectation_impl(name)(**arguments))
     suite = gx.ExpectationSuite(name="bench", expectations=expectations)
     results = batch.validate(suite, result_format="BASIC").results
-    # They come in an order of their own.
+    # Great Expectations returns the results in its own order.
     counted = {one.expectation_config.meta["place"]: one.result.get("unexpected_count") for one in results}
-    told = [counted[place] for place in range(len(RULES))]
-    report({"read": read, "seconds": time.perf_counter() - begin, "counts": told})
+    by_rule = [counted[place] for place in range(len(RULES))]
+    report({"read": read, "seconds": time.perf_counter() - started, "counts": by_rule})
 
 
 def report(figures: dict[str, Any]) -> None:
@@ -156,13 +156,13 @@ def report(figures: dict[str, Any]) -> None:
 
 
 def by_hand(url: str) -> dict[str, Any]:
-    """Count with one statement, as somebody would write it."""
+    """Count with one statement, as a person would write it."""
     counted = ", ".join(f"sum(case when {failing} then 1 else 0 end)" for _, _, failing in RULES)
     with psycopg.connect(plain(url)) as connection:
-        begin = time.perf_counter()
+        started = time.perf_counter()
         statement = f"select {counted} from {batch_schema(1)}.staged_row"  # noqa: S608 - the rules above
         counts = connection.execute(statement.encode()).fetchone()
-        return {"seconds": time.perf_counter() - begin, "counts": list(counts or ())}
+        return {"seconds": time.perf_counter() - started, "counts": list(counts or ())}
 
 
 def in_process(mode: str, *arguments: str) -> dict[str, Any]:

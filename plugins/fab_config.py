@@ -1,6 +1,6 @@
 """Settings of the login page (Flask-AppBuilder); `AIRFLOW__FAB__CONFIG_FILE` names this file.
 
-Passwords are kept in Airflow's own database. A directory of the city's (LDAP, OAuth) is set up here instead:
+Passwords are stored in Airflow's own database. To use a directory of the city (LDAP, OAuth), configure it here:
 https://flask-appbuilder.readthedocs.io/en/latest/security.html
 """
 

@@ -16,7 +16,7 @@ _REVIEW_ENTRIES = (
 
 
 class ClearancePlugin(AirflowPlugin):
-    """The page 日清清单, in a frame behind an entry of the menu."""
+    """The pages 日清清单, in a frame that an entry of the menu opens."""
 
     name = "zhengku_clearance"
     fastapi_apps = [{"app": LatePages(clearance_app), "url_prefix": CLEARANCE_PATH, "name": "日清清单"}]  # noqa: RUF012
@@ -33,7 +33,7 @@ class ClearancePlugin(AirflowPlugin):
 
 
 class ReviewPlugin(AirflowPlugin):
-    """The pages of the review, in frames behind the entries of a menu."""
+    """The pages of the review, in frames that the entries of a menu open."""
 
     name = "zhengku_review"
     fastapi_apps = [{"app": LatePages(review_app), "url_prefix": REVIEW_PATH, "name": _REVIEW_MENU}]  # noqa: RUF012

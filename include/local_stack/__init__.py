@@ -1,1 +1,1 @@
-"""A whole installation as local processes of this machine: PostgreSQL from a wheel, and Airflow beside it."""
+"""A complete installation as local processes of this machine: PostgreSQL from a wheel, and Airflow."""

@@ -18,7 +18,7 @@ NOT_RUNNING = 3
 
 
 def main() -> None:
-    """Run one command; an error is told on one line, with exit status 1."""
+    """Run one command; an error is printed on one line, with exit status 1."""
     parser = argparse.ArgumentParser(
         prog="local_stack", description="PostgreSQL and Airflow as processes of this machine."
     )
@@ -28,23 +28,23 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start everything and leave it running")
     commands.add_parser("down", help="stop everything")
-    commands.add_parser("status", help="tell what runs")
+    commands.add_parser("status", help="show what runs")
     cluster = commands.add_parser(
         "cluster", help="the services of docker-compose.yml as processes: Celery, two workers"
     )
     cluster.add_argument("action", choices=("up", "down", "status"))
     cluster.add_argument("--own-redis", action="store_true", help="start a Redis even if one answers on port 6379")
-    demo = commands.add_parser("demo", help="run a night of all made-up departments through the whole pipeline")
+    demo = commands.add_parser("demo", help="run a night of all made-up departments through all steps")
     demo.add_argument("--rows", type=int, default=ROWS)
     demo.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
 
-    begin = time.monotonic()
+    started = time.monotonic()
 
     def progress(line: str) -> None:
-        print(f"{time.monotonic() - begin:5.0f} s  {line}", flush=True)
+        print(f"{time.monotonic() - started:5.0f} s  {line}", flush=True)
 
-    # Ended like Ctrl-C, so that a demo stops what it started.
+    # Handled like Ctrl-C, so that a demo stops what it started.
     signal.signal(signal.SIGTERM, _interrupt)
     stack: LocalStack
     if arguments.command == "cluster":

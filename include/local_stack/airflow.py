@@ -27,7 +27,7 @@ COMPONENTS = {
 """Name of each component and the arguments of `airflow` that start it."""
 
 USERS = {"admin": "admin", "viewer": "viewer", "section": "op", "data_section": "user", "hall_echeng": "viewer"}
-"""Login and role of the simple auth manager; zhengku_airflow/pages_host.py has the roles of our pages behind them."""
+"""Login and role of the simple auth manager; zhengku_airflow/pages_host.py maps them to the roles of our pages."""
 
 
 def command(*arguments: str) -> list[str]:
@@ -37,7 +37,7 @@ def command(*arguments: str) -> list[str]:
 
 @dataclass(frozen=True)
 class AirflowHome:
-    """Airflow's own folder of one local stack: `home` is the project, `state` holds all that the stack writes."""
+    """Airflow's own folder of one local stack: `home` is the project, `state` the folder that the stack writes to."""
 
     home: Path
     state: Path
@@ -58,17 +58,17 @@ class AirflowHome:
         return Path(os.environ.get("AIRFLOW__CORE__DAGS_FOLDER") or self.home / "dags")
 
     def passwords(self) -> dict[str, str]:
-        """Return the password of each login of `USERS`; made at the first call, and the same from then on."""
-        return _kept_secrets(self.password_file, {login: lambda: secrets.token_urlsafe(12) for login in USERS})
+        """Return the password of each login of `USERS`, generated at the first call and stored."""
+        return _stored_secrets(self.password_file, {login: lambda: secrets.token_urlsafe(12) for login in USERS})
 
     @property
     def password_file(self) -> Path:
-        """Where Airflow's login reads them."""
+        """Where Airflow's login reads the passwords."""
         return self.folder / "passwords.json"
 
     def keys(self) -> dict[str, str]:
-        """Return `fernet`, `jwt` and `session`; made at the first call, and the same from then on."""
-        return _kept_secrets(
+        """Return `fernet`, `jwt` and `session`, generated at the first call and stored."""
+        return _stored_secrets(
             self.folder / "secrets.json",
             {
                 "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
@@ -104,9 +104,9 @@ class AirflowHome:
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.password_file),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{login}:{role}" for login, role in USERS.items()),
-            # The default looks for new files every five minutes; who writes a DAG waits for it.
+            # By default new files are found every five minutes, which is long for somebody who writes a DAG.
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-            # A file that changed is read at once; the rest, every half minute by default, would keep a core busy.
+            # A changed file is read at once; reading all others every half minute, as by default, keeps a core busy.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
             # Airflow would choose asyncpg, which is not installed; psycopg does both.
@@ -131,20 +131,20 @@ class AirflowHome:
         }
 
 
-def _kept_secrets(path: Path, makers: dict[str, Callable[[], str]]) -> dict[str, str]:
-    """Read a JSON file of secrets, after adding the ones that it lacks; only this account may read it."""
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    lacking = {name: make() for name, make in makers.items() if name not in kept}
+def _stored_secrets(path: Path, makers: dict[str, Callable[[], str]]) -> dict[str, str]:
+    """Read a JSON file of secrets, after adding the missing ones; only this account may read it."""
+    stored: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    lacking = {name: make() for name, make in makers.items() if name not in stored}
     if lacking:
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept.update(lacking)
-        write_private(path, json.dumps(kept))
-    return kept
+        stored.update(lacking)
+        write_private(path, json.dumps(stored))
+    return stored
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """How far one task of a run is; `name` is what a person reads in the grid."""
+    """The state of one task of a run; `name` is what the grid shows."""
 
     task_id: str
     map_index: int
@@ -169,9 +169,9 @@ class AirflowApi:
         self._client.close()
 
     def health(self) -> dict[str, float]:
-        """Return the healthy parts, each with its last sign of life in seconds since 1970; none while nobody answers.
+        """Return the last heartbeat of each healthy part in seconds since 1970; empty while the API does not answer.
 
-        The database gives no sign of its own: it is healthy now.
+        The database has no heartbeat: its time is now.
         """
         try:
             answer = self._client.get("/api/v2/monitor/health", timeout=5)
@@ -198,7 +198,7 @@ class AirflowApi:
         return {entry["dag_id"]: Path(entry["fileloc"]).name for entry in self._pages("dags", "dags")}
 
     def is_paused(self, dag_id: str) -> bool:
-        """Tell whether the scheduler leaves the DAG alone."""
+        """Return whether the DAG is paused."""
         return bool(self._call("GET", f"dags/{dag_id}")["is_paused"])
 
     def unpause(self, dag_id: str) -> None:
@@ -206,7 +206,7 @@ class AirflowApi:
         self._call("PATCH", f"dags/{dag_id}", {"is_paused": False})
 
     def trigger(self, dag_id: str, run_id: str, logical_date: datetime | None = None) -> None:
-        """Ask for a run of a DAG, as the one of a moment where it is given."""
+        """Start a run of a DAG, with `logical_date` where it is given."""
         moment = logical_date.isoformat() if logical_date else None
         self._call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": moment, "dag_run_id": run_id})
 
@@ -222,7 +222,7 @@ class AirflowApi:
         }
 
     def set_pool(self, name: str, slots: int) -> None:
-        """Make a pool of so many slots, or change the one of this name."""
+        """Create a pool with so many slots, or change the pool of this name."""
         if any(pool["name"] == name for pool in self._pages("pools", "pools")):
             self._call(
                 "PATCH", f"pools/{name}?update_mask=slots", {"pool": name, "slots": slots, "include_deferred": False}
@@ -236,7 +236,7 @@ class AirflowApi:
             TaskState(
                 task_id=entry["task_id"],
                 map_index=entry["map_index"],
-                # Until a task runs, Airflow names a mapped one by its number.
+                # Until it runs, Airflow names a mapped task by its number.
                 name=f"{entry['task_display_name']} {entry['rendered_map_index']}"
                 if entry.get("rendered_map_index") not in (None, str(entry["map_index"]))
                 else entry["task_display_name"],

@@ -1,4 +1,4 @@
-"""The made-up departments beside a local stack: their interfaces, exchange databases and drops."""
+"""The made-up departments of a local stack: their interfaces, exchange databases and drops."""
 
 import json
 import sys
@@ -21,23 +21,23 @@ from zhengku.errors import ZhengkuError
 
 READY_SECONDS = 30.0
 FAULT_RATE = 0.03
-"""Share of requests that meet a fault, so that everybody sees that nothing comes of it."""
+"""Share of requests that get a fault, to show that the collection works in spite of faults."""
 CARELESS = 0.25
-"""Share of systems that bring wrong rows: two rows of a hundred in all, as in a city, and not in every type."""
+"""Share of systems that deliver wrong rows: about two rows of a hundred in all, and not in every type."""
 
 ALL_SYSTEMS = (*SYSTEMS, *SERVICE_SYSTEMS)
-"""Those of certificates, and those of cases and evaluations."""
+"""The systems of certificates, and those of cases and evaluations."""
 
 
 class DatabaseServer(Protocol):
-    """A server whose databases have addresses, as SQLAlchemy takes them."""
+    """A database server; `url` returns addresses as SQLAlchemy takes them."""
 
     def url(self, database: str) -> str:
-        """Return the address of a database of this name, whether it is there or not."""
+        """Return the address of a database of this name, whether it exists or not."""
 
 
 class MadeUpCity:
-    """The departments' systems, below `folder`; their exchange databases lie on `postgres`."""
+    """The departments' systems, below `folder`; their exchange databases are on `postgres`."""
 
     def __init__(self, folder: Path, postgres: DatabaseServer, program: BackgroundProgram) -> None:
         self._folder = folder
@@ -54,20 +54,20 @@ class MadeUpCity:
 
     @property
     def drop_folder(self) -> Path:
-        """The drop of 市市场监督管理局, for whoever lays a file there by hand."""
+        """The drop of 市市场监督管理局, where a person can put a file by hand."""
         return self._folder / "drop" / "market_supervision"
 
     def start(self, environment: Mapping[str, str], command: Sequence[str] | None = None) -> None:
-        """Make the databases that are not there, and start the servers; raises `ZhengkuError` with their log.
+        """Create the missing databases, and start the servers; raises `ZhengkuError` with the end of their log.
 
-        `command` is the command line of `python -m simulator serve`, if another than the usual one.
+        `command` replaces the usual command line, `python -m simulator serve …`.
         """
         self.make_places()
         (self._folder / HTTP_PORT_FILE).unlink(missing_ok=True)
         serve = ["-m", "simulator", "serve", "--folder", str(self._folder), "--faults", str(FAULT_RATE)]
         self.program.start(command or [sys.executable, *serve], environment)
         deadline = time.monotonic() + READY_SECONDS
-        # It is written last.
+        # The servers write this file last.
         while not (self._folder / HTTP_PORT_FILE).is_file():
             if self.program.process() is None or time.monotonic() > deadline:
                 raise ZhengkuError(
@@ -77,7 +77,7 @@ class MadeUpCity:
             time.sleep(0.1)
 
     def make_places(self) -> None:
-        """Make the folders and the exchange databases that are not there."""
+        """Create the missing folders and exchange databases."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self.drop_folder.mkdir(parents=True, exist_ok=True)
         with psycopg.connect(self._postgres.url("postgres").replace("+psycopg", "")) as connection:
@@ -87,7 +87,7 @@ class MadeUpCity:
                 create_database(self._postgres.url("postgres"), name)
 
     def connections(self, host: str = "127.0.0.1") -> dict[str, str]:
-        """Return the environment that points the catalogue at the systems; nothing while they do not run.
+        """Return the environment that points the catalogue at the systems; empty while they do not run.
 
         `host` is the name by which the collecting side reaches the interfaces and SFTP.
         """
@@ -96,10 +96,10 @@ class MadeUpCity:
         return connections(self.places, ALL_SYSTEMS, host)
 
     def pass_night(self, rows: int, seed: int) -> tuple[Night, Collection]:
-        """Let one more night pass in the systems, write its truth beside them, and return it.
+        """Publish the next night in the systems, write its truth next to them, and return it.
 
-        `rows` are the certificates of a feed; the collection says what its cases and evaluations are. A city of other
-        `rows` or another `seed` begins with its first night.
+        `rows` is the number of certificates of a feed; the collection has the cases and evaluations of the night. With
+        other `rows` or another `seed` the city starts with its first night.
         """
         record = self._folder / "nights.json"
         begun = json.loads(record.read_text(encoding="ascii")) if record.is_file() else {}

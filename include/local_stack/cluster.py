@@ -1,8 +1,8 @@
 """`docker-compose.yml` as processes of this machine: PostgreSQL, Redis, Airflow with a queue, two workers, a simulator.
 
-Commands, environment and health checks are those of the file. What differs by nature is told by `DIFFERING` (values
-that are replaced), `DIFFERING_ARGUMENTS`, `ADDED` (names that the file does not have) and `ADDED_ARGUMENTS`: there is
-nothing else. The one server of PostgreSQL is both `postgres` and `simulator-database`.
+Commands, environment and health checks are those of the file. The differences are listed in `DIFFERING` (values that
+are replaced), `DIFFERING_ARGUMENTS`, `ADDED` (names that the file does not have) and `ADDED_ARGUMENTS`, and nowhere
+else. The one server of PostgreSQL is both `postgres` and `simulator-database`.
 """
 
 import functools
@@ -34,7 +34,7 @@ PROGRAMS = {
     "worker-1": "worker",
     "worker-2": "worker",
 }
-"""Each process that runs Airflow, and the service of `docker-compose.yml` that it is."""
+"""Each process that runs Airflow, and the service of `docker-compose.yml` that it represents."""
 
 DIFFERING = {
     "ZHENGKU_HOME": "the checkout",
@@ -57,7 +57,7 @@ DIFFERING = {
     "SIMULATOR_FOLDER": "folder",
     "SIMULATOR_HOST": "host",
 }
-"""Variables of the file that have another value here, and what of it differs."""
+"""Variables of the file that have another value here, and what is different."""
 
 DIFFERING_ARGUMENTS = {
     "simulator": {
@@ -68,7 +68,7 @@ DIFFERING_ARGUMENTS = {
         "--known-as": "host",
     }
 }
-"""Options of the file's commands that have another value here, and what of it differs."""
+"""Options of the file's commands that have another value here, and what is different."""
 
 ADDED = {
     "AIRFLOW__API__HOST": "this machine only; Docker publishes a port instead",
@@ -85,7 +85,7 @@ ADDED_ARGUMENTS = {
     "redis": "port, address and folder",
     "worker": "--celery-hostname: two workers share one host name",
 }
-"""Services whose command has further arguments here, behind those of the file."""
+"""Services whose command has further arguments here, after those of the file."""
 
 ROLES = {
     "admin": "Admin",
@@ -94,7 +94,7 @@ ROLES = {
     "data_section": "data_section",
     "hall_echeng": "hall_echeng",
 }
-"""Login and role; elsewhere people are entered by `airflow users create`."""
+"""Login and role; in production, logins are created by `airflow users create`."""
 
 USUAL_REDIS = "redis://127.0.0.1:6379/0"
 HEALTHY_SECONDS = 180.0
@@ -107,10 +107,10 @@ _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?::(?P<kind>[-?])(
 
 
 def read_services(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the services of a Compose file, `variables` put in as Compose does it.
+    """Return the services of a Compose file, with `variables` inserted as Compose does it.
 
-    Understood are `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$`. Raises `ConfigurationError` for anything
-    else that begins with `$`, and for a variable that has neither value nor default.
+    `${NAME}`, `${NAME:-default}`, `${NAME:?message}` and `$$` are supported. Raises `ConfigurationError` for any other
+    text that starts with `$`, and for a variable that has neither value nor default.
     """
     content = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
     services: dict[str, Any] = _interpolate(content["services"], variables, file.name)
@@ -147,8 +147,8 @@ def _interpolate(node: Any, variables: Mapping[str, str], place: str) -> Any:
 class Cluster(LocalStack):
     """One local cluster: `home` is the project, `state` the folder that it writes to (`var/cluster` of the project).
 
-    `variables` are those of `.env`, over what this machine chooses. The Redis on the usual port is used when it
-    answers without a password, under a prefix of this cluster's own; with `own_redis`, or when none answers, one is
+    `variables` are those of `.env`, and override what this machine chooses. The Redis on the usual port is used when it
+    answers without a password, with a key prefix of this cluster; with `own_redis`, or when none answers, a Redis is
     started from the installed `redis-server`.
     """
 
@@ -170,11 +170,11 @@ class Cluster(LocalStack):
     # ---- the file, and what differs
 
     def variables(self) -> dict[str, str]:
-        """Return what `.env` holds elsewhere: secrets made at the first call, and sizes for one machine."""
+        """Return what `.env` has in production: secrets generated at the first call, and sizes for one machine."""
         keys = self.airflow.keys()
         password = keys["session"]
         return {
-            # The embedded server and Redis have passwords of their own, put in by `differing`.
+            # The embedded server and Redis have passwords of their own, inserted by `_differing`.
             **dict.fromkeys(("POSTGRES_PASSWORD", "AIRFLOW_DATABASE_PASSWORD", "ZHENGKU_DATABASE_PASSWORD"), password),
             "REDIS_PASSWORD": password,
             "SIMULATOR_DATABASE_PASSWORD": password,
@@ -190,7 +190,7 @@ class Cluster(LocalStack):
 
     @functools.cached_property
     def services(self) -> dict[str, Any]:
-        """The services of `docker-compose.yml`, this machine's variables put in."""
+        """The services of `docker-compose.yml`, with this machine's variables inserted."""
         return read_services(self.home / "docker-compose.yml", self.variables())
 
     def command(self, program: str) -> list[str]:
@@ -209,11 +209,11 @@ class Cluster(LocalStack):
             }
             line = [values.get(option, word) for option, word in zip(["", *line], line, strict=False)]
         if service == "redis":
-            line += ["--port", str(self._kept_port("redis")), "--bind", "127.0.0.1", "--dir", str(self._redis_folder)]
+            line += ["--port", str(self._stored_port("redis")), "--bind", "127.0.0.1", "--dir", str(self._redis_folder)]
         return line
 
     def settings(self, program: str) -> dict[str, str]:
-        """Return what a program has in its environment beside what every process of this machine has."""
+        """Return a program's environment without the variables that every process of this machine has."""
         service = PROGRAMS.get(program, program)
         settings = {name: str(value) for name, value in self.services[service]["environment"].items()}
         differing = self._differing(program)
@@ -222,16 +222,16 @@ class Cluster(LocalStack):
         return settings
 
     def environment(self, program: str = "init") -> dict[str, str]:
-        """Return the whole environment of one program; `airflow`, `zhengku` and `python` are found by its PATH."""
-        kept = {
+        """Return the complete environment of one program; its PATH finds `airflow`, `zhengku` and `python`."""
+        inherited = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(
                 ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "ZHENGKU_", "REDISCLI_", "SIMULATOR_")
             )
         }
-        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
-        return {**kept, "PATH": path, **self.settings(program)}
+        path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)])
+        return {**inherited, "PATH": path, **self.settings(program)}
 
     def _differing(self, program: str) -> dict[str, str]:
         if program == "redis":
@@ -273,7 +273,7 @@ class Cluster(LocalStack):
             "no_proxy": "127.0.0.1,localhost",
         }
         if PROGRAMS.get(program) == "worker":
-            added["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"] = str(self._kept_port(program))
+            added["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"] = str(self._stored_port(program))
             added["ZHENGKU_WORKER_NAME"] = _worker_name(program)
             added.update(
                 (name, value) for name, value in self._our_settings().items() if name.startswith("ZHENGKU_CONN_")
@@ -283,7 +283,7 @@ class Cluster(LocalStack):
     # ---- up and down
 
     def running(self) -> dict[str, bool]:
-        """Tell for PostgreSQL, Redis, the simulator and every program whether it runs."""
+        """Return for PostgreSQL, Redis, the simulator and every program whether it runs."""
         return {
             "postgres": self.postgres.is_running(),
             "redis": self._redis_answers(),
@@ -299,7 +299,7 @@ class Cluster(LocalStack):
         before = {name for name, runs in self.running().items() if runs}
         servers = {"postgres", "redis", "simulator"}
         if not servers <= before:
-            # Programs that lost database, queue or departments would never find them again: they get other ports.
+            # Running programs cannot find a restarted database, queue or department, which gets another port.
             self._stop_components()
             before &= servers
         self.start_servers()
@@ -308,10 +308,10 @@ class Cluster(LocalStack):
         if "api-server" in wanted:
             self._choose_port()
         for name in wanted:
-            # What an earlier, killed program left behind would work beside the new one.
+            # Processes that an earlier, killed program left would work in parallel with the new one.
             stop_programs([self._programs[name]])
             if PROGRAMS[name] == "worker":
-                self._choose_kept_port(name)
+                self._choose_stored_port(name)
         if wanted:
             self._init()
             self._make_logins()
@@ -324,7 +324,7 @@ class Cluster(LocalStack):
         return {*servers, *components} - before
 
     def start_servers(self) -> None:
-        """Start PostgreSQL and the simulator, and find or start Redis; harmless when they run."""
+        """Start PostgreSQL and the simulator, and find or start Redis; does nothing when they run."""
         for folder in ("run", "log", "airflow", "landing", "reports", "redis"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
         self.airflow.passwords()
@@ -339,7 +339,7 @@ class Cluster(LocalStack):
             self.city.start(self.environment("simulator"), self.command("simulator"))
 
     def down(self, only: Collection[str] | None = None) -> None:
-        """Stop the programs, the simulator, Redis if it is ours, and then PostgreSQL, or `only` those of them."""
+        """Stop the programs, the simulator, Redis if it is ours, and then PostgreSQL; or only those in `only`."""
         self._stop_components(only)
         if only is None or "simulator" in only:
             stop_programs([self.city.program])
@@ -377,7 +377,7 @@ class Cluster(LocalStack):
             )
 
     def _make_logins(self) -> None:
-        """Enter the logins of `ROLES`; once entered, their passwords stay."""
+        """Create the logins of `ROLES`; an existing login keeps its password."""
         marker = self.airflow.folder / "logins"
         passwords = self.airflow.passwords()
         if marker.is_file():
@@ -400,7 +400,7 @@ class Cluster(LocalStack):
         marker.touch()
 
     def _wait_until_healthy(self, components: Collection[str]) -> None:
-        """Ask the health checks of the file until all are content."""
+        """Run the health checks of the file until all succeed."""
         deadline = time.monotonic() + HEALTHY_SECONDS
         late = list(components)
         while late:
@@ -460,7 +460,7 @@ class Cluster(LocalStack):
     def _find_redis(self) -> None:
         """Use the Redis of this machine, or start one."""
         if not self._own_redis and _answers(USUAL_REDIS):
-            self._progress("using the Redis on port 6379, all keys behind a prefix")
+            self._progress("using the Redis on port 6379, with a prefix before all keys")
             write_private(self._redis_url_file, USUAL_REDIS)
             return
         environment = os.environ.get("PATH", os.defpath)
@@ -470,11 +470,11 @@ class Cluster(LocalStack):
                 "PATH to start one. Install redis-server (package redis-server), or start your Redis."
             )
         stop_programs([self._redis])
-        self._choose_kept_port("redis")
+        self._choose_stored_port("redis")
         self._progress("starting Redis")
         self._redis.start(self.command("redis"), self.environment("redis"))
         password = self.settings("redis")["REDISCLI_AUTH"]
-        url = f"redis://:{password}@127.0.0.1:{self._kept_port('redis')}/0"
+        url = f"redis://:{password}@127.0.0.1:{self._stored_port('redis')}/0"
         deadline = time.monotonic() + REDIS_SECONDS
         while not _answers(url):
             if self._redis.process() is None or time.monotonic() > deadline:
@@ -485,7 +485,7 @@ class Cluster(LocalStack):
         write_private(self._redis_url_file, url)
 
     def _leave_redis(self) -> None:
-        """Stop our own Redis; in another's, remove what lies behind our prefix."""
+        """Stop our own Redis; in a Redis of somebody else, delete the keys with our prefix."""
         if self._redis.process() is None and self._redis_answers():
             with redis.Redis.from_url(self.redis_url()) as client:
                 for key in client.scan_iter(match=f"{self._key_prefix}*", count=1000):
@@ -495,14 +495,14 @@ class Cluster(LocalStack):
 
     # ---- ports
 
-    def _kept_port(self, name: str) -> int:
+    def _stored_port(self, name: str) -> int:
         try:
             return int((self.state / "run" / f"{name}.port").read_text(encoding="ascii"))
         except FileNotFoundError:
-            self._choose_kept_port(name)
-            return self._kept_port(name)
+            self._choose_stored_port(name)
+            return self._stored_port(name)
 
-    def _choose_kept_port(self, name: str) -> None:
+    def _choose_stored_port(self, name: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -514,7 +514,7 @@ def _worker_name(program: str) -> str:
 
 
 def _answers(url: str) -> bool:
-    """Tell whether a Redis takes commands from us at an address."""
+    """Return whether a Redis at an address accepts our commands."""
     try:
         with redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
             return bool(client.ping())

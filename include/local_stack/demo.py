@@ -1,4 +1,4 @@
-"""The demo: a night of all made-up departments goes the whole pipeline by a real Airflow, and the terminal shows it."""
+"""The demo: a night of all made-up departments is processed by a real Airflow, and the terminal shows the outcome."""
 
 import json
 import os
@@ -21,7 +21,7 @@ RUN_SECONDS = 600.0
 SIGN_SECONDS = 10.0
 OWN_RUN_SECONDS = 30.0
 
-# The demo's DAGs defer nothing, so nobody would miss the triggerer.
+# The DAGs of the demo defer nothing, so no triggerer is needed.
 _COMPONENTS = ("api-server", "scheduler", "dag-processor")
 
 _FINISHED = ("success", "failed")
@@ -29,16 +29,16 @@ _FAILED_TASK_STATES = ("failed", "up_for_retry")
 
 
 def run_demo(stack: LocalStack, progress: Progress, rows: int = ROWS, seed: int = SEED) -> None:
-    """Let a night pass in the made-up departments, run their DAGs, and print what became of it and the list of cases.
+    """Publish a night of the made-up departments, run their DAGs, and print the outcome and the list of cases.
 
-    Run again, it is the next night. What the demo started it stops again. Raises `ZhengkuError` when a run does not
-    succeed within `RUN_SECONDS`.
+    The next call runs the next night. What the demo started, it stops at the end. Raises `ZhengkuError` when a run does
+    not succeed within `RUN_SECONDS`.
     """
     already = {name for name, runs in stack.running().items() if runs}
     try:
         stack.up(_COMPONENTS)
         night, collection = stack.city.pass_night(rows, seed)
-        progress(f"night {night.number} of the made-up city lies in {stack.city.places.folder}, its truth beside it")
+        progress(f"night {night.number} of the made-up city is in {stack.city.places.folder}, with its truth")
         with stack.api() as api:
             runs = run_departments(stack, api, sorted(_departments(stack, api)), progress)
         os.environ.update(stack.environment())
@@ -62,39 +62,39 @@ def _departments(stack: LocalStack, api: AirflowApi) -> set[str]:
 
 
 def run_departments(stack: LocalStack, api: AirflowApi, dag_ids: Collection[str], progress: Progress) -> dict[str, str]:
-    """Run departments' DAGs once, side by side, and return the run of each; `progress` is told what becomes of them.
+    """Run departments' DAGs once, in parallel, and return the run of each; `progress` gets each state of a run.
 
     Raises `ZhengkuError` when a run failed, or all take longer than `RUN_SECONDS`.
     """
     unknown = sorted(set(dag_ids) - api.dags().keys())
     if unknown:
         raise ZhengkuError(f"No file in {stack.airflow.dags_folder} defines the DAGs {', '.join(unknown)}.")
-    begin = last_sign = time.monotonic()
-    started = _begin_runs(api, dag_ids)
+    started_at = last_sign = time.monotonic()
+    started = _start_runs(api, dag_ids)
     if len(started) == 1:
         [(dag_id, run_id)] = started.items()
         progress(f"the DAG {dag_id} runs: {stack.address}/dags/{dag_id}/runs/{run_id}")
     else:
         progress(f"{len(started)} DAGs run: {stack.address}/dags")
-    # Where a DAG's own run came all the same, the delivery may be in either: both are waited for.
+    # Where the scheduler started a run of its own nevertheless, either may have the delivery: wait for both.
     states = {(dag_id, run_id): "queued" for dag_id, run_id in started.items()}
-    told: set[tuple[str, str, TaskState]] = set()
+    reported: set[tuple[str, str, TaskState]] = set()
     while not all(state in _FINISHED for state in states.values()):
-        if time.monotonic() - begin > RUN_SECONDS:
+        if time.monotonic() - started_at > RUN_SECONDS:
             late = ", ".join(dag_id for (dag_id, _), state in states.items() if state not in _FINISHED)
             raise ZhengkuError(
                 f"Not finished after {RUN_SECONDS:.0f} s: {late}. The logs of the tasks are in "
                 f"{stack.airflow.task_log_folder}"
             )
         time.sleep(1)
-        # One question for all: the API server works on the same two cores.
+        # One request for all runs: the API server shares the two cores.
         active = {run for run in api.active_runs() if run[0] in started}
         states.update((run, "running") for run in active)
         for dag_id, run_id in [run for run, state in states.items() if state not in _FINISHED and run not in active]:
             states[dag_id, run_id] = state = api.run_state(dag_id, run_id)
             for task in api.task_states(dag_id, run_id) if state == "failed" else ():
-                if task.state in _FAILED_TASK_STATES and (dag_id, run_id, task) not in told:
-                    told.add((dag_id, run_id, task))
+                if task.state in _FAILED_TASK_STATES and (dag_id, run_id, task) not in reported:
+                    reported.add((dag_id, run_id, task))
                     progress(f"{dag_id}, {task.name}: {task.state.replace('_', ' ')}")
                     for line in _complaint(stack, dag_id, run_id, task):
                         progress(f"    {line}")
@@ -111,13 +111,13 @@ def run_departments(stack: LocalStack, api: AirflowApi, dag_ids: Collection[str]
     return started
 
 
-def _begin_runs(api: AirflowApi, dag_ids: Collection[str]) -> dict[str, str]:
+def _start_runs(api: AirflowApi, dag_ids: Collection[str]) -> dict[str, str]:
     """Start a run of each DAG and return its id."""
     started: dict[str, str] = {}
     switched_on = {dag_id for dag_id in dag_ids if api.is_paused(dag_id)}
     for dag_id in switched_on:
         api.unpause(dag_id)
-    # Switched on, a DAG runs for its last date by itself, and a second run would find nothing left to fetch.
+    # An unpaused DAG runs for its last date by itself, and a second run would find nothing left to fetch.
     deadline = time.monotonic() + OWN_RUN_SECONDS
     while switched_on - started.keys() and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -139,7 +139,7 @@ def _print_summary(settings: Settings, run_ids: Collection[str]) -> None:
 
 
 def _publish_list(settings: Settings, collection: services.Collection) -> None:
-    """Publish the list that the cases and evaluations are for: their days lie in the past, where no DAG looks."""
+    """Publish the list of the cases and evaluations: their days are in the past, which the DAGs do not look at."""
     from zhengku.clearance.delivery import write_workbooks
     from zhengku.clearance.publish import DailyClearance
     from zhengku.cli.summary import print_list
@@ -165,7 +165,7 @@ def _publish_report(settings: Settings) -> None:
 
 
 def _complaint(stack: LocalStack, dag_id: str, run_id: str, task: TaskState) -> Iterator[str]:
-    """Return what a failed task wrote about its error, and where its log is."""
+    """Return the error that a failed task logged, and the place of its log."""
     if task.state not in _FAILED_TASK_STATES or task.state == "upstream_failed":
         return
     log = stack.airflow.task_log_folder / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task.task_id}"

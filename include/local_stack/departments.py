@@ -1,7 +1,7 @@
 """The made-up departments of docker-compose.yml: `python -m local_stack.departments night`, and `… connections`.
 
 Run it in the service `simulator`, whose environment says where the systems are: SIMULATOR_FOLDER,
-SIMULATOR_DATABASE_SERVER (of a user who may create databases) and SIMULATOR_HOST (the name by which workers reach it).
+SIMULATOR_DATABASE_SERVER (with a user who may create databases) and SIMULATOR_HOST (its name for the workers).
 """
 
 import argparse
@@ -19,20 +19,20 @@ from zhengku.errors import ZhengkuError
 
 @dataclass(frozen=True)
 class GivenServer:
-    """A server of PostgreSQL that runs elsewhere; `address` is that of any of its databases."""
+    """A PostgreSQL server that runs elsewhere; `address` is that of any of its databases."""
 
     address: str
 
     def url(self, database: str) -> str:
-        """Return the address of a database of this name, whether it is there or not."""
+        """Return the address of a database of this name, whether it exists or not."""
         return sa.make_url(self.address).set(database=database).render_as_string(hide_password=False)
 
 
 def main() -> None:
-    """Let a night pass, or print the lines of departments.env, in which there are passwords."""
+    """Publish a night, or print the lines of departments.env, which contain passwords."""
     parser = argparse.ArgumentParser(prog="python -m local_stack.departments", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    night = commands.add_parser("night", help="let one more night pass in the systems")
+    night = commands.add_parser("night", help="publish the next night in the systems")
     night.add_argument("--rows", type=int, default=400, help="certificates of each feed on the first night")
     night.add_argument("--seed", type=int, default=1)
     commands.add_parser("connections", help="print ZHENGKU_CONN_<ID>=<address>, a line each")
@@ -44,7 +44,7 @@ def main() -> None:
     if given.command == "night":
         city.make_places()
         passed, _ = city.pass_night(given.rows, given.seed)
-        sys.stdout.write(f"night {passed.number} has passed; its truth is in {folder / 'truth'}\n")
+        sys.stdout.write(f"night {passed.number} is published; its truth is in {folder / 'truth'}\n")
         return
     found = city.connections(os.environ["SIMULATOR_HOST"])
     if not found:

@@ -1,6 +1,6 @@
 """Logins with passwords for `make cluster`: `python -m local_stack.logins` reads {login: [role, password]} as JSON.
 
-From standard input, since anybody may read a command line. Elsewhere people are entered by `airflow users create`.
+It reads standard input, since anybody may read a command line. In production, use `airflow users create`.
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Make each login that does not exist, and give each the role and the password."""
+    """Create each login that does not exist, and give each the role and the password."""
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
     from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 

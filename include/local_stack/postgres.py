@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, from the binaries of a wheel: nothing to install, and nothing of the machine is used.
+"""An embedded PostgreSQL server from the binaries of a wheel: nothing to install, nothing of the machine is used.
 
 It listens on 127.0.0.1 only, with a generated password, and outlives the process that started it: any later process
 stops it by its folder. See `docs/decisions/0001-embedded-postgresql.md`.
@@ -28,24 +28,24 @@ from local_stack.processes import lives, wait_until_ended
 from zhengku.errors import ConfigurationError, StoreUnavailable
 
 OLDEST_VERSION = 15
-"""The major version of PostgreSQL that every statement of ours must run on."""
+"""The oldest major version of PostgreSQL that every statement must run on."""
 
 SUPERUSER = "zhengku"
 
 # The session that gathers from parallel workers reads and writes as much as they do: with a worker for every core, all
-# wait for one another, and making a table of a million typed rows takes a quarter longer.
+# wait for each other, and making a table of a million typed rows takes a quarter longer.
 _WORKERS = str(min(2, max(1, (os.cpu_count() or 1) - 1)))
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    # A socket's path may not exceed 107 characters, and a checkout may lie deeper than that.
+    # A socket's path may not exceed 107 characters, and a checkout may be in a deeper folder.
     "unix_socket_directories": "",
     "max_connections": "100",
     "shared_buffers": "256MB",
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "max_wal_size": "4GB",
-    # What large loads have needed of WAL is kept for the next: each file that is made anew is written twice.
+    # Keep the WAL files that large loads needed for the next load: each file that is created anew is written twice.
     "min_wal_size": "2GB",
     "max_parallel_workers_per_gather": _WORKERS,
     "max_parallel_maintenance_workers": _WORKERS,
@@ -64,11 +64,11 @@ FAST_STOP_SECONDS = 30.0
 IMMEDIATE_STOP_SECONDS = 10.0
 
 # What the server says when a second try may succeed: another program took the free port meanwhile, or the children
-# of a killed server have not left yet.
+# of a killed server have not exited yet.
 _WORTH_ANOTHER_TRY = re.compile("could not bind|could not create any TCP/IP sockets|shared memory block .* in use")
 _TRIES = 8
 
-# Bits of Linux capabilities in /proc/self/status; a container may have taken any of them from its root.
+# Bits of Linux capabilities in /proc/self/status; a container may have removed any of them from its root.
 _CAPABILITIES = {"dac_override": 1, "dac_read_search": 2, "setpcap": 8}
 
 
@@ -103,10 +103,10 @@ def find_binaries() -> Path:
 
 
 class EmbeddedPostgres:
-    """The server whose cluster, password and log lie in one folder.
+    """The server whose cluster, password and log are in one folder.
 
-    `settings` are parameters of the server beside `SETTINGS`, which they override (the tests switch `fsync` off).
-    An object holds no state of the server: two processes may each have one for the same folder.
+    `settings` are parameters of the server in addition to `SETTINGS`, which they override (the tests switch `fsync`
+    off). An object holds no state of the server: two processes may each have one for the same folder.
     """
 
     def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -119,12 +119,12 @@ class EmbeddedPostgres:
         self._pid_file = self.cluster / "postmaster.pid"
 
     def start(self) -> None:
-        """Start the server, with a new cluster if there is none, and wait until it is ready; harmless when it runs.
+        """Start the server, with a new cluster if there is none, and wait until it is ready; does nothing when it runs.
 
-        Raises `StoreUnavailable` with the server's own words when it does not start, `ConfigurationError` when there
+        Raises `StoreUnavailable` with the server's message when it does not start, `ConfigurationError` when there
         is no server program or no account to run it under.
         """
-        with self._alone():
+        with self._lock():
             if self.is_running():
                 return
             binaries = find_binaries()
@@ -145,11 +145,11 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server and disconnect its clients; one that takes too long is killed, and recovers at its start.
 
-        Harmless when it does not run. Raises `StoreUnavailable` when the server cannot be stopped.
+        Does nothing when it does not run. Raises `StoreUnavailable` when the server cannot be stopped.
         """
         if not self.data_dir.is_dir():
             return
-        with self._alone():
+        with self._lock():
             server = self._server()
             if server is None:
                 return
@@ -168,7 +168,7 @@ class EmbeddedPostgres:
             raise StoreUnavailable(f"The embedded PostgreSQL (process {server.pid}) does not stop; see {self.log}")
 
     def is_running(self) -> bool:
-        """Tell whether this folder's server takes connections now."""
+        """Return whether this folder's server takes connections now."""
         return self._server() is not None and self._status_lines()[-1].strip() == "ready"
 
     @property
@@ -197,7 +197,7 @@ class EmbeddedPostgres:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         """Let one process at a time start or stop this folder's server."""
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -214,7 +214,7 @@ class EmbeddedPostgres:
             os.close(lock)
 
     def _make_cluster(self, binaries: Path) -> None:
-        # Where an earlier initdb was interrupted, its rest would make the next one refuse.
+        # The remains of an interrupted initdb would make the next one refuse.
         shutil.rmtree(self.cluster, ignore_errors=True)
         write_private(self._password_file, secrets.token_hex(24))
         self.cluster.mkdir(mode=0o700)
@@ -258,21 +258,21 @@ class EmbeddedPostgres:
         except PermissionError as error:
             raise StoreUnavailable(
                 f"The embedded PostgreSQL in {self.data_dir} belongs to another account: start it as that account, "
-                "or remove the folder to begin anew."
+                "or remove the folder to start anew."
             ) from error
         of_binaries = _major_version(binaries)
         if of_cluster != of_binaries:
             raise StoreUnavailable(
                 f"The data in {self.cluster} is of PostgreSQL {of_cluster}, but the server in {binaries} is "
                 f"{of_binaries}: set ZHENGKU_POSTGRES_BIN to a server of {of_cluster}, "
-                f"or remove {self.data_dir} to begin anew."
+                f"or remove {self.data_dir} to start anew."
             )
 
     def _try_to_start(self, binaries: Path) -> str | None:
-        """Start the server once; return None when it is ready, else what it wrote."""
+        """Try once to start the server; return None when it is ready, else what it wrote."""
         parameters = {**self.settings, "port": str(_free_port())}
         with self.log.open("ab") as log:
-            begin = log.tell()
+            start = log.tell()
             server = subprocess.Popen(
                 [
                     *self._as_account(),
@@ -286,7 +286,7 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A Ctrl-C meant for the caller would reach the server in the same group.
+                # A Ctrl-C for the caller would reach a server in the same process group.
                 start_new_session=True,
             )
         deadline = time.monotonic() + READY_SECONDS
@@ -299,17 +299,17 @@ class EmbeddedPostgres:
                 return f"not ready after {READY_SECONDS:.0f} s"
             time.sleep(0.02)
         with self.log.open("rb") as log:
-            log.seek(begin)
+            log.seek(start)
             return log.read().decode("utf-8", "replace")
 
     def _server(self) -> psutil.Process | None:
-        """Return the server's process; None when its pid file is missing, or its number means another program now."""
+        """Return the server's process; None when its pid file is missing, or its number belongs to another program."""
         lines = self._status_lines()
         if len(lines) < 8:
             return None
         try:
             process = psutil.Process(int(lines[0]))
-            # Not by its time of start: the machine's clock may have been set since.
+            # Not by its start time: the machine's clock may have been set since.
             same = process.name() == "postgres" and str(self.cluster) in process.cmdline()
         except (ValueError, psutil.Error):
             return None
@@ -327,9 +327,9 @@ class EmbeddedPostgres:
             ) from error
 
     def _remove_recycled_pid(self) -> None:
-        """Remove a pid file whose number now means another program: the server would take that for a server.
+        """Remove a pid file whose number belongs to another program: the server would mistake that for a server.
 
-        A number that means nothing, or a server, is left to PostgreSQL's own check, which looks at memory in use too.
+        A number of no process, or of a server, is left to PostgreSQL's own check, which also looks at memory in use.
         """
         try:
             name = psutil.Process(int(self._status_lines()[0])).name()
@@ -348,7 +348,7 @@ class EmbeddedPostgres:
             except KeyError:
                 raise StoreUnavailable(
                     f"The data in {self.cluster} belongs to account number {owner}, which this machine does not know: "
-                    f"remove {self.data_dir} to begin anew."
+                    f"remove {self.data_dir} to start anew."
                 ) from None
         for name in ("postgres", "nobody"):
             try:
@@ -361,7 +361,7 @@ class EmbeddedPostgres:
         )
 
     def _as_account(self) -> list[str]:
-        """Return what to put before a command so that root gives up its rights, but for reaching our own folders."""
+        """Return the command prefix by which root gives up its rights, except that of reaching our own folders."""
         account = self._account()
         if account is None:
             return []
@@ -372,22 +372,22 @@ class EmbeddedPostgres:
                 "install it, or run this as an ordinary user."
             )
         command = [setpriv, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
-        # The checkout may lie under a folder that only root may enter, such as /root. Opening that folder to others
-        # is not ours to do, so the server keeps the one right to pass through it.
+        # The checkout may be in a folder that only root may enter, such as /root. Opening that folder to others is not
+        # our decision, so the server keeps the single right to pass through it.
         ours = _effective_capabilities()
         passing = next((name for name in ("dac_read_search", "dac_override") if name in ours), None)
         if passing and "setpcap" in ours:
             only = f"-all,+{passing}"
             command += [f"--inh-caps={only}", f"--ambient-caps={only}", f"--bounding-set={only}"]
-            # initdb looks for its neighbours with access(2), which for anyone but root ignores such a right unless
-            # told otherwise.
+            # initdb looks for its other programs with access(2), which for every account but root ignores such a right
+            # without this bit.
             command.append("--securebits=+no_setuid_fixup")
         return [*command, "--no-new-privs", "--"]
 
     def _server_environment(self) -> dict[str, str]:
-        # PG… variables of the caller point at another server; messages are searched for English words.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-        return {**kept, "PGDATA": str(self.cluster), "LC_ALL": "C"}
+        # PG… variables of the caller point at another server; messages must be English, since they are searched.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+        return {**inherited, "PGDATA": str(self.cluster), "LC_ALL": "C"}
 
 
 def _effective_capabilities() -> set[str]:
@@ -414,7 +414,7 @@ def _free_port() -> int:
 
 
 def _last_line(text: str) -> str:
-    """Return the line that says most: the last complaint of the server, else the last line."""
+    """Return the most informative line: the last error of the server, else the last line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     complaints = [line for line in lines if re.search("FATAL|PANIC|error:", line)]
     return (complaints or lines or ["it gave no reason"])[-1]

@@ -16,13 +16,13 @@ ASK_SECONDS = 5.0
 TERMINATE_SECONDS = 5.0
 KILL_SECONDS = 5.0
 
-# The system counts start times in hundredths since it booted; a clock set anew moves them by a little.
+# The system counts start times in hundredths of a second since the boot; setting the clock shifts them a little.
 _CLOCK_TOLERANCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class BackgroundProgram:
-    """One program with its log in `log_folder`; `run_folder` keeps which process it is."""
+    """One program with its log in `log_folder`; `run_folder` stores which process it is."""
 
     name: str
     run_folder: Path
@@ -30,16 +30,16 @@ class BackgroundProgram:
 
     @property
     def log(self) -> Path:
-        """What the program wrote since it was started last."""
+        """The file with what the program wrote since its last start."""
         return self.log_folder / f"{self.name}.log"
 
     @property
     def pid_file(self) -> Path:
-        """Two lines: the process, and when it started in seconds since 1970."""
+        """Two lines: the process id, and the start time in seconds since 1970."""
         return self.run_folder / f"{self.name}.pid"
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it in a session of its own, out of reach of the caller's terminal; harmless when it runs."""
+        """Start it in a session of its own, detached from the caller's terminal; does nothing when it runs."""
         if self.process() is not None:
             return
         with self.log.open("wb") as log:
@@ -57,7 +57,7 @@ class BackgroundProgram:
         written.rename(self.pid_file)
 
     def process(self) -> psutil.Process | None:
-        """Return its main process; None when it ended, or when its number now means another program."""
+        """Return its main process; None when it ended, or when its number belongs to another program."""
         recorded = self._recorded()
         if recorded is None:
             return None
@@ -68,13 +68,13 @@ class BackgroundProgram:
         return process
 
     def family(self) -> list[psutil.Process]:
-        """Return every process of its session: the children too, also those that a killed parent left behind."""
+        """Return every process of its session, including children that a killed parent left."""
         recorded = self._recorded()
         if recorded is None:
             return []
         session, started = recorded
         members = [process for process in map(_found, psutil.pids()) if process and _session_of(process) == session]
-        # While anything of the session lives, no other program gets its number; afterwards one may, and lead a session.
+        # While a process of the session runs, no other program gets its number; later one may, and lead a session.
         leader = next((process for process in members if process.pid == session), None)
         if leader is not None and abs(leader.create_time() - started) >= _CLOCK_TOLERANCE_SECONDS:
             return []
@@ -96,17 +96,17 @@ class BackgroundProgram:
 
 
 def stop_programs(programs: Iterable[BackgroundProgram]) -> None:
-    """Stop programs side by side, and all that they started; what does not end when asked is killed.
+    """Stop programs in parallel, with all processes that they started; what does not end when asked is killed.
 
     Raises `ZhengkuError` when a process of another account cannot be stopped.
     """
     programs = list(programs)
     main = [process for program in programs if (process := program.process()) is not None]
-    # Asked alone, a parent stops its children in order; asked together, they would look to it like crashes.
+    # A parent that is asked first stops its children in order; children asked together look like crashes to it.
     families = [process for program in programs for process in program.family()]
     _signal(main, signal.SIGTERM)
     wait_until_ended(main, ASK_SECONDS)
-    # The scheduler would wait for its tasks, and the triggerer for ten seconds: a second signal means now.
+    # The scheduler would wait for its tasks, and the triggerer for ten seconds: a second signal ends them at once.
     left = {*families, *(process for program in programs for process in program.family())}
     _signal(left, signal.SIGTERM)
     alive = wait_until_ended(left, TERMINATE_SECONDS)
@@ -131,7 +131,7 @@ def _signal(processes: Iterable[psutil.Process], word: signal.Signals) -> None:
 
 
 def wait_until_ended(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until processes have ended, and return those that have not after some seconds."""
+    """Wait until processes have ended, and return those that still run after some seconds."""
     deadline = time.monotonic() + seconds
     alive = list(processes)
     while alive := [process for process in alive if lives(process)]:
@@ -142,7 +142,7 @@ def wait_until_ended(processes: Iterable[psutil.Process], seconds: float) -> lis
 
 
 def lives(process: psutil.Process) -> bool:
-    """Tell whether a process still runs; in a container, nobody may ever collect one that has ended."""
+    """Return whether a process still runs; a zombie, which a container may keep for ever, does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

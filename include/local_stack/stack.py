@@ -1,6 +1,6 @@
 """The local stack: PostgreSQL, the store's schema, made-up departments, and Airflow, started and stopped together.
 
-All that it writes lies under one folder, `var/` of the project unless another is chosen.
+All that it writes is in one folder, `var/` of the project unless another is chosen.
 """
 
 import importlib.metadata
@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 
 class LocalStack:
-    """One local stack: `home` is the project, `state` the folder that it writes to, `progress` is told each step."""
+    """One local stack: `home` is the project, `state` the folder that it writes to, `progress` gets a line per step."""
 
     def __init__(self, home: Path, state: Path | None = None, progress: Progress = lambda line: None) -> None:
         self.home = home
@@ -45,7 +45,7 @@ class LocalStack:
         simulator = BackgroundProgram("simulator", self.state / "run", self.state / "log")
         self.city = MadeUpCity(self.state / "simulator", self.postgres, simulator)
 
-    # ---- what a person needs to know
+    # ---- what a user needs to know
 
     @property
     def address(self) -> str:
@@ -61,7 +61,7 @@ class LocalStack:
         return AirflowApi(self.address, "admin", self.logins()["admin"])
 
     def running(self) -> dict[str, bool]:
-        """Tell for PostgreSQL and every component whether it runs."""
+        """Return for PostgreSQL and every component whether it runs."""
         return {
             "postgres": self.postgres.is_running(),
             "simulator": self.city.program.process() is not None,
@@ -69,21 +69,21 @@ class LocalStack:
         }
 
     def processes(self) -> dict[str, list[psutil.Process]]:
-        """Return the processes of each of Airflow's components, its main one first; tasks run below the scheduler."""
+        """Return the processes of each of Airflow's components, the main one first; tasks belong to the scheduler."""
         return {name: program.family() for name, program in self._programs.items()}
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of every process of the stack, PostgreSQL's running address in it.
+        """Return the environment of every process of the stack, with PostgreSQL's current address.
 
-        What the caller has set for another installation stays out of it: a demo may never write to a real store.
+        Settings of the caller for another installation are removed: a demo may never write to a real store.
         """
-        kept = {
+        inherited = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "ZHENGKU_"))
         }
         return {
-            **kept,
+            **inherited,
             **self.airflow.settings(self.postgres.url(AIRFLOW_DATABASE), self._port()),
             **self._our_settings(),
         }
@@ -99,7 +99,7 @@ class LocalStack:
             (self.state / folder).mkdir(parents=True, exist_ok=True)
         before = {name for name, runs in self.running().items() if runs}
         if not {"postgres", "simulator"} <= before:
-            # Components that lost their database or the departments would never find them again: they get other ports.
+            # Running components cannot find a restarted database or department, which gets another port.
             self._stop_components()
             before &= {"postgres"}
         if "postgres" not in before:
@@ -118,7 +118,7 @@ class LocalStack:
                 self._choose_port()
             environment = self.environment()
             for name in wanted:
-                # What an earlier, killed component left behind would work beside the new one.
+                # Processes that an earlier, killed component left would work in parallel with the new one.
                 stop_programs([self._programs[name]])
                 self._programs[name].start(command(*COMPONENTS[name]), environment)
         self._wait_until_healthy(components)
@@ -127,7 +127,7 @@ class LocalStack:
         return {"postgres", "simulator", *components} - before
 
     def down(self, only: Collection[str] | None = None) -> None:
-        """Stop the components and then PostgreSQL, or `only` those of them; harmless when nothing runs."""
+        """Stop the components and then PostgreSQL, or only those in `only`; does nothing when nothing runs."""
         self._stop_components(only)
         if only is None or "simulator" in only:
             stop_programs([self.city.program])
@@ -149,13 +149,13 @@ class LocalStack:
         }
 
     def _write_local_settings(self) -> None:
-        """Write `local.env`, by which `zhengku` on the command line finds this stack; lines of other names stay."""
+        """Write `local.env`, which points `zhengku` on the command line at this stack; other variables in it stay."""
         path = self.state / "local.env"
         ours = {name: value for name, value in self._our_settings().items() if name != "ZHENGKU_HOME"}
-        kept = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        lines = [line for line in kept if line.partition("=")[0].strip() not in ours]
+        existing = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        lines = [line for line in existing if line.partition("=")[0].strip() not in ours]
         lines += [f"{name}={value}" for name, value in ours.items()]
-        # It holds the password of the database.
+        # It contains the password of the database.
         write_private(path, "".join(f"{line}\n" for line in lines))
 
     @property
@@ -169,7 +169,7 @@ class LocalStack:
             return USUAL_PORT
 
     def _choose_port(self) -> None:
-        """Keep the port of last time or the usual one, unless another program has it by now."""
+        """Keep the last port or the usual one, unless another program uses it."""
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             for port in (self._port(), USUAL_PORT, 0):
@@ -183,7 +183,7 @@ class LocalStack:
     # ---- databases
 
     def _migrate(self) -> None:
-        """Bring both databases to the newest schema, side by side."""
+        """Migrate both databases to the newest schema, in parallel."""
         for name in (STORE_DATABASE, AIRFLOW_DATABASE):
             self.postgres.create_database(name)
         with ThreadPoolExecutor(2) as pool:
@@ -196,7 +196,7 @@ class LocalStack:
         upgrade(self.postgres.url(STORE_DATABASE))
 
     def _migrate_airflow(self) -> None:
-        # Finding out that nothing is to be done takes `airflow` itself ten seconds.
+        # `airflow` itself needs ten seconds to find out that there is nothing to do.
         marker = self.airflow.folder / "migrated"
         version = importlib.metadata.version("apache-airflow-core")
         revision = self._airflow_revision()
@@ -240,7 +240,7 @@ class LocalStack:
                     process = self._programs[name].process()
                     if process is None:
                         raise ZhengkuError(self._end_of_log(name, "ended right after its start"))
-                    # The last sign of a killed predecessor counts as healthy for half a minute.
+                    # The last heartbeat of a killed predecessor counts as healthy for half a minute.
                     part = "metadatabase" if name == "api-server" else name.replace("-", "_")
                     if signs.get(part, 0.0) < process.create_time():
                         late.append(name)
@@ -251,14 +251,14 @@ class LocalStack:
                 time.sleep(0.25)
 
     def _make_pools(self) -> None:
-        """Give every department the pool that its file names: a task in a pool that does not exist waits for ever."""
+        """Create the pool that each department's file names: a task in a pool that does not exist waits for ever."""
         pools = department_pools(self.home / "include" / "catalog", self._progress)
         with self.api() as api:
             for name, slots in pools.items():
                 api.set_pool(name, slots)
 
     def _wait_until_parsed(self) -> None:
-        """Wait until every DAG file was read or found wrong; a file that defines no DAG is waited for in vain."""
+        """Wait until every DAG file was parsed or found wrong, at most `PARSED_SECONDS`: a file may define no DAG."""
         expected = {file.name for file in self.airflow.dags_folder.glob("*.py") if _may_define_a_dag(file)}
         deadline = time.monotonic() + PARSED_SECONDS
         with self.api() as api:
@@ -280,6 +280,6 @@ class LocalStack:
 
 
 def _may_define_a_dag(file: Path) -> bool:
-    """Tell by Airflow's own rule whether it will read the file: both words occur in it."""
+    """Return whether Airflow will parse the file, by Airflow's own rule: both words occur in it."""
     content = file.read_bytes().lower()
     return b"dag" in content and b"airflow" in content

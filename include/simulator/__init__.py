@@ -1,4 +1,4 @@
-"""Departments' systems to run against, with their dirt and their faults; everyone and everything in them is made up.
+"""Made-up systems of the departments, with dirt and faults, to run zhengku against; no real person or body occurs.
 
-Nothing here imports the pipeline, so that it cannot share the pipeline's mistakes.
+Nothing here imports zhengku, so that the simulator cannot repeat a mistake of the pipeline.
 """

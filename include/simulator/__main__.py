@@ -1,4 +1,4 @@
-"""The city's departments, made up: `python -m simulator nights …` lets nights pass, `… serve …` runs their servers."""
+"""The made-up city: `python -m simulator nights …` publishes nights, `… serve …` runs the departments' servers."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ from simulator.services import with_services
 
 
 def main() -> None:
-    """Read the command line and write the files."""
+    """Read the command line and run one command."""
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     drop = commands.add_parser("business-licenses", help="a file drop with clean and dirty rows, all made up")
@@ -30,7 +30,7 @@ def main() -> None:
     register.add_argument("--seed", type=int, default=1)
     register.add_argument("--template", type=Path, metavar="CSV", help="register whose scopes and addresses to take")
     serve.add_arguments(commands.add_parser("serve", help="run the departments' interfaces and SFTP server"))
-    nights = commands.add_parser("nights", help="the whole city: what its systems show, and the truth of every night")
+    nights = commands.add_parser("nights", help="nights of the whole city: what its systems show, and their truth")
     nights.add_argument("--folder", type=Path, required=True, help="gets systems/, drop/, sftp/ and truth/")
     nights.add_argument("--seed", type=int, default=1)
     nights.add_argument("--rows", type=int, default=400, help="certificates of each feed on the first night")
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def let_nights_pass(given: argparse.Namespace) -> None:
-    """Publish the nights one after the other, and write down the truth of each."""
+    """Publish the nights one after the other, and write the truth of each."""
     places = Places(given.folder, dict(entry.split("=", 1) for entry in given.database))
     city = City(given.seed, given.rows, given.first_day, given.nights)
     for night, _ in with_services(city):

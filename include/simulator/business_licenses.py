@@ -1,7 +1,7 @@
 """The business-license register (营业执照登记簿) of a market supervision bureau, made up, as CSV files in a file drop.
 
-`write_file_drop` decides the fate of every row first and makes the dirt for it afterwards; the `Truth` it returns is
-what a right pipeline must arrive at. `write_register` makes a large clean register for benchmarks.
+`write_file_drop` decides the fate of every row first and then makes the dirt for it; the `Truth` that it returns is
+what a correct pipeline must produce. `write_register` makes a large clean register for benchmarks.
 """
 
 import csv
@@ -30,7 +30,7 @@ COLUMNS = (
     "地区",
     "注册地址",
 )
-"""Columns of the register, in the department's words and order."""
+"""Columns of the register, named and ordered as the department does."""
 
 FIRST_DAY = date(2019, 1, 1)
 """Certificates are collected since this day; made-up registrations start with it."""
@@ -44,7 +44,7 @@ _WEIGHTS = tuple(pow(3, power, 31) for power in range(17))
 # GB 11714-1997, the organisation code inside it: letters count from 10, modulus 11.
 _ORGANISATION_VALUE = {character: int(character, 36) for character in _ALPHABET}
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
-# Registering authority "market supervision", kind "enterprise", division Ezhou; XN (虚拟) begins every made-up serial.
+# Registering authority "market supervision", kind "enterprise", division Ezhou; XN (虚拟) starts every made-up serial.
 _CODE_START = "91420700" + "XN"
 
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
@@ -65,7 +65,7 @@ _OUTSIDE = ("武汉", "黄石", "黄冈")
 
 
 def credit_code(number: int, kind: str = "91") -> str:
-    """Return the `number`-th made-up unified social credit code: 18 characters, both check characters right.
+    """Return the `number`-th made-up unified social credit code: 18 characters, both check characters correct.
 
     `kind` are the registering authority and the kind of body: 91 an enterprise, 12 a public institution, and so on.
     """
@@ -94,10 +94,10 @@ def _check(remainder: int) -> str:
 
 @dataclass(frozen=True)
 class RowTruth:
-    """What must become of one row of a file.
+    """The expected outcome of one row of a file.
 
     `line` is the physical line where its record starts (the header is line 1); `rules` are the ids of all rules that
-    quarantine it, `warnings` of all that it fails and loads nevertheless.
+    quarantine it, `warnings` the ids of all rules that it fails and that only warn.
     """
 
     line: int
@@ -108,7 +108,7 @@ class RowTruth:
 
 @dataclass(frozen=True)
 class FileTruth:
-    """What must become of one file; `rejected_by` is the file rule that must reject it as a whole."""
+    """The expected outcome of one file; `rejected_by` is the file rule that must reject it as a whole."""
 
     name: str
     encoding: str
@@ -128,7 +128,7 @@ class FileTruth:
 
 @dataclass(frozen=True)
 class Truth:
-    """What must become of the files of a drop when they are loaded in this order, which is that of their times."""
+    """The expected outcome of the files of a drop when they are loaded in this order, which is that of their times."""
 
     files: tuple[FileTruth, ...]
 
@@ -138,7 +138,7 @@ class Truth:
         return dict(Counter(row.fate for file in self.files for row in file.rows))
 
     def as_json(self) -> str:
-        """Return the whole truth, with the counts of each file, as JSON."""
+        """Return the truth with the counts of each file, as JSON."""
         files = [{**asdict(file), "fetched": file.fetched, "fates": file.fates} for file in self.files]
         return json.dumps({"files": files}, ensure_ascii=False, indent=1)
 
@@ -162,7 +162,7 @@ class _Company:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row before it has a line number; `corrupt` harms its encoded bytes, `tidy` says that nothing else is wrong."""
+    """A row before it has a line number; `corrupt` damages its encoded bytes, `tidy`: nothing else is wrong."""
 
     company: _Company
     fate: Fate = "inserted"
@@ -174,7 +174,7 @@ class _Row:
 
 @dataclass
 class _Bureau:
-    """Makes companies, each with its own number, and the dirt on their rows."""
+    """Makes companies, each with its own number, and rows of them with dirt."""
 
     random: random.Random
     next_number: int
@@ -197,7 +197,7 @@ class _Bureau:
             address=f"虚构市虚构区不存在路{self.random.randrange(1, 999)}号",
         )
 
-    def soiled(self, company: _Company) -> _Row:
+    def untidy(self, company: _Company) -> _Row:
         """Return the company written untidily, as departments do; cleaning gives the same certificate."""
         day = date.fromisoformat(company.registered)
         untidy, warning = self.random.choice(
@@ -237,7 +237,7 @@ class _Bureau:
         return makers[number % len(makers)](company)
 
 
-# The credit code is certificate number and holder code at once.
+# The credit code is both certificate number and holder code.
 _NO_CREDIT_CODE = ("certificate.holder_code.credit_code",)
 
 
@@ -292,7 +292,7 @@ def _with_stray_quote(company: _Company) -> _Row:
 
 
 def _quarantined(company: _Company, *rules: str, corrupt: Callable[[bytes], bytes] | None = None) -> _Row:
-    # A row that is cut or torn as a line must be one line.
+    # A row that is cut or torn as a line must be a single line.
     return _Row(replace(company, scope=company.scope.replace("\n", ";")), "quarantined", rules, corrupt=corrupt)
 
 
@@ -305,15 +305,15 @@ def write_file_drop(
     with_rejected: bool = False,
     truth_folder: Path | None = None,
 ) -> Truth:
-    """Lay out `<folder>/business_license/营业执照_<day>.csv`, and one for the next day, with manifests beside them.
+    """Write `<folder>/business_license/营业执照_<day>.csv`, and one for the next day, with their manifests.
 
-    The first has `rows` rows in UTF-8, one in ten of them to be quarantined; the second a quarter as many in GB18030
-    with CRLF, among them companies of the first, changed and unchanged. With `with_rejected` a third lacks the column
-    of the credit code. The same `rows` and `seed` give the same bytes. The files' times lie in the past hour, a
-    quarter of an hour apart. With `truth_folder` the truth is also written there as `truth.json`.
+    The first has `rows` rows in UTF-8, one in ten of them to be quarantined; the second has a quarter as many in
+    GB18030 with CRLF, among them companies of the first, changed and unchanged. With `with_rejected` there is a third
+    file without the column of the credit code. The same `rows` and `seed` give the same bytes. The files' times are in
+    the past hour, a quarter of an hour between them. With `truth_folder` the truth is written there as `truth.json`.
     """
     if rows < 20:
-        raise ValueError(f"expected at least 20 rows to hold every kind of dirt once or so, got {rows}")
+        raise ValueError(f"expected at least 20 rows, so that every kind of dirt occurs, got {rows}")
     chance = random.Random(seed)
     bureau = _Bureau(chance, next_number=1)
     target = folder / "business_license"
@@ -351,12 +351,12 @@ def _first_delivery(bureau: _Bureau, rows: int) -> list[_Row]:
         delivery.append(_Row(company, warnings=("certificate.district.known",)))
     while len(delivery) < rows - repeated:
         company = bureau.company()
-        delivery.append(bureau.soiled(company) if chance.random() < 0.4 else _Row(company, tidy=True))
+        delivery.append(bureau.untidy(company) if chance.random() < 0.4 else _Row(company, tidy=True))
     chance.shuffle(delivery)
     candidates = [row.company for row in delivery if row.tidy]
     for number, company in enumerate(chance.sample(candidates, repeated)):
-        # The newest counts, so the same certificate earlier in the file is the duplicate; every other is the same
-        # row word for word.
+        # The newest row counts, so the same certificate earlier in the file is the duplicate; every second duplicate is
+        # identical to it.
         earlier = replace(company, address="虚构市虚构区旧址路1号") if number % 2 else company
         delivery.insert(_place_before(delivery, company, chance), _Row(earlier, "duplicate"))
     return delivery
@@ -416,11 +416,11 @@ def _as_text(fields: Sequence[str]) -> str:
 
 
 def write_register(path: Path, rows: int, seed: int, template_csv: Path | None = None) -> None:
-    """Write a clean register of `rows` rows in UTF-8, streamed: credit codes unique and valid, names made up.
+    """Write a clean register of `rows` rows in UTF-8, row by row: credit codes unique and valid, names made up.
 
-    With `template_csv`, a register in the same columns, its kinds, capitals, scopes, districts and addresses are taken
+    With `template_csv`, a register with the same columns, its kinds, capitals, scopes, districts and addresses are used
     in turn, so that the rows are as long as real ones; names, codes and holders are never taken from it.
-    The same arguments give the same bytes; another `seed` gives other codes, as long as it has fewer than 4 million
+    The same arguments give the same bytes; another `seed` gives other codes, for a register of fewer than 4 million
     rows.
     """
     chance = random.Random(seed)
@@ -442,7 +442,7 @@ def write_register(path: Path, rows: int, seed: int, template_csv: Path | None =
 
 
 def _credit_codes(first: int, count: int) -> Iterator[str]:
-    """Give consecutive codes as `credit_code` does, three characters at a time."""
+    """Yield consecutive codes as `credit_code` returns them, computed three characters at a time."""
     triples = [a + b + c for a in _ALPHABET for b in _ALPHABET for c in _ALPHABET]
     low = [(text, _organisation_sum(text, 5), _sum(text, 13)) for text in triples]
     base_organisation = _organisation_sum(_CODE_START[-2:], 0)
@@ -495,6 +495,6 @@ def _made_up_rows(chance: random.Random) -> list[tuple[str, str, str, str, str]]
 
 
 def _tail(row: tuple[str, str, str, str, str]) -> tuple[str, str]:
-    """Write the parts of a line that stay as they are, quoted as CSV: before the holder and behind."""
+    """Return the constant parts of a line, quoted as CSV: before the holder and after the holder."""
     kind, capital, scope, district, address = row
     return _as_text([kind]), _as_text([capital, scope, "湖北", district, address])

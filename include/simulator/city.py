@@ -1,7 +1,7 @@
-"""A city of 17 departments, night after night: what their systems show, and what a right pipeline makes of it.
+"""A city of 17 departments, night after night: what their systems show, and what a correct pipeline makes of it.
 
 What happens to a certificate (issued, amended, deleted, written wrongly, sent twice, committed late) is decided first;
-how it is written, and with which dirt, comes after.
+how it is written, and with which dirt, afterwards.
 """
 
 import json
@@ -13,9 +13,9 @@ from random import Random
 from typing import Literal, get_args
 
 from simulator.certificates import Certificate, Office
-from simulator.dirt import Broken, Written, applicable, no_holder, soil, write
+from simulator.dirt import Broken, Written, applicable, no_holder, write, write_untidily
 from simulator.model import (
-    BEYOND_ALL_DAYS,
+    IMPOSSIBLE_TIME,
     Column,
     Fate,
     FilePlace,
@@ -31,7 +31,7 @@ from simulator.model import (
 )
 from simulator.oddities import ODDITIES, numbered_as, renamed
 from simulator.sources import DIALECTS, SAME_COLUMN, SYSTEMS
-from simulator.truth import HOLDING, SHARES_ASKED_FROM, UNDATED, Content, Decided, Store, as_time, batch_rules
+from simulator.truth import HOLDING, SHARE_RULES_FROM, UNDATED, Content, Decided, Store, as_time, batch_rules
 
 Operation = Literal["insert", "update", "delete"]
 Mishap = Literal["shrunk", "swollen", "spoilt", "hollow", "broken_off"]
@@ -40,7 +40,7 @@ _How = Literal["right", "wrong", "opens", "closes"]
 _QUOTES: tuple[_How, _How] = ("opens", "closes")
 
 SMALLEST = 40
-"""Rows of a feed below which not every kind of row fits."""
+"""The least rows of a feed with which every kind of row occurs."""
 
 NIGHTS_FOR_ALL = 5
 """Nights within which each feed has every kind of broken and of odd row that it can have."""
@@ -54,28 +54,28 @@ MISHAPS: Mapping[tuple[str, int], Mishap] = {
 }
 """What goes wrong with a delivery as a whole, by system and night.
 
-An export loses a column, and is put right in its place by the next night; of a register only a part is shown; or it has
-more than twice as many rows as the night before, which is no reason to hold it. A small file whose holders are all
-missing is hollow; half of its certificates come right with the next night's file. An upload breaks off, and what came
-of it lies beside the whole file.
+An export loses a column, and is corrected by the next night; only a part of a register is shown; or it has more than
+twice as many rows as the night before, which is no reason to hold it. A small file whose holders are all missing is
+hollow; the next night's file corrects half of its certificates. An upload breaks off, and the part that was sent is
+next to the complete file.
 """
 
-_SOILED = 0.4
+_UNTIDY = 0.4
 _BROKEN = 0.06
 _HOLLOW_ROWS = 12
 _UNDATED_NIGHT = 2
-"""The night that brings rows without a time."""
+"""The night with rows without a time."""
 _SCAN = b"\x89PNG\r\n\x1a\n\x00\xff".hex()
-"""What stands in a column of bytes, which nobody wants."""
+"""The value of a column of bytes, which zhengku ignores."""
 
 
 class City:
     """The whole city: the same arguments give the same bytes.
 
-    `rows_per_feed` certificates are there on the first night, a tenth of it is new on every night after. `first_day`
-    and the `nights - 1` days behind it lie in the past: the stamps of the rows are of these days. With `mishaps`, a
-    delivery is wrong as a whole now and then; see `MISHAPS`. `careless` is the share of systems whose rows may be wrong
-    or odd: in all of them is more dirt than a city has, so that a test meets every kind within few nights.
+    `rows_per_feed` certificates exist on the first night, a tenth of it is new on every later night. `first_day` and
+    the `nights - 1` days after it must be in the past: the stamps of the rows are of these days. With `mishaps`, some
+    deliveries are wrong as a whole; see `MISHAPS`. `careless` is the share of systems whose rows may be wrong or odd:
+    with 1.0 there is more dirt than in a real city, so that a test gets every kind within few nights.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class City:
         self.careless = careless
 
     def nights(self) -> Iterator[Night]:
-        """Let the nights pass, one after the other."""
+        """Yield the nights in order."""
         registers = [
             _register(self.seed, system, self.rows_per_feed, self.first_day, self.careless) for system in self.systems
         ]
@@ -117,7 +117,7 @@ class City:
 def write_truth(night: Night, folder: Path) -> None:
     """Write the truth of a night to `<folder>/truth/night-<number>/`.
 
-    `<system>.rows.jsonl` holds what becomes of each row read, `<system>.stored.jsonl` what the store holds afterwards,
+    `<system>.rows.jsonl` has the fate of each row read, `<system>.stored.jsonl` what the store has afterwards,
     `feeds.jsonl` the counts of every feed.
     """
     place = folder / "truth" / f"night-{night.number:04d}"
@@ -173,7 +173,7 @@ class _Register:
         self.office = Office(system.department, system.license_type, self.chance, first_day - timedelta(days=5))
         self.key_names = self.office.sheet.key
         self.store = Store(system.license_type)
-        # Each with the time of its last change, where it bears one.
+        # Each with the time of its last change, None where it has no time.
         self.live: dict[str, tuple[Certificate, datetime | None]] = {}
         self.touched: set[str] = set()
         self.odd: set[str] = set()
@@ -181,25 +181,25 @@ class _Register:
         self.loaded_before: int | None = None
         self.unsolved: set[str] = set()
         samples = [self.office.issue() for _ in range(30)]
-        # Of these and the next, the one whose turn it is comes first.
+        # Breaks and oddities are used in turn: the next one is at the front.
         self.breaks = applicable(
             system, {certificate.fields["holder_code_type"]: certificate for certificate in samples}
         )
         plain = [certificate for certificate in samples if not certificate.warnings]
         self.oddities = [odd for odd in ODDITIES if any(odd(system, certificate) for certificate in plain)]
-        # A night on which the delivery as a whole is wrong may show none of them, and what it does show may be amended
-        # before it is read.
+        # A night with a mishap may show none of these rows, and the rows that it does show may be amended before they
+        # are read.
         nights = NIGHTS_FOR_ALL - 2 * (system.name in {name for name, _ in MISHAPS})
         self.breaks_a_night = max(3, -(-len(self.breaks) // nights)) if careless else 0
         self.oddities_a_night = -(-len(self.oddities) // nights) if careless else 0
         self.broken_share = _BROKEN if careless else 0.0
 
     def night(self, number: int, day: date, mishap: Mishap | None = None) -> NightDelivery:
-        """Let one night pass."""
+        """Return the delivery of one night."""
         raise NotImplementedError
 
     def collect(self, rows: Sequence[Decided]) -> tuple[list[RowTruth], tuple[str, ...], bool]:
-        """Collect rows; return what becomes of each, the rules that they fail as a whole, and whether they are held."""
+        """Collect rows; return the outcome of each, the batch rules that they fail, and whether they are held."""
         failed = batch_rules(rows, self.loaded_before, self.unsolved)
         if not HOLDING.isdisjoint(failed):
             return [row.truth("held") for row in rows], failed, True
@@ -222,7 +222,7 @@ class _Register:
         return certificate.key(self.key_names)
 
     def issue_odd(self) -> Certificate:
-        """Issue a certificate that is odd in the way whose turn it is."""
+        """Issue a certificate with the next oddity in turn."""
         odd = self.oddities.pop(0)
         self.oddities.append(odd)
         while True:
@@ -233,7 +233,7 @@ class _Register:
                 return made
 
     def take(self, count: int, *, with_odd: bool = True) -> list[str]:
-        """Choose certificates that live and were not touched this night; they count as touched from now on."""
+        """Choose existing certificates that no event of this night has used, and mark them as used."""
         candidates = [key for key in self.live if key not in self.touched and (with_odd or key not in self.odd)]
         chosen = self.chance.sample(candidates, min(count, len(candidates)))
         self.touched.update(chosen)
@@ -246,8 +246,8 @@ class _Register:
         """Write a row that must not be quarantined, tidily or not."""
         written = write(self.system, certificate, at)
         written.values["operation"] = operation
-        if self.chance.random() < _SOILED:
-            soil(self.system, written, certificate, self.chance)
+        if self.chance.random() < _UNTIDY:
+            write_untidily(self.system, written, certificate, self.chance)
         row = self.row(written.columns(self.system), at, night)
         warnings = certificate.warnings
         if at is None and self.system.time_column is not None:
@@ -258,7 +258,7 @@ class _Register:
         self, certificate: Certificate, at: datetime | None, night: int, version: datetime, intent: Fate,
         operation: str | None = None, fits: Callable[[Broken], bool] | None = None,
     ) -> Decided:  # fmt: skip
-        """Write a row that must be quarantined: of the ways that fit, in the one whose turn it is.
+        """Write a row that must be quarantined, with the next break in turn that fits.
 
         Raises `RuntimeError` when there is none.
         """
@@ -297,14 +297,14 @@ class _Register:
         self.rows_made += 1
         row_id = f"{self.rows_made:010d}"
         filled: dict[str, Value] = {
-            column.name: self._unwanted(column, night) if column.source is None else values[column.name]
+            column.name: self._ignored_value(column, night) if column.source is None else values[column.name]
             for column in self.system.columns
         }
         if self.system.row_id is not None:
             filled[self.system.row_id] = self.rows_made if not isinstance(self.system.place, HttpPlace) else row_id
         return SourceRow(row_id, filled, at, night)
 
-    def _unwanted(self, column: Column, night: int) -> Value:
+    def _ignored_value(self, column: Column, night: int) -> Value:
         if column.kind == "bytes":
             return _SCAN
         if column.kind == "bit":
@@ -321,10 +321,10 @@ class _LogRegister(_Register):
         self.watermark: datetime | None = None
         self.deleted: list[Certificate] = []
         self.wrong: list[Certificate] = []
-        # Rows that are no record of any certificate, each with the one that it was to be.
+        # Rows that are no record of any certificate, each with the certificate that it was meant for.
         self.keyless: list[tuple[Decided, Certificate]] = []
         self.corrected: tuple[str, ...] = ()
-        # What stands in the place of wrong rows from the next night on, by their row ids.
+        # Rows that replace wrong rows from the next night on, by row id.
         self.repaired: dict[str, Decided] = {}
         self.operations = DIALECTS[system.department].operations
 
@@ -332,16 +332,16 @@ class _LogRegister(_Register):
         self.log = [self.repaired.pop(decided.row.row_id, decided) for decided in self.log]
         added = self._first(day) if number == 1 else self._later(number, day, mishap)
         self.log += added
-        # Rows without a time come last.
+        # Rows without a time are last.
         self.log.sort(key=lambda d: (d.row.changed_at is None, d.row.changed_at or UNDATED, d.row.row_id))
         start = UNDATED
         if self.watermark is not None:
             start = self.watermark - timedelta(minutes=self.system.overlap_minutes)
-        # They are read every night: nobody can tell when they changed.
+        # Rows without a time are read every night: their changes cannot be detected.
         read = [d for d in self.log if d.row.changed_at is None or d.row.changed_at >= start]
         truths, failed, held = self.collect(read)
         if not held:
-            stamps = [d.row.changed_at for d in read if d.row.changed_at not in (None, BEYOND_ALL_DAYS)]
+            stamps = [d.row.changed_at for d in read if d.row.changed_at not in (None, IMPOSSIBLE_TIME)]
             self.watermark = max(stamps if self.watermark is None else [self.watermark, *stamps])
         return NightDelivery(
             self.system,
@@ -363,12 +363,12 @@ class _LogRegister(_Register):
         return self.clean_row(certificate, at, night, at, intent, self.operations.get(word))
 
     def _delete(self, certificate: Certificate, at: datetime, night: int, intent: Fate) -> Decided:
-        # Whoever deletes need not write the number as it was.
+        # A row that deletes need not write the number as it was.
         certificate = self.office.rewritten(certificate)
         decided = self.clean_row(certificate, at, night, at, intent, self.operations["delete"])
         content = decided.content
         if self.chance.random() < 0.5:
-            # Many systems tell no more than which certificate went.
+            # Many systems deliver only which certificate is deleted.
             written = write(self.system, certificate, at)
             keep = {*self.key_names, "source_updated_at"}
             written.values = {name: value if name in keep else None for name, value in written.values.items()}
@@ -386,7 +386,7 @@ class _LogRegister(_Register):
         return {name: row.values[name] if name in unwanted else value for name, value in values.items()}
 
     def _first(self, day: date) -> list[Decided]:
-        """The whole stock: most of it was last changed before the first day."""
+        """Return the rows of the whole stock: most of it was last changed before the first day."""
         added = []
         broken = max(self.breaks_a_night, int(self.size * self.broken_share))
         repeated = max(2, self.size // 40)
@@ -395,7 +395,7 @@ class _LogRegister(_Register):
             at = self._before(day, place)
             two = []
             if place < repeated:
-                # The older of two: the newest counts.
+                # The older of two rows: the newest counts.
                 is_renamed = place == 1 and bool(self.broken_share)
                 older = renamed(certificate) if is_renamed else self.office.amended(certificate)
                 two.append(self._add(older, at - timedelta(days=1, minutes=place), 1, "duplicate"))
@@ -417,12 +417,12 @@ class _LogRegister(_Register):
             added.append(self._add(self.issue_odd(), at, 1, "inserted"))
         if self.broken_share:
             added += self._of_one_number(self._before(day, self.size + broken + 1 + self.oddities_a_night))
-        # What the next night's latecomer is older than.
+        # The newer row of the next night's late one.
         key = next(iter(self.live))
         added.append(self._amend(key, datetime.combine(day, time(20)), 1, "inserted"))
         self._mark_duplicate(added, key)
         if isinstance(self.system.place, HttpPlace) and self.system.place.doubled_rows:
-            # Not one of those that are amended tonight; of the two, the one that comes last counts.
+            # Not a certificate that is amended tonight; of two equal rows the last one counts.
             place = next(n for n, row in enumerate(added) if n > 2 * repeated and row.intent == "inserted")
             added.insert(place, replace(added[place], intent="duplicate"))
         return added
@@ -434,10 +434,10 @@ class _LogRegister(_Register):
             self.keyless.append((decided, certificate))
         return decided
 
-    def _put_right(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
-        """Return a row that told of no certificate, put right in its place: nothing but its id says which it was."""
+    def _correct_in_place(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
+        """Replace a row that was no record by a correct one with its row id, which is their only connection."""
         added = []
-        # Of the others, some were issued once more.
+        # Only for certificates that were not issued once more meanwhile.
         waiting = [(wrong, one) for wrong, one in self.keyless if any(one is other for other in self.wrong)]
         keyless, self.keyless = waiting[:1], waiting[1:]
         self.corrected = tuple(wrong.row.row_id for wrong, _ in keyless)
@@ -450,7 +450,7 @@ class _LogRegister(_Register):
         return added
 
     def _of_one_number(self, at: datetime) -> list[Decided]:
-        """Return two certificates of two holders under one number; both are told right on later nights."""
+        """Return two certificates of two holders under one number; both are corrected on later nights."""
         one, other = self.issue(), self.issue()
         mistaken = numbered_as(other, one, self.key_names)
         if mistaken is None:
@@ -475,7 +475,7 @@ class _LogRegister(_Register):
         return self._add(self.office.amended(certificate), at, night, intent, "update")
 
     def _before(self, day: date, place: int) -> datetime:
-        # Spread over the years since 2019, at seconds that differ.
+        # Spread over the years since 2019, with different seconds.
         span = (day - date(2019, 2, 1)).days - 2
         return datetime(2019, 2, 1, 8) + timedelta(days=place * 37 % span, seconds=place % 36_000)
 
@@ -488,11 +488,11 @@ class _LogRegister(_Register):
         recent = [key for key, (_, at) in self.live.items() if at == last]
         self.touched = set(recent)
         if recent:
-            # An older version of what the last night ended with, committed only now.
+            # An older version of a row that the last night ended with, committed only now.
             certificate, _ = self.live[recent[0]]
             late = last - timedelta(minutes=self.system.overlap_minutes / 2)
             older = self.office.amended(certificate)
-            # The overlap reads the newer row again, so the older one loses against it there.
+            # The overlap reads the newer row again, so the older one is its duplicate.
             added.append(self.clean_row(older, late, number, late, "duplicate", self.operations.get("update")))
             late -= timedelta(seconds=1)
             word, key = self.operations.get("update"), recent[0]
@@ -510,9 +510,9 @@ class _LogRegister(_Register):
             if place % 5 == 0:
                 added.append(self._amend(key, next(moments), number, "duplicate"))
             added.append(self._amend(key, next(moments), number, "updated"))
-        added += self._put_right(number, moments)
+        added += self._correct_in_place(number, moments)
         for certificate in self.wrong[: len(self.wrong) // 2]:
-            # The department mended what was returned to it.
+            # The department corrected a record that was returned to it.
             added.append(self._add(certificate, next(moments), number, "inserted"))
         self.wrong = self.wrong[len(self.wrong) // 2 :]
         for _ in range(max(self.breaks_a_night, int(size * self.broken_share / 4))):
@@ -534,9 +534,9 @@ class _LogRegister(_Register):
         return added
 
     def _spoilt(self, number: int, moments: Iterator[datetime]) -> list[Decided]:
-        """Return many new rows, two in five without a holder; the next night finds these put right in their place."""
+        """Return many new rows, two in five without a holder, which the next night replaces by correct ones."""
         added = []
-        for place in range(SHARES_ASKED_FROM + self.size):
+        for place in range(SHARE_RULES_FROM + self.size):
             certificate, at = self.issue(), next(moments)
             right = self._add(certificate, at, number, "inserted")
             if place % 5 > 1:
@@ -553,7 +553,7 @@ class _LogRegister(_Register):
         return added
 
     def _undated(self, number: int) -> list[Decided]:
-        """Return a new certificate and a deletion, both without a time; a deletion cannot do without."""
+        """Return a new certificate and a deletion, both without a time; a deletion must have one."""
         certificate = self.issue()
         self.live[self.key(certificate)] = (certificate, None)
         self.touched.add(self.key(certificate))
@@ -565,8 +565,8 @@ class _LogRegister(_Register):
             deletion = self.clean_row(certificate, None, number, UNDATED, "quarantined", word)
             rules = ("certificate.source_updated_at.of_delete",)
             added.append(replace(deletion, removes=True, content=None, rules=rules))
-        # One whose time no calendar reaches: it comes every night, and the position does not move there.
-        certificate, never = self.issue(), BEYOND_ALL_DAYS
+        # A row with an impossible time: it is read every night, and the watermark does not move to it.
+        certificate, never = self.issue(), IMPOSSIBLE_TIME
         written = write(self.system, certificate, never)
         written.values["operation"] = insert
         broken = Broken(("certificate.source_updated_at.parseable",), self.key(certificate))
@@ -588,7 +588,7 @@ class _LogRegister(_Register):
 
     @staticmethod
     def _moments(day: date) -> Iterator[datetime]:
-        """Give the moments of a working day, each later than the one before, all before 18:00 for up to 36,000."""
+        """Yield increasing moments of a working day, all before 18:00 for up to 36,000."""
         at = datetime.combine(day, time(8))
         while True:
             at += timedelta(seconds=1)
@@ -596,7 +596,7 @@ class _LogRegister(_Register):
 
 
 class _FileRegister(_Register):
-    """A system that hands over a whole register, or a file with what is new."""
+    """A system that delivers a whole register, or a file with what is new."""
 
     def __init__(self, seed: int, system: SourceSystem, rows: int, first_day: date, careless: bool) -> None:
         super().__init__(seed, system, rows, first_day, careless)
@@ -635,7 +635,7 @@ class _FileRegister(_Register):
         )
 
     def _changes(self, number: int, day: date, moments: Iterator[datetime], mishap: Mishap | None) -> dict[str, Fate]:
-        """Let the certificates change; return what must become of those that the night's file tells of."""
+        """Let the certificates change; return the fates of those in the night's file."""
         size = self.size
         self.touched = set()
         intents: dict[str, Fate] = {}
@@ -662,7 +662,7 @@ class _FileRegister(_Register):
                 intents.pop(key)
                 self.gone.append(certificate)
         else:
-            # Sent once more, as they were.
+            # Sent once more, unchanged.
             intents.update(dict.fromkeys(self.take(max(2, size // 20)), "unchanged"))
         for key in self.take(max(3, size // 20)):
             certificate, _ = self.live[key]
@@ -696,7 +696,7 @@ class _FileRegister(_Register):
     def _rows(self, number: int, moments: Iterator[datetime], intents: dict[str, Fate]) -> list[Decided]:
         chance = self.chance
         timed = self.system.time_column is not None
-        # Without a time of its own, a delivery is newer than all that came before.
+        # Without a time of its own, a delivery is newer than all earlier ones.
         landed = datetime(9000, 1, 1) + timedelta(days=number)
         planned: list[tuple[Certificate, datetime | None, Fate, _How]] = []
         keys = list(intents)
@@ -733,7 +733,7 @@ class _FileRegister(_Register):
             if how == "right":
                 rows.append(self.clean_row(certificate, stamp, number, version, intent))
                 continue
-            # A row without a key keeps a whole register from being compared: on some nights only.
+            # A row without a key prevents the comparison of a whole register: on some nights only.
             fits = _keeps_comparable if self.whole and number % 4 != 0 else None
             decided = self.broken_row(certificate, stamp, number, version, intent, fits=fits)
             if any(rule.startswith("certificate.source_updated_at") for rule in decided.rules):
@@ -742,7 +742,7 @@ class _FileRegister(_Register):
         return rows
 
     def _quoted(self, certificate: Certificate, number: int, version: datetime, how: "_How") -> Decided:
-        """Write a row with one quote, which the next row closes or the one before has opened."""
+        """Write a row with one quote, which the next row closes or the row before has opened."""
         written = write(self.system, certificate, None)
         holder = certificate.fields["holder"]
         written.values["holder"] = Raw(f'"{holder}' if how == "opens" else f'{holder}"')

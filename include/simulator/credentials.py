@@ -1,4 +1,4 @@
-"""Ids and secrets of the made-up departments: drawn from one secret that is made once for each folder."""
+"""Ids and secrets of the made-up departments, derived from one secret of the folder."""
 
 import hashlib
 import hmac
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def app_id(department: str) -> str:
-    """Return the id under which zhengku asks a department."""
+    """Return the id that zhengku uses at a department."""
     return f"zhengku-{department}"
 
 
 def app_secret(folder: Path, name: str) -> str:
-    """Return the secret of a department's interface, or of the SFTP server; the same for one folder ever after."""
+    """Return the secret of a department's interface, or of the SFTP server; it never changes for a folder."""
     return hmac.new(_root(folder), name.encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -25,10 +25,10 @@ def _root(folder: Path) -> bytes:
         with os.fdopen(os.open(own, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))
         try:
-            # A link is never laid over another: of two programs that begin at once, one makes the secret.
+            # `link` never overwrites: when two programs start at once, only one of them writes the secret.
             path.hardlink_to(own)
         except FileExistsError:
-            # The other one's counts.
+            # The secret of the other program is used.
             pass
         finally:
             own.unlink()

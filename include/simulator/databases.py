@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-from simulator.model import BEYOND_ALL_DAYS, SourceRow, SourceSystem, TablePlace, Value
+from simulator.model import IMPOSSIBLE_TIME, SourceRow, SourceSystem, TablePlace, Value
 
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 PREFIX: Final = "zhengku_sim_"
@@ -18,12 +18,12 @@ _ROWS_AT_ONCE: Final = 5_000
 _BIT: Final = sa.Text().with_variant(mysql.BIT(1), "mysql", "mariadb").with_variant(postgresql.BIT(1), "postgresql")
 _KINDS: Final[dict[str, Any]] = {"bit": _BIT, "bytes": sa.LargeBinary}
 _NO_TIME: Final = "0000-00-00 00:00:00"
-"""What MySQL keeps in the place of a time that was left blank, where it is let."""
+"""The value that MySQL stores for a blank time, where its mode allows it."""
 _LAST_TIME: Final = "9999-12-31 23:59:59.999"
 
 
 def create_database(server_url: str, name: str) -> str:
-    """Make the database zhengku_sim_<name> anew on a server, and return its address.
+    """Create the database zhengku_sim_<name> anew on a server, and return its address.
 
     `server_url` is an address as SQLAlchemy takes it, of a user who may create databases.
     """
@@ -31,7 +31,7 @@ def create_database(server_url: str, name: str) -> str:
     with _administrator(server_url) as connection:
         quoted = connection.dialect.identifier_preparer.quote(full_name)
         _drop(connection, quoted)
-        # Old exchange databases compare text without regard to case; this is the servers' own default.
+        # Old exchange databases compare text case-insensitively; this is the servers' own default.
         settings = "" if connection.dialect.name == "postgresql" else " character set utf8mb4"
         connection.exec_driver_sql(f"create database {quoted}{settings}")
     return sa.make_url(server_url).set(database=full_name).render_as_string(hide_password=False)
@@ -63,11 +63,11 @@ def _drop(connection: sa.Connection, quoted: str) -> None:
 def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: Sequence[SourceRow]) -> int:
     """Bring the table of `system` to `rows_now`, of which `added` are new since the last time; return its rows.
 
-    A table that lacks exactly `added` gets these behind what it has, as departments append; of those that it has, each
-    is put right in its place. Any other is made anew: the first night, or nights that are published again. A whole
-    register is replaced in one transaction, so that who reads
-    meanwhile finds the old one or the new one.
-    Raises `TypeError` for a system that has no table, `ValueError` for a row whose own number is no number.
+    A table that has all rows but `added` gets these appended, as departments do; rows among them that the table has are
+    replaced. Any other table is created anew: on the first night, or when nights are published again. A whole register
+    is replaced in one transaction, so that a concurrent reader finds the old one or the new one.
+
+    Raises `TypeError` for a system without a table, `ValueError` for a row whose own number is no number.
     """
     place = system.place
     if not isinstance(place, TablePlace):
@@ -94,7 +94,7 @@ def fill(url: str, system: SourceSystem, rows_now: Sequence[SourceRow], added: S
 
 
 def _take_out(connection: sa.Connection, table: sa.Table, system: SourceSystem, rows: Sequence[SourceRow]) -> bool:
-    """Delete those of the rows that the table has; return True."""
+    """Delete the rows that the table has; return True."""
     number = table.c[system.row_id or ""]
     newest = connection.scalar(sa.select(sa.func.max(number))) or 0
     there = [{"gone": int(row.row_id)} for row in rows if int(row.row_id) <= newest]
@@ -104,7 +104,7 @@ def _take_out(connection: sa.Connection, table: sa.Table, system: SourceSystem, 
 
 
 def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
-    # Tenths of a second are cut off by a plain DATETIME, so newer departments ask for milliseconds.
+    # A plain DATETIME cuts off tenths of a second, so newer departments use milliseconds.
     moment = (
         sa.DateTime()
         .with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
@@ -123,7 +123,7 @@ def _table(system: SourceSystem, place: TablePlace) -> sa.Table:
     kinds = {each.name: each.kind for each in system.columns}
     table = sa.Table(place.table, sa.MetaData(), *map(column, system.column_names))
     if system.time_column and system.row_id:
-        # Without a name, so that one too long for the server is shortened.
+        # Without a name, so that the server shortens a long one.
         sa.Index(None, table.c[system.time_column], table.c[system.row_id])
     return table
 
@@ -134,10 +134,10 @@ def _insert(connection: sa.Connection, table: sa.Table, system: SourceSystem, ro
     kinds = {column.name: column.kind for column in system.columns}
     is_mysql = connection.dialect.name in ("mysql", "mariadb")
     if is_mysql:
-        # Else it refuses a time that is none.
+        # Otherwise MySQL refuses an invalid time.
         connection.exec_driver_sql("set sql_mode = ''")
     odd_times: dict[datetime | None, str] = (
-        {None: _NO_TIME, BEYOND_ALL_DAYS: _LAST_TIME} if is_mysql else {BEYOND_ALL_DAYS: "infinity"}
+        {None: _NO_TIME, IMPOSSIBLE_TIME: _LAST_TIME} if is_mysql else {IMPOSSIBLE_TIME: "infinity"}
     )
 
     def stored(row: SourceRow, name: str) -> Value | bytes:
@@ -147,7 +147,7 @@ def _insert(connection: sa.Connection, table: sa.Table, system: SourceSystem, ro
         if kinds[name] == "bytes":
             return bytes.fromhex(str(value))
         if kinds[name] == "bit" and is_mysql:
-            # PostgreSQL takes a text of digits for a bit, MySQL would take the bits of the text.
+            # PostgreSQL accepts a text of digits for a bit, MySQL would take the bits of the text.
             return int(str(value))
         return _stored(value, name, system, real_time)
 

@@ -1,8 +1,8 @@
-"""How a certificate is written by its department, untidily or wrongly.
+"""How a department writes a certificate: tidily, untidily or wrongly.
 
-Whoever calls has decided the row's fate before: `write` and `soil` leave the certificate as it is, `BREAKS` are the
-ways to make a row that must be quarantined, each with all critical rules that it fails, and what it changes in the
-warnings. Rule ids are the simulator's own account of what a right pipeline asks.
+The caller has decided the row's fate before. `write` and `write_untidily` do not change the meaning of the certificate;
+`BREAKS` are the ways to make a row that must be quarantined, each with all critical rules that it fails and the changes
+of its warnings. The rule ids are written here independently of the suites: they say what a correct pipeline checks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from simulator.business_licenses import credit_code
 from simulator.certificates import BODIES, EXPECTED_HOLDER, WITHOUT_END, Certificate
 from simulator.model import FilePlace, HttpPlace, SourceSystem, TablePlace, Value
 from simulator.numbers import identity_number, in_key
-from simulator.oddities import FIXED_NUMBER, odd_number, of_number_told_once, of_odd_number, of_other_holder_code
+from simulator.oddities import FIXED_NUMBER, odd_number, of_number_mismatch, of_odd_number, of_other_holder_code
 from simulator.sources import DIALECTS, OF_THE_HOLDER, SAME_COLUMN, TYPES, DateForm, columns_of
 
 DATES: Final = frozenset({"issue_date", "valid_from", "valid_to"})
@@ -33,7 +33,7 @@ NOTHING: Final = (
 )  # fmt: skip
 _UNSEEN: Final = "\u00ad\u200b\u200c\u200d\u200e\u202a\u202c\u2060\u2064\u3164\u180e\ufe0f\ufeff\ufffc"
 _OTHER_BLANKS: Final = "\u2003\u2009\u2028\u205f"
-"""Characters that nobody sees: soft hyphens, joiners, marks of direction; and blanks of other widths, which part words
+"""Invisible characters: soft hyphens, joiners, marks of direction; and blanks of other widths, which separate words
 in a text of Latin letters."""
 _UNREADABLE: Final = ("\ufffd某", "锟斤拷", "????", "\ue5e5某", "é„‚å·ž")
 _ENDLESS: Final = (
@@ -46,8 +46,8 @@ _ENDLESS: Final = (
     "9999-12-31T23:59:59Z",
     "infinity",
 )
-_NO_END_TOLD: Final = (*NOTHING, "0000-00-00", "1970-01-01", "1900/1/1")
-_SPREADSHEET_BEGIN: Final = date(1899, 12, 30)
+_END_UNKNOWN: Final = (*NOTHING, "0000-00-00", "1970-01-01", "1900/1/1")
+_SPREADSHEET_EPOCH: Final = date(1899, 12, 30)
 _NUMERALS: Final = "〇一二三四五六七八九"
 _EPOCH: Final = date(1970, 1, 1)
 TIME_FORM: Final = "%Y-%m-%d %H:%M:%S"
@@ -63,11 +63,11 @@ def as_date(day: date, form: DateForm) -> str | int:
         case "chinese":
             return f"{day.year}年{day.month}月{day.day}日"
         case "serial":
-            return (day - _SPREADSHEET_BEGIN).days
+            return (day - _SPREADSHEET_EPOCH).days
         case "iso_time":
             return f"{day} 00:00:00"
         case "epoch_milliseconds":
-            # The city's midnight.
+            # Midnight in Asia/Shanghai.
             return (day - _EPOCH).days * 86_400_000 - 8 * 3_600_000
         case _:
             return day.isoformat()
@@ -75,7 +75,7 @@ def as_date(day: date, form: DateForm) -> str | int:
 
 @dataclass
 class Written:
-    """A certificate in the department's words: values by what they hold (`holder`, `extension.住址`, `operation`)."""
+    """A certificate in the department's words: values by source (`holder`, `extension.住址`, `operation`)."""
 
     values: dict[str, Value]
 
@@ -101,7 +101,7 @@ def write(system: SourceSystem, certificate: Certificate, changed_at: datetime |
         elif name == "status":
             values[name] = dialect.statuses[value]
         elif name == "holder_code_type":
-            # One that nobody knows is sent as it is.
+            # A holder type without a code of the department is sent as it is.
             values[name] = dialect.holder_types.get(value, value)
         else:
             values[name] = value
@@ -119,8 +119,8 @@ def as_stamp(system: SourceSystem, changed_at: datetime | None) -> Value:
     return changed_at.strftime(TIME_FORM)
 
 
-def soil(system: SourceSystem, written: Written, certificate: Certificate, chance: Random) -> None:
-    """Write a date and two to four other values untidily, as departments do; cleaning gives the same certificate."""
+def write_untidily(system: SourceSystem, written: Written, certificate: Certificate, chance: Random) -> None:
+    """Make a date and two to four other values untidy, as departments do; cleaning gives the same certificate."""
     values = written.values
     untidy = chance.sample(sorted(values), min(len(values), 2 + chance.randrange(3)))
     dates = sorted(DATES & values.keys())
@@ -128,31 +128,31 @@ def soil(system: SourceSystem, written: Written, certificate: Certificate, chanc
         untidy.append(date_name)
     for name in untidy:
         value = values[name]
-        # The register has one column for the day of issue and the extra field 成立日期, which is kept as it is written.
+        # The register has one column for the day of issue and the extra field 成立日期, which is stored as written.
         if name == "source_updated_at" or (name == "issue_date" and system.license_type == "business_license"):
             continue
         if name == "valid_to" and "valid_to" not in certificate.fields:
-            values[name] = chance.choice(_ENDLESS if WITHOUT_END in certificate.fields else _NO_END_TOLD)
+            values[name] = chance.choice(_ENDLESS if WITHOUT_END in certificate.fields else _END_UNKNOWN)
         elif value is None:
             if name in ("valid_from", "validity", "certificate_identifier"):
                 values[name] = chance.choice(NOTHING)
         elif name in DATES:
-            values[name] = _soiled_date(date.fromisoformat(certificate.fields[name]), chance)
+            values[name] = _untidy_date(date.fromisoformat(certificate.fields[name]), chance)
         elif name in _CODES and str(value).isdigit() and system.license_type not in SAME_COLUMN:
             # As a column of numbers writes it.
             values[name] = f"{value}.0"
         elif isinstance(value, str):
-            values[name] = soiled_text(value, chance, is_code=name in _CODES, is_name=name in _NAMES)
+            values[name] = untidy_text(value, chance, is_code=name in _CODES, is_name=name in _NAMES)
 
 
-def _soiled_date(day: date, chance: Random) -> str:
+def _untidy_date(day: date, chance: Random) -> str:
     form: DateForm = chance.choice(("iso", "slash", "compact", "chinese", "iso_time"))
     text = str(as_date(day, form))
     how = chance.randrange(7)
     if how == 6 or (form == "chinese" and how in (2, 3)):
         return _in_numerals(day)
     if how == 4:
-        # The city's midnight as another clock calls it.
+        # Midnight in Asia/Shanghai as UTC.
         return f"{day - timedelta(days=1)}T16:00:00.000{chance.choice(('Z', '+00:00'))}"
     if how == 5:
         return f"{day.year} 年 {day.month} 月 {day.day} {chance.choice('日号')}"
@@ -174,10 +174,10 @@ def _in_numerals(day: date) -> str:
     return f"{year}年{below_hundred(day.month)}月{below_hundred(day.day)}日"
 
 
-def soiled_text(text: str, chance: Random, *, is_code: bool, is_name: bool) -> str:
+def untidy_text(text: str, chance: Random, *, is_code: bool, is_name: bool) -> str:
     """Write a text untidily.
 
-    In full-width form or small letters where that is cleaned, with characters that nobody sees, or with blanks around.
+    In full-width form or small letters where these are cleaned, with invisible characters, or surrounded by blanks.
     """
     how = chance.randrange(4)
     if how == 3:
@@ -193,9 +193,9 @@ def soiled_text(text: str, chance: Random, *, is_code: bool, is_name: bool) -> s
 
 @dataclass(frozen=True)
 class Broken:
-    """What a break did: the critical rules that the row fails and its key; `torn` is a row that is no record at all.
+    """What a break did: the critical rules that the row fails and its key; a `torn` row is no record at all.
 
-    `warns` are rules that only warn and that it fails too, `quiets` those that its certificate failed and it does not.
+    `warns` are rules that it fails too and that only warn, `quiets` rules that its certificate failed and it does not.
     """
 
     rules: tuple[str, ...]
@@ -210,7 +210,7 @@ class Broken:
 
 
 Break = Callable[[SourceSystem, Certificate, Written, Random], Broken | None]
-"""Makes a row wrong; None where the system has nothing to break in this way, and then leaves the row as it was."""
+"""Makes a row wrong; returns None, and leaves the row as it was, where the system cannot have this mistake."""
 
 
 def _key(system: SourceSystem, certificate: Certificate, **changed: str | None) -> str | None:
@@ -250,8 +250,8 @@ def _holder_column(system: SourceSystem) -> str:
 
 def _of_other_holder(system: SourceSystem) -> frozenset[str]:
     """Return the rule that warns when the holder is no longer the one among the extra fields."""
-    told_twice = system.license_type == "road_transport_business_license"
-    return frozenset({"road_transport_business_license.name.is_holder"} if told_twice else ())
+    holder_repeated = system.license_type == "road_transport_business_license"
+    return frozenset({"road_transport_business_license.name.is_holder"} if holder_repeated else ())
 
 
 def _wrong_check_character(
@@ -265,7 +265,7 @@ def _wrong_check_character(
     column = _holder_column(system)
     written.values[column] = wrong
     rules = [_CHECK_RULE[kind]]
-    # A certificate number is asked to be the holder's where that is a person; a social security number always.
+    # Where the holder is a person, the number must be the holder's code; a social security number always.
     if system.license_type in _HOLDER_IS_NUMBER and (kind == "111" or system.license_type == "social_security_card"):
         rules.append(_HOLDER_IS_NUMBER[system.license_type])
     changed = {"holder_code": wrong, **({"certificate_number": wrong} if column == "certificate_number" else {})}
@@ -274,7 +274,7 @@ def _wrong_check_character(
 
 
 def no_holder(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken:
-    """Leave out the holder, whom every row must name."""
+    """Leave out the holder, which every row must have."""
     written.values["holder"] = chance.choice((None, *NOTHING))
     return Broken(("certificate.holder.present",), _key(system, certificate))
 
@@ -350,7 +350,7 @@ def _wrong_identifier(
 def _wrong_type_name(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
     if not _delivers(system, "license_type_name") or system.license_type == "other_certificate":
         return None
-    # One character of the name: the trap that once rejected a whole type.
+    # One character of the name differs: a mapping once rejected all rows of a type for it.
     written.values["license_type_name"] = certificate.fields["license_type_name"][:-1] + "証"
     return Broken(("certificate.license_type_name.catalogue",), _key(system, certificate))
 
@@ -389,19 +389,19 @@ def _code_of_nobody(system: SourceSystem, certificate: Certificate, written: Wri
 def _registered_by_nobody(
     system: SourceSystem, certificate: Certificate, written: Written, chance: Random
 ) -> Broken | None:
-    """Write a credit code whose first character is no department that registers; its check characters are right."""
+    """Write a credit code whose first character is no registering authority; its check characters are correct."""
     return _other_credit_code(system, certificate, written, credit_code(650_000_000 + certificate.number, "B1"))
 
 
 def _other_credit_code(
     system: SourceSystem, certificate: Certificate, written: Written, code: str, *rules: str
 ) -> Broken | None:
-    """Write a credit code that is none, where no other field tells it too."""
+    """Write an invalid credit code, where no other field depends on it."""
     kind = certificate.fields["holder_code_type"]
     if kind != "001" or system.license_type in {*_HOLDER_IS_NUMBER, *_REGISTERED, *SAME_COLUMN}:
         return None
     sheet = TYPES[system.department][system.license_type]
-    # Of persons' certificates too few have such a holder.
+    # Too few certificates of persons have such a holder.
     if "holder_code" in sheet.key or sheet.holder == "person":
         return None
     written.values["holder_code"] = code
@@ -424,7 +424,7 @@ def _error_cell(system: SourceSystem, certificate: Certificate, written: Written
 def _formula(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
     if not isinstance(system.place, FilePlace) or system.place.form != "xlsx":
         return None
-    # Whoever fills in a sheet by a program leaves its formulas to be calculated by whoever opens it.
+    # Programs that fill in a sheet leave its formulas to be calculated when it is opened.
     written.values["holder"] = '=CONCATENATE("鄂州市","虚构")'
     return Broken(("row.formula",), None, torn=True)
 
@@ -491,16 +491,16 @@ def _rounded_number(system: SourceSystem, certificate: Certificate, written: Wri
         return None
     written.values["certificate_number"] = chance.choice(("4.20703E+17", "4.2070320200101E+17"))
     warns = of_odd_number(system.license_type, certificate.fields["holder_code_type"])
-    return Broken(("certificate.codes.exact",), None, warns=warns | of_number_told_once(system.license_type))
+    return Broken(("certificate.codes.exact",), None, warns=warns | of_number_mismatch(system.license_type))
 
 
 def _promised_number(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
-    """Say that the number is to come: it stands for as many certificates as are waited for."""
+    """Write that the number will follow: many certificates may share that text."""
     if system.license_type in FIXED_NUMBER:
         return None
     written.values["certificate_number"] = chance.choice(("待办理", "正在制证", "暂未发证"))
     warns = of_odd_number(system.license_type, certificate.fields["holder_code_type"])
-    return Broken(("certificate.record_key.number",), None, warns=warns | of_number_told_once(system.license_type))
+    return Broken(("certificate.record_key.number",), None, warns=warns | of_number_mismatch(system.license_type))
 
 
 def _odd_number(
@@ -511,7 +511,7 @@ def _odd_number(
     rules: tuple[str, ...],
     *warns: str,
 ) -> Broken | None:
-    """Write a number of no form with something behind it, where no form is asked for."""
+    """Write a number without any form and with something appended, where no form is checked."""
     license_type = system.license_type
     if license_type in FIXED_NUMBER:
         return None
@@ -521,7 +521,7 @@ def _odd_number(
     return Broken(
         rules,
         _key(system, certificate, certificate_number=number),
-        warns=of_number | of_number_told_once(license_type) | set(warns),
+        warns=of_number | of_number_mismatch(license_type) | set(warns),
     )
 
 
@@ -552,7 +552,7 @@ def _number_of(
 ) -> Break:
     """Return a break of one type's number, with the one critical rule that it fails.
 
-    With `holder_code_type`, the rule is asked where the holder's code is of that kind.
+    With `holder_code_type`, the rule applies only where the holder's code is of that kind.
     """
 
     def broken(system: SourceSystem, certificate: Certificate, written: Written, chance: Random) -> Broken | None:
@@ -561,7 +561,7 @@ def _number_of(
             return None
         wrong = number(certificate)
         written.values["certificate_number"] = wrong
-        warns = of_number_told_once(license_type)
+        warns = of_number_mismatch(license_type)
         if not wrong.startswith(certificate.fields["holder_code"]):
             warns |= of_other_holder_code(license_type, kind)
         rules = (f"{license_type}.{rule}",)
@@ -689,7 +689,7 @@ BREAKS: Sequence[Break] = (
 
 
 def applicable(system: SourceSystem, sample: Mapping[str, Certificate]) -> list[Break]:
-    """Return the breaks that the system's rows can suffer; `sample` holds one certificate for each kind of holder."""
+    """Return the breaks that the system's rows can have; `sample` has one certificate for each kind of holder."""
     return [
         how
         for how in BREAKS

@@ -1,4 +1,4 @@
-"""The files of departments that lay them into a drop: CSV in three encodings, spreadsheets, and their manifests."""
+"""The files that departments put into a drop: CSV in three encodings, spreadsheets, and their manifests."""
 
 import csv
 import hashlib
@@ -25,7 +25,7 @@ SUFFIXES: Final = {"csv_utf8": ".csv", "csv_bom": ".csv", "csv_gb18030": ".csv",
 MANIFEST_SUFFIX: Final = ".manifest.json"
 
 STRAYS: Final = ("往年/名册.csv", "名册.txt", "~$名册.xlsx", ".名册.csv")
-"""Files that nobody is to collect; the first two are to be told."""
+"""Files that must not be collected; the first two must be reported."""
 
 _ENCODINGS: Final = {"csv_utf8": "utf-8", "csv_bom": "utf-8-sig", "csv_gb18030": "gb18030"}
 _TITLES: Final = ("鄂州市虚构数据登记表", "填报单位：（盖章）", "数据为虚构，仅供演练")
@@ -34,11 +34,11 @@ _TITLES: Final = ("鄂州市虚构数据登记表", "填报单位：（盖章）
 def write_file(
     folder: Path, system: SourceSystem, rows: Iterable[SourceRow], name: str, *, finished_seconds_ago: float = 60
 ) -> Path:
-    """Lay a file of `rows` into the system's folder below `folder`, as a department that does it right.
+    """Write a file of `rows` into the system's folder below `folder`, as a correct department does.
 
-    It is written under another name and renamed when it is whole; the manifest follows. `name` has no suffix, or the
-    one of its form. Both bear a time `finished_seconds_ago`, since a collector leaves alone what has just been changed.
-    Raises `TypeError` for a system that drops no files, `ValueError` for a name with another suffix.
+    It is written under another name and renamed when it is complete; the manifest follows. `name` has no suffix, or the
+    one of its form. Both files have a time `finished_seconds_ago`, since a collector ignores files that have just been
+    changed. Raises `TypeError` for a system that drops no files, `ValueError` for a name with another suffix.
     """
     place = system.place
     if not isinstance(place, FilePlace):
@@ -59,7 +59,7 @@ def write_file(
         texts = ([_text(value) for value in row] for row in table)
         sources = [column.source for column in system.columns]
         marked = sources.index("certificate_number") if "certificate_number" in sources else None
-        # The byte order marks are a habit of their own.
+        # The byte order marks are among the habits.
         encoding = _ENCODINGS[place.form].removesuffix("-sig")
         content, count = written(system.column_names, texts, encoding, place.habits, marked)
         part.write_bytes(content)
@@ -76,7 +76,7 @@ def write_file(
 
 
 def break_off(path: Path, *, finished_seconds_ago: float = 120) -> Path:
-    """Lay the first half of `path` beside it, as an upload that broke off leaves it; return its path."""
+    """Write the first half of `path` next to it, as an interrupted upload leaves it; return its path."""
     first = path.with_name(f"{path.stem}_未传完{path.suffix}")
     content = path.read_bytes()
     _part(first).write_bytes(content[: len(content) // 2])
@@ -85,7 +85,7 @@ def break_off(path: Path, *, finished_seconds_ago: float = 120) -> Path:
 
 
 def send_again(path: Path, name: str, *, finished_seconds_ago: float = 60) -> Path:
-    """Lay the very same bytes beside `path` under another name, its manifest too: a file that is sent twice."""
+    """Copy `path` and its manifest under another name: a file that is sent twice."""
     second = path.with_name(name)
     for original, copy in (
         (path, second),
@@ -126,7 +126,7 @@ def _text(value: Value) -> str:
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Value]], encoding: str) -> int:
     count = 0
-    # The csv module writes line ends itself, and leaves those inside of values as they are.
+    # The csv module writes line ends itself, and does not change those inside values.
     with path.open("w", encoding=encoding, newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
@@ -156,7 +156,7 @@ def _write_spreadsheet(
     for number in range(sheets):
         name = "数据" if sheets == 1 else f"数据{number + 1}"
         part = everything[number * share : (number + 1) * share]
-        # Sums and signatures stand below the last of them.
+        # Sums and signatures are below the last sheet.
         ends = below if number == sheets - 1 else ()
         _fill_sheet(workbook.create_sheet(name), columns, part, titles, ends)
     if cover:
@@ -187,7 +187,7 @@ def _fill_sheet(
     top = titles + 1
     if any(lower):
         _merge_header(sheet, columns, top)
-        # Of merged cells only the first one bears a text.
+        # Of merged cells only the first one has a text.
         shown = [
             name if index == 0 or not lower[index] or upper[index - 1] != name else None
             for index, name in enumerate(upper)
@@ -203,7 +203,7 @@ def _fill_sheet(
 
 
 def _cell(sheet: Any, value: Value) -> Any:
-    """Return a value as clerks keep it: a code that begins with zeros is a number, shown with them."""
+    """Return a value as clerks enter it: a code that starts with zeros is a number whose format shows them."""
     if not isinstance(value, str) or not re.fullmatch(r"0[0-9]{1,14}", value):
         return value
     cell = WriteOnlyCell(sheet, int(value))

@@ -1,8 +1,9 @@
-"""The faults that an interface serves on purpose: drawn from a seed, counted, and never more than a right client bears.
+"""The faults that an interface serves on purpose: drawn from a seed, counted, and never too many for a correct client.
 
-A passing fault spoils one answer; asked again, the page comes. At most two follow one another for one page, never the
-same one twice. A spoiling fault is an answer that looks right and is not, so that the whole window has to be read
-again: after one, a feed serves none until enough right pages went out to end that reading and to read the window anew.
+A passing fault spoils one answer; the next request for the page succeeds. At most two follow each other for one page,
+never the same one twice. A spoiling fault is an answer that looks right and is not, so that the whole window has to be
+read again: after it, a feed serves none until enough correct pages were sent to end that reading and to read the window
+anew.
 """
 
 import random
@@ -28,7 +29,7 @@ PASSING: Final = (
 answer that is no JSON; a connection reset; a business error inside HTTP 200; a token that has expired."""
 
 SPOILING: Final = ("repeated_page", "shifted_page", "wrong_total")
-"""The page before once more; every row one place further on; a total that is not true."""
+"""The previous page once more; every row shifted by one; a wrong total."""
 
 KINDS: Final = PASSING + SPOILING
 MOST_IN_A_ROW: Final = 2
@@ -41,11 +42,11 @@ class _Page:
 
 
 class Faults:
-    """Decides which request meets which fault; may be asked by several threads at once.
+    """Decides which request gets which fault; several threads may call it at once.
 
-    `rate` is the share of requests that meet one, from 0 to 1; `kinds` narrows down what may come. The decision depends
-    on `seed` and on the request's number alone, apart from what the bounds forbid. Raises `ValueError` for a rate out
-    of range or an unknown kind.
+    `rate` is the share of requests with a fault, from 0 to 1; `kinds` restricts the faults. The decision depends only
+    on `seed` and on the request's number, except where the limits forbid a fault. Raises `ValueError` for a rate out of
+    range or an unknown kind.
     """
 
     def __init__(self, rate: float = 0.0, seed: int = 1, kinds: Collection[str] = KINDS) -> None:
@@ -63,9 +64,9 @@ class Faults:
         self._right_pages_due: dict[str, int] = {}
 
     def draw(self, feed: str, page: Hashable, possible: Collection[str], window_pages: int) -> str | None:
-        """Return the fault that this request meets, if any, and count it.
+        """Return the fault of this request, None for no fault, and count it.
 
-        `possible` are the kinds that make sense for the request, `window_pages` is how many pages its feed has at most.
+        `possible` are the kinds that make sense for the request, `window_pages` is the most pages that its feed has.
         """
         with self._lock:
             self._requests += 1
@@ -85,17 +86,17 @@ class Faults:
             seen.in_a_row += 1
             seen.last = kind
             if kind in SPOILING:
-                # The rest of the spoilt reading, and the one that must be right.
+                # The rest of the spoilt reading, and the reading that must be correct.
                 self._right_pages_due[feed] = 2 * window_pages + 1
             self._served[kind] += 1
             return kind
 
     def served(self) -> Mapping[str, int]:
-        """Return how often each kind was served, all kinds named."""
+        """Return how often each kind was served, all kinds included."""
         with self._lock:
             return {kind: self._served[kind] for kind in KINDS}
 
     @property
     def requests(self) -> int:
-        """Requests that could have met a fault."""
+        """Requests that could have got a fault."""
         return self._requests

@@ -1,4 +1,4 @@
-"""Whether the made-up departments answer: `python -m simulator.health`, as docker-compose.yml asks."""
+"""Whether the made-up departments answer: `python -m simulator.health`, which docker-compose.yml runs."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ ANSWER_SECONDS = 5.0
 
 
 def main() -> None:
-    """Exit with 0 when both servers of the folder SIMULATOR_FOLDER take a connection, else with 1 and the reason."""
+    """Exit with 0 when both servers of the folder SIMULATOR_FOLDER accept a connection, else with 1 and the reason."""
     for name in (HTTP_PORT_FILE, SFTP_PORT_FILE):
         try:
             port = int((Path(os.environ["SIMULATOR_FOLDER"]) / name).read_text(encoding="ascii"))

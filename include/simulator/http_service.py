@@ -1,12 +1,12 @@
-"""The interfaces of all departments that have one, in one HTTP server: `/<department>/<path>`.
+"""The HTTP interfaces of all departments that have one, in one server: `/<department>/<path>`.
 
-What an interface shows lies in `<folder>/systems/<department>.<feed>.jsonl`: the first line says how it answers (its
-`HttpPlace`), every further one is a row, ordered by `(changed_at, row_id)`. The server reads a file again when it
-changed, so a night is published by replacing files.
+What an interface shows is in `<folder>/systems/<department>.<feed>.jsonl`: the first line says how it answers (its
+`HttpPlace`), every further line is a row, ordered by `(changed_at, row_id)`. The server reads a changed file again, so
+a night is published by replacing files.
 
-For those who run it: `GET /-/faults` tells the faults served so far, `POST /-/down/<department>` takes a department
-down (every connection to it is reset) and `POST /-/up/<department>` brings it back. These three ask for no login, so
-the server belongs on a machine of one's own.
+For tests and operators: `GET /-/faults` returns the faults served so far, `POST /-/down/<department>` takes a
+department down (every connection to it is reset) and `POST /-/up/<department>` brings it back. These three need no
+login, so the server must run on a private machine.
 """
 
 import base64
@@ -40,19 +40,19 @@ from simulator.model import HttpPlace, SourceRow, SourceSystem
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 LARGEST_PAGE: Final = 10_000
 CLOCK_SECONDS: Final = 900
-"""How far the time in a signature may be from the server's."""
+"""The most by which the time in a signature may differ from the server's."""
 
 _ROWS: Final = "@rows@"
 _ROWS_IN_ORDER: Final = 50
 _NO_JSON: Final = ("NaN", "undefined", "None")
-"""What other languages write for null."""
+"""Spellings of null in other languages."""
 _SENTENCES: Final = {"ok": "操作成功", "busy": "系统繁忙，请稍后再试", "token": "令牌已过期，请重新获取"}
 
 
 def write_state(folder: Path, system: SourceSystem, rows: Iterable[SourceRow]) -> Path:
-    """Replace what the interface of `system` shows, at one stroke; return its file below `folder`/systems.
+    """Replace what the interface of `system` shows, atomically; return its file below `folder`/systems.
 
-    Raises `TypeError` for a system that has no interface.
+    Raises `TypeError` for a system without an HTTP interface.
     """
     place = system.place
     if not isinstance(place, HttpPlace):
@@ -95,7 +95,7 @@ def _put(target: dict[str, Any], name: str, value: object) -> None:
 
 @dataclass(frozen=True)
 class _Interface:
-    """One feed as it is shown now; the three lists are of one length and in the order of the file."""
+    """One feed as it is shown now; the three lists have the same length and the order of the file."""
 
     department: str
     feed: str
@@ -122,12 +122,12 @@ def _read_state(path: Path) -> _Interface:
 
 
 def _as_departments_write(row_id: str, text: str) -> str:
-    """Return a row's JSON as programs write it that join texts: of some rows, nearly right, with the same values."""
+    """Return a row's JSON as programs write it that join texts: some rows are not quite JSON, with the same values."""
     kind = zlib.crc32(row_id.encode()) % _ROWS_IN_ORDER
     if kind == 0:
         return f"{text[:-1]},}}"
     if kind == 1:
-        # Its first key and value once more.
+        # The first key and value are repeated.
         first, _, _ = text[1:-1].partition(",")
         return f"{{{first},{text[1:]}" if first.count('"') in (2, 4) and not {"{", "["} & set(first) else text
     if kind < 2 + len(_NO_JSON):
@@ -136,7 +136,7 @@ def _as_departments_write(row_id: str, text: str) -> str:
 
 
 class _States:
-    """The interfaces in a folder, each read again when its file is another one."""
+    """The interfaces in a folder, each read again when its file was replaced."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "systems"
@@ -145,7 +145,7 @@ class _States:
 
     def of(self, department: str) -> list[_Interface]:
         """Return the interfaces of a department."""
-        # The name comes out of an address, so it is compared and never made part of a path.
+        # The name is part of a request: it is only compared, and never made part of a path.
         paths = sorted(path for path in self._folder.glob("*.jsonl") if path.name.split(".")[0] == department)
         with self._lock:
             return [self._current(path) for path in paths]
@@ -170,12 +170,12 @@ class _Refused(Exception):
 
 
 class _TokenExpired(Exception):
-    """A token that was good once, or that nobody knows."""
+    """A token that has expired, or was never issued."""
 
 
 @dataclass(frozen=True)
 class _Page:
-    """What one request is answered with, before any fault; `start` and `end` bound its rows, `low` the window's."""
+    """The answer to one request before any fault; `start` and `end` limit its rows, `low` those of the window."""
 
     start: int
     end: int
@@ -188,7 +188,7 @@ class _Page:
 
 @dataclass
 class _Tokens:
-    """Tokens of one department: token → end of its life by the monotonic clock."""
+    """Tokens of one department: token → when it expires, by the monotonic clock."""
 
     seconds: float
     lives: dict[str, float] = field(default_factory=dict)
@@ -214,8 +214,8 @@ class _Tokens:
 class HttpService(ThreadingHTTPServer):
     """The server; `serve_forever` runs it, `server_port` is where it listens.
 
-    `per_minute` is the limit for one app id, beyond which it answers 429. `token_seconds` is the life of a token,
-    `slow_seconds` how long a slow body takes, `retry_after_seconds` what a 429 or 503 on purpose asks for.
+    `per_minute` is the limit for one app id, above which it answers 429. `token_seconds` is the life of a token,
+    `slow_seconds` how long a slow body takes, `retry_after_seconds` the Retry-After of a 429 or 503 on purpose.
     """
 
     daemon_threads = True
@@ -253,7 +253,7 @@ class HttpService(ThreadingHTTPServer):
             return self._tokens.setdefault(department, _Tokens(self.token_seconds))
 
     def pace(self, department: str) -> None:
-        """Count a request of the department's app id in the last minute; refuse it when they are too many."""
+        """Count a request of the department's app id in the last minute; refuse it when there are too many."""
         now = time.monotonic()
         with self._lock:
             asked = self._asked.setdefault(department, deque())
@@ -264,7 +264,7 @@ class HttpService(ThreadingHTTPServer):
             asked.append(now)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what went wrong in an answer, unless it is only that the client went away."""
+        """Print the error of an answer, unless the client only closed the connection."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -287,9 +287,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("post")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing: a query may hold what a log must not."""
+        """Log nothing: a query may contain what must not be logged."""
 
-    # Which interface
+    # Routing
 
     def _answer(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -332,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(HTTPStatus.NOT_FOUND, _compact({"message": "GET /-/faults, POST /-/down/<department>, /-/up/…"}))
 
-    # Who asks
+    # Authentication
 
     def _give_token(self, interface: _Interface, body: bytes) -> None:
         given = _json_object(body)
@@ -351,7 +351,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _check_signature(self, interface: _Interface) -> str:
-        """Return the token that came, if it came by token."""
+        """Return the token of the request, blank where the interface uses none."""
         place = interface.place
         if place.signature == "token":
             scheme, _, token = self.headers.get(place.token_header, "").partition(" ")
@@ -378,7 +378,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Refused(HTTPStatus.FORBIDDEN, "签名错误")
         return ""
 
-    # What is shown
+    # Pages
 
     def _give_page(self, interface: _Interface, parameters: Mapping[str, str]) -> None:
         place = interface.place
@@ -410,7 +410,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(HTTPStatus.OK, text)
 
-    # How it is sent
+    # Sending
 
     def _send(self, status: HTTPStatus, text: str, retry_after: int | None = None) -> None:
         body = text.encode()
@@ -440,7 +440,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "expired_token":
             self._send(HTTPStatus.OK, _envelope(place, place.token_code, _SENTENCES["token"]))
         elif fault == "invalid_json":
-            # Of the announced length, so that only who parses it notices.
+            # Of the announced length, so that only a parser notices.
             self._send(HTTPStatus.OK, text[: len(text) // 2] + "<!-- gateway -->")
         elif fault == "slow_body":
             self._head(HTTPStatus.OK)
@@ -468,15 +468,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
 
     def _reset(self) -> None:
-        # With no time to linger, closing sends RST in place of FIN. The descriptor is closed itself, since the socket
-        # object would wait for the files made of it.
+        # Without a time to linger, closing sends RST in place of FIN. The descriptor itself is closed, since the socket
+        # object waits for the files made of it.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
         self.close_connection = True
 
 
-def _same(came: str, right: str) -> bool:
-    return hmac.compare_digest(came.encode(errors="surrogateescape"), right.encode())
+def _same(received: str, expected: str) -> bool:
+    return hmac.compare_digest(received.encode(errors="surrogateescape"), expected.encode())
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
@@ -547,7 +547,7 @@ def _page(interface: _Interface, parameters: Mapping[str, str]) -> _Page:
 
 
 def _behind(interface: _Interface, cursor: str) -> int:
-    """Return the place of the first row behind the one that a cursor names, whether that is still there or not."""
+    """Return the position of the first row after the one that a cursor names, whether that row still exists or not."""
     try:
         stamp, row_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
     except (binascii.Error, UnicodeError, json.JSONDecodeError, ValueError, TypeError) as error:
@@ -557,9 +557,9 @@ def _behind(interface: _Interface, cursor: str) -> int:
 
 
 def _possible(place: HttpPlace, page: _Page) -> set[str]:
-    """Return the faults that this answer can have, of which a right client can know that they are faults."""
+    """Return the faults that this answer can have and that a correct client can detect."""
     possible = set(PASSING) - (set() if place.signature == "token" else {"expired_token"})
-    # Pages by time overlap anyway, and without a total nobody can tell that a page is short of a row.
+    # Pages by time overlap anyway, and without a total a client cannot detect that a row is missing.
     if place.paging != "time" and place.total_at:
         possible.update(SPOILING)
         if page.first or page.start == page.end:

@@ -1,7 +1,7 @@
-"""What the departments' systems look like from outside, and what a right pipeline makes of them.
+"""What the departments' systems look like from outside, and what a correct pipeline makes of their rows.
 
-Nothing here is read from the catalogue or from the suites: the simulator says in its own words what the city's
-departments run, so that a mapping or a rule that is switched off shows. Times without a zone are Asia/Shanghai.
+Nothing here is read from the catalogue or from the suites: the simulator describes independently what the city's
+departments run, so that a mapping or a rule that is switched off is found. Times without a zone are Asia/Shanghai.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,19 @@ Value = str | int | float | datetime | None
 
 
 class Raw(str):
-    """A text that stands in a CSV file as it is: nobody quotes it, and nobody doubles its quotes."""
+    """A text that is written to a CSV file as it is, without quotes and without doubling its quotes."""
 
 
-BEYOND_ALL_DAYS: Final = datetime(9999, 12, 31, 23, 59, 59)
-"""The time of a change that nobody can date: `infinity` where a table knows it, else the last one of all."""
+IMPOSSIBLE_TIME: Final = datetime(9999, 12, 31, 23, 59, 59)
+"""The time of a change with an impossible time: `infinity` where a table supports it, else the last one of all."""
 
 Fate = Literal["inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held"]
-"""What becomes of a row in the collection of one night, in the words of the balance."""
+"""The outcome of a row in the collection of one night, with the names of the batch's counts."""
 
 
 @dataclass(frozen=True)
 class HttpPlace:
-    """An interface below `/<department>/`; rows are ordered by `(changed_at, row_id)`, places are keys joined by dots.
+    """An interface below `/<department>/`; rows are ordered by `(changed_at, row_id)`, `…_at` are keys joined by dots.
 
     `whole` registers have neither `since` nor `until`. Times in parameters and rows are `%Y-%m-%d %H:%M:%S`.
     """
@@ -43,7 +43,7 @@ class HttpPlace:
     size_parameter: str = "size"
     cursor_parameter: str = "cursor"
     first_page: int = 1
-    repeats_last_page: bool = False  # for every number beyond it
+    repeats_last_page: bool = False  # for every number after it
     doubled_rows: bool = False  # the system holds one row twice, with its id
     rows_at: str = "data.rows"
     total_at: str | None = "data.total"
@@ -61,7 +61,7 @@ class HttpPlace:
     encoding: Literal["hex", "base64"] = "hex"
     token_path: str = "token"  # POST {"appId": …, "appSecret": …} gives data.token and data.expiresIn
     token_header: str = "Authorization"  # "Bearer <token>"
-    omits_empty: bool = False  # a row leaves out the keys without a value
+    omits_empty: bool = False  # a row does not have the keys without a value
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,18 @@ FileHabit = Literal[
     "strays",
     "open_quotes",
 ]
-"""A line above the header; `sep=,`; two byte order marks; `,,` behind every line; blanks around quotes; `'0042` and
-`="0042"`; some lines in UTF-8; sums and signatures below the rows; Ctrl-Z; other files beside the right one; a quote in
-one row that the next one closes."""
+"""A line above the header; `sep=,`; two byte order marks; `,,` after every line; blanks around quotes; `'0042` and
+`="0042"`; some lines in UTF-8; sums and signatures below the rows; Ctrl-Z; other files next to the right one; a quote
+in one row that the next one closes."""
 
 
 @dataclass(frozen=True)
 class FilePlace:
     """A file a night below the drop's folder: new rows, or the `whole` register.
 
-    A spreadsheet has `titles` rows above its header; a column written `持证主体/代码` stands under a merged cell. Its
-    rows are divided among so many `sheets`, each with titles and header; with a `cover`, a sheet of words stands in
-    front of them, and a hidden one behind.
+    A spreadsheet has `titles` rows above its header; a column written `持证主体/代码` is below a merged cell. Its rows
+    are divided among `sheets` sheets, each with titles and header; with a `cover`, a sheet of words is before them, and
+    a hidden one after them.
     """
 
     folder: str
@@ -120,7 +120,7 @@ class Column:
     """One delivered column: its name in the department's words and what it holds.
 
     `source` is a standard field (`holder_code`), an extra one (`extension.住址`), `operation`, `row_id`, `batch`, or
-    None for what nobody wants. `kind` is its type in a table; values of bytes are told as hexadecimal digits.
+    None for a column that zhengku ignores. `kind` is its type in a table; bytes are given as hexadecimal digits.
     """
 
     name: str
@@ -163,11 +163,11 @@ class SourceSystem:
 
 @dataclass(frozen=True)
 class SourceRow:
-    """A row as the system holds it, dirt included: every column of the system has a value, or None.
+    """A row as the system has it, dirt included: every column of the system has a value, or None.
 
-    `changed_at` is the stamp that the time column shows (naive, Asia/Shanghai), None where there is no such column or
-    nothing in it.
-    `committed_night` is the first night (from 1) that can see the row: later than its stamp when it came late.
+    `changed_at` is the stamp in the time column (naive, Asia/Shanghai), None where there is no such column or no value
+    in it.
+    `committed_night` is the first night (from 1) that can see the row: later than its stamp when it was committed late.
     `row_id` is text of digits, padded so that its order is that of the numbers.
     """
 
@@ -179,7 +179,7 @@ class SourceRow:
 
 @dataclass(frozen=True)
 class RowTruth:
-    """What must become of one row that is read this night.
+    """The expected outcome of one row that is read this night.
 
     `rules` are all critical rules that it fails, `warnings` all others.
     """
@@ -193,9 +193,9 @@ class RowTruth:
 
 @dataclass(frozen=True)
 class StoredTruth:
-    """A certificate as the store must hold it: canonical values, dates in ISO form, times with +08:00.
+    """A certificate as the store must have it: canonical values, dates in ISO form, times with +08:00.
 
-    `removed_at` is known for deletes only: a certificate that disappeared bears the time of the landing.
+    `removed_at` is known for deletes only: a certificate that disappeared has the time of the landing.
     """
 
     license_type: str
@@ -208,15 +208,15 @@ class StoredTruth:
 
 @dataclass(frozen=True)
 class NightDelivery:
-    """What one system shows and what of it is read this night.
+    """What one system shows, and which rows of it are read this night.
 
-    `rows_now` is the whole table that an interface or a database shows, in its order, and the content of a file;
-    `added` are the rows new since the night before. `rows` says what becomes of each row read, `stored` what the store
-    holds of the feed afterwards. `compared` is False where a whole register has a row without a key.
+    `rows_now` is the complete table that an interface or a database shows, in its order, and the content of a file;
+    `added` are the rows new since the night before. `rows` has the outcome of each row read, `stored` what the store
+    has of the feed afterwards. `compared` is False where a whole register has a row without a key.
     `batch_rules` are the rules for a delivery as a whole that this one fails; one of them is critical where it is
-    `held`: all its rows wait then, and store and watermark stay as they were.
-    `corrected` are ids of rows that were no record of any certificate and are put right in their place. With
-    `broken_off`, a first try to send the file lies beside it, half of it.
+    `held`: then all its rows wait, and store and watermark do not change.
+    `corrected` are ids of rows that were no record of any certificate and are replaced by correct ones. With
+    `broken_off`, an interrupted upload of the file is next to it, half of it.
     """
 
     system: SourceSystem

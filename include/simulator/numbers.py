@@ -1,4 +1,4 @@
-"""Numbers of certificates and their holders, made up and formally right. Nobody's: serials are counted up."""
+"""Numbers of certificates and their holders, made up and formally valid; none belongs to anybody."""
 
 from datetime import date, timedelta
 
@@ -17,7 +17,7 @@ def identity_number(number: int) -> str:
     """Return the `number`-th made-up resident identity number (GB 11643-1999): 18 characters, born 1955 to 2004."""
     rest, place = divmod(number, _BORN_DAYS)
     rest, division = divmod(rest, len(_DIVISIONS))
-    # Neighbours are born on days far apart; 7919 has no factor in common with the days.
+    # Consecutive numbers are born on days far apart; 7919 has no factor in common with the number of days.
     born = _BORN + timedelta(days=place * 7919 % _BORN_DAYS)
     digits = f"{_DIVISIONS[division]}{born:%Y%m%d}{rest % 1000:03d}"
     return digits + identity_check(digits)
@@ -41,7 +41,7 @@ def certificate_identifier(type_code: str, issuer: str, serial: str, version: st
 
 
 def in_key(number: str) -> str:
-    """Return a number as keys tell it: one kind of brackets and of dashes stands for all that are written for it."""
+    """Return a number as keys contain it, with one kind of brackets and of dashes for all that are written."""
     return number.translate(_IN_KEY)
 
 
@@ -54,7 +54,7 @@ def check_character(text: str) -> str:
 
 
 def check_digit(digits: str) -> str:
-    """Return the check digit of digits by ISO 7064 MOD 11,10, as food licenses bear it."""
+    """Return the check digit of digits by ISO 7064 MOD 11,10, as food licenses have it."""
     carry = 10
     for digit in digits:
         carry = ((carry + int(digit)) % 10 or 10) * 2 % 11

@@ -1,7 +1,7 @@
-"""Certificates that are not quite as they should be: they break a rule that only warns, and are loaded all the same.
+"""Certificates that are not quite as they should be: they fail a rule that only warns, and are loaded.
 
-Whoever calls has decided that a certificate is to be odd; each of `ODDITIES` makes it so, and says which rules it
-breaks then. Rule ids are the simulator's own account of what a right pipeline asks.
+The caller has decided that a certificate is to be odd; each of `ODDITIES` makes it so, and returns the rules that it
+fails then. The rule ids are written here independently of the suites: they say what a correct pipeline checks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from simulator.numbers import check_digit, identity_check, identity_number
 from simulator.sources import DIALECTS, OF_THE_HOLDER, TYPES, LicenseType, columns_of
 
 Odd = Callable[[SourceSystem, Certificate], Certificate | None]
-"""Makes a certificate without warnings odd; None where it cannot be odd in this way."""
+"""Makes a certificate without warnings odd; returns None where it cannot be odd in this way."""
 
 _INCLUDED: Final[Mapping[str, str]] = {
     "construction_land_planning_permit": "planning_permit",
@@ -269,7 +269,7 @@ _EXTRAS: Final[Mapping[str, Mapping[str, Mapping[str, str | None]]]] = {
         "经营场所": {"place.present": None},
     },
 }
-"""Suite → extra field → rule → the value that breaks this rule and no other; None where the field is left out."""
+"""Suite → extra field → rule → the value that fails only this rule; None where the field is left out."""
 
 _NUMBER_HAS_FORM: Final = frozenset(
     {
@@ -289,7 +289,7 @@ _NUMBER_HAS_FORM: Final = frozenset(
 )  # fmt: skip
 """Suites that warn of a certificate number of another form than the usual one."""
 
-_NUMBER_TELLS_HOLDER: Final[Mapping[str, tuple[str, str]]] = {
+_NUMBER_HAS_HOLDER_CODE: Final[Mapping[str, tuple[str, str]]] = {
     "road_transport_practitioner_qualification_certificate": (
         "111",
         "road_transport_practitioner_qualification_certificate.certificate_number.is_holder_code",
@@ -305,7 +305,7 @@ _NUMBER_TELLS_HOLDER: Final[Mapping[str, tuple[str, str]]] = {
     "disability_certificate": ("111", "disability_certificate.certificate_number.of_holder"),
     "pollutant_discharge_permit": ("001", "pollutant_discharge_permit.certificate_number.of_holder"),
 }
-"""Types whose number is or begins with the holder's code where that is of this kind, and the rule that warns."""
+"""Types whose number is the holder's code or starts with it where that is of this kind, and the rule that warns."""
 
 FIXED_NUMBER: Final = frozenset(
     {
@@ -314,17 +314,17 @@ FIXED_NUMBER: Final = frozenset(
         "business_license", "public_institution_legal_person_certificate",
     }
 )  # fmt: skip
-"""Types whose number has a form that is asked for: a row with another one is quarantined."""
+"""Types whose number must have a form: a row with another one is quarantined."""
 
 
 def suites_of(license_type: str) -> tuple[str, ...]:
-    """Return the names of the suites that a type has beside the one for all."""
+    """Return the names of the suites that a type has in addition to the one for all types."""
     included = _INCLUDED.get(license_type)
     return (license_type,) if included is None else (included, license_type)
 
 
 def of_odd_number(license_type: str, holder_code_type: str) -> frozenset[str]:
-    """Return the rules that warn of `odd_number`, what tells the number twice left apart.
+    """Return the rules that warn of `odd_number`, except those that compare it with a second field.
 
     Raises `ValueError` for a type of `FIXED_NUMBER`.
     """
@@ -334,39 +334,39 @@ def of_odd_number(license_type: str, holder_code_type: str) -> frozenset[str]:
     return frozenset(forms) | of_other_holder_code(license_type, holder_code_type)
 
 
-def of_number_told_once(license_type: str) -> frozenset[str]:
-    """Return the rule that warns when the certificate number is no longer the one among the extra fields."""
-    return frozenset(f"{license_type}.number.same" for _ in _number_told_again(license_type))
+def of_number_mismatch(license_type: str) -> frozenset[str]:
+    """Return the rule that warns when the certificate number differs from the one among the extra fields."""
+    return frozenset(f"{license_type}.number.same" for _ in _repeated_number(license_type))
 
 
-def _number_told_again(license_type: str) -> list[str]:
+def _repeated_number(license_type: str) -> list[str]:
     return [name for name, rules in _EXTRAS.get(license_type, {}).items() if "number.same" in rules]
 
 
 def of_other_holder_code(license_type: str, holder_code_type: str) -> frozenset[str]:
-    """Return the rule that warns when number and holder's code no longer belong together."""
-    kind, rule = _NUMBER_TELLS_HOLDER.get(license_type, (None, ""))
+    """Return the rule that warns when number and holder's code no longer match."""
+    kind, rule = _NUMBER_HAS_HOLDER_CODE.get(license_type, (None, ""))
     return frozenset({rule} if kind == holder_code_type else ())
 
 
 def odd_number(certificate: Certificate) -> str:
-    """Return a certificate number of a form that no type has, which no other certificate bears."""
+    """Return a certificate number of a form that no type has, and that no other certificate has."""
     return f"无字第{certificate.number:06d}"
 
 
 def renamed(certificate: Certificate) -> Certificate:
     """Return the certificate as it was when its holder had another name."""
     holder = certificate.fields["holder"]
-    told = {name: f"原{holder}" for name, value in certificate.extension.items() if value == holder}
+    repeated = {name: f"原{holder}" for name, value in certificate.extension.items() if value == holder}
     return replace(
         certificate,
         fields={**certificate.fields, "holder": f"原{holder}"},
-        extension={**certificate.extension, **told},
+        extension={**certificate.extension, **repeated},
     )
 
 
 def numbered_as(certificate: Certificate, other: Certificate, key: tuple[str, ...]) -> Certificate | None:
-    """Return the certificate under the number of another; None where more than a number of any form makes the key."""
+    """Return the certificate under the number of another; None where its key has more than a number of any form."""
     if key != ("certificate_number",) or certificate.license_type in FIXED_NUMBER:
         return None
     rules = of_other_holder_code(certificate.license_type, certificate.fields["holder_code_type"])
@@ -379,7 +379,7 @@ def _odd(
     fields: Mapping[str, str | None] | None = None,
     extension: Mapping[str, str | None] | None = None,
 ) -> Certificate:
-    """Return the certificate with other values, None for those that it lacks; it breaks `rules` then."""
+    """Return the certificate with other values, None for values to leave out; it fails `rules` then."""
     return replace(
         certificate,
         fields=_with(certificate.fields, fields or {}),
@@ -393,9 +393,9 @@ def _with(values: Mapping[str, str], changed: Mapping[str, str | None]) -> dict[
 
 
 def _numbered(certificate: Certificate, number: str, *rules: str, **fields: str) -> Certificate:
-    """Return the certificate with another number, also where it is told twice."""
-    told = dict.fromkeys(_number_told_again(certificate.license_type), number)
-    return _odd(certificate, *rules, fields={"certificate_number": number, **fields}, extension=told)
+    """Return the certificate with another number, also in the extra field that repeats it."""
+    repeated = dict.fromkeys(_repeated_number(certificate.license_type), number)
+    return _odd(certificate, *rules, fields={"certificate_number": number, **fields}, extension=repeated)
 
 
 def _sheet(system: SourceSystem) -> LicenseType:
@@ -485,7 +485,7 @@ def _valued(field: str, value: str, rule: str) -> Odd:
 
 
 def _error_in_extra(system: SourceSystem, certificate: Certificate) -> Certificate | None:
-    # Of an extra field that no other rule asks after.
+    # Of an extra field that no other rule checks.
     if system.license_type != "water_abstraction_permit":
         return None
     return _odd(certificate, "certificate.extension.no_error_cells", extension={"退水地点": "#REF!"})
@@ -509,7 +509,7 @@ def _wrong_authority_code(system: SourceSystem, certificate: Certificate) -> Cer
 
 
 def _unknown_kind_of_holder(system: SourceSystem, certificate: Certificate) -> Certificate | None:
-    # Where a department's own codes are translated, one that nobody knows is no warning.
+    # Where a department's own codes are translated, an unknown one is no warning.
     translated = any(theirs != ours for ours, theirs in DIALECTS[system.department].holder_types.items())
     if not _delivers(system, "holder_code_type") or translated or system.license_type in EXPECTED_HOLDER:
         return None
@@ -517,7 +517,7 @@ def _unknown_kind_of_holder(system: SourceSystem, certificate: Certificate) -> C
 
 
 def _of_person(rule: str, code: Callable[[Certificate], str]) -> Odd:
-    """Return an oddity of the holder's identity number, where no other field tells it too."""
+    """Return an oddity of the holder's identity number, where no other field contains it too."""
 
     def odd(system: SourceSystem, certificate: Certificate) -> Certificate | None:
         if certificate.fields["holder_code_type"] != "111" or system.license_type in IDENTITY_ONLY:
@@ -538,16 +538,16 @@ def _of_15_digits(certificate: Certificate) -> str:
 
 def _short_holder(system: SourceSystem, certificate: Certificate) -> Certificate | None:
     holder = certificate.fields["holder"]
-    told = {name: holder[:1] for name, value in certificate.extension.items() if value == holder}
-    return _odd(certificate, "certificate.holder.length", fields={"holder": holder[:1]}, extension=told)
+    repeated = {name: holder[:1] for name, value in certificate.extension.items() if value == holder}
+    return _odd(certificate, "certificate.holder.length", fields={"holder": holder[:1]}, extension=repeated)
 
 
 def _hidden_holder(system: SourceSystem, certificate: Certificate) -> Certificate | None:
-    # As a department hides it that must not show its people.
+    # As a department masks it that must not show its people.
     holder = certificate.fields["holder"]
     hidden = holder[:1] + ("**", "?某", "□某")[certificate.number % 3]
-    told = {name: hidden for name, value in certificate.extension.items() if value == holder}
-    return _odd(certificate, "certificate.holder.undoubted", fields={"holder": hidden}, extension=told)
+    repeated = {name: hidden for name, value in certificate.extension.items() if value == holder}
+    return _odd(certificate, "certificate.holder.undoubted", fields={"holder": hidden}, extension=repeated)
 
 
 def _long_number(system: SourceSystem, certificate: Certificate) -> Certificate | None:

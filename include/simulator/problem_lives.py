@@ -1,9 +1,9 @@
-"""Nights in which a made-up department mends some wrong rows, ignores others, and mends some wrongly.
+"""Nights in which a made-up department corrects some wrong rows, ignores others, and corrects some wrongly.
 
-The department sends its business-license register as CSV, what is new or all of it each night. It mends right or
-wrongly, or twice wrongly, deletes, ignores, and mends some rows without having been asked. The section (大数据科)
-returns what is open on every other working day, waives some records for days or for good, and writes some off. One day
-a rule is changed, and all that is kept is redriven. What must become of it all is said by `problem_truth`.
+The department sends its business-license register as CSV, either what is new or all of it each night. It corrects
+rows rightly or wrongly, or wrongly twice, deletes, ignores, and corrects some rows without having been asked. The
+section (大数据科) returns open records on every second working day, waives some for days or for good, and closes some.
+One day a rule is changed, and all unsolved rows are redriven. `problem_truth` decides the expected records.
 """
 
 from collections import Counter
@@ -27,12 +27,12 @@ EARLIEST_SINCE_CHANGE: Final = date(1920, 1, 1)
 """The first day of issue that the rule allows from then on."""
 
 SEED: Final = 9
-"""By it, thirty nights hold all `KINDS` of lives."""
+"""With this seed, thirty nights have all `KINDS` of lives."""
 
 _FIRST_DAY: Final = date(2025, 9, 3)
 _LIVES_A_NIGHT: Final = 5
 _STEADY: Final = 15
-"""Licenses that stand in every file, right and as they were: with hardly anything right, a delivery is held."""
+"""Licenses that are in every file, right and unchanged: a delivery with hardly any right row is held."""
 
 
 # Rows
@@ -124,19 +124,19 @@ _WRONG: Final[tuple[Writing, ...]] = (
     _in_the_future,
     _both(_with_code_for_holder, _in_the_future),
 )
-"""Wrong in one way or in two; each row bears a key."""
+"""Wrong in one way or in two; each row has a key."""
 
 
 # What happens
 
 Writes = Literal[
     "right", "moved", "wrong", "early", "early without holder", "early without code", "without code", "torn",
-    "wrong in two ways", "right and wrong", "another beside", "twice", "again", "deleted",
+    "wrong in two ways", "right and wrong", "in addition", "twice", "again", "deleted",
 ]  # fmt: skip
-"""What the department makes of its row; of some it makes two, and `another beside` leaves the one that is there."""
+"""What the department writes for its row; for some it writes two rows, and `in addition` keeps the existing one too."""
 
 Waits = Literal["returned", "reopened"]
-"""What the department waits for: that the record is returned, or that its waiver ended."""
+"""What the department waits for: that the record is returned, or that its waiver ends."""
 
 Decides = Literal["waive", "waive for good", "write off"]
 """What the section does."""
@@ -175,8 +175,8 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "returned", "wrong", "right"),
     ("wrong", "returned", "wrong", "returned", "wrong", "returned", "right"),
     ("wrong", "twice", "returned", "right"),
-    ("wrong", "another beside", "returned", "right"),
-    ("wrong", "wrong", "another beside", "wrong", "returned", "right"),
+    ("wrong", "in addition", "returned", "right"),
+    ("wrong", "wrong", "in addition", "wrong", "returned", "right"),
     ("wrong", "returned", "wrong in two ways", "returned", "right"),
     ("wrong", "returned", "right and wrong", "returned", "right"),
     ("wrong", "waive", "right"),
@@ -190,7 +190,7 @@ _LIVES: Final[tuple[tuple[Step, ...], ...]] = (
     ("wrong", "waive for good", "write off", "again"),
     ("early",),
     ("early", "returned", "again"),
-    ("early", "another beside"),
+    ("early", "in addition"),
     ("early", "returned", "wrong", "returned", "right"),
     ("early", "waive"),
     ("early", "waive for good"),
@@ -204,15 +204,15 @@ _LIVES_WITHOUT_KEY: Final[tuple[tuple[Step, ...], ...]] = (
     ("torn", "waive for good", "write off", "deleted"),
     ("early without code", "returned", "deleted"),
 )
-"""What befalls a license, each in turn. Where nothing more stands, or what is waited for never comes, its row stays as
-it is."""
+"""What happens to a license, each in turn. After the last step, or when an event that it waits for never happens, its
+row does not change any more."""
 
 
 @dataclass
 class _Life:
-    """A license and what is yet to befall it.
+    """A license, and the steps that are still to happen to it.
 
-    `rows` stand in the register; `wrong` is the wrong row that was written last. For `pause` nights the department does
+    `rows` are in the register; `wrong` is the wrong row that was written last. For `pause` nights the department does
     nothing.
     """
 
@@ -228,7 +228,7 @@ class _Life:
 
 @dataclass(frozen=True)
 class Act:
-    """What the section does: `number` is the record, None where it concerns all; `until_on` the end of a waiver."""
+    """What the section does: `number` is the record, None for all records; `until_on` the end of a waiver."""
 
     what: Literal["waive", "write off", "return", "redrive"]
     number: int | None = None
@@ -239,9 +239,9 @@ class Act:
 class ProblemNight:
     """One night and the day after it.
 
-    The file is delivered and loaded first; then the day ends waivers and writes off what came right; then the section
-    does `acts`, in their order. `problems` and `stored` are what must be there in the evening; `loaded` are the keys of
-    the certificates that a redrive must have loaded.
+    The file is delivered and loaded first; then the daily task ends waivers and closes what was corrected; then the
+    section does `acts`, in their order. `problems` and `stored` are what must exist in the evening; `loaded` are the
+    keys of the certificates that a redrive must have loaded.
     """
 
     number: int
@@ -263,13 +263,14 @@ class ProblemNights:
         self._truth = Truth(whole=deliveries == "snapshots")
         self._lives: list[_Life] = []
         self._steady = [_license(9000 + number, date(2020, 5, 1)) for number in range(_STEADY)]
-        # While a row has no key, a whole register says of no other that it is missing: these come together.
+        # A whole register with a row without a key proves of no other row that it is missing: these lives come
+        # together.
         self._next_lives = cycle((*_LIVES_WITHOUT_KEY, *self._chance.sample(_LIVES, len(_LIVES))))
         self._next_wrong = cycle(self._chance.sample(_WRONG, len(_WRONG)))
         self._worked = 0
 
     def nights(self) -> Iterator[ProblemNight]:
-        """Let the nights pass; to be iterated once."""
+        """Yield the nights; to be iterated once."""
         truth = self._truth
         for number in range(1, self.number_of_nights + 1):
             day = _FIRST_DAY + timedelta(days=number - 1)
@@ -294,18 +295,18 @@ class ProblemNights:
             )
 
     def _deliver(self) -> list[Row]:
-        """Return the rows of a night's file: what is new, changed or sent again, or all that the register holds."""
+        """Return the rows of a night's file: what is new, changed or sent again, or the complete register."""
         for _ in range(_LIVES_A_NIGHT):
             number = len(self._lives) + 1
             issued = date(2019, 1, 1) + timedelta(days=self._chance.randrange(2000))
             self._lives.append(_Life(_license(number, issued), list(next(self._next_lives))))
-        told = [life for life in self._lives if self._write(life)]
-        lives = list(self._lives) if self._truth.whole else told
+        changed = [life for life in self._lives if self._write(life)]
+        lives = list(self._lives) if self._truth.whole else changed
         self._chance.shuffle(lives)
         return [*(row for life in lives for row in life.rows), *self._steady]
 
     def _write(self, life: _Life) -> bool:
-        """Let the department do what comes next for a license; tell whether it wrote its row."""
+        """Let the department do the next step for a license; return whether it wrote its row."""
         if life.pause:
             life.pause -= 1
             return False
@@ -328,7 +329,7 @@ class ProblemNights:
                 life.rows = (self._another_wrong(life), self._another_wrong(life))
             case "right and wrong":
                 life.rows = (life.license, self._another_wrong(life))
-            case "another beside":
+            case "in addition":
                 life.rows += (self._another_wrong(life),)
             case "twice":
                 life.rows *= 2
@@ -345,7 +346,7 @@ class ProblemNights:
         return next(row for write in self._next_wrong if (row := write(life.license)) not in life.rows)
 
     def _decide(self, day: date) -> Iterator[Act]:
-        """Let the section do what it decides on a working day."""
+        """Let the section decide on a working day."""
         self._worked += 1
         for life in self._lives:
             if not life.steps or life.steps[0] not in _DECIDES:
@@ -366,11 +367,11 @@ class ProblemNights:
                 until_on = day + timedelta(days=days) if step == "waive" else None
                 self._truth.waive(problem, until_on, day)
                 yield Act("waive", problem.number, until_on)
-        if self._worked % 2 == 1 and self._truth.give_back(day):
+        if self._worked % 2 == 1 and self._truth.return_open(day):
             yield Act("return")
 
 
-# What occurred
+# Which kinds of lives occurred
 
 _KINDS: Final = frozenset(
     {
@@ -403,11 +404,11 @@ KINDS: Final[Mapping[Deliveries, frozenset[str]]] = {
     "increments": _KINDS,
     "snapshots": _KINDS | _KINDS_OF_WHOLE_REGISTERS,
 }
-"""The kinds of lives that thirty nights must hold to be worth comparing, in the words of `kinds`."""
+"""The kinds of lives that thirty nights must contain to be worth comparing, as `kinds` names them."""
 
 
 def kinds(night: ProblemNight) -> frozenset[str]:
-    """Return the kinds of lives that lie behind a night: what happened to a record in which state, and what it was."""
+    """Return the kinds of lives up to a night: what happened to a record in which state, and what it was."""
     problems = {problem.number: problem for problem in night.problems}
     written_off = {problem.row.line for problem in night.problems if problem.solution == "waived"}
     keyed = [problem for problem in night.problems if problem.row.key is not None]
@@ -436,7 +437,7 @@ _STATE_AFTER: Final = {"returned": "returned", "waived": "waived", "waiver_ended
 
 def _happened(problem: Problem) -> Iterator[str]:
     for day in problem.seen_on[1:]:
-        # A file comes before all else that happens on its day.
+        # The file is loaded before all other events of its day.
         yield f"seen again when {_state_after(event for event in problem.events if event.on < day)}"
     for place, event in enumerate(problem.events):
         state = _state_after(problem.events[:place])
@@ -456,7 +457,7 @@ def _state_after(events: Iterable[Event]) -> str:
 
 
 def _is_solved_by_redrive(problem: Problem) -> bool:
-    # A redrive is the last thing that happens on its day.
+    # A redrive is the last event of its day.
     return any(event.event == "redriven" and event.on == problem.solved_on for event in problem.events)
 
 

@@ -1,20 +1,22 @@
-"""The lives of problem records (问题数据) as a right pipeline must make them, record by record; nothing of it is SQL.
+"""The problem records (问题数据) that a correct pipeline must have, record by record; computed without SQL.
 
-It goes by what was decided about a row (its key, the rules that it fails) and by what people do. The life of a record:
+It uses what was decided about a row (its key, the rules that it fails) and what people do. The life of a record:
 
-- A wrong row opens a record, unless one stands unsolved (open, returned or waived) for the very same row, wrong by the
-  very same rules: that one is then seen once more, and stays what it is. Of identical rows of a file each has its own.
-- When its row does not come again and a right row of the same key does, it is corrected. When another wrong row of that
-  key does, it is closed, replaced by the record of that row: the newer one is open, one attempt further, and as old as
-  the first. When neither does, it is gone from a whole register; what is new alone says nothing of it.
-- So a row without a key (none was given, or it is no row) can only be gone, and so can one whose key was wrong.
+- A wrong row opens a record, unless an unsolved one (open, returned or waived) exists for the very same row, wrong by
+  the very same rules: that record is then seen once more, and keeps its state. Each of several identical rows of a file
+  has a record of its own.
+- When its row is not received again and a right row of the same key is, the record is corrected. When another wrong row
+  of that key is, it is closed, replaced by the record of that row: the newer one is open, has one attempt more, and is
+  as old as the first. When neither is, it is gone if the file is a whole register; a file with what is new proves
+  nothing.
+- So a row without a key (it has none, or it is no row) can only be gone, and so can one whose key was wrong.
 - An open record is returned with all others that are open, with a term in working days. An open or a returned one can
-  be waived: to the end of a day, and on the day after it is open again and no longer returned; or for good.
-- A corrected record is written off (closed) some working days later by itself, or by a person before. A person may also
-  write off what is waived for good. What is closed does not live again: the same row, come once more, is a new record.
-- Redriven, all that is unsolved goes the whole road again, as old as it was. What passes now is loaded, and its record
-  corrected; what is wrong by the same rules stays as it was, and was not seen again; what is wrong by other rules is
-  replaced. Nothing else is touched.
+  be waived: until the end of a day, and on the next day it is open again and no longer returned; or for good.
+- A corrected record is closed automatically some working days later, or by a person before. A person may also close
+  what is waived for good. A closed record is not opened again: the same row, received once more, is a new record.
+- A redrive processes all stored rows of unsolved records again, as old as they were. What passes now is loaded, and its
+  record corrected; what is wrong by the same rules is unchanged, and not counted as seen again; what is wrong by other
+  rules is replaced. Nothing else changes.
 """
 
 from collections import Counter
@@ -29,25 +31,25 @@ Status = Literal["open", "returned", "corrected", "waived", "closed"]
 Solution = Literal["corrected", "gone", "replaced", "waived"]
 
 PERSON: Final = "虚构科员"
-"""Who decides in the section."""
+"""The login that decides in the section."""
 
 TOO_EARLY: Final = "certificate.issue_date.not_before_1949"
 EARLIEST: Final = date(1949, 10, 1)
 """The rule that is changed one day, and the first day of issue that it allows before."""
 
-MENDED_WITHIN: Final = 5
-WRITTEN_OFF_AFTER: Final = 1
-"""Working days: the term of what is returned, and how long what came right stands before it is written off."""
+RETURN_TERM: Final = 5
+CLOSED_AFTER: Final = 1
+"""Working days: the term of a return, and the time after which a corrected record is closed."""
 
 _FIRST_LINE: Final = 2
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row as the department writes it, and what is to be seen in it.
+    """A row as the department writes it, and what a correct pipeline reads from it.
 
-    `key` is the credit code that it bears, None where it bears none; `issued` the day of issue, None where nobody can
-    tell one. `rules` are the critical rules that it fails, but for `TOO_EARLY`. A `torn` row lacks a field.
+    `key` is its credit code, None without one; `issued` the day of issue, None where it cannot be read. `rules` are the
+    critical rules that it fails, except `TOO_EARLY`. A `torn` row lacks a field.
     """
 
     values: Mapping[str, str]
@@ -90,7 +92,7 @@ class Event:
 class Problem:
     """A problem record, as it must be.
 
-    It was opened by line `line_no` of the `batch`-th batch, and its row came last with line `last_line_no` of the
+    It was opened by line `line_no` of the `batch`-th batch, and its row was received last as line `last_line_no` of the
     `last_batch`-th; batches of a redrive count. `place` numbers identical rows of a batch, `replaced_by` and
     `returned_with` count records and returns from 1.
     """
@@ -125,7 +127,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Stored:
-    """A license as the store must hold it; `removed` when the whole register no longer held it."""
+    """A license as the store must have it; `removed` when the whole register no longer has it."""
 
     holder: str
     issued: date
@@ -186,23 +188,23 @@ class Truth:
             elif self.whole:
                 self._solve(problem, "gone", day)
         keys = {row.key for row in rows}
-        # Where a row has no key, nobody knows whose it is: nothing is said to be missing then.
+        # A row without a key could be any license: then none is counted as missing.
         if self.whole and None not in keys:
             for key in self.stored.keys() - keys:
                 self.stored[key] = replace(self.stored[key], removed=True)
 
     def redrive(self, day: date) -> frozenset[str]:
-        """Let all that is unsolved go the road again, by the batches it came with last; return the keys loaded."""
+        """Process all rows of unsolved records again, by the batches of their last receipt; return the keys loaded."""
         loaded = set()
         sources: dict[int, list[Problem]] = {}
         for problem in sorted(self.unsolved(), key=lambda problem: (problem.last_batch, problem.last_line_no)):
             sources.setdefault(problem.last_batch, []).append(problem)
         for problems in sources.values():
             self.batches += 1
-            # What is no row has no columns that could be kept: its file goes again, with the lines that it has.
+            # A torn row has no columns that could be stored: its file is read again, with its line numbers.
             by_file = any(problem.row.torn for problem in problems)
             for line_no, problem in enumerate(problems, _FIRST_LINE):
-                self._tell(problem, Event("redriven", day, PERSON))
+                self._add_event(problem, Event("redriven", day, PERSON))
                 rules = problem.row.failed(self.earliest)
                 if not rules:
                     loaded.add(self._store(problem.row))
@@ -213,40 +215,40 @@ class Truth:
                     self._replace(problem, newer.number, day)
         return frozenset(loaded)
 
-    def give_back(self, day: date) -> bool:
+    def return_open(self, day: date) -> bool:
         """Return all open records to the department; False when there are none."""
         problems = [problem for problem in self.problems.values() if problem.status == "open"]
         if not problems:
             return False
         self.returns += 1
-        due_on = working_days_after(day, MENDED_WITHIN)
+        due_on = working_days_after(day, RETURN_TERM)
         for problem in problems:
-            self._tell(problem, Event("returned", day, PERSON))
+            self._add_event(problem, Event("returned", day, PERSON))
             self._change(problem, status="returned", returned_with=self.returns, due_on=due_on)
         return True
 
     def waive(self, problem: Problem, until_on: date | None, day: date) -> None:
-        """Waive an open or returned record to the end of a day, or for good."""
-        self._tell(problem, Event("waived", day, PERSON, until_on))
+        """Waive an open or returned record until the end of a day, or for good."""
+        self._add_event(problem, Event("waived", day, PERSON, until_on))
         self._change(problem, status="waived", waived_until=until_on)
 
     def write_off(self, problem: Problem, day: date) -> None:
-        """Close by hand what came right or is waived for good."""
-        self._tell(problem, Event("closed", day, PERSON))
+        """Close by hand a record that is corrected or waived for good."""
+        self._add_event(problem, Event("closed", day, PERSON))
         if problem.status == "waived":
             self._change(problem, solution="waived", solved_on=day)
         self._change(problem, status="closed", closed_on=day)
 
     def let_time_pass(self, day: date) -> None:
-        """End the waivers that ran out, and write off what came right long enough ago."""
+        """End the waivers that expired, and close the records that were corrected long enough ago."""
         for problem in list(self.problems.values()):
             if problem.status == "waived" and problem.waived_until is not None and problem.waived_until < day:
-                self._tell(problem, Event("waiver_ended", day))
+                self._add_event(problem, Event("waiver_ended", day))
                 self._change(problem, status="open", waived_until=None, returned_with=None, due_on=None)
             elif problem.status == "corrected":
                 assert problem.solved_on is not None
-                if count_working_days(problem.solved_on, day) >= WRITTEN_OFF_AFTER:
-                    self._tell(problem, Event("closed", day))
+                if count_working_days(problem.solved_on, day) >= CLOSED_AFTER:
+                    self._add_event(problem, Event("closed", day))
                     self._change(problem, status="closed", closed_on=day)
 
     def _open(self, row: Row, rules: tuple[str, ...], place: int, line_no: int, day: date) -> Problem:
@@ -259,11 +261,11 @@ class Truth:
         now = self.problems[problem.number]
         self.problems[problem.number] = replace(now, **changes)  # type: ignore[arg-type]
 
-    def _tell(self, problem: Problem, event: Event) -> None:
+    def _add_event(self, problem: Problem, event: Event) -> None:
         self._change(problem, events=(*self.problems[problem.number].events, event))
 
     def _solve(self, problem: Problem, solution: Solution, day: date) -> None:
-        self._tell(problem, Event(solution, day))
+        self._add_event(problem, Event(solution, day))
         if solution == "corrected":
             self._change(problem, status="corrected", solution=solution, solved_on=day)
         else:

@@ -1,4 +1,4 @@
-"""Publish a night: show it where the departments' systems are, and say where that is."""
+"""Publish a night: write it to the places of the departments' systems, and return the connections to them."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,8 +21,8 @@ KNOWN_HOSTS_FILE = "known_hosts"
 class Places:
     """Where the made-up systems are.
 
-    `folder` holds the state of the interfaces, the drops and, while `python -m simulator serve` runs, the ports.
-    `databases` gives each department with an exchange database its address, as SQLAlchemy takes it.
+    `folder` has the state of the interfaces, the drops and, while `python -m simulator serve` runs, the ports.
+    `databases` has for each department with an exchange database its address, as SQLAlchemy takes it.
     """
 
     folder: Path
@@ -30,11 +30,11 @@ class Places:
 
     @property
     def sftp_folder(self) -> Path:
-        """What the SFTP server shows."""
+        """The folder that the SFTP server shows."""
         return self.folder / "sftp"
 
     def drop(self, system: SourceSystem) -> Path:
-        """Return the department's drop, in which the system's own folder lies."""
+        """Return the department's drop, which contains the system's own folder."""
         assert isinstance(system.place, FilePlace)
         return (self.sftp_folder if system.place.over_sftp else self.folder / "drop") / system.department
 
@@ -49,10 +49,10 @@ class Places:
 
 
 def publish(night: Night, places: Places, *, sent_twice: Collection[str] = ()) -> None:
-    """Show what the systems hold after `night`. A night may be published again; the nights before must have been.
+    """Show what the systems have after `night`. A night may be published again; all nights before must have been.
 
     The files of the systems named in `sent_twice` (`<department>.<feed>`) are sent a second time under another name.
-    Raises `LookupError` for a table of which nobody says where it is.
+    Raises `LookupError` for a table whose database has no address.
     """
     for delivery in night.deliveries:
         place = delivery.system.place
@@ -72,14 +72,14 @@ def _drop_file(night: Night, delivery: NightDelivery, places: Places, *, twice: 
     if delivery.broken_off:
         break_off(path)
     if twice:
-        # A second later, since the older of the two is the one that counts.
+        # A second later, since the older of the two counts.
         send_again(path, f"{path.stem}_重发{path.suffix}", finished_seconds_ago=59)
 
 
 def connections(places: Places, systems: Iterable[SourceSystem], host: str = "127.0.0.1") -> dict[str, str]:
     """Return the environment that points the catalogue's connections at the made-up systems: ZHENGKU_CONN_<ID> → value.
 
-    The values hold passwords. Raises `RuntimeError` when interfaces or SFTP are asked for and the server does not run.
+    The values contain passwords. Raises `RuntimeError` when interfaces or SFTP are needed and the server does not run.
     """
     found: dict[str, str] = {}
     for system in systems:

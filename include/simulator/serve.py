@@ -1,4 +1,4 @@
-"""Run the departments' servers: the interfaces by HTTP and the drops behind SFTP."""
+"""Run the departments' servers: the HTTP interfaces, and SFTP for the drops."""
 
 import argparse
 import json
@@ -18,10 +18,10 @@ from simulator.sftp import SftpService
 class Servers:
     """The running servers; use it in a `with` block.
 
-    `port` and `sftp_port` 0 take any free one. While they run, their ports stand in `serve.port` and `sftp.port` in the
-    folder, and the host key in `known_hosts`; `serve.port` comes last, so that whoever waits for it finds all.
-    `known_as` are names of this machine under which others reach it.
-    Raises `OSError` when a port is taken.
+    With 0, `port` and `sftp_port` are any free ones. While the servers run, their ports are in `serve.port` and
+    `sftp.port` in the folder, and the host key in `known_hosts`; `serve.port` is written last, so that a program that
+    waits for it finds all. `known_as` are names of this machine under which others reach it. Raises `OSError` when a
+    port is taken.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Servers:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command line of `serve`."""
+    """Add the arguments of `serve` to the command line."""
     parser.add_argument("--folder", type=Path, required=True, help="state of the systems, drops, ports")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="of the interfaces; 0 takes a free one")
@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> None:
-    """Serve until SIGTERM or Ctrl-C, then write the faults that were served as one line of JSON."""
+    """Serve until SIGTERM or Ctrl-C, then print the faults that were served as one line of JSON."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

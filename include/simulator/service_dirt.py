@@ -1,7 +1,7 @@
-"""How a case, a result or an evaluation is written by its system, untidily or wrongly; see `dirt` for certificates.
+"""How a system writes a case, a result or an evaluation: tidily, untidily or wrongly; see `dirt` for certificates.
 
-`write` and `soil` leave the record as it is meant; `BREAKS` are the ways to make a row that must be quarantined, each
-with all critical rules that it fails. Rule ids are the simulator's own account of what a right pipeline asks.
+`write` and `write_untidily` do not change the meaning of the record; `BREAKS` are the ways to make a row that must be
+quarantined, each with all critical rules that it fails. The rule ids are written here independently of the suites.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 from random import Random
 from typing import Final
 
-from simulator.dirt import NOTHING, TIME_FORM, WIDE, Written, as_stamp, soiled_text
+from simulator.dirt import NOTHING, TIME_FORM, WIDE, Written, as_stamp, untidy_text
 from simulator.model import HttpPlace, SourceSystem, TablePlace
 from simulator.service_records import (
     BAD,
@@ -61,11 +61,11 @@ _NOT_BEFORE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "evaluation": (("called_back_at", "evaluated_at"), ("rectified_at", "evaluated_at")),
 }
 
-_BLURRED: Final = 23
-"""Of so many rows of a system, one may be blurred."""
+_UNCLEAR_EVERY: Final = 23
+"""One of so many rows of a system may be made unclear."""
 
 UNDATED: Final = datetime(9000, 1, 1)
-"""Stands for the version of a row whose time nobody can tell: what is wrong with it is never out of date."""
+"""The version of a row whose time cannot be read: its mistakes are never out of date."""
 
 
 def as_moment(at: datetime, form: TimeForm) -> str:
@@ -82,7 +82,7 @@ def as_moment(at: datetime, form: TimeForm) -> str:
 
 
 def _as_day(at: datetime) -> str:
-    """Write a day without its time: as it is, or as a database that knows moments alone does."""
+    """Write a day without its time: as a day, or as a moment in a database that has only moments."""
     return f"{at:%Y%m%d}" if at.day % 2 else f"{at:%Y%m%d}000000"
 
 
@@ -98,25 +98,25 @@ def write(system: SourceSystem, record: Record, changed_at: datetime) -> Written
         if name == "district":
             value = district_form(record)
         elif value is not None and name in TIMES:
-            is_day = name in dialect.days_alone and value.time() == LAST_SECOND
+            is_day = name in dialect.days_only and value.time() == LAST_SECOND
             value = _as_day(value) if is_day else as_moment(value, dialect.time_form)
         elif value is not None and name in dialect.codes:
             value = dialect.codes[name][value]
         written.values[name] = value
-    # One system writes the province in front of the numbers of cases, but not of those that begin with a bureau's own
-    # letters, now and then.
+    # One system writes the province before the numbers of cases, but sometimes not before those that start with a
+    # bureau's own letters.
     if dialect.case_prefix and (record.key[-1] in "02468" or not is_from_a_bureau(record)):
         written.values["case_number"] = f"{dialect.case_prefix}{written.values['case_number']}"
     return written
 
 
 def is_from_a_bureau(record: Record) -> bool:
-    """Tell whether the case's number is one of a bureau's own system, which no province's code begins."""
+    """Return whether the number of the case is of a bureau's own system, and so has no prefix of the province."""
     return record.case_number.startswith("XN")
 
 
-def soil(written: Written, record: Record, chance: Random) -> None:
-    """Write a time and two to four other values untidily; cleaning gives the same record."""
+def write_untidily(written: Written, record: Record, chance: Random) -> None:
+    """Make a time and two to four other values untidy; cleaning gives the same record."""
     dialect = dialect_of(record)
     values = written.values
     untidy = chance.sample(sorted(values), min(len(values), 2 + chance.randrange(3)))
@@ -130,20 +130,20 @@ def soil(written: Written, record: Record, chance: Random) -> None:
         if value is None:
             values[name] = chance.choice(NOTHING)
         elif name in TIMES:
-            values[name] = _soiled_moment(getattr(record, name), chance)
+            values[name] = _untidy_moment(getattr(record, name), chance)
         elif isinstance(value, int):
             values[name] = f" {value}"
         elif isinstance(value, str):
             is_code = name in _CODES or name in dialect.codes
-            values[name] = soiled_text(value, chance, is_code=is_code, is_name=name in _NAMES)
+            values[name] = untidy_text(value, chance, is_code=is_code, is_name=name in _NAMES)
 
 
-def blur(written: Written, record: Record, number: int) -> frozenset[str]:
-    """Let some rows of evaluations tell of a call-back or a rectification that was not, at a time that nobody can read.
+def make_unclear(written: Written, record: Record, number: int) -> frozenset[str]:
+    """Write into some evaluations an unreadable time of a call-back or a rectification that did not happen.
 
-    Returns the rules that the row fails for it, and that only warn.
+    Return the rules that only warn and that the row fails then.
     """
-    if number % _BLURRED or not isinstance(record, Evaluation):
+    if number % _UNCLEAR_EVERY or not isinstance(record, Evaluation):
         return frozenset()
     names = [name for name in ("called_back_at", "rectified_at") if getattr(record, name) is None]
     for name in names:
@@ -151,7 +151,7 @@ def blur(written: Written, record: Record, number: int) -> frozenset[str]:
     return frozenset(_rule(record, f"{name}.parseable") for name in names)
 
 
-def _soiled_moment(at: datetime, chance: Random) -> str:
+def _untidy_moment(at: datetime, chance: Random) -> str:
     form: TimeForm = chance.choice(("iso", "slash", "compact", "chinese"))
     text = as_moment(at, form)
     how = chance.randrange(3)
@@ -164,9 +164,9 @@ def _soiled_moment(at: datetime, chance: Random) -> str:
 class Broken:
     """What a break did: the rules that the row fails, its key, and the version that it shows.
 
-    `torn` is a row that is no record at all, `removes` one that deletes. `version` is None where the row bears its time
-    as it should; a `timeless` row bears none, so that every reading of a table brings it. `reads` are the fields that
-    are not read as they are meant, None where nothing can be read, and `warns` rules that fail besides, and only warn.
+    A `torn` row is no record at all, and one that `removes` deletes. `version` is None where the row has its correct
+    time; a `timeless` row has none, so that every reading of a table returns it. `reads` are the fields that are read
+    differently, None where nothing can be read, and `warns` are further rules that fail, and only warn.
     """
 
     rules: tuple[str, ...]
@@ -179,14 +179,14 @@ class Broken:
     warns: tuple[str, ...] = ()
 
     def keeps(self, record: Record) -> bool:
-        """Tell whether the row is still one of the record's, and bears its time."""
+        """Return whether the row still has the record's key and its correct time."""
         return self.key == record.key and self.version is None
 
 
 def warnings(record: Record, reads: Mapping[str, object] | None = None) -> frozenset[str]:
-    """Return the rules that a record fails and that only warn, as its fields are meant, or else as `reads` says.
+    """Return the rules that only warn and that a record fails, by its own fields, or else by `reads`.
 
-    A value that is there but cannot be read is not missing: of a field in `reads` nothing is said to be missing.
+    A value that exists but cannot be read is not missing: a field in `reads` never fails a rule of missing values.
     """
     reads = reads or {}
     values = {**vars(record), **reads}
@@ -212,7 +212,7 @@ def warnings(record: Record, reads: Mapping[str, object] | None = None) -> froze
 
 
 Break = Callable[[SourceSystem, Record, Written, Random], Broken | None]
-"""Makes a row wrong; None where the system has nothing to break in this way, and then leaves the row as it was."""
+"""Makes a row wrong; returns None, and leaves the row as it was, where the system cannot have this mistake."""
 
 
 def _rule(record: Record, rule: str) -> str:
@@ -220,7 +220,7 @@ def _rule(record: Record, rule: str) -> str:
 
 
 def _without(name: str, *rules: str, of: tuple[str, str] | None = None) -> Break:
-    """Return a break that leaves a value out, with the rules that then fail; `of` is a field and what it must be."""
+    """Return a break that leaves a value out, with the rules that then fail; `of` is a field and its required value."""
 
     def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
         if name not in written.values or (of is not None and getattr(record, of[0]) != of[1]):
@@ -234,7 +234,7 @@ def _without(name: str, *rules: str, of: tuple[str, str] | None = None) -> Break
 
 
 def _with(name: str, wrong: str, rule: str, reads: datetime | None = None) -> Break:
-    """Return a break that sets a value, no part of a key, to a wrong one; `reads` is what can be read of it."""
+    """Return a break that sets a value, no part of a key, to a wrong one; `reads` is the value that is read of it."""
 
     def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
         if name not in written.values:
@@ -258,7 +258,7 @@ def _error_cell(name: str) -> Break:
 
 
 def _promised_number(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
-    """Say of a number of the record's key that it is to come."""
+    """Write for a number of the record's key that it will follow."""
     written.values[KEYS[record.dataset][0]] = chance.choice(("待办理", "正在制证", "暂未发证"))
     return Broken((_rule(record, "record_key.number"),), None)
 
@@ -266,8 +266,8 @@ def _promised_number(system: SourceSystem, record: Record, written: Written, cha
 def _no_default(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
     if not isinstance(record, Evaluation):
         return None
-    # Where the channel tells it, nobody knows without the channel.
-    column = dialect_of(record).told_by.get("is_default", "is_default")
+    # Where the channel says it, a row without a channel does not say it.
+    column = dialect_of(record).determined_by.get("is_default", "is_default")
     written.values[column] = chance.choice((None, *NOTHING))
     warns = () if column == "is_default" else (_rule(record, f"{column}.present"),)
     return Broken((_rule(record, "is_default.present"),), record.key, warns=warns)
@@ -279,7 +279,7 @@ def _unknown_operation(system: SourceSystem, record: Record, written: Written, c
 
 
 def _shown_time(wrong: str, rule: str, version: datetime) -> Break:
-    """Return a break of the time of change as an interface shows it; a table has a column of real times."""
+    """Return a break of the time of change that an interface shows; a table has a column of real times."""
 
     def broken(system: SourceSystem, record: Record, written: Written, chance: Random) -> Broken | None:
         if isinstance(system.place, TablePlace):
@@ -380,7 +380,7 @@ BREAKS: Mapping[str, Sequence[Break]] = {
         _with("evaluated_at", "2025-02-30 10:00:00", "evaluated_at.parseable"),
         _delete_without_time,
         _with("evaluated_at", "2098-07-01 10:00:00", "evaluated_at.not_future", datetime(2098, 7, 1, 10)),
-        # Without a known channel, one system does not know whether it was itself that evaluated.
+        # Without a known channel, one system does not know whether the evaluation was its own.
         _with("evaluation_channel", "Z9", "codes.mapped"),
         _shown_time("昨天", "source_updated_at.parseable", UNDATED),
         _nul,

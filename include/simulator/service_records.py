@@ -1,7 +1,7 @@
-"""Cases (办件), their results and evaluations (评价) as they are meant: complete, and canonical in every value.
+"""Cases (办件), their results and evaluations (评价) before they are written: complete, and canonical in every value.
 
-People are 某某, halls and companies are 虚构, telephone numbers count up from 1990000 0001: nobody's. Times are naive
-and of Asia/Shanghai.
+People are 某某, halls and companies are 虚构, telephone numbers count up from 1990000 0001: none belongs to anybody.
+Times are naive and of Asia/Shanghai.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,14 +29,14 @@ _LEVELS: Final[tuple[Level, ...]] = (
 )
 BAD: Final = ("dissatisfied", "very_dissatisfied")
 NOWHERE: Final = ""
-"""The district of a case that says none."""
+"""The district of a case without a district."""
 
 HIDDEN_NAME: Final = "虚**"
 LOST_NAME: Final = "鄂州市?局"
-"""Names that are not told in full: hidden by whoever sent them, or lost on the way."""
+"""Names that are not complete: masked by the sender, or damaged on the way."""
 
 OUTSIDE: Final = "湖北省虚构市"
-"""A district that is none of the city's: the store keeps what was written, and no key."""
+"""A district outside the city: the store has what was written, and no key."""
 
 _SURNAMES: Final = "张王李赵陈杨黄周吴徐孙胡朱高林何郭马罗梁"
 _TRADES: Final = ("商贸", "建材", "餐饮管理", "信息技术", "农业发展", "物流", "渔业", "装饰工程")
@@ -45,9 +45,9 @@ _WINDOWS: Final = 6
 _ODD_CASE: Final = 17
 _NAMELESS_EVALUATION: Final = 13
 _ODD_RESULT: Final = 11
-"""Every so many cases, one is odd; of so many evaluations, one does not say whether it is somebody's."""
+"""One of so many cases is odd; one of so many evaluations does not say whether it has a name."""
 _LACKING_RESULT: Final = 5
-"""Of so many results, one bears the number of a certificate that nobody has."""
+"""One of so many results has the number of a certificate that does not exist."""
 
 _ODDITIES: Final[tuple[Mapping[str, object], ...]] = (
     {"service_item_code": None},
@@ -64,7 +64,7 @@ _ODDITIES: Final[tuple[Mapping[str, object], ...]] = (
     {"applicant": HIDDEN_NAME},
     {"handling_department": LOST_NAME},
 )
-"""What cases lack, or have of a wrong form; a time was so much after the case finished."""
+"""What cases lack, or have in a wrong form; a time is so much after the case finished."""
 
 _HANDLED: Final[Mapping[CaseFeed, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "service_cases": (
@@ -79,7 +79,7 @@ _HANDLED: Final[Mapping[CaseFeed, tuple[tuple[str, tuple[str, ...]], ...]]] = {
         ("鄂州住房公积金中心", ("住房公积金提取", "住房公积金贷款")),
     ),
 }
-"""System → who handles its cases, and which service items."""
+"""System → who handles its cases, and their service items."""
 
 PRODUCED: Final[Mapping[str, str]] = {
     "居住证申领": "居住证",
@@ -99,10 +99,10 @@ HALLS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class ServiceCase:
-    """One service of a case: what one evaluation is about.
+    """One service of a case, which an evaluation is about.
 
-    `district` is a key of ours, `NOWHERE`, or None for a place outside the city. Where nobody says it, `is_internal` is
-    None.
+    `district` is a key of ours, `NOWHERE`, or None for a place outside the city. `is_internal` is None where the system
+    does not say it.
     """
 
     feed: CaseFeed
@@ -190,7 +190,7 @@ Record = ServiceCase | CaseResult | Evaluation
 
 
 def dialect_of(record: Record) -> ServiceDialect:
-    """Return how the system that holds the record writes."""
+    """Return how the system of the record writes."""
     return DIALECTS[record.feed]
 
 
@@ -204,27 +204,27 @@ def district_form(record: Record) -> str | None:
 
 
 def stored_fields(record: Record, changed_at: datetime, only: frozenset[str] | None = None) -> dict[str, str]:
-    """Return what the store holds of a record that bears this time of change: field → canonical text.
+    """Return what the store has of a record with this time of change: field → canonical text.
 
-    `only` are the fields that a delete tells.
+    `only` are the fields that a delete contains.
     """
     dialect = dialect_of(record)
-    told = dialect.fields if only is None else only | dialect.constants.keys()
+    included = dialect.fields if only is None else only | dialect.constants.keys()
     fields = {}
-    for name in sorted(told):
+    for name in sorted(included):
         value = changed_at if name == "source_updated_at" else getattr(record, name)
         if value is not None and value != NOWHERE:
             fields[name] = as_time(value) if isinstance(value, datetime) else str(value)
     return fields
 
 
-def told_by_a_delete(record: Record) -> frozenset[str]:
-    """Return the fields that a delete tells at least: the record's key and the time."""
+def fields_of_a_delete(record: Record) -> frozenset[str]:
+    """Return the fields that every delete contains: the record's key and the time."""
     return frozenset({*KEYS[record.dataset], "source_updated_at"})
 
 
 class Halls:
-    """The service halls: they take up cases and hear evaluations, each with its own number."""
+    """The service halls: they accept cases and receive evaluations, each with its own number."""
 
     def __init__(self, chance: Random, issued: Mapping[str, Sequence[str]]) -> None:
         self.chance = chance
@@ -234,7 +234,7 @@ class Halls:
         self.results = 0
 
     def case(self, finished_at: datetime, feed: CaseFeed | None = None) -> ServiceCase:
-        """Return a finished case, of another applicant than all before it; now and then an odd one."""
+        """Return a finished case, of another applicant than all before it; some are odd."""
         chance = self.chance
         self.cases += 1
         serial = self.cases
@@ -281,7 +281,7 @@ class Halls:
     def evaluation(self, case: ServiceCase, at: datetime, feed: EvaluationFeed | None = None) -> Evaluation:
         """Return an evaluation of a case by the public, seldom a bad one.
 
-        A terminal knows nothing of second services, so these are evaluated elsewhere.
+        A terminal has no second services, so these are evaluated elsewhere.
         """
         chance = self.chance
         self.evaluations += 1
@@ -313,7 +313,7 @@ class Halls:
         )
 
     def default(self, case: ServiceCase, at: datetime) -> Evaluation:
-        """Return the evaluation that the system makes where nobody did."""
+        """Return the default evaluation that the system makes where nobody rated."""
         self.evaluations += 1
         return Evaluation(
             feed="evaluations",
@@ -329,10 +329,10 @@ class Halls:
         )
 
     def result(self, case: ServiceCase) -> CaseResult:
-        """Return what a finished case produced; now and then nobody says in full who issued it.
+        """Return what a finished case produced; sometimes the issuing authority is not complete.
 
-        A certificate bears the next number that was issued under its name; every few of them, and those beyond the
-        last, bear one of their own: nobody has that certificate.
+        A certificate has the next number that was issued under its name; every few of them, and those after the last
+        number, have one of their own, of a certificate that does not exist.
         """
         assert case.finished_at is not None
         self.results += 1
@@ -351,8 +351,8 @@ class Halls:
         )
 
     def _authority(self, case: ServiceCase) -> str | None:
-        number, is_told = divmod(self.results, _ODD_RESULT)
-        if is_told:
+        number, is_stated = divmod(self.results, _ODD_RESULT)
+        if is_stated:
             return case.handling_department
         return None if number % 2 else LOST_NAME
 
@@ -363,12 +363,12 @@ class Halls:
 
 
 def case_number(feed: CaseFeed, day: date, serial: int) -> str:
-    """Return a case number. Those of the platform begin with the province's code themselves."""
+    """Return a case number. Those of the platform start with the province's code themselves."""
     return f"420700{day:%Y%m%d}{serial:07d}" if feed == "service_cases" else f"XN{day:%Y}{serial:09d}"
 
 
 def phone(serial: int) -> str:
-    """Return the `serial`-th made-up telephone number, of the form of a mobile one."""
+    """Return the `serial`-th made-up telephone number, in the form of a mobile number."""
     return f"1990000{serial % 10_000:04d}"
 
 
@@ -378,5 +378,5 @@ def handler(serial: int) -> str:
 
 
 def reason(serial: int) -> str | None:
-    """Return the `serial`-th made-up reason of a bad review; not everybody gives one."""
+    """Return the `serial`-th made-up reason of a bad review; some give none."""
     return _REASONS[serial % len(_REASONS)] if serial % 5 else None

@@ -1,7 +1,7 @@
-"""The systems of cases (办件), their results and evaluations (好差评): their names and words, and how they hand over.
+"""The systems of cases (办件), their results and evaluations (好差评): names, codes, and how they deliver.
 
-Two departments with several systems each, whose codes contradict each other. Like `sources`, this is the simulator's
-own account, written beside the catalogue and not read from it.
+Two departments with several systems each, whose codes contradict each other. Like `sources`, this is written
+independently of the catalogue and not read from it.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ TimeForm = Literal["iso", "slash", "compact", "chinese"]
 Operation = Literal["insert", "update", "delete"]
 
 LAST_SECOND: Final = time(23, 59, 59)
-"""Of a day that is told without a time."""
+"""The time of a day that is delivered without a time."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class ServiceDialect:
     """How one system writes.
 
     `columns` maps fields to its columns, in the delivered order; `codes` the fields with codes to ours and its own.
-    `told_by` names fields that the column of another one tells, `constants` those that are the same for all rows and
-    stand in no column. `case_prefix` stands before the case numbers that evaluations bear. Of a field in `days_alone`
-    some records tell the day and no time, which is the day's last second.
+    `determined_by` maps a field to the field whose column also determines it; `constants` are the same for all rows and
+    in no column. `case_prefix` is before the case numbers of evaluations. Of a field in `days_only` some records have
+    only the day, which means the day's last second.
     """
 
     columns: Mapping[str, str]
@@ -36,15 +36,15 @@ class ServiceDialect:
     operations: Mapping[Operation, str]
     district_form: DistrictForm = "long_name"
     constants: Mapping[str, str] = field(default_factory=dict)
-    told_by: Mapping[str, str] = field(default_factory=dict)
+    determined_by: Mapping[str, str] = field(default_factory=dict)
     case_prefix: str = ""
     unwanted: tuple[str, ...] = ()
-    days_alone: tuple[str, ...] = ()
+    days_only: tuple[str, ...] = ()
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields that the store can hold of the system's records."""
-        return frozenset({*self.columns, *self.constants, *self.told_by})
+        """The fields that the store can have of the system's records."""
+        return frozenset({*self.columns, *self.constants, *self.determined_by})
 
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -52,7 +52,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "case_result": ("case_number", "result_number"),
     "evaluation": ("evaluation_number",),
 }
-"""Data set → the fields that tell one record from another."""
+"""Data set → the fields that identify a record."""
 
 DIALECTS: Mapping[str, ServiceDialect] = {
     "service_cases": ServiceDialect(
@@ -72,7 +72,7 @@ DIALECTS: Mapping[str, ServiceDialect] = {
         },
         "iso", {"insert": "新增", "update": "修改", "delete": "删除"},
     ),
-    # What the bureaus with systems of their own hand over: the kinds and the states mean something else here.
+    # What the bureaus with systems of their own deliver: the kinds and the states have another meaning here.
     "self_built_cases": ServiceDialect(
         {
             "case_number": "BJBH", "service_number": "FWXH", "service_item_code": "SXBM", "service_item_name": "SXMC",
@@ -85,7 +85,7 @@ DIALECTS: Mapping[str, ServiceDialect] = {
             "case_state": {"finished": "1", "accepted": "2", "terminated": "3", "withdrawn": "4"},
         },
         "compact", {"insert": "I", "update": "U", "delete": "D"}, district_form="code12", unwanted=("cd_batch",),
-        days_alone=("finished_at",),
+        days_only=("finished_at",),
     ),
     # What cases produced: certificates and other documents.
     "case_results": ServiceDialect(
@@ -113,7 +113,7 @@ DIALECTS: Mapping[str, ServiceDialect] = {
             "is_real_name": {"yes": "Y", "no": "N"},
         },
         "iso", {"insert": "upsert", "update": "upsert", "delete": "delete"},
-        told_by={"is_default": "evaluation_channel"}, case_prefix="42",
+        determined_by={"is_default": "evaluation_channel"}, case_prefix="42",
     ),
     "terminal_evaluations": ServiceDialect(
         {
@@ -245,7 +245,7 @@ SERVICE_SYSTEMS: tuple[SourceSystem, ...] = (
         120,
     ),
 )
-"""Cases and evaluations have a main system each, over HTTP, and one whose rows come through an exchange database.
+"""Cases and evaluations have a main system each, over HTTP, and one whose rows are in an exchange database.
 
-What cases produced comes from the main one alone.
+Results of cases are only in the main one.
 """

@@ -1,7 +1,7 @@
-"""What the lists of unrated cases, the rates and the warnings must say, written from docs/daily-clearance.md.
+"""The expected lists of unrated cases, rates and warnings, written from docs/daily-clearance.md.
 
-Plain Python: sets, and loops over all services; nothing is kept from one list to the next but the lists themselves and
-what was archived. Times are naive and of Asia/Shanghai, days are of Asia/Shanghai.
+Plain Python: sets, and loops over all services; from one list to the next only the lists themselves and what was
+archived are remembered. Times are naive and of Asia/Shanghai, days are of Asia/Shanghai.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ _BAD: Final = ("dissatisfied", "very_dissatisfied")
 
 @dataclass(frozen=True)
 class Terms:
-    """The numbers that docs/daily-clearance.md leaves to configuration, with its values."""
+    """The numbers that docs/daily-clearance.md leaves to configuration, with the shipped values."""
 
     working_cutoff: time = time(16, 30)
     archive_after_working_days: int = 60
@@ -50,7 +50,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Service:
-    """A service as the store holds it."""
+    """A service as the store has it."""
 
     record_key: str
     case_state: str | None = None
@@ -66,7 +66,7 @@ class Service:
 
     @property
     def is_evaluable(self) -> bool:
-        """Whether anybody is asked to rate it."""
+        """Whether the public may rate it."""
         return (
             self.case_state == "finished"
             and self.finished_at is not None
@@ -77,7 +77,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Rating:
-    """An evaluation as the store holds it."""
+    """An evaluation as the store has it."""
 
     record_key: str
     service_key: str
@@ -99,25 +99,25 @@ class Rating:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is an effective one by the public."""
+        """Whether it is effective and by the public."""
         return self.counts and self.is_default != "yes"
 
     @property
     def is_bad(self) -> bool:
-        """Whether it is one that somebody has to call back about."""
+        """Whether it needs a call-back."""
         return self.is_own and self.level in _BAD and self.is_real_name == "yes"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All services and evaluations as the store holds them at some moment, removed ones included; by record key."""
+    """All services and evaluations that the store has at a moment, removed ones included; by record key."""
 
     services: Mapping[str, Service] = field(default_factory=dict)
     ratings: Mapping[str, Rating] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: Iterable[StoredTruth]) -> "Facts":
-        """Read the facts from what the store must hold."""
+        """Read the facts from what the store must have."""
         services, ratings = {}, {}
         for row in stored:
             fields, removed = row.fields, row.removal is not None
@@ -160,7 +160,7 @@ class Facts:
         return found
 
     def section(self, service: Service, at: datetime) -> Section | None:
-        """Return on which sheet a service stands at a moment; None for one that is rated, or not to be rated."""
+        """Return the section of the list for a service at a moment; None when it is rated, or not to be rated."""
         if not service.is_evaluable or service.finished_at is None or service.finished_at > at:
             return None
         made = [rating for rating in self._by_service.get(service.record_key, ()) if _made(rating, at)]
@@ -169,7 +169,7 @@ class Facts:
         return "default_rated" if any(rating.counts for rating in made) else "unrated"
 
     def is_rated(self, service: Service, *, own: bool, until: datetime = datetime.max) -> bool:
-        """Tell whether a service has an effective evaluation made at or before a moment; with `own`, by the public."""
+        """Return whether a service has an effective evaluation made up to a moment; with `own`, by the public."""
         return any(
             _made(rating, until) and (rating.is_own if own else rating.counts)
             for rating in self._by_service.get(service.record_key, ())
@@ -193,7 +193,7 @@ def cutoff(day: date, kind: Kind, terms: Terms) -> datetime:
 
 
 def last_moment(day: date, kind: Kind, terms: Terms) -> datetime:
-    """Return the last moment that counts for a list: 24:00 of a day belongs to the next one, 16:30 to its own list."""
+    """Return the last moment that counts for a list: 24:00 belongs to the next day, 16:30 to its own list."""
     at = cutoff(day, kind, terms)
     return at if kind == "working" else at - timedelta(microseconds=1)
 
@@ -225,11 +225,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Counts:
-    """What stands at the top of a list.
+    """The figures at the top of a list.
 
-    What was on yesterday's list and is not on this one was archived or is too old for it, or `cleared` by a rating of
-    its own, or else `withdrawn`. `archived_total` are all that were ever archived up to this list, also those that were
-    never listed.
+    A service of yesterday's list that is not on this one was archived or is too old, or was `cleared` by a rating of
+    its own, or else is `withdrawn`. `archived_total` counts all that were ever archived up to this list, also those
+    that were never listed.
     """
 
     unrated: int
@@ -245,7 +245,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a list: its rows in order, and for those behind the first their difference against the one before.
+    """A version of a list: its rows in order, and for every later version the difference from the previous one.
 
     `added`, `removed` and `changed` (to the other section) are record keys.
     """
@@ -267,7 +267,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Publication:
-    """What one publishing gives out: new versions of earlier final lists, oldest day first, and the list itself."""
+    """The result of one publishing: new versions of earlier final lists, oldest day first, and the list itself."""
 
     corrections: tuple[Version, ...]
     first: Version
@@ -290,7 +290,7 @@ class Publisher:
         """
         if self.versions and _place((day, kind)) <= max(map(_place, self.versions)):
             raise ValueError(f"expected a list later than {max(self.versions, key=_place)}, got {(day, kind)}")
-        # What a day's lists are judged against was out before the first of them and the corrections made with it.
+        # A day's lists are compared with the list that was published before the first of them and its corrections.
         self._shown.setdefault(day, tuple(version for known in self.versions.values() for version in known))
         corrections = []
         first_day = day - timedelta(days=self.terms.correction_days)
@@ -319,7 +319,8 @@ class Publisher:
         shown = newest.by_key
         now = self._sections(day, "final", facts)
         added = {
-            # What would have been archived before it came to the list is not put on it. What was on it is not judged.
+            # What would have been archived before it reached the list is not added. What was on it is not checked
+            # again.
             key
             for key in now.keys() - shown.keys()
             if self._age(facts.services[key], day) <= self.terms.archive_after_working_days
@@ -380,7 +381,8 @@ class Publisher:
         left = (set(yesterday.by_key) if yesterday else set()) - keys
         archived = {key for key, by in self.archived.items() if _place(by) <= _place((day, kind))}
         archived_total = len(archived)
-        # Who is unrated and too old for this list left by age, although at first it had cleared and not archived them.
+        # A service that is unrated and too old for this list left by age, although this list at first counted it as
+        # cleared.
         archived |= {
             key
             for key in left
@@ -402,7 +404,7 @@ class Publisher:
         return Version(day, kind, number, ordered, counts)
 
     def yesterday(self, day: date) -> Version | None:
-        """Return the last final list before a day, in the newest version that was shown before that day."""
+        """Return the last final list before a day, in the newest version that was published before that day."""
         finals = [version for version in self._shown[day] if version.kind == "final" and version.day < day]
         return max(finals, key=lambda version: (version.day, version.number), default=None)
 
@@ -419,7 +421,7 @@ def _place(list_id: ListId) -> tuple[date, bool]:
 
 
 def _order(row: Row) -> tuple[object, ...]:
-    # Text goes by its code points, and blanks come last.
+    # Text sorts by code points, and blanks are last.
     places = (row.district, row.handling_department, row.hall, row.window, row.handler)
     return (*((place is None, place or "") for place in places), row.finished_at, row.record_key)
 
@@ -429,7 +431,7 @@ def _order(row: Row) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class Suspicion:
-    """Why an evaluation looks as if nobody from the public made it."""
+    """Why an evaluation may not be by the public."""
 
     record_key: str
     evaluated_at: datetime
@@ -437,7 +439,7 @@ class Suspicion:
 
 
 def suspicious_ratings(facts: Facts, terms: Terms | None = None) -> list[Suspicion]:
-    """Return the suspicious ones among all evaluations by the public, by time and number."""
+    """Return the suspicious evaluations among those by the public, by time and number."""
     terms = terms or Terms()
     own = [rating for rating in facts.ratings.values() if rating.is_own and rating.evaluated_at is not None]
     in_bursts = {
@@ -460,7 +462,7 @@ def suspicious_ratings(facts: Facts, terms: Terms | None = None) -> list[Suspici
 
 
 def _in_bursts(own: Iterable[Rating], by: Literal["device", "evaluation_window"], terms: Terms) -> set[str]:
-    """Return who is among so many of one place that all of them lie within the span of a burst."""
+    """Return the evaluations that belong to a burst: so many of one place within a span of time."""
     places: dict[str, list[tuple[datetime, str]]] = {}
     for rating in own:
         place = getattr(rating, by)
@@ -488,7 +490,7 @@ _REVIEW_STATES: Final[tuple[ReviewState, ...]] = (
 
 @dataclass(frozen=True)
 class BadReview:
-    """A bad review under a name, what is due for it, and how that stands."""
+    """A bad review under a name, what is due for it, and the state of that."""
 
     record_key: str
     service_key: str
@@ -503,9 +505,9 @@ class BadReview:
 def bad_reviews(
     facts: Facts, day: date, at: datetime, is_working: IsWorkingDay = is_working_day, terms: Terms | None = None
 ) -> list[BadReview]:
-    """Return the bad reviews made up to the end of a day and how they stood at a moment, overdue ones first.
+    """Return the bad reviews made up to the end of a day with their state at a moment, overdue ones first.
 
-    What is due on a day and was not done is overdue from the end of that day on.
+    What is due on a day and not done is overdue from the end of that day on.
     """
     terms = terms or Terms()
     found = []
@@ -554,7 +556,7 @@ def bad_reviews(
 
 @dataclass(frozen=True)
 class Cell:
-    """Of which day, place and item something is counted; unknown ones are blank."""
+    """The day, place and item of a count; unknown ones are blank."""
 
     rate: Rate
     day: date
@@ -575,7 +577,7 @@ Fraction = tuple[int, int]
 def rate_counts(
     facts: Facts, until: date, is_working: IsWorkingDay = is_working_day, terms: Terms | None = None
 ) -> dict[Cell, Fraction]:
-    """Return what every rate is a quotient of, as finely as it is counted, for the days up to one."""
+    """Return numerators and denominators of all rates by cell, for the days up to one."""
     terms = terms or Terms()
     counts: dict[Cell, Fraction] = {}
 
@@ -619,7 +621,7 @@ def rate_counts(
 
 
 def summed(counts: Mapping[Cell, Fraction], *by: Group) -> dict[tuple[object, ...], Fraction]:
-    """Return the sums by rate and what else is asked for: a key is the rate, then the values of `by`."""
+    """Return the sums by rate and by `by`: a key is the rate, then the values of `by`."""
     sums: dict[tuple[object, ...], Fraction] = {}
     for cell, (numerator, denominator) in counts.items():
         key = (cell.rate, *(getattr(cell, name) for name in by))
@@ -629,6 +631,6 @@ def summed(counts: Mapping[Cell, Fraction], *by: Group) -> dict[tuple[object, ..
 
 
 def is_above_999(fraction: Fraction) -> bool:
-    """Tell whether a rate is above 99.9%: strictly, and by whole numbers."""
+    """Return whether a rate is above 99.9%: strictly, computed with integers."""
     numerator, denominator = fraction
     return numerator * 1000 > denominator * 999

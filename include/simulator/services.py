@@ -1,7 +1,7 @@
-"""The city's cases, their results and evaluations: what five systems show, and what the store must hold.
+"""The city's cases, their results and evaluations: what five systems show, and what the store must have.
 
 Every day has two collections: at 16:35 for the working list of 16:30, and at 00:35 of the next day for the final list.
-`service_lives` decides what happens, `service_truth` says what the lists must say.
+`service_lives` decides what happens, `service_truth` computes what the lists must contain.
 """
 
 from collections.abc import Collection as AnyOf
@@ -15,9 +15,9 @@ from typing import Final, Literal
 
 from simulator.city import City
 from simulator.model import HttpPlace, Night, NightDelivery, SourceRow, SourceSystem, Value
-from simulator.service_dirt import BREAKS, blur, soil, warnings, write
+from simulator.service_dirt import BREAKS, make_unclear, warnings, write, write_untidily
 from simulator.service_lives import Change, Lives, Occurrence
-from simulator.service_records import district_form, stored_fields, told_by_a_delete
+from simulator.service_records import district_form, fields_of_a_delete, stored_fields
 from simulator.service_sources import DIALECTS, SERVICE_SYSTEMS
 from simulator.service_truth import Facts
 from simulator.sources import TYPES
@@ -27,14 +27,14 @@ from simulator.working_days import is_working_day
 Kind = Literal["working", "final"]
 
 SMALLEST: Final = 5
-"""Ordinary cases of a working day below which not every ordinary life occurs."""
+"""The least ordinary cases of a working day with which every ordinary life occurs."""
 
 DOWN: Final = "service_evaluation.evaluations"
 """The system that is down for a whole day: neither of the day's collections can read it."""
 
 _DOWN_AFTER: Final = 6
 _ROWS_TO_A_CASE: Final = 10
-_SOILED: Final = 0.4
+_UNTIDY: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Collection:
 
     `number` counts from 1; `day` and `kind` are those of the list. `at` is the moment of the reading (naive,
     Asia/Shanghai). `down` are the names of systems that cannot be reached: nothing of their deliveries is read. `stale`
-    tells of each of them when it was last read, None for never. `facts` are what the store holds afterwards.
+    has for each of them when it was last read, None for never. `facts` are what the store has afterwards.
     """
 
     number: int
@@ -64,10 +64,10 @@ class Collection:
 class ServiceCity:
     """The cases and evaluations of a city: the same arguments give the same bytes.
 
-    `cases_per_day` ordinary cases finish on a working day, an eighth of it on any other; what is rare comes on top. The
-    days must lie in the past, and in the two years whose holidays `working_days` knows; ages reach back four months.
+    `cases_per_day` ordinary cases finish on a working day, an eighth of it on any other; rare cases are added. The days
+    must be in the past, and in the two years whose holidays `working_days` has; ages reach back four months.
     With `outage`, one system is down on the seventh working day. `issued` are the numbers of the certificates that the
-    departments have, by the name of the license type: results of cases bear them.
+    departments have, by the name of the license type: results of cases have these numbers.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class ServiceCity:
 
     @property
     def situations(self) -> Mapping[str, list[Occurrence]]:
-        """What came about, by its name; see `Lives`."""
+        """Name of a situation → its occurrences; see `Lives`."""
         return self._lives.situations
 
     def collections(self, first: int = 1) -> Iterator[Collection]:
-        """Let the days pass, one collection after the other; the `first` one reads what came before it, too."""
+        """Yield the collections in order; the `first` one also reads all earlier rows."""
         registers = [_Register(self.seed, system, self._lives.changes) for system in self.systems]
         read_at: dict[str, datetime | None] = dict.fromkeys((system.name for system in self.systems), None)
         number = 0
@@ -134,10 +134,10 @@ def moments(day: date) -> tuple[tuple[Kind, datetime], ...]:
 
 
 def with_services(city: City) -> Iterator[tuple[Night, Collection]]:
-    """Let the nights of the departments pass together with the collections of cases and evaluations.
+    """Yield the nights of the departments together with the collections of cases and evaluations.
 
-    A case finishes in a day for each ten certificates that a feed has; of the two collections of a day, each night has
-    one. No system of theirs is down. Most certificates that cases produced are among those of the first night.
+    On a day so many cases finish as a tenth of the certificates of a feed; each night has one of the two collections of
+    a day. None of their systems is down. Most certificates that cases produced are among those of the first night.
     """
     nights = city.nights()
     first = next(nights)
@@ -153,7 +153,7 @@ def with_services(city: City) -> Iterator[tuple[Night, Collection]]:
 
 
 def issued_numbers(night: Night) -> dict[str, list[str]]:
-    """Return the numbers of the certificates that the store must hold after a night, by their license type's name."""
+    """Return the numbers of the certificates that the store must have after a night, by their license type's name."""
     numbers: dict[str, list[str]] = {}
     for delivery in night.deliveries:
         name = TYPES[delivery.system.department][delivery.system.license_type].name
@@ -178,7 +178,7 @@ class _Register:
         self.breaks = list(BREAKS[system.dataset])
 
     def collect(self, number: int, at: datetime, down: AnyOf[str]) -> NightDelivery:
-        """Show what can be seen at a moment, and read it unless the system is down."""
+        """Show what is visible at a moment, and read it unless the system is down."""
         added = []
         while self.waiting and self.waiting[-1].visible_at <= at:
             added.append(self._row(self.waiting.pop(), number))
@@ -198,13 +198,13 @@ class _Register:
         start = None
         if self.watermark is not None:
             start = self.watermark - timedelta(minutes=self.system.overlap_minutes)
-        # A row without a time has no place in any window: it comes with every reading.
+        # A row without a time is in no window: every reading returns it.
         read = [
             decided
             for decided in self.log
             if start is None or decided.row.changed_at is None or decided.row.changed_at >= start
         ]
-        # A row whose time nobody can read moves no watermark.
+        # A row with an unreadable time moves no watermark.
         stamps = [
             decided.row.changed_at
             for decided in read
@@ -223,13 +223,13 @@ class _Register:
         only = None
         blurred: frozenset[str] = frozenset()
         if removes and self.chance.random() < 0.5:
-            # Many systems tell no more than what went.
-            only = told_by_a_delete(record)
+            # Many systems deliver only which record is deleted.
+            only = fields_of_a_delete(record)
             written.values = {name: value if name in only else None for name, value in written.values.items()}
-        elif self.chance.random() < _SOILED:
-            soil(written, record, self.chance)
+        elif self.chance.random() < _UNTIDY:
+            write_untidily(written, record, self.chance)
         else:
-            blurred = blur(written, record, self.rows_made)
+            blurred = make_unclear(written, record, self.rows_made)
         written.values["operation"] = self.dialect.operations[change.what]
         fields = stored_fields(record, stamp, only)
         form = None if only else district_form(record)

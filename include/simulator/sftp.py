@@ -1,4 +1,4 @@
-"""A small SFTP server over one folder, for reading: where a department without a shared folder lays its files."""
+"""A small read-only SFTP server for one folder: the drop of a department without a shared folder."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ USER: Final = "zhengku"
 class SftpService:
     """Serves `folder` to one user with a password; `port` is where it listens.
 
-    The host key is made when it starts; the line for it in a file of known hosts is `known_hosts_line`.
+    The host key is generated at the start; `known_hosts_line` returns the line for a file of known hosts.
     """
 
     def __init__(self, folder: Path, password: str, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -33,11 +33,11 @@ class SftpService:
         return f"[{host}]:{self.port} {self._key.get_name()} {self._key.get_base64()}\n"
 
     def start(self) -> None:
-        """Begin to accept connections."""
+        """Start to accept connections."""
         self._accepting.start()
 
     def stop(self) -> None:
-        """Accept no more connections and end those that there are."""
+        """Accept no more connections and end the existing ones."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         with self._lock:
@@ -52,7 +52,7 @@ class SftpService:
             try:
                 connection, _ = self._listening.accept()
             except OSError:
-                # It was closed to stop the server.
+                # The socket was closed to stop the server.
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
@@ -66,7 +66,7 @@ class SftpService:
             transport.start_server(server=_Login(self._password))
             transport.join()
         except (paramiko.SSHException, EOFError, OSError):
-            # A client that speaks no SSH, or left at once: the port scans of any network.
+            # A client that does not speak SSH, or closed at once, such as a port scan.
             return
         finally:
             transport.close()
@@ -104,7 +104,7 @@ class _Files(paramiko.SFTPServerInterface):
         self._folder = folder
 
     def _local(self, path: str) -> Path:
-        # `canonicalize` has resolved every .. against the root, so that nothing outside of the folder can be named.
+        # `canonicalize` has resolved every .. against the root, so no path outside of the folder can be named.
         local = (self._folder / self.canonicalize(path).lstrip("/")).resolve()
         if not local.is_relative_to(self._folder):
             raise PermissionError(1, "a link leads out of the folder")

@@ -1,6 +1,6 @@
-"""The city's departments and the 51 license types: who holds what, in which words, and how it is handed over.
+"""The city's departments and the 51 license types: who has what, under which names, and how it is delivered.
 
-This is the simulator's own account, written beside the catalogue and not read from it.
+This is written independently of the catalogue and not read from it.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ DistrictForm = Literal["code6", "code9", "code12", "short_name", "long_name"]
 
 @dataclass(frozen=True)
 class LicenseType:
-    """One type of certificate: `key` are the standard fields that tell one from another.
+    """One license type: `key` are the standard fields that identify a certificate.
 
     `holder` says whether persons, organisations or both hold it, `years` how long it is valid where that is known.
     `extras` are the extra fields, each with its column in the department's words.
@@ -308,10 +308,10 @@ TYPES: Mapping[str, Mapping[str, LicenseType]] = {
         ),
     },
 }  # fmt: skip
-"""Department → license type → what it is; the feed bears the type's name."""
+"""Department → license type → what it is; the feed has the type's name."""
 
 OF_THE_HOLDER: Mapping[str, frozenset[str]] = {"disability_certificate": frozenset({"性别", "出生日期"})}
-"""Extra fields that tell what the holder's number tells, too."""
+"""Extra fields that repeat the holder's number."""
 
 _CAMEL = {
     "certificate_identifier": "certIdentifier",
@@ -532,11 +532,11 @@ REGISTER_COLUMNS: Mapping[str, str] = {
     "issue_date": "注册日期",
     "district": "地区",
 }
-"""The business license comes in the words of the register (登记簿), which knows fewer fields."""
+"""The business license uses the names of the register (登记簿), which has fewer fields."""
 
 SAME_COLUMN = {"business_license": {"holder_code": "certificate_number"},
                "public_institution_legal_person_certificate": {"holder_code": "certificate_number"}}  # fmt: skip
-"""Fields that are told by the column of another one."""
+"""Fields that are determined by the column of another one."""
 
 CONSTANTS: Mapping[str, Mapping[str, str]] = {
     "business_license": {
@@ -548,11 +548,11 @@ CONSTANTS: Mapping[str, Mapping[str, str]] = {
     "public_institution_legal_person_certificate": {"holder_code_type": "001"},
     "disability_certificate": {"holder_code_type": "111"},
 }
-"""What is the same for all rows of a feed and so is not delivered, beside the name of the type."""
+"""What is the same for all rows of a feed and so is not delivered, in addition to the name of the type."""
 
 
 def constants_of(department: str, license_type: str) -> dict[str, str]:
-    """Return the standard fields that are the same for all certificates of a feed and stand in no column."""
+    """Return the standard fields that are the same for all certificates of a feed and in no column."""
     sheet = TYPES[department][license_type]
     delivered = columns_of(department, license_type)
     constants = dict(CONSTANTS.get(license_type, {}))
@@ -570,7 +570,7 @@ def columns_of(department: str, license_type: str) -> Mapping[str, str]:
 
 
 def fields_of(department: str, license_type: str) -> frozenset[str]:
-    """Return the standard fields that the store can hold of a feed's certificates."""
+    """Return the standard fields that the store can have of a feed's certificates."""
     return frozenset(
         {
             *columns_of(department, license_type),
@@ -584,7 +584,7 @@ def _http(department: str, license_type: str) -> HttpPlace:
     path = "".join(part.capitalize() if place else part for place, part in enumerate(license_type.split("_")))
     match department:
         case "public_security":
-            # One of its interfaces tells no total, and answers its last page for every number beyond it.
+            # One of its interfaces returns no total, and repeats its last page for every later number.
             repeats = license_type == "household_register"
             return HttpPlace(
                 f"certs/{license_type}", "hmac_sha256", "number", since_parameter="beginTime",

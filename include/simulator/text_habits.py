@@ -1,4 +1,4 @@
-"""How programs and clerks write a text file beside what the standard says: nothing of it changes what a row means."""
+"""Habits of programs and clerks in text files, outside the standard; none changes the meaning of a row."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ def written(
     habits: frozenset[FileHabit],
     marked_column: int | None,
 ) -> tuple[bytes, int]:
-    """Return a CSV file with some habits, and how many records it has; `marked_column` may bear the marks of a text."""
+    """Return a CSV file with some habits, and its number of records; `marked_column` may have the marks of a text."""
     ends = _EMPTY_COLUMNS if "empty_columns" in habits else ""
     line = _spaced if "blanks_beside_quotes" in habits else _plain
     parts: list[bytes] = []
@@ -53,7 +53,7 @@ def written(
 
 
 def footers(names: Sequence[str]) -> list[list[str]]:
-    """Return the rows below a table that are no records; a text file has an empty one besides."""
+    """Return the rows below a table that are no records; a text file has an empty one too."""
     below = ("合　计", _SIGNED, "（以下无正文）")
     return [*([text, *[""] * (len(names) - 1)] for text in below), list(names)]
 

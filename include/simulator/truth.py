@@ -1,6 +1,6 @@
-"""What a right pipeline makes of the rows of one feed, night after night: the fates, and what the store must hold.
+"""What a correct pipeline makes of the rows of one feed, night after night: the fates, and what the store must have.
 
-It goes by what was decided about a row (its key, its version, the rules that it fails), never by the row's values.
+It uses what was decided about a row (its key, its version, the rules that it fails), never the row's values.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,13 +13,13 @@ from simulator.model import Fate, RowTruth, SourceRow, StoredTruth
 UNDATED: Final = datetime(1900, 1, 1)
 """Version of a row without a time, where times decide: older than any other."""
 
-SHARES_ASKED_FROM: Final = 200
-"""Rows of a delivery from which on more than a fifth of it may not be wrong; below, a curve says how many."""
+SHARE_RULES_FROM: Final = 200
+"""From so many rows of a delivery on, at most a fifth may be wrong; for fewer rows `_MOST_NEW_PROBLEMS` applies."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What the store keeps of a certificate: canonical fields and extension, and the district as it was written."""
+    """What the store has of a certificate: canonical fields and extension, and the district as it was written."""
 
     fields: Mapping[str, str]
     extension: Mapping[str, str]
@@ -32,7 +32,7 @@ class Decided:
 
     `version` orders the rows of one certificate; `intent` is the fate that it was made for on the first night that
     reads it, None where several rows were made for one collection. `rules` are the critical rules that it fails,
-    `warnings` the others. `torn` is no record at all.
+    `warnings` the others. A `torn` row is no record at all.
     """
 
     row: SourceRow
@@ -46,8 +46,8 @@ class Decided:
     torn: bool = False
 
     def truth(self, fate: Fate) -> RowTruth:
-        """Return what becomes of the row, with the rules that it fails."""
-        # Rows that delete a certificate carry little but its key, and are asked for no more.
+        """Return the row's fate, with the rules that it fails."""
+        # Rows that delete a certificate have little but its key, and are checked only for that.
         warnings = () if self.removes else tuple(sorted(self.warnings))
         return RowTruth(self.row.row_id, fate, self.key, self.rules, warnings)
 
@@ -61,13 +61,13 @@ class _Stored:
 
 @dataclass
 class Store:
-    """What the license store must hold of one feed."""
+    """What the license store must have of one feed."""
 
     license_type: str
     _certificates: dict[str, _Stored] = field(default_factory=dict)
 
     def collect(self, rows: Sequence[Decided]) -> list[RowTruth]:
-        """Load the rows that one night reads, in their order, and return what becomes of each."""
+        """Load the rows that one night reads, in their order, and return the fate of each."""
         newest: dict[str, tuple[datetime, int]] = {}
         for place, row in enumerate(rows):
             if row.key is not None and not row.rules:
@@ -85,7 +85,7 @@ class Store:
     def _fate(self, row: Decided, is_newest: bool) -> Fate:
         stored = self._certificates.get(row.key) if row.key is not None else None
         if row.rules:
-            # Nobody knows how old a row without a time is.
+            # The age of a row without a time is unknown.
             is_older = stored is not None and not row.torn and UNDATED < row.version < stored.version
             return "superseded" if is_older else "quarantined"
         if not is_newest:
@@ -108,7 +108,7 @@ class Store:
         self._certificates[row.key] = _Stored(content, row.version, "deleted" if row.removes else None)
 
     def compare(self, rows: Sequence[Decided]) -> bool:
-        """Mark what a whole register no longer holds; return False where a row without a key forbids it."""
+        """Mark certificates that a whole register no longer has; return False where a row without a key forbids it."""
         keys = {row.key for row in rows if not row.torn}
         if None in keys or any(row.torn for row in rows):
             return False
@@ -118,7 +118,7 @@ class Store:
         return True
 
     def truths(self) -> list[StoredTruth]:
-        """Return what the store must hold, by key."""
+        """Return what the store must have, by key."""
         return [
             StoredTruth(
                 self.license_type,
@@ -133,7 +133,7 @@ class Store:
 
 
 _MOST_NEW_PROBLEMS: Final = ((100, 30), (20, 50), (5, 75), (3, 99))
-"""From so many rows of a small delivery on: how many in a hundred may be new problems."""
+"""From so many rows of a small delivery on: most new problems in a hundred rows."""
 
 
 def batch_rules(
@@ -141,12 +141,12 @@ def batch_rules(
 ) -> tuple[str, ...]:
     """Return the rules for a delivery as a whole that these rows fail; `known` has the keys of unsolved problems.
 
-    `loaded_before` is how many rows the whole register had that was loaded last; None where there is none, or where a
-    delivery is no whole register.
+    `loaded_before` is how many rows the last loaded whole register had; None where there is none, or where a delivery
+    is no whole register.
     """
     failed = []
     wrong = sum(bool(row.rules) for row in rows)
-    if len(rows) >= SHARES_ASKED_FROM:
+    if len(rows) >= SHARE_RULES_FROM:
         if 5 * wrong > len(rows):
             failed.append("batch.quarantined_share.at_most_a_fifth")
         if 20 * wrong > len(rows):

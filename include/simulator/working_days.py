@@ -1,4 +1,4 @@
-"""The working days of 2025 and 2026, for the made-up cases and the truth about them; days are of Asia/Shanghai.
+"""The working days of 2025 and 2026, for the made-up cases and their truth; days are of Asia/Shanghai.
 
 Source: the notices of the General Office of the State Council on public holidays, 国办发明电〔2024〕12号 for 2025 and
 国办发明电〔2025〕7号 for 2026.
@@ -37,7 +37,7 @@ _WORKED_WEEKEND_DAYS: Final = frozenset(
 
 
 def is_working_day(day: date) -> bool:
-    """Tell whether offices work on a day; raises `ValueError` for a day outside the two years."""
+    """Return whether offices work on a day; raises `ValueError` for a day outside the two years."""
     if day.year not in (2025, 2026):
         raise ValueError(f"expected a day of 2025 or 2026, whose holidays are known here, got {day}")
     if any(first <= day <= last for first, last in _HOLIDAYS):
@@ -64,7 +64,7 @@ def working_days_before(day: date, number: int, is_working: IsWorkingDay = is_wo
 
 
 def count_working_days(after: date, until: date, is_working: IsWorkingDay = is_working_day) -> int:
-    """Return how many working days lie after one day and up to another, that one counted; 0 where it lies before."""
+    """Return how many working days are after one day and up to another, included; 0 where it is before."""
     count = 0
     while after < until:
         after += timedelta(days=1)

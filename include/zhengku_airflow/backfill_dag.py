@@ -1,7 +1,7 @@
-"""The DAG of the backfill: a run for each month, a task for each department, in a pool of the department's own.
+"""The DAG of the backfill: a run for each month, a task for each department, in the department's backfill pool.
 
-Airflow's backfill makes the runs, from its interface or by `zhengku backfill run`. On the first of every month
-the DAG reads the month before once more, to find what was committed late.
+Airflow's backfill creates the runs, from its interface or by `zhengku backfill run`. On the first of every month
+the DAG reads the previous month once more, to find rows that were committed late.
 """
 
 from datetime import datetime, timedelta
@@ -20,13 +20,13 @@ from zhengku_airflow.defaults import FINAL_ERRORS
 
 
 def backfill(doc: str | None) -> DAG:
-    """Build the DAG. A department whose file is wrong has no task: its own DAG shows the error."""
+    """Build the DAG. A department with a wrong file gets no task: its own DAG shows the error."""
     with DAG(
         dag_id="backfill",
         dag_display_name="证照回溯·按月",
         description="2019年1月以来各部门证照按月回溯归集",
         doc_md=doc,
-        # The key is the month before the run's: 2019-01 belongs to 2019-02-01.
+        # The partition key is the month before the run: the run of 2019-02-01 has the key 2019-01.
         schedule=CronPartitionTimetable("0 12 1 * *", timezone="Asia/Shanghai", run_offset=-1, key_format="%Y-%m"),
         start_date=datetime.combine(FIRST_MONTH, datetime.min.time(), CITY_TIME_ZONE),
         catchup=False,
@@ -69,18 +69,18 @@ def _month_of(department: Department) -> None:
         from zhengku.pipeline.pipeline import Pipeline
 
         context = get_current_context()
-        asked = context["params"]["departments"]
-        if asked and department_id not in asked:
+        requested = context["params"]["departments"]
+        if requested and department_id not in requested:
             raise AirflowSkipException("the backfill is for other departments")
         run = context["dag_run"]
         if run.partition_key is None:
-            raise AirflowSkipException("a run by hand has no month: start a backfill for the months that are wanted")
+            raise AirflowSkipException("a manual run has no month: start a backfill for the months that you need")
         progress = backfill_month(
             Pipeline(Settings.load()),
             department_id,
             month_of(run.partition_key),
             run.run_id,
-            # A second try continues where the first was stopped.
+            # A second try continues where the first one stopped.
             again=context["params"]["again"] and context["ti"].try_number == 1,
         )
         return {each.feed: each.fetched for each in progress}

@@ -1,6 +1,6 @@
-"""The DAGs of the daily clearance: publish → rates → workbooks, and notices; one by loaded data, one by the clock.
+"""The DAGs of the daily clearance: publish → rates → workbooks, and notices; see docs/daily-clearance.md.
 
-Both have the same steps, and no list is published twice; docs/daily-clearance.md.
+One is started by loaded data, the other at fixed hours. Both have the same steps, and no list is published twice.
 """
 
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku import clock
 from zhengku.catalog.clearance_config import SOURCE_DATASETS, ListKind, load_clearance
+from zhengku.clearance import list_versions
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
 from zhengku_airflow.assets import loaded_asset
@@ -31,10 +32,10 @@ from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connectio
 if TYPE_CHECKING:
     from zhengku.clearance.publish import DailyClearance
 
-# People are notified of a list that is not out by then: the halls are waiting for it.
+# After this time people are notified of a list that is not published: the halls are waiting for it.
 LATE_AFTER = timedelta(minutes=20)
 
-# Day, kind and version of a list, as one task hands it to the next.
+# Day, kind and version of a list, which one task passes to the next.
 ListName = tuple[str, ListKind, int]
 
 
@@ -50,7 +51,7 @@ def by_loaded_data(doc: str | None) -> DAG:
 
 
 def by_the_clock(doc: str | None) -> DAG:
-    """Build the DAG that publishes at fixed hours every list that is due, from the data that was loaded so far."""
+    """Build the DAG that publishes at fixed hours every list that is due, from the data loaded by then."""
     config = load_clearance(Settings.load().catalog_folder)
     hours = (config.working_latest, config.final_latest)
     return _clearance_dag(
@@ -82,18 +83,9 @@ def _clearance_dag(
     @task
     def publish() -> list[ListName]:
         """Publish every list that is due; return the lists and corrections that this run made."""
-        from zhengku.clearance.publish import DailyClearance
+        return _publish(only_if_fresh=only_if_fresh)
 
-        context = get_current_context()
-        clearance = DailyClearance(Settings.load())
-        now = clock.now()
-        clearance.publish_due(now, only_if_fresh=only_if_fresh)
-        # The notices also name what an earlier try of this run published before it died.
-        first_try = context["dag_run"].start_date
-        since = now if context["ti"].try_number == 1 or first_try is None else first_try
-        return _published_since(clearance, since, now)
-
-    # Runs also without a new list: evaluations that were loaded change the rates of past days.
+    # Runs also without a new list: newly loaded evaluations change the rates of past days.
     @task
     def rates() -> int:
         """Count the rates again for the days whose data changed; return the number of days."""
@@ -104,30 +96,17 @@ def _clearance_dag(
     @task
     def workbooks(names: list[ListName]) -> list[str]:
         """Write the workbooks of the city and of each district; return their paths."""
-        from zhengku.catalog import load_catalog
-        from zhengku.clearance.delivery import write_workbooks
-        from zhengku.clearance.list_versions import published_version
-        from zhengku.database import store_connection
-
-        settings = Settings.load()
-        catalog = load_catalog(settings.catalog_folder)
-        written: list[str] = []
-        for day, kind, version in _or_skip(names):
-            with store_connection(settings.database_url) as connection:
-                published = published_version(connection, datetime.fromisoformat(day).date(), kind, version)
-                assert published is not None
-                written += map(str, write_workbooks(connection, catalog, published, settings.report_folder))
-        return written
+        return _write_workbooks(_or_skip(names))
 
     @task
     def notify_by_mail(names: list[ListName]) -> int:
-        """Mail that the lists are out; return to how many addresses."""
+        """Send a mail that the lists are published; return the number of addresses."""
         connection = connection_or_skip(MAIL_CONNECTION)
         return send_mail(publication(_or_skip(names)), connection)
 
     @task
     def notify_by_robot(names: list[ListName]) -> None:
-        """Let the robot of 企业微信 or 钉钉 say that the lists are out."""
+        """Send a message that the lists are published by the robot of 企业微信 or 钉钉."""
         connection = connection_or_skip(ROBOT_CONNECTION)
         send_to_robot(publication(_or_skip(names)), connection)
 
@@ -146,14 +125,27 @@ def _clearance_dag(
     ) as dag:
         names: Any = publish()
         names >> rates() >> workbooks(names)
-        # People are notified of a list that is out even when another step fails.
+        # People are notified of a published list even when another step fails.
         notify_by_mail(names)
         notify_by_robot(names)
     return dag
 
 
+def _publish(*, only_if_fresh: bool) -> list[ListName]:
+    from zhengku.clearance.publish import DailyClearance
+
+    context = get_current_context()
+    clearance = DailyClearance(Settings.load())
+    now = clock.now()
+    clearance.publish_due(now, only_if_fresh=only_if_fresh)
+    # The notices also name the lists that an earlier try of this run published before it was killed.
+    first_try = context["dag_run"].start_date
+    since = now if context["ti"].try_number == 1 or first_try is None else first_try
+    return _published_since(clearance, since, now)
+
+
 def _published_since(clearance: "DailyClearance", since: datetime, now: datetime) -> list[ListName]:
-    """Return the versions of lists of the last days that were published at or after a moment, oldest first."""
+    """Return the versions of lists that were published at or after `since`, oldest day first."""
     from zhengku.catalog.clearance_config import DUE_DAYS
     from zhengku.clearance.list_versions import versions_of_day
     from zhengku.database import store_connection
@@ -167,6 +159,22 @@ def _published_since(clearance: "DailyClearance", since: datetime, now: datetime
             for published in versions_of_day(connection, day)
             if published.published_at >= since
         ]
+
+
+def _write_workbooks(names: list[ListName]) -> list[str]:
+    from zhengku.catalog import load_catalog
+    from zhengku.clearance.delivery import write_workbooks
+    from zhengku.database import store_connection
+
+    settings = Settings.load()
+    catalog = load_catalog(settings.catalog_folder)
+    written: list[str] = []
+    for day, kind, version in names:
+        with store_connection(settings.database_url) as connection:
+            published = list_versions.published_version(connection, datetime.fromisoformat(day).date(), kind, version)
+            assert published is not None
+            written += map(str, write_workbooks(connection, catalog, published, settings.report_folder))
+    return written
 
 
 def _or_skip(names: list[ListName]) -> list[ListName]:

@@ -1,4 +1,4 @@
-"""The notices that a list is out, and that it is not out in time."""
+"""The notices that a list is published, and that it is not published in time."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def publication(list_ids: Sequence[tuple[str, ListKind, int]]) -> Notice:
-    """Return the message that lists (day, kind, version) are out, the newest first."""
+    """Return the message that lists (day, kind, version) are published, the newest first."""
     from zhengku.catalog import load_catalog
     from zhengku.clearance.list_rows import district_counts
     from zhengku.clearance.list_versions import published_version
@@ -59,7 +59,7 @@ def publication(list_ids: Sequence[tuple[str, ListKind, int]]) -> Notice:
 
 
 def delay(day: date, kind: ListKind, why: str) -> Notice:
-    """Return the message that a list is not out in time."""
+    """Return the message that a list is not published in time."""
     from zhengku.clearance.workbook import KIND_NAMES
 
     return Notice(
@@ -70,7 +70,7 @@ def delay(day: date, kind: ListKind, why: str) -> Notice:
 
 
 def _list_address(day: date | None = None, kind: str = "") -> str:
-    """Return the address of the lists' page, of one list where a day is given."""
+    """Return the address of the page of the lists, or of one list where a day is given."""
     query = f"?day={day}&kind={kind}" if day else ""
     return page_address(f"{CLEARANCE_PATH}/{query}")
 
@@ -83,11 +83,11 @@ def _moment(moment: datetime) -> str:
 
 
 async def list_is_late(context: dict[str, Any]) -> None:
-    """Notify people that the list of a run is not out; called when the run's deadline has passed.
+    """Notify people that the list of a run is not published; called when the run's deadline has passed.
 
-    Runs in the triggerer: what Airflow 3.3 calls by its executor may read no connection that is kept in its database
-    (https://github.com/apache/airflow/pull/66141). Nobody is notified of a run that failed after its list was out: its
-    tasks are red.
+    Runs in the triggerer: a callback that Airflow 3.3 runs by its executor cannot read connections from the database
+    (https://github.com/apache/airflow/pull/66141). A run that failed after its list was published causes no notice:
+    its tasks are red.
     """
     run = context["dag_run"]
     moment = datetime.fromisoformat(run["logical_date"] or run["run_after"])
@@ -98,14 +98,14 @@ async def list_is_late(context: dict[str, Any]) -> None:
     day, kind = due
     why = await asyncio.to_thread(_why_late, day, kind)
     if why is None:
-        log.info("the %s list of %s is out", kind, day)
+        log.info("the %s list of %s is published", kind, day)
         return
     log.error("The %s list of %s is late: %s", kind, day, why)
     await send_to_all(delay(day, kind, why))
 
 
 def _why_late(day: date, kind: ListKind) -> str | None:
-    """Return in Chinese why a list counts as late; None when it is out."""
+    """Return in Chinese why a list is late; None when it is published."""
     from zhengku.clearance.list_versions import published_version
     from zhengku.database import store_connection
 
@@ -120,7 +120,7 @@ def _why_late(day: date, kind: ListKind) -> str | None:
 
 
 def expected_list(moment: datetime) -> tuple[date, ListKind] | None:
-    """Return day and kind of the last list that should be out at a moment; None before the first."""
+    """Return day and kind of the last list that is due at a moment; None before the first."""
     config = load_clearance(Settings.load().catalog_folder)
     today = moment.astimezone(CITY_TIME_ZONE).date()
     found = [

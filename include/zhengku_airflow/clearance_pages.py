@@ -1,4 +1,4 @@
-"""The page 日清清单 behind Airflow's login."""
+"""The pages 日清清单 with Airflow's login."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from zhengku.pages.access import ClearanceAccess
 
 CLEARANCE_PATH = "/zhengku/clearance"
-"""Where the page is mounted, below the address of the API server."""
+"""Where the pages are mounted, below the address of the API server."""
 
 
 def clearance_app() -> "FastAPI":

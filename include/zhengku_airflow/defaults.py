@@ -1,4 +1,4 @@
-"""Settings that several DAGs share: when they begin, who owns their tasks, how a task is repeated and stopped."""
+"""Settings that several DAGs share: start, owner of the tasks, retries and timeouts."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +17,11 @@ FINAL_ERRORS = ExceptionRetryPolicy(
                 f"{error.__module__}.{error.__name__}" for error in ZhengkuError.__subclasses__() if error.final
             ],
             action=RetryAction.FAIL,
-            reason="another try would end the same; the message says what to fix",
+            reason="another try would fail in the same way; the message says what to fix",
         )
     ]
 )
-"""Fails a task at once after an error that another try cannot correct."""
+"""Fails a task at once after an error that a retry cannot correct."""
 
 SECTION_TASK_ARGS: dict[str, Any] = {
     "owner": "big-data-section",
@@ -32,4 +32,4 @@ SECTION_TASK_ARGS: dict[str, Any] = {
     "retry_policy": FINAL_ERRORS,
     "execution_timeout": timedelta(minutes=30),
 }
-"""Default arguments of the tasks that the big-data section owns, those of the departments apart."""
+"""Default arguments of the tasks that the big-data section owns; tasks of the departments have others."""

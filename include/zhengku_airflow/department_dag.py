@@ -1,10 +1,11 @@
-"""The DAG of a department: collect, a task for each of its systems, then stage → validate → load of all that came.
+"""The DAG of a department: collect, a task for each of its systems, then stage → validate → load of all batches.
 
-It is built, and documented, from the department's file. Why two steps and not four, by system and not by feed:
-docs/decisions/0010.
+It is built, and documented, from the department's file. Why it has two steps and not four, and collects by system
+and not by feed: docs/decisions/0010.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import (
     DAG,
@@ -18,6 +19,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku.catalog import load_department
+from zhengku.catalog.department import Department
 from zhengku.collect.window import interval_of
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
@@ -32,8 +34,8 @@ _INTERVAL_HELP = "只在补采某一时段时填写，如 2024-01-31 或 2024-01
 def department_dag(department_id: str) -> DAG:
     """Build the DAG of one department from its file in the catalogue; reads nothing else.
 
-    Raises `CatalogError` when the file is wrong: the DAG is then an import error in the interface, and the other
-    departments' DAGs are not touched.
+    Raises `CatalogError` when the file is wrong: the interface then shows an import error of this DAG, and the DAGs of
+    the other departments work.
     """
     department = load_department(Settings.load().catalog_folder, department_id)
     work = department_work(department)
@@ -47,34 +49,21 @@ def department_dag(department_id: str) -> DAG:
         context = get_current_context()
         context["feed_titles"] = "、".join(titles[feed] for feed in feeds)  # type: ignore[typeddict-unknown-key]
         interval = interval_of(context["params"]["since"], context["params"]["until"])
-        asked = [feed for feed in feeds if feed in with_watermark] if interval else feeds
-        if not asked:
+        chosen = [feed for feed in feeds if feed in with_watermark] if interval else feeds
+        if not chosen:
             raise AirflowSkipException("the run is for an interval, and no feed of this system has a watermark")
-        batches = Pipeline(Settings.load()).collect_feeds(department_id, asked, context["run_id"], interval=interval)
+        batches = Pipeline(Settings.load()).collect_feeds(department_id, chosen, context["run_id"], interval=interval)
         return [batch.batch_id for batch in batches]
 
-    # Runs also when a system could not be read: what came from the other systems is loaded.
+    # Runs also when a system could not be read: the batches of the other systems are loaded.
     @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[loaded])
     def load() -> dict[str, dict[str, int]]:
         """Stage, validate and load what was collected, batch by batch; return the counts of each loaded data set."""
-        context = get_current_context()
-        instance = context["ti"]
-        batches = Pipeline(Settings.load()).load_run(
-            department_id, context["run_id"], last_try=instance.try_number > instance.max_tries
-        )
-        totals: dict[str, dict[str, int]] = {}
-        for batch in batches:
-            if batch.status == "loaded":
-                counted = totals.setdefault(batch.subject, dict.fromkeys(batch.counts(), 0))
-                for outcome, count in batch.counts().items():
-                    counted[outcome] += count
-        for subject, counted in totals.items():
-            context["outlet_events"][loaded].add(loaded_asset(subject), extra=dict(counted))
-        return totals
+        return _load(department_id, loaded)
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def conclude() -> str:
-        """Write the run's report; red when a delivery was rejected or is held, or none came, so that somebody looks."""
+        """Write the run's report; fail when a delivery was rejected, is held or is missing, so that a person looks."""
         context = get_current_context()
         interval = interval_of(context["params"]["since"], context["params"]["until"])
         feeds = sorted(with_watermark) if interval else None
@@ -94,16 +83,38 @@ def department_dag(department_id: str) -> DAG:
             "since": Param(None, type=["null", "string"], title="起", description=_INTERVAL_HELP),
             "until": Param(None, type=["null", "string"], title="止", description=_INTERVAL_HELP),
         },
-        default_args={
-            "owner": department.owner,
-            "pool": department.pool.name,
-            "retries": department.retries,
-            "retry_delay": timedelta(seconds=department.retry_delay_seconds),
-            "retry_exponential_backoff": 2.0,
-            "max_retry_delay": timedelta(minutes=30),
-            "retry_policy": FINAL_ERRORS,
-            "execution_timeout": timedelta(minutes=department.timeout_minutes),
-        },
+        default_args=_task_args(department),
     ) as dag:
         collect.expand(feeds=list(department.systems.values())) >> load() >> conclude()
     return dag
+
+
+def _task_args(department: Department) -> dict[str, Any]:
+    return {
+        "owner": department.owner,
+        "pool": department.pool.name,
+        "retries": department.retries,
+        "retry_delay": timedelta(seconds=department.retry_delay_seconds),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=30),
+        "retry_policy": FINAL_ERRORS,
+        "execution_timeout": timedelta(minutes=department.timeout_minutes),
+    }
+
+
+def _load(department_id: str, loaded: AssetAlias) -> dict[str, dict[str, int]]:
+    """Load the run's batches and update the assets; return data set or license type → outcome → rows."""
+    context = get_current_context()
+    instance = context["ti"]
+    batches = Pipeline(Settings.load()).load_run(
+        department_id, context["run_id"], last_try=instance.try_number > instance.max_tries
+    )
+    totals: dict[str, dict[str, int]] = {}
+    for batch in batches:
+        if batch.status == "loaded":
+            counted = totals.setdefault(batch.subject, dict.fromkeys(batch.counts(), 0))
+            for outcome, count in batch.counts().items():
+                counted[outcome] += count
+    for subject, counted in totals.items():
+        context["outlet_events"][loaded].add(loaded_asset(subject), extra=dict(counted))
+    return totals

@@ -13,8 +13,8 @@ def department_work(department: Department) -> str:
 def department_doc(department: Department) -> str:
     """Return the DAG's documentation as Markdown.
 
-    It says what is collected when, from where and by which transport, what each task does, and where to look when one
-    is red.
+    It says what is collected when, from where and by which transport, what each task does, and where to look when a
+    task is red.
     """
     is_for_lists = any(feed.dataset in SOURCE_DATASETS for feed in department.feeds.values())
     lists = "办件与评价入库后，由 `daily_clearance` 发布到期的日清清单。\n\n" if is_for_lists else ""
@@ -36,13 +36,13 @@ def department_doc(department: Department) -> str:
 
 
 def _times(schedule: str) -> str:
-    """Return when a run begins: the times of day of a daily schedule, of any other its cron line."""
+    """Return when a run starts: the times of day of a daily schedule, or the cron line of any other."""
     minutes, hours, *days = schedule.split()
     times = [part for field in (minutes, hours) for part in field.split(",")]
     if days != ["*", "*", "*"] or not all(part.isdecimal() for part in times):
         return f"按 `{schedule}` "
-    begins = sorted((int(hour), int(minute)) for hour in hours.split(",") for minute in minutes.split(","))
-    return f"每日{'、'.join(f'{hour}:{minute:02}' for hour, minute in begins)}"
+    starts = sorted((int(hour), int(minute)) for hour in hours.split(",") for minute in minutes.split(","))
+    return f"每日{'、'.join(f'{hour}:{minute:02}' for hour, minute in starts)}"
 
 
 def _sources(department: Department) -> str:

@@ -1,7 +1,7 @@
-"""Whether one part of Airflow is healthy: `python -m zhengku_airflow.health scheduler`, as docker-compose.yml asks.
+"""Whether one part of Airflow is healthy: `python -m zhengku_airflow.health scheduler`, which docker-compose.yml runs.
 
-It takes a tenth of a second where `airflow jobs check` takes several, which would be most of a core with a check of
-every part each half minute. Both look at the heartbeat in Airflow's table `job`.
+It takes a tenth of a second. `airflow jobs check` takes several seconds, and checking every part each half minute would
+use most of a core. Both look at the heartbeat in Airflow's table `job`.
 """
 
 import os
@@ -14,7 +14,7 @@ JOB_TYPES = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "t
 PARTS = ("api-server", *JOB_TYPES, "worker")
 
 HEARTBEAT_SECONDS = 60
-"""How old a heartbeat may be; every part has one each five seconds."""
+"""How old a heartbeat may be; every part writes one each five seconds."""
 
 ANSWER_SECONDS = 10.0
 
@@ -31,7 +31,7 @@ def main() -> None:
 def unhealthy_reason(part: str, environment: Mapping[str, str]) -> str | None:
     """Return why a part of this machine is not healthy, by the settings in `environment`; None when it is.
 
-    A part that cannot be reached is not healthy: the error of the library is the reason.
+    A part that cannot be reached is not healthy, and the error is the reason.
     """
     if part == "api-server":
         return _api_server_reason(environment)

@@ -1,6 +1,6 @@
 """Sending a notice by mail and by a robot of 企业微信 or 钉钉; `clearance_notices` and `review_notices` write the text.
 
-Each of the two is set up by a connection of Airflow; without it nothing is sent. No notice holds personal data.
+Each is configured by a connection of Airflow; without it nothing is sent. No notice contains personal data.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ MAIL_CONNECTION = "zhengku_smtp"
 ROBOT_CONNECTION = "zhengku_webhook"
 
 ROBOT_BYTES = {"wecom": 4096, "dingtalk": 18_000}
-"""Bytes of UTF-8 that a robot takes in one message, by its form."""
+"""Most bytes of UTF-8 that a robot accepts in one message, by its form."""
 
 ROBOT_SECONDS = 15
 
@@ -31,12 +31,15 @@ log = logging.getLogger(__name__)
 
 
 class NoticeFailed(ZhengkuError):
-    """A notice was not sent; the list or report that it announces is out all the same."""
+    """A notice was not sent; the list or report that it announces is published nevertheless."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A message: its title, its lines as Markdown, and the address of the page `what` with the rest."""
+    """A message: its title, its lines as Markdown, and the address `link` of the page with the rest.
+
+    `what` is the Chinese name of what the page shows.
+    """
 
     title: str
     lines: tuple[str, ...]
@@ -46,13 +49,13 @@ class Notice:
     def markdown(self, most_bytes: int) -> str:
         """Return the message in at most `most_bytes` bytes of UTF-8; lines that do not fit are left out."""
         head, foot, rest = f"### {self.title}", f"[查看{self.what}]({self.link})", f"……其余请见{self.what}页面。"
-        kept: list[str] = []
+        fitting: list[str] = []
         for line in self.lines:
-            if _length(head, *kept, line, rest, foot) > most_bytes:
-                kept.append(rest)
+            if _length(head, *fitting, line, rest, foot) > most_bytes:
+                fitting.append(rest)
                 break
-            kept.append(line)
-        return "\n\n".join([head, *kept, foot])
+            fitting.append(line)
+        return "\n\n".join([head, *fitting, foot])
 
     def html(self) -> str:
         """Return the message as a mail."""
@@ -82,7 +85,7 @@ def page_address(path: str) -> str:
 
 
 def find_connection(name: str) -> "Connection | None":
-    """Return a connection of Airflow; None when it is not set up."""
+    """Return a connection of Airflow; None when it does not exist."""
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -93,7 +96,7 @@ def find_connection(name: str) -> "Connection | None":
 
 
 def connection_or_skip(name: str) -> "Connection":
-    """Return a connection of Airflow; when it is not set up, the task that asks is skipped."""
+    """Return a connection of Airflow; when it does not exist, the calling task is skipped."""
     from airflow.sdk.exceptions import AirflowSkipException
 
     connection = find_connection(name)
@@ -106,9 +109,9 @@ def connection_or_skip(name: str) -> "Connection":
 
 
 def send_mail(notice: Notice, connection: "Connection") -> int:
-    """Send a message to the addresses that the extra of `zhengku_smtp` names as `to`; return how many they are.
+    """Send a message to the addresses in `to` of the extra of `zhengku_smtp`; return their number.
 
-    Raises `ConfigurationError` when it names none, and what the server says.
+    Raises `ConfigurationError` when there is none, and the errors of the mail server.
     """
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
@@ -130,12 +133,12 @@ def _mail(notice: Notice, connection: "Connection") -> dict[str, Any]:
 
 
 def send_to_robot(notice: Notice, connection: "Connection", now: float | None = None) -> None:
-    """Send a message to the robot that `zhengku_webhook` names.
+    """Send a message to the robot of the connection `zhengku_webhook`.
 
-    Host is the robot's address without its key, password the key (`key` of 企业微信, `access_token` of 钉钉); extra
-    says `form`, `wecom` or `dingtalk`, and for 钉钉 the `secret` that it signs with, if it was given one. Raises
-    `NoticeFailed` when the robot does not take it, `ConfigurationError` when the connection is incomplete; no text of
-    these holds the key.
+    Its host is the robot's address without the key, its password the key (`key` of 企业微信, `access_token` of 钉钉).
+    Its extra has `form`, `wecom` or `dingtalk`, and for 钉钉 the `secret` to sign with, if the robot has one. Raises
+    `NoticeFailed` when the robot does not accept the message, `ConfigurationError` when the connection is incomplete;
+    neither message contains the key.
     """
     import requests
 
@@ -159,11 +162,11 @@ def send_to_robot(notice: Notice, connection: "Connection", now: float | None = 
         body = {"msgtype": "markdown", "markdown": {"title": notice.title, "text": text}}
     name = urlsplit(address).hostname
     try:
-        # A redirection would carry the key to another address.
+        # A redirect would send the key to another address.
         answer = requests.post(address, params=query, json=body, timeout=ROBOT_SECONDS, allow_redirects=False)
         said = answer.json() if answer.status_code == requests.codes.ok else None
     except requests.RequestException as error:
-        # Its text holds the whole address.
+        # The text of the error contains the address with the key.
         raise NoticeFailed(f"The robot at {name} cannot be reached: {type(error).__name__}.") from None
     if not isinstance(said, dict) or said.get("errcode") != 0:
         code = f"errcode {said.get('errcode')}" if isinstance(said, dict) else f"HTTP {answer.status_code}"
@@ -171,7 +174,7 @@ def send_to_robot(notice: Notice, connection: "Connection", now: float | None = 
 
 
 def _signature(secret: str, now: float) -> dict[str, str]:
-    """Return what 钉钉 wants of a robot with 加签: the time in milliseconds, signed."""
+    """Return the query that 钉钉 expects for a robot with 加签: the time in milliseconds, and its signature."""
     stamp = str(round(now * 1000))
     signed = hmac.new(secret.encode(), f"{stamp}\n{secret}".encode(), hashlib.sha256).digest()
     return {"timestamp": stamp, "sign": base64.b64encode(signed).decode()}
@@ -181,16 +184,16 @@ def _signature(secret: str, now: float) -> dict[str, str]:
 
 
 async def send_to_all(notice: Notice) -> None:
-    """Send a notice by mail and by the robot, as far as they are set up; for the triggerer, which must not be blocked.
+    """Send a notice by mail and by the robot, where they are configured; for the triggerer, which must not be blocked.
 
-    Raises `NoticeFailed` when one of them failed, after the other was tried.
+    Raises `NoticeFailed` when one of them failed, after trying the other.
     """
     failed = []
     for name, send in ((MAIL_CONNECTION, _send_mail_async), (ROBOT_CONNECTION, _send_to_robot_async)):
         try:
             connection = await _find_connection_async(name)
             if connection is None:
-                log.warning("%s is not set up: nobody is notified by it", name)
+                log.warning("%s is not set up: no notice is sent by it", name)
             else:
                 await send(notice, connection)
         except Exception as error:  # noqa: BLE001  # The other may work.

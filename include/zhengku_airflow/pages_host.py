@@ -1,10 +1,10 @@
-"""The host of our pages in Airflow's interface: Airflow's login and roles, asked for every request.
+"""The host of our pages in Airflow's interface: Airflow's login and roles, checked for every request.
 
-With FAB a login has the roles that were given to it. The simple auth manager of `make up` and `make demo` has none
-of ours: its ADMIN stands for the administrator, its OP for the e-government section, and a login named like a hall's
-role (`hall_echeng`) or like the big-data section's (`data_section`) for that role.
+With FAB a login has the roles that were assigned to it. The simple auth manager of `make up` and `make demo` does not
+have our roles: its ADMIN is treated as the administrator, its OP as the e-government section, and a login with the name
+of a hall's role (`hall_echeng`) or of the big-data section's (`data_section`) has that role.
 
-Every Airflow process imports this module by `plugins/`: Airflow's API and the pages are imported where they are used.
+Every Airflow process imports this module by `plugins/`: Airflow's API and the pages are imported only where needed.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _SIMPLE_ROLES = {"ADMIN": ADMINISTRATOR, "OP": SECTION}
 
 
 class LatePages:
-    """An application that is made at its first request: most processes of Airflow never serve a page."""
+    """An application that is created at its first request: most processes of Airflow never serve a page."""
 
     def __init__(self, make_app: "Callable[[], ASGIApp]") -> None:
         self._make_app = make_app
@@ -55,7 +55,7 @@ def airflow_host(access: "Callable[[Any], Access | None]") -> "Host":
 async def current_user(request: "Request") -> Any:
     """Return Airflow's user who makes a request; raises `HTTPException` 401 or 403 when nobody is logged in.
 
-    His class is that of the auth manager.
+    The class of the user depends on the auth manager.
     """
     from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 

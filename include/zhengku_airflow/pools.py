@@ -10,14 +10,14 @@ from zhengku.errors import CatalogError
 from zhengku.settings import Settings
 
 
-def department_pools(catalog_folder: Path, complain: Callable[[str], None]) -> dict[str, int]:
-    """Return the slots of each pool. A department whose file is wrong gets none, and `complain` gets the reason."""
+def department_pools(catalog_folder: Path, warn: Callable[[str], None]) -> dict[str, int]:
+    """Return the slots of each pool. A department with a wrong file gets no pool, and `warn` gets the reason."""
     pools: dict[str, int] = {}
     for file in department_files(catalog_folder):
         try:
             department = load_department(catalog_folder, file.stem)
         except CatalogError as error:
-            complain(f"no pool for {file.stem}: {error}")
+            warn(f"no pool for {file.stem}: {error}")
         else:
             pools[department.pool.name] = department.pool.slots
             # One month at a time, so that the systems keep up with their daily work.

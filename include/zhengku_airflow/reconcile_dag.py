@@ -14,7 +14,7 @@ from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
 
-# Ten million keys may have to be listed at a limited pace.
+# Listing ten million keys may take long, because requests are limited.
 LONGEST_COMPARISON = timedelta(hours=6)
 
 
@@ -48,7 +48,7 @@ def reconcile(doc: str | None) -> DAG:
     ) as dag:
         for name in catalog.department_ids:
             placed: dict[str, Any] = {"task_id": name, "task_display_name": catalog.department_name(name)}
-            # With a wrong file the department's own task fails and names the line; the others are compared.
+            # With a wrong file only the task of this department fails, and its message names the line.
             with suppress(CatalogError):
                 placed["pool"] = catalog.department(name).pool.name
             compare.override(**placed)(name)

@@ -1,4 +1,4 @@
-"""The DAG of a replay, started by hand: landed deliveries are staged, validated and loaded again."""
+"""The DAG of a replay, started by hand: landed files are processed again completely."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ LONGEST_REPLAY = timedelta(hours=6)
 
 
 def replay(doc: str | None) -> DAG:
-    """Build the DAG that replays what its parameters name."""
+    """Build the DAG that replays the deliveries that its parameters choose."""
 
     # A second try continues with the batches of the first.
     @task(retries=2, retry_delay=timedelta(minutes=5), execution_timeout=LONGEST_REPLAY)
@@ -26,20 +26,20 @@ def replay(doc: str | None) -> DAG:
         from zhengku.pipeline.pipeline import Pipeline
 
         context = get_current_context()
-        asked = context["params"]
-        if bool(asked["batches"]) == bool(asked["department"]):
+        params = context["params"]
+        if bool(params["batches"]) == bool(params["department"]):
             raise ConfigurationError("Expected either numbers of batches or a department, got both or neither.")
         pipeline = Pipeline(Settings.load())
         with store_connection(pipeline.settings.database_url) as connection:
             chosen = replayable(
                 connection,
-                batch_ids=asked["batches"] or None,
-                department=asked["department"],
-                feed=asked["feed"],
-                first_day=date.fromisoformat(asked["since"]) if asked["since"] else None,
-                last_day=date.fromisoformat(asked["until"]) if asked["until"] else None,
+                batch_ids=params["batches"] or None,
+                department=params["department"],
+                feed=params["feed"],
+                first_day=date.fromisoformat(params["since"]) if params["since"] else None,
+                last_day=date.fromisoformat(params["until"]) if params["until"] else None,
             )
-        done = replay_batches(pipeline, chosen, asked["by"], asked["reason"], context["dag_run"].run_id)
+        done = replay_batches(pipeline, chosen, params["by"], params["reason"], context["dag_run"].run_id)
         if wrong := [
             f"batch {batch.batch_id} is {batch.status}: {batch.detail}" for batch in done if batch.status != "loaded"
         ]:

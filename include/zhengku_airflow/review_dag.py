@@ -1,7 +1,7 @@
 """The DAGs of the validation review: the report of the night, the requests made on the pages, and the held batches.
 
 Airflow asks a person about each held batch (human in the loop). Each batch is a task group of its own, so that a
-decision takes effect at once and does not wait for those about the others.
+decision takes effect at once and does not wait for the decisions about the others.
 """
 
 import logging
@@ -35,17 +35,17 @@ LONGEST_LOAD = timedelta(hours=2)
 
 RELEASE, REJECT, LATER = "放行入库", "整批退回", "暂不处理"
 
-# The question is repeated the next day, with the batches held since.
-ASKED_FOR = timedelta(hours=23)
+# How long a question waits for its answer; the next day's run asks again.
+ANSWER_TIMEOUT = timedelta(hours=23)
 MOST_QUESTIONS = 1_000
 LONGEST_REASON = 500
 
-# Night and version of a report, as one task hands it to the next.
+# Night and version of a report, which one task passes to the next.
 ReportName = tuple[str, int]
 
 
 class ReasonMissing(ZhengkuError):
-    """A decision came without its reason; Airflow's form cannot require one for some options only."""
+    """A decision without its reason: Airflow's form cannot require one for some options only."""
 
 
 class Question(HITLOperator):
@@ -66,48 +66,33 @@ def validation_report(doc: str | None) -> DAG:
 
     @task
     def let_time_pass() -> None:
-        """End waivers, write off corrected problems, remind departments."""
+        """End expired waivers, close problems that stay corrected, remind departments."""
         from zhengku.review import daily
 
         daily.apply_due_days(Settings.load(), clock.now())
 
-    # A task of its own: it may wait for a department's exchange database, and the report must not.
+    # A separate task: it may wait for a department's exchange database, and the report must not wait.
     @task
     def finish_returns() -> int:
-        """Write the files that an interrupted return left unwritten; return how many."""
+        """Write the files that an interrupted return did not write; return their number."""
         from zhengku.review import daily
 
         return daily.finish_returns(Settings.load())
 
     @task
     def publish() -> list[ReportName]:
-        """Publish the reports of this night and the one before; return those that this run made."""
-        from zhengku.database import store_connection
-        from zhengku.review import daily
-        from zhengku.review.night import nights
-
-        context = get_current_context()
-        settings = Settings.load()
-        with store_connection(settings.database_url) as connection:
-            known = dict(nights(connection))
-        published = daily.publish_nights(settings, clock.now())
-        # The notices also name what an earlier try of this run published before it died.
-        first_try = context["dag_run"].start_date if context["ti"].try_number > 1 else None
-        return [
-            (f"{report.night}", report.version)
-            for report in published
-            if known.get(report.night) != report.version or (first_try is not None and report.made_at >= first_try)
-        ]
+        """Publish the reports of this night and the previous one; return those that this run made."""
+        return _publish_reports()
 
     @task
     def notify_by_mail(names: list[ReportName]) -> int:
-        """Mail that the report is out; return to how many addresses."""
+        """Send a mail that the report is published; return the number of addresses."""
         connection = connection_or_skip(MAIL_CONNECTION)
         return send_mail(report_notice(_or_skip(names)), connection)
 
     @task
     def notify_by_robot(names: list[ReportName]) -> None:
-        """Let the robot of 企业微信 or 钉钉 say that the report is out."""
+        """Send a message that the report is published by the robot of 企业微信 or 钉钉."""
         connection = connection_or_skip(ROBOT_CONNECTION)
         send_to_robot(report_notice(_or_skip(names)), connection)
 
@@ -125,19 +110,38 @@ def validation_report(doc: str | None) -> DAG:
     return dag
 
 
+def _publish_reports() -> list[ReportName]:
+    from zhengku.database import store_connection
+    from zhengku.review import daily
+    from zhengku.review.night import nights
+
+    context = get_current_context()
+    settings = Settings.load()
+    with store_connection(settings.database_url) as connection:
+        known = dict(nights(connection))
+    published = daily.publish_nights(settings, clock.now())
+    # The notices also name the reports that an earlier try of this run published before it was killed.
+    first_try = context["dag_run"].start_date if context["ti"].try_number > 1 else None
+    return [
+        (f"{report.night}", report.version)
+        for report in published
+        if known.get(report.night) != report.version or (first_try is not None and report.made_at >= first_try)
+    ]
+
+
 def review_requests(doc: str | None) -> DAG:
     """Build the DAG that carries out the requests made on the pages."""
 
     @task(execution_timeout=LONGEST_LOAD)
     def work() -> int:
-        """Carry out the waiting requests; return how many, failed ones included."""
+        """Carry out the waiting requests; return their number, failed ones included."""
         from zhengku.database import store_connection
         from zhengku.review import requests
 
         settings = Settings.load()
         with store_connection(settings.database_url) as connection:
             if not requests.list_requests(connection, waiting=True, limit=1):
-                log.info("no request waits")
+                log.info("no request is waiting")
                 return 0
         from zhengku.pipeline.pipeline import Pipeline
 
@@ -173,8 +177,8 @@ def held_batches(doc: str | None) -> DAG:
         with store_connection(settings.database_url) as connection:
             held = ledger.batches(connection, status="held", limit=MOST_QUESTIONS)
             waiting = list_requests(connection, waiting=True, limit=MOST_QUESTIONS)
-        asked_for = {request.batch_id for request in waiting if request.kind == "release"}
-        return [_question(catalog, batch) for batch in reversed(held) if batch.batch_id not in asked_for]
+        release_requested = {request.batch_id for request in waiting if request.kind == "release"}
+        return [_question(catalog, batch) for batch in reversed(held) if batch.batch_id not in release_requested]
 
     @task(map_index_template="{{ batch_name }}", execution_timeout=LONGEST_LOAD)
     def decide(batch_id: int, answer: Any) -> str:
@@ -200,7 +204,7 @@ def held_batches(doc: str | None) -> DAG:
                     description="放行或退回时必填，存档备查。",
                 )
             },
-            response_timeout=ASKED_FOR,
+            response_timeout=ANSWER_TIMEOUT,
             retry_delay=timedelta(seconds=5),
         )
         decide(batch_id, ask.output)
@@ -241,12 +245,12 @@ def _every_day_at(moment: time) -> CronTriggerTimetable:
 
 def _or_skip(names: list[ReportName]) -> list[ReportName]:
     if not names:
-        raise AirflowSkipException("this run published no report: that of the night was out")
+        raise AirflowSkipException("this run published no report: the report of the night was already published")
     return names
 
 
 def _question(catalog: "Catalog", batch: "Batch") -> dict[str, Any]:
-    """Return batch, subject and text of a question, without personal data."""
+    """Return batch, subject and body of a question, without personal data."""
     department = catalog.departments.get(batch.department)
     feed = department.feeds.get(batch.feed) if department else None
     # A department or feed that was removed from the catalogue has only its id.
@@ -277,7 +281,7 @@ def _decide(batch_id: int, answer: Any) -> str:
     from zhengku.pipeline.pipeline import Pipeline
     from zhengku.review import decisions
 
-    # A question that was marked as done by hand has no answer.
+    # A question that was marked as successful by hand has no answer.
     option = answer["chosen_options"][0] if answer else LATER
     if option == LATER:
         raise AirflowSkipException(f"batch {batch_id} is left for later")
@@ -290,7 +294,7 @@ def _decide(batch_id: int, answer: Any) -> str:
             batch = decisions.reject(pipeline.settings, pipeline.catalog, batch_id, login, reason)
     except NotHeld as error:
         raise AirflowSkipException(f"batch {batch_id} was decided about elsewhere meanwhile: {error}") from None
-    log.info("batch %d is %s, as %s decided", batch_id, batch.status, login)
+    log.info("batch %d is %s by the decision of %s", batch_id, batch.status, login)
     return batch.status
 
 

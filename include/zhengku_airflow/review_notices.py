@@ -1,4 +1,4 @@
-"""The notice that the report of a night is out."""
+"""The notice that the report of a night is published."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def report_notice(published: Sequence[tuple[str, int]]) -> Notice:
-    """Return the message that reports (night, version) are out: the newest in figures, the others by name."""
+    """Return the message that reports (night, version) are published: figures of the newest, names of the others."""
     from zhengku.database import store_connection
     from zhengku.review.night import report_of
 
@@ -35,7 +35,7 @@ def _figures(figures: "NightFigures") -> Iterator[str]:
         f"取得 {figures.total('fetched'):,} 行：入库 {figures.total('loaded'):,}，未变 {figures.total('unchanged'):,}，"
         f"隔离 {figures.total('quarantined'):,}，暂扣 {figures.total('held'):,}"
     )
-    # In the order of their urgency.
+    # The most urgent states first.
     troubled = [feed for state in FEED_STATES if state != "good" for feed in figures.in_state(state)]
     yield f"归集异常 {len(troubled):,} 项，共 {len(figures.feeds):,} 项"
     for feed in troubled:

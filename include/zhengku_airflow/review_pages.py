@@ -1,7 +1,7 @@
-"""The pages 归集总览, 验证报告 and 问题数据 behind Airflow's login, and who may answer questions about held batches.
+"""The pages 归集总览, 验证报告 and 问题数据 with Airflow's login, and who may answer questions about held batches.
 
-Airflow lets everybody answer the questions of the DAG `held_batches` who may change the DAG; only those may who may
-decide about held batches on the pages.
+Airflow accepts an answer of the DAG `held_batches` from every login that may edit the DAG. Only logins that may decide
+about held batches on the pages are allowed here.
 """
 
 import re
@@ -55,6 +55,6 @@ async def _may_answer(scope: "Scope") -> bool:
     try:
         access = _access(await current_user(Request(scope)))
     except HTTPException:
-        # Nobody is logged in: Airflow itself refuses the request.
+        # Without a login Airflow itself refuses the request.
         return True
     return access is not None and access.may_act

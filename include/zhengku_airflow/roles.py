@@ -1,6 +1,6 @@
 """The roles of our pages: `python -m zhengku_airflow.roles` writes them for `airflow roles import`.
 
-The import leaves roles that exist as they are.
+The import does not change existing roles.
 """
 
 import json
@@ -9,8 +9,8 @@ from zhengku.catalog import load_catalog
 from zhengku.pages.access import DATA_SECTION, SECTION, hall_role
 from zhengku.settings import Settings
 
-# What a login needs of Airflow to reach the pages, and to choose a password of its own. A person who shall see DAGs is
-# given one of Airflow's roles in addition.
+# What a login needs in Airflow to open the pages and to change its password. A person who shall see DAGs gets one of
+# Airflow's roles in addition.
 _PERMISSIONS = {
     "Website": ("can_read",),
     "Plugins": ("can_read",),
@@ -18,7 +18,7 @@ _PERMISSIONS = {
     "My Password": ("can_read", "can_edit"),
 }
 
-# Whoever decides about held batches answers Airflow's questions; the DAG `held_batches` itself grants access to them.
+# The big-data section answers Airflow's questions about held batches; the DAG `held_batches` grants it access to them.
 _ANSWERING = {
     "HITL Detail": ("can_read", "can_edit", "menu_access"),
     "DAG Runs": ("can_read",),
@@ -34,7 +34,7 @@ def role_permissions() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def main() -> None:
-    """Write the roles to standard output, an entry for each permission, as `airflow roles import` reads them."""
+    """Write the roles to standard output, one entry per permission, in the form that `airflow roles import` reads."""
     entries = [
         {"name": role, "resource": resource, "action": ",".join(actions)}
         for role, permissions in role_permissions().items()

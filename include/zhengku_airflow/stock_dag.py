@@ -1,4 +1,4 @@
-"""The DAG that counts the stock once a week, collection rate and validity, and writes the departments' lists."""
+"""The DAG that counts collection rate and validity of the stock once a week, and writes the departments' lists."""
 
 from datetime import date, timedelta
 
@@ -21,7 +21,7 @@ def stock(doc: str | None) -> DAG:
 
     @task(task_display_name="归集率", execution_timeout=LONGEST_COUNT, outlets=[COLLECTION])
     def collection_rate() -> dict[str, int]:
-        """Count and list what lacks as of the run's day; totals of the city."""
+        """Count and list the certificates that are missing on the run's day; return totals of the city."""
         from zhengku.catalog import load_catalog
         from zhengku.stock.collection_rate import publish_collection
 
@@ -31,7 +31,7 @@ def stock(doc: str | None) -> DAG:
 
     @task(task_display_name="临期与过期", execution_timeout=LONGEST_COUNT, outlets=[EXPIRY])
     def expiry() -> dict[str, int]:
-        """Count and list what expires as of the run's day; totals of the city."""
+        """Count and list the certificates that expire, as of the run's day; return totals of the city."""
         from zhengku.catalog import load_catalog
         from zhengku.stock.expiry import publish_expiry
 
@@ -59,6 +59,6 @@ def stock(doc: str | None) -> DAG:
 
 
 def _day() -> date:
-    """Return the day on which the run is due; today for a run without one."""
+    """Return the day for which the run is scheduled; today for a run without a logical date."""
     due = get_current_context()["dag_run"].logical_date or clock.now()
     return due.astimezone(CITY_TIME_ZONE).date()

@@ -22,7 +22,7 @@ from
     ) as d (day, is_working, working_days, is_assumed);
 
 -- name: keep_basis
--- No row when calendar and numbers are those that were used before.
+-- No row when calendar and settings are those that were used last.
 insert into clearance.basis as b (calendar_id, numbers)
 values (%(calendar_id)s, %(numbers)s)
 on conflict (is_only)

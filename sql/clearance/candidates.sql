@@ -1,7 +1,7 @@
 -- name: candidates
--- The services that may stand otherwise on the next trunk list than on the last one: their facts changed, or a moment
--- or the limit of age lies between the two; which list a moment at a cut-off belongs to is judged afterwards.
--- `changed` are those of this transaction.
+-- The services whose place on the next trunk list may differ from that on the last one: their facts changed, or a
+-- moment or the age limit is between the two cut-offs. Whether a moment at a cut-off counts for the list is evaluated
+-- afterwards. `changed` has the services that this transaction changed.
 create temp table candidate on commit drop as
 with moved as (
     select record_key
@@ -29,7 +29,7 @@ with moved as (
 
 select c.*
 from moved as m
--- By key, however many there are: the planner would rather read all services.
+-- Look-ups by key, however many there are: the planner would read all services instead.
 cross join
     lateral (
         select s.*
@@ -45,7 +45,7 @@ select record_key
 from changed;
 
 -- name: no_keys
--- For candidates.sql: no batch changed any.
+-- For candidates.sql: no batch changed any service.
 select null::text as record_key
 where false;
 
@@ -54,7 +54,7 @@ where false;
 create temp table candidate on commit drop as
 select c.*
 from clearance.touched as t
--- By key, however many there are: the planner would rather read all services.
+-- Look-ups by key, however many there are: the planner would read all services instead.
 cross join
     lateral (
         select s.*
@@ -66,7 +66,7 @@ cross join
 where not t.is_compared;
 
 -- name: list_candidates
--- Every service that a list held, or would hold now.
+-- Every service that a list contained, or would contain now.
 create temp table candidate on commit drop as
 with named as (
     select r.record_key

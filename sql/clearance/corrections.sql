@@ -12,8 +12,8 @@ do update
     where touched.is_compared;
 
 -- name: differences
--- Services of `candidate` whose membership or section at the cut-off of some lists (given by their newest versions) is
--- now another. Who was archived by then stays so, who is listed is not archived, and who is added must have been young
+-- Services of `candidate` whose membership or section at the cut-off of some lists (given by their newest versions) has
+-- changed. An archived service stays archived, a listed one is not archived, and an added one must have been young
 -- enough for that list.
 create temp table difference on commit drop as
 with target as (
@@ -43,7 +43,7 @@ listed as (
         e.since_day,
         e.is_reopened
     from candidate as c
-    -- By key, however many there are: the planner would rather read all entries.
+    -- Look-ups by key, however many there are: the planner would read all entries instead.
     cross join
         lateral (
             select s.*
@@ -114,8 +114,8 @@ select distinct list_id
 from difference;
 
 -- name: correct_list
--- The next version of a list, as its difference. A row that is added has the state that it has against what was shown
--- before the list's day. Returns by how much each count changes.
+-- The next version of a list, as its difference. An added row has its state relative to what was shown before the
+-- list's day. Returns the change of each count.
 with written as (
     insert into clearance.correction (
         list_id, record_key, change, version_no, place_id, finished_at, default_at, since_day, is_reopened
@@ -171,7 +171,7 @@ select
 from moved;
 
 -- name: touch_differences
--- Whatever was corrected may stand otherwise on the next trunk list too.
+-- The place of corrected services on the next trunk list may differ too.
 insert into clearance.touched (record_key, is_compared)
 select distinct
     d.record_key,
@@ -187,7 +187,7 @@ set is_compared = true
 where not is_compared;
 
 -- name: forget_touched
--- Behind a trunk list, which took all of them in. What final lists were not compared with yet waits for the next of
--- these.
+-- After a trunk list, which contains all of them. Services with which final lists were not compared yet wait for the
+-- next final list.
 delete from clearance.touched
 where is_compared or %(all_compared)s;

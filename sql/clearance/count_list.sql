@@ -11,13 +11,13 @@ values (
 );
 
 -- name: count_left
--- Keep who was on yesterday's list and is not on this one, and why, and count them: archived (by then, or too old for
--- this list and unrated at its cut-off, whichever list archived it), rated, or no longer to be rated at all. Only who
--- left the trunk between the two, or stands in a correction of either, can be among them.
+-- Store and count who was on yesterday's list and is not on this one, with the reason: archived (by then, or too old
+-- for this list and unrated at its cut-off, whichever list archived it), rated, or no longer evaluable. Only services
+-- that left the trunk between the two lists, or are in a correction of either, can be among them.
 with left_behind as (
     select e.record_key
     from clearance.entry as e
-    -- With another content it may stand there still. The limits keep it look-ups by key, however many there are.
+    -- It may still be on the list with other content. The limits keep these look-ups by key, however many there are.
     left join
         lateral (
             select n.first_list

@@ -1,6 +1,7 @@
 -- name: count_rates
--- What the rates are made of, for the days given, each with the working cut-off of that day: by district, handling
--- department and service item of the service, blank where the service is not known. sum_rates.sql divides.
+-- The counts of which the rates are quotients, for the given days, each with the working cut-off of that day: by
+-- district, handling department and service item of the service, blank where the service is not known. sum_rates.sql
+-- divides them.
 with day as (
     select
         d.day,

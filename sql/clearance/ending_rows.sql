@@ -1,5 +1,5 @@
 -- name: ending_rows
--- Stays on the trunk that end with the next list, or go on with another content.
+-- Stays on the trunk that end with the next list, or continue with other content.
 create temp table ending on commit drop as
 select
     o.record_key,
@@ -17,14 +17,14 @@ where
     );
 
 -- name: standing_all
--- For ending_rows.sql: what stands on the last trunk list.
+-- For ending_rows.sql: the rows of the last trunk list.
 select e.*
 from clearance.entry as e
 where e.until_list is null;
 
 -- name: standing_candidates
--- For ending_rows.sql: what candidates stand on the last trunk list. By key, however many there are: the planner would
--- rather read all entries.
+-- For ending_rows.sql: the candidates on the last trunk list. Look-ups by key, however many there are: the planner
+-- would read all entries instead.
 select e.*
 from candidate as c
 cross join

@@ -1,6 +1,6 @@
 -- name: bad_reviews
--- Bad reviews made up to the end of a day, with what is due for them and how that stood at a moment: overdue first. Of
--- what is known now, or of what was known when the list `known_to` was published.
+-- Bad reviews made up to the end of a day, with their terms and their state at a moment, overdue ones first: as known
+-- now, or as known when the list `known_to` was published.
 with evaluation as (
     select
         e.evaluation_number,
@@ -155,9 +155,9 @@ order by
     evaluation_number;
 
 -- name: suspicious_ratings
--- Own effective evaluations that look as if nobody from the public made them: seconds after finishing, or many from one
--- device or one window within minutes. A burst may begin before the first day or end after the last. Of a day without a
--- time nothing is known within minutes.
+-- Own effective evaluations that were probably not made by the public: seconds after finishing, or many from one device
+-- or one window within minutes. A burst may start before the first day or end after the last. Evaluations without a
+-- time of day cannot be compared within minutes.
 with own as (
     select
         e.evaluation_number,
@@ -191,7 +191,7 @@ followed as (
     from own as o
 ),
 
--- A rating is in a burst when some span of that length which holds it has enough of them.
+-- A rating belongs to a burst when some span of the given length that contains it has enough ratings.
 counted as (
     select
         f.*,

@@ -87,8 +87,8 @@ select
 from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r;
 
 -- name: rows_changed
--- For list_rows.sql: how a version differs from an earlier one, a row that was removed as it was; `changed_lists` are
--- the versions behind the earlier one. Who came and went between the two is not told.
+-- For list_rows.sql: how a version differs from an earlier one, a removed row with its earlier content; `changed_lists`
+-- are the versions after the earlier one. Services that appeared and left between the two are not shown.
 with step as (
     select *
     from clearance.correction
@@ -137,7 +137,8 @@ inner join clearance.service as s on r.record_key = s.record_key
 where s.rated_at is not null;
 
 -- name: rows_left
--- For list_rows.sql: who was on yesterday's list and is not on this one, as it stood there; `change` is why.
+-- For list_rows.sql: who was on yesterday's list and is not on this one, with the content of that list; `change` is the
+-- reason.
 select
     y.*,
     d.reason as change,
@@ -150,7 +151,7 @@ cross join
 where d.list_id = %(list_id)s;
 
 -- name: archived_soon
--- Who finished before this moment and stays unrated is archived within some working days after a list's day.
+-- A service that finished before this moment and stays unrated is archived within some working days after a list's day.
 select min(c.day)::timestamp at time zone 'Asia/Shanghai' as finished_before
 from clearance.calendar_day as c
 inner join clearance.calendar_day as today on today.calendar_id = %(calendar_id)s and today.day = %(day)s
@@ -159,7 +160,7 @@ where
     and c.working_days >= today.working_days - %(archive_after_working_days)s + %(within)s;
 
 -- name: count_rows
--- How many rows of a list the same filters leave as in list_rows.sql.
+-- The number of rows of a list under the same filters as in list_rows.sql.
 select count(*)
 from clearance.rows_of(%(base_list)s::bigint, %(corrections)s::bigint[]) as r
 inner join clearance.place as p on r.place_id = p.place_id

@@ -11,7 +11,7 @@ from clearance.list
 where list_id = %(list_id)s;
 
 -- name: list_by_version
--- One version of a list, the newest when none is asked for.
+-- One version of a list, the newest when none is requested.
 select *
 from clearance.list
 where day = %(day)s and kind = %(kind)s and (%(version)s::integer is null or version = %(version)s)
@@ -45,7 +45,7 @@ on conflict (list_id, login)
 do nothing;
 
 -- name: opened_before
--- The newest version of a list before this one that a login has opened, and since when.
+-- The newest version of a list before this one that a login has opened, and when it first opened that.
 select
     l.version,
     o.opened_at

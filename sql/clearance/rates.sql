@@ -1,5 +1,5 @@
 -- name: touch_all_days
--- Every day that has a count, or may have one: the store was counted for the first time, or the definitions changed.
+-- Every day that has a count, or may have one: for the first count of the store, or after a change of the definitions.
 insert into clearance.touched_day (day)
 select day
 from clearance.rate_count
@@ -23,7 +23,8 @@ inner join clearance.calendar_day as due
 where e.level in ('dissatisfied', 'very_dissatisfied');
 
 -- name: touch_days
--- The days whose rates may be others: of services that changed, and of evaluations that batches wrote or replaced.
+-- The days whose rates may have changed: days of services that changed, and of evaluations that batches wrote or
+-- replaced.
 with evaluation as (
     select
         e.evaluated_at,
@@ -77,7 +78,7 @@ inner join clearance.calendar_day as due
 where e.has_bad;
 
 -- name: take_days
--- The days whose rates are to be counted anew; what is touched from here on is counted next time.
+-- The days whose rates are counted again; services that change from here on are counted next time.
 delete from clearance.touched_day
 where touch_id in (
         select t.touch_id

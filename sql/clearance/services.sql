@@ -4,7 +4,7 @@ select exists(
 );
 
 -- name: batches_to_apply
--- Loaded batches of cases and evaluations that the kept state does not know yet.
+-- Loaded batches of cases and evaluations that the stored state does not contain yet.
 select b.batch_id
 from ledger.batch as b
 where
@@ -32,8 +32,8 @@ from store.evaluation_history as e
 where e.replaced_by_batch_id = any(%(batches)s::bigint[]);
 
 -- name: read_services
--- What is evaluable, and since when it is rated, as the store is now, for the services in `scope`: those that batches
--- touched, or all. Everything else reads what comes of it in clearance.service.
+-- Which services are evaluable, and since when they are rated, by the store as it is now, for the services in `scope`:
+-- those that batches touched, or all. All other statements read the result in clearance.service.
 create temp table refreshed on commit drop as
 select
     c.record_key,
@@ -79,7 +79,7 @@ where
     );
 
 -- name: add_items
--- The names that service items bear last.
+-- The newest names of the service items.
 insert into clearance.service_item (service_item_code, service_item_name)
 select distinct on (r.service_item_code)
     r.service_item_code,
@@ -93,7 +93,7 @@ do update
     where service_item.service_item_name <> excluded.service_item_name;
 
 -- name: changed_services
--- What changed of the kept state, with what it was before.
+-- The changes of the stored state, with the values before.
 create temp table changed on commit drop as
 select
     r.record_key,
@@ -119,7 +119,7 @@ where
     is distinct from (r.version_no, p.place_id, r.finished_at, r.rated_at, r.default_at);
 
 -- name: write_services
--- In the order of the key: so many are written fastest.
+-- In the order of the key: this is the fastest order for so many rows.
 insert into clearance.service (record_key, version_no, place_id, service_item_code, finished_at, rated_at, default_at)
 select
     c.record_key,
@@ -154,8 +154,8 @@ select
 from unnest(%(batches)s::bigint[]) as b (batch_id);
 
 -- name: sources_read
--- Up to when each source is known: when its newest loaded delivery was read, or written where it is a file. A reading
--- of an interval that ended before goes no further than that.
+-- Up to when each source is known: the time at which its newest loaded delivery was read, or, for a file, written. A
+-- reading of an interval that ended earlier counts up to the end of the interval.
 select
     s.department,
     s.feed,
@@ -163,7 +163,7 @@ select
         select max(least(b.source_modified_at, b.window_end))
         from ledger.batch as b
         where b.department = s.department and b.feed = s.feed and b.status = 'loaded'
-            -- What goes the pipeline again, or reads a month of the past, says nothing of the present.
+            -- Batches that process stored data again, or a month of the past, do not show that a source is up to date.
             and b.origin = 'delivery'
     ) as read_at
 from unnest(%(departments)s::text[], %(feeds)s::text[]) as s (department, feed);

@@ -26,7 +26,7 @@ with chosen as (
         r.day between %(first_day)s and %(last_day)s
         and (%(districts)s::text[] is null or r.district = any(%(districts)s))
     union all
-    -- The city has its rates on days without any count too.
+    -- The city has its rates also on days without any count.
     select
         0 as effective,
         0 as effective_positive,

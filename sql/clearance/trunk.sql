@@ -1,6 +1,6 @@
 -- name: trunk_position
--- Where a list of a day stands: the last trunk list of an earlier day, the number of the next list of any kind, and the
--- newest list that was out before the first one of the day, which is `newest_before` when there is none yet.
+-- The place of a day's list: the last trunk list of an earlier day, the number of the next list of any kind, and the
+-- newest list that was published before the first one of the day, which is `newest_before` when there is none yet.
 select
     max(list_id) filter (where is_trunk and day < %(day)s) as last_before,
     coalesce(max(list_id), 0) + 1 as next_list,
@@ -8,7 +8,7 @@ select
 from clearance.list;
 
 -- name: trunk_list
--- The last trunk list whose cut-off is earlier, of all when none is given.
+-- The last trunk list with an earlier cut-off; without a cut-off, the last of all.
 select *
 from clearance.list
 where is_trunk and (%(before)s::timestamptz is null or cutoff_at < %(before)s)
@@ -16,7 +16,7 @@ order by list_id desc
 limit 1;
 
 -- name: yesterday_list
--- The final list of the last day before one that has one, in the newest version among lists up to `last_shown`.
+-- The final list of the last earlier day that has one, in the newest version among lists up to `last_shown`.
 select *
 from clearance.list
 where kind = 'final' and day < %(day)s and list_id <= %(last_shown)s
@@ -24,9 +24,9 @@ order by day desc, version desc
 limit 1;
 
 -- name: wanted_rows
--- The rows of a list, among `services`: who is unrated at its cut-off, in which section, and since when it stands
--- there, against yesterday's list. `last_before` is the last trunk list of an earlier day, `last_shown` the newest
--- list that was out before the first one of this day.
+-- The rows of a list, among `services`: who is unrated at its cut-off, in which section, and since when, compared with
+-- yesterday's list. `last_before` is the last trunk list of an earlier day, `last_shown` the newest list that was
+-- published before the first one of this day.
 select
     s.record_key,
     s.version_no,
@@ -37,7 +37,7 @@ select
     case
         when y.record_key is not null then y.is_reopened
         else
-            -- A list that is published late may be the only one before.
+            -- A list that is published late may be the only earlier one.
             %(last_shown)s::bigint > 0
             and exists (
                 select
@@ -65,7 +65,7 @@ from pg_constraint
 where conrelid = 'clearance.entry'::regclass and contype = 'p';
 
 -- name: first_list_rows
--- The rows of the first list there is: all of them are new.
+-- The rows of the very first list: all of them are new.
 insert into clearance.entry (
     record_key, first_list, version_no, place_id, finished_at, default_at, since_day, is_reopened
 )
@@ -88,7 +88,7 @@ select
 from clearance.entry;
 
 -- name: archive
--- Unrated services that are older than a list may hold: archived once, and for good.
+-- Unrated services that are too old for a list: archived once, and permanently.
 insert into clearance.archived (record_key, list_id, cutoff_at)
 select
     s.record_key,
@@ -116,8 +116,8 @@ where
     );
 
 -- name: advance_trunk
--- From the last trunk list to the next: stays that end or change are closed, and new ones begin. What stays is not
--- written. Returns how many rows left and came: of either section, and of each state on the new list's day.
+-- From the last trunk list to the next: stays that end or change are closed, and new ones start. Unchanged stays are
+-- not written. Returns how many rows left and came: of either section, and of each state on the new list's day.
 with closed as (
     update clearance.entry as e
     set until_list = %(list_id)s
@@ -147,7 +147,7 @@ opened as (
                 and e.since_day = w.since_day and e.is_reopened = w.is_reopened
                 and e.default_at is not distinct from w.default_at
         )
-    -- A million at once are written fastest in the order of their key.
+    -- In the order of the key: this is the fastest order for a million rows at once.
     order by w.record_key
     returning
         default_at,

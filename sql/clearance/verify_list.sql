@@ -1,6 +1,6 @@
 -- name: verify_list
--- The membership of a list as the store has it now, found without the kept state, beside what the list holds: where the
--- two differ.
+-- The membership of a list by the store as it is now, computed without the stored state, and the rows of the list:
+-- where the two differ.
 with listed as (
     select
         r.record_key,

@@ -1,9 +1,10 @@
--- The store as it was: for every data set with a history, two functions, made from the history's own columns.
+-- The store as of an earlier moment: for every data set with a history, two functions, made from the history's own
+-- columns.
 --
 -- store.<data set>_as_of(known_at): the versions that were in the store at a moment. A version counts from the finish
 -- of the batch that brought it to the finish of the one that replaced it.
--- store.<data set>_valid_at(valid_at, known_at): of what was known at a moment, the versions that stood at another by
--- the departments' own clocks. A record that was deleted or had disappeared by then is left out.
+-- store.<data set>_valid_at(valid_at, known_at): of what was known at a moment, the versions that were current at
+-- another moment by the departments' own clocks. A record that was deleted or had disappeared by then is left out.
 do $make$
 declare
     data_set text;

@@ -1,22 +1,22 @@
--- Cleaning, set by set. Each function is one expression, so that the planner inlines it; an argument that an
--- expression uses more than once must be a plain column, which `zhengku.stage.cleaning` sees to.
+-- Functions for cleaning in sets. Each is one expression, so that the planner inlines it; an argument that an
+-- expression uses more than once must be a plain column, which `zhengku.stage.cleaning` ensures.
 
 create schema if not exists clean;
 
--- Volatile on purpose: the planner does not fold a subquery that calls it into the query around it. It is inlined
--- afterwards and costs nothing. ("offset 0" would do the same, but keeps parallel workers out.)
+-- Volatile on purpose: the planner does not merge a subquery that calls it into the query around it. It is inlined
+-- afterwards and costs nothing. ("offset 0" would do the same, but excludes parallel workers.)
 create or replace function clean.fence() returns boolean
 language sql volatile parallel safe
 return true;
 
--- The bytes of a text, for the cheap looks at it. In a database in UTF-8 with a client in UTF-8 (`SESSION_OPTIONS`) it
--- is those that are stored. convert_to() gives the same for three times the time: it looks the encoding up by name.
+-- The bytes of a text, for cheap tests of single bytes. In a UTF-8 database with a UTF-8 client (`SESSION_OPTIONS`)
+-- these are the stored bytes. convert_to() returns the same in three times the time: it looks the encoding up by name.
 create or replace function clean.bytes_of(value text) returns bytea
 language sql stable parallel safe
 return textsend(value);
 
--- What spreadsheets put around a value to say that it is a text, ="0042" and '0042, in text that is trimmed: where it
--- can be nothing else. An apostrophe may begin a name.
+-- Removes the marks with which spreadsheets say that a value is text, ="0042" and '0042, from trimmed text, where they
+-- cannot be part of the value. A name may start with an apostrophe.
 create or replace function clean.unmarked(trimmed text) returns text
 language sql immutable parallel safe
 return case
@@ -26,7 +26,7 @@ return case
     else trimmed
 end;
 
--- The same in a code, of which no such mark is a part; some put it on both sides.
+-- The same for a code, of which no such mark can be a part; some systems write it on both sides.
 create or replace function clean.unmarked_code(half_width text) returns text
 language sql immutable parallel safe
 return case
@@ -36,8 +36,8 @@ return case
     else half_width
 end;
 
--- What a spreadsheet shows in a cell whose formula fails, or whose column is too narrow for a number: no value. Most
--- begin with "#" (35), those of LibreOffice with "E" (69).
+-- What a spreadsheet shows in a cell whose formula fails, or whose column is too narrow for a number: not a value. Most
+-- start with "#" (35), those of LibreOffice with "E" (69).
 create or replace function clean.is_error_cell(cleaned text) returns boolean
 language sql immutable parallel safe
 return case
@@ -52,28 +52,29 @@ language sql immutable parallel safe
 return e' \t\n\r\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c'
 '\x1d\x1e\x1f\x7f';
 
--- What makes a text go the long way of cleaning: control characters, characters that nobody sees, blanks of other
--- widths, and private-use characters. One look by a regular expression costs less than a few for single bytes.
+-- Characters that send a text to the slow path of cleaning: control characters, invisible characters, blanks of other
+-- widths, and private-use characters. One regular expression costs less than several tests for single bytes.
 create or replace function clean.unusual() returns text
 language sql immutable parallel safe
 return '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00a0\u00ad\u034f\u061c\u115f\u1160\u180e\u2000-\u200f'
 '\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\U000e0000-\U000e0fff]';
 
--- And the full-width forms, which names, codes and dates are rid of.
+-- In addition the full-width forms, which are folded in names, codes and dates.
 create or replace function clean.unusual_or_wide() returns text
 language sql immutable parallel safe
 return '[\uff01-\uff5e' || substr(clean.unusual(), 2);
 
--- Whether a text holds nothing unusual; asked once for all texts of a row, most of which are plain. Its few wide ranges
--- take in rare scripts and signs as well, which only sends them the long way: each range costs every character a step.
+-- Whether a text contains nothing unusual; tested once for all texts of a row, most of which are plain. Its few wide
+-- ranges include rare scripts and signs, which only sends these to the slow path: each further range costs time for
+-- every character.
 create or replace function clean.is_plain(value text) returns boolean
 language sql immutable parallel safe
 return value !~ '[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f\u0085\u00a0\u00ad\u034f\u061c\u0800-\u200f\u2028-\u3000'
 '\u3164\ua000-\uff00\uff5f-\U0010ffff]';
 
--- Characters that lay in the private-use area until GB 18030 gave them a place of their own: 24 with GB 18030-2022 (18
--- whose code points it moved, 6 ideographs), the others with its editions before it. Systems with older tables send
--- them from there. What is left in that area is somebody's own glyph: a rule on names tells of it.
+-- Characters that were in the private-use area until GB 18030 assigned them a code point: 24 with GB 18030-2022 (18
+-- whose code points it moved, 6 ideographs), the others with earlier editions. Systems with older tables still send the
+-- private ones. Other characters of that area are somebody's own glyphs, which a rule on names finds.
 create or replace function clean.private_use_named(value text) returns text
 language sql immutable parallel safe
 return translate(
@@ -94,9 +95,9 @@ return translate(
     '\u4ca3\u4c9f\u4ca0\u4ca1\u4c77\u4ca2\u4d13\u4d14\u4d15\u4d16\u4d17\u4d18\u4d19\u4dae\u9fbb'
 );
 
--- A text without the characters that nobody sees. Between two Latin letters a blank of another width parts words, so
--- that a plain one stays. What a script needs stays, too: joiners between the letters of Arabic, Indic, Tibetan,
--- Burmese, Khmer and Mongolian, and Mongolian's own separators.
+-- A text without invisible characters. Between two Latin letters a blank of another width separates words and becomes a
+-- plain one. Characters that a script needs stay: joiners between the letters of Arabic, Indic, Tibetan, Burmese, Khmer
+-- and Mongolian, and Mongolian's own separators.
 create or replace function clean.without_unseen(value text) returns text
 language sql immutable parallel safe
 return regexp_replace(
@@ -119,8 +120,8 @@ return regexp_replace(
     'g'
 );
 
--- The long way of `trimmed` and, with the full-width forms (U+FF01 to U+FF5E) and the wide blank folded, of `folded`.
--- Nothing else is folded: ①, Ⅱ, ㎡ and № are characters of their own, and two numbers may differ by nothing but them.
+-- The slow path of `trimmed` and, with the full-width forms (U+FF01 to U+FF5E) and the wide blank folded, of `folded`.
+-- Nothing else is folded: ①, Ⅱ, ㎡ and № are characters of their own, and two numbers may differ only by them.
 create or replace function clean.tidied(value text) returns text
 language sql immutable parallel safe
 return btrim(
@@ -142,7 +143,7 @@ return btrim(
     e' \t\n\r'
 );
 
--- Most of what is folded has nothing but a pair of wide brackets.
+-- Most text to be folded has only a pair of full-width brackets.
 create or replace function clean.tidied_and_folded(value text) returns text
 language sql immutable parallel safe
 return case
@@ -150,16 +151,16 @@ return case
     else clean.folded(value)
 end;
 
--- A text that holds nothing unusual, without blanks around it.
+-- A text without unusual characters, and without blanks around it.
 create or replace function clean.bared(value text) returns text
 language sql stable parallel safe
 return case
-    -- No byte of a blank, or of a mark of a text, at either end: trimming bytes costs a part of trimming characters.
+    -- No byte of a blank, or of a text mark, at either end: trimming bytes costs less than trimming characters.
     when octet_length(btrim(clean.bytes_of(value), '\x20090a0d273d'::bytea)) = octet_length(value) then value
     else clean.unmarked(btrim(value, e' \t\n\r'))
 end;
 
--- Free text, without what nobody sees and blanks around it.
+-- Free text, without invisible characters and blanks around it.
 create or replace function clean.trimmed(value text) returns text
 language sql stable parallel safe
 return case
@@ -172,7 +173,8 @@ create or replace function clean.trimmed(value text, is_plain boolean) returns t
 language sql stable parallel safe
 return case when is_plain then clean.bared(value) else clean.trimmed(value) end;
 
--- The same with half-width letters, digits and brackets: names and dates. Only text that holds something unusual pays.
+-- The same with half-width letters, digits and brackets: names and dates. Only text with unusual characters takes
+-- longer.
 create or replace function clean.half_width(value text) returns text
 language sql stable parallel safe
 return case
@@ -190,14 +192,15 @@ return case
     else clean.unmarked(clean.folded(value))
 end;
 
--- A code that a spreadsheet, a JSON writer or a numeric column holds as a number: 20200001.0, or 2.0200002E7 where all
--- its digits are told. Nothing is a number that has two points, as a section (1.10 is left alone) or an identifier.
+-- A code that a spreadsheet, a JSON writer or a numeric column stores as a number: 20200001.0, or 2.0200002E7 where all
+-- its digits are given. A value with two points, such as a section or an identifier, is not a number, and 1.10 stays as
+-- it is.
 create or replace function clean.is_whole_number(half_width text) returns boolean
 language sql immutable parallel safe
 return case
     when half_width not like '%.%' or half_width like '%.%.%' then false
     when half_width ~ '^[0-9]+[.]0+$' then true
-    -- As many digits behind the point as the exponent moves it, all others zero; and no more than a double holds.
+    -- As many digits after the point as the exponent moves it, all others zero; and no more digits than a double holds.
     when half_width ~ '^[0-9][.][0-9]+[Ee][+]?[0-9]{1,2}$'
         then length(split_part(upper(half_width), 'E', 1)) - 2 >= split_part(upper(half_width), 'E', 2)::integer
             and split_part(upper(half_width), 'E', 2)::integer <= 14
@@ -213,9 +216,9 @@ return case
     else split_part(half_width, '.', 1)
 end;
 
--- What software has made of a code and nobody can turn back: a number that was rounded (4.20703E+17), true or false, a
--- time of day (12:00:00, also behind a day), what a program calls an object. A code like 12E4 has neither a point nor a
--- plus and is one.
+-- What software has made of a code and cannot be converted back: a rounded number (4.20703E+17), true or false, a time
+-- of day (12:00:00, also after a day), a program's text for an object. A code like 12E4 has neither a point nor a plus
+-- and is valid.
 create or replace function clean.is_distorted(code text) returns boolean
 language sql immutable parallel safe
 return case
@@ -236,12 +239,12 @@ language sql immutable parallel safe
 return clean.is_distorted(code)
 or (code like '____-__-__' and code ~ '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$');
 
--- A code as it was before software kept it as a number.
+-- A code in the form before software stored it as a number.
 create or replace function clean.kept_as_number(code text) returns text
 language sql immutable parallel safe
 return case when clean.is_whole_number(code) then clean.whole_number(code) else code end;
 
--- A code as it was delivered, in half width and without blanks. Most codes come clean, and are told by their bytes.
+-- A code as it was delivered, in half width and without blanks. Most codes need no cleaning, which their bytes show.
 create or replace function clean.code_as_written(value text) returns text
 language sql stable parallel safe
 return case
@@ -262,19 +265,20 @@ create or replace function clean.code(value text) returns text
 language sql stable parallel safe
 return case
     when ltrim(clean.bytes_of(value), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-'::bytea) = '' then value
-    -- Identifiers have points, and few of what has only one is a number.
+    -- Identifiers have several points, and few values with only one are numbers.
     when ltrim(clean.bytes_of(value), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-.'::bytea) = ''
         then case when clean.is_whole_number(value) then clean.whole_number(value) else value end
     else upper(clean.code_as_written(value))
 end;
 
--- The form in which codes are compared, of a code as `code` leaves it: every kind of bracket and of dash is one, for
--- 〔2022〕, [2022] and （2022） are written for one another. Keys are made of it; the code itself stays as it came.
+-- The form in which codes are compared, from a code as `code` returns it: every kind of bracket is one bracket and
+-- every kind of dash one dash, since 〔2022〕, [2022] and （2022） are used for one another. Keys are made of it; the code
+-- itself stays as delivered.
 create or replace function clean.comparison(code text) returns text
 language sql stable parallel safe
 return case
     when ltrim(clean.bytes_of(code), '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-.'::bytea) = '' then code
-    -- A look by a regular expression costs a tenth of writing the code anew, and most have plain brackets.
+    -- Testing by a regular expression costs a tenth of rewriting the code, and most have plain brackets.
     when code !~ '[][{}<>〔〕【】［］（）〖〗〘〙｛｝「」『』〈〉《》＜＞﹙﹚﹝﹞｟｠—–‐‑‒―−－﹣﹘─━ー⁃]' then code
     else translate(
             -- The Chinese dash (——) is one mark of two characters.
@@ -284,8 +288,8 @@ return case
         )
 end;
 
--- The key of a record that a person names: as its parts are made from what is delivered, in a type that tells upper
--- from lower case and in all others.
+-- The key of a record that a person typed: its parts as for delivered values, for a type that distinguishes upper and
+-- lower case and for all others.
 create or replace function clean.key_as_written(named text) returns text
 language sql stable parallel safe
 return clean.comparison(clean.code_as_written(named));
@@ -294,12 +298,12 @@ create or replace function clean.key(named text) returns text
 language sql stable parallel safe
 return clean.comparison(clean.code(named));
 
--- Whether what stands for a number says that there is none: nothing but zeros and marks, no digit, letter or numeral at
--- all ("待办理"), a word, or a pattern whose number was never filled in. Words for nothing came as null before it.
+-- Whether the value of a number field says that there is no number: only zeros and marks, no digit, letter or numeral
+-- at all ("待办理"), a word, or a pattern whose number was never filled in. Null words are null before this is called.
 create or replace function clean.is_no_number(part text) returns boolean
 language sql stable parallel safe
 return case
-    -- Most numbers begin with a digit that is not 0.
+    -- Most numbers start with a digit that is not 0.
     when part collate "C" >= '1' and part collate "C" < ':' then false
     else part ~ '^[-_./*#() 0]*$'
         or part !~ '[0-9A-Za-z〇零一二三四五六七八九十壹贰叁肆伍陆柒捌玖拾甲乙丙丁戊己庚辛壬癸]'

@@ -1,8 +1,8 @@
--- Dates and times, from text that is half-width. What cannot be read is null, and never an error.
+-- Dates and times, from half-width text. A value that cannot be read is null, and never an error.
 
--- Digits are written [0-9]: under some locales \d also takes digits of other scripts, which no cast accepts.
--- Whether a zone of the earth stands behind a time. Names are none: nobody knows which of three CST is. One in brackets
--- only repeats the offset before it.
+-- Digits are written [0-9]: under some locales \d also matches digits of other scripts, which no cast accepts.
+-- Whether a time ends with a time zone. Names do not count: CST may be one of three zones. A name in brackets only
+-- repeats the offset before it.
 create or replace function clean.has_zone(half_width text) returns boolean
 language sql immutable parallel safe
 return case
@@ -38,11 +38,11 @@ return case
     else clean.offset_seconds(translate(substring(half_width from '([+-][0-9:]+)( ?\[[A-Za-z_/]+\])?$'), ':', ''))
 end;
 
--- A date as the number yyyymmdd, from one form; null when the text is not of that form. A time behind it is dropped.
+-- A date as the number yyyymmdd, from one form; null when the text does not have that form. A time after it is dropped.
 create or replace function clean.date_iso(half_width text) returns integer
 language sql stable parallel safe
 return case
-    -- The forms that most systems write, without a regular expression: that costs more than all the rest.
+    -- The forms that most systems write, without a regular expression, which would cost more than all other work.
     when half_width like '____-__-__' and half_width not like '%-%-%-%'
         and ltrim(clean.bytes_of(half_width), '0123456789-'::bytea) = ''
         then replace(half_width, '-', '')::integer
@@ -65,7 +65,7 @@ return case
             + substring(half_width from '^[0-9]+.[0-9]+.([0-9]+)')::integer
 end;
 
--- A column of numbers writes such a date as 20210304.0, or as 2.0210304E7.
+-- A numeric column writes such a date as 20210304.0, or as 2.0210304E7.
 create or replace function clean.date_compact(half_width text) returns integer
 language sql immutable parallel safe
 return case
@@ -99,7 +99,7 @@ return case
             + coalesce(nullif(substr(numerals, 2), ''), '0')::integer
 end;
 
--- 二〇一九年一月一日, with every sign that is written for a zero, and with the numerals of cheques.
+-- 二〇一九年一月一日, with every sign that is used for zero, and with the numerals of cheques.
 create or replace function clean.date_chinese_numerals(half_width text) returns integer
 language sql immutable parallel safe
 return case
@@ -123,7 +123,7 @@ return case
 end;
 
 -- Seconds since 1970-01-01 00:00 in Greenwich, of nine or ten digits (1973 to 2286: fewer may be a compact date), or
--- milliseconds, of twelve or thirteen. So neither is taken for the other.
+-- milliseconds, of twelve or thirteen, so that neither is taken for the other.
 create or replace function clean.epoch_moment(half_width text) returns timestamptz
 language sql immutable parallel safe
 return case
@@ -173,7 +173,7 @@ return case
         then make_date(yyyymmdd / 10000, yyyymmdd / 100 % 100, yyyymmdd % 100)
 end;
 
--- The hour of the day that somebody calls so; null where it may be another one (晚上1时, 上午12时).
+-- The hour of the day for a word and a number; null where it may be either of two (晚上1时, 上午12时).
 create or replace function clean.hour_of_day(part text, hour integer) returns integer
 language sql immutable parallel safe
 return case
@@ -187,7 +187,7 @@ return case
         then case when hour between 5 and 11 then hour + 12 when hour between 17 and 23 then hour end
 end;
 
--- Seconds since midnight of a time in words: 下午3时, 15时30分, 3:00 PM; null for one that no clock shows.
+-- Seconds since midnight of a time in words: 下午3时, 15时30分, 3:00 PM; null for a time that does not exist.
 create or replace function clean.seconds_in_words(half_width text) returns double precision
 language sql immutable parallel safe
 begin atomic
@@ -207,7 +207,7 @@ begin atomic
     ) as told;
 end;
 
--- Seconds since midnight that a spreadsheet's day has behind its point: 44260.75 is 18:00. Null for what is none.
+-- Seconds since midnight from the fraction of a spreadsheet's day: 44260.75 is 18:00. Null for other values.
 create or replace function clean.seconds_of_serial(half_width text) returns double precision
 language sql immutable parallel safe
 return case
@@ -215,8 +215,8 @@ return case
         then round(('0.' || split_part(half_width, '.', 2))::numeric * 86400)::double precision
 end;
 
--- Seconds since midnight of the time that stands behind a date; 0 without one; null for a time that no clock shows. The
--- end of a day, 24:00, is the next one's begin.
+-- Seconds since midnight of the time after a date; 0 without one; null for a time that does not exist. The end of a
+-- day, 24:00, is the start of the next.
 create or replace function clean.seconds_of_day(half_width text) returns double precision
 language sql immutable parallel safe
 return case
@@ -243,8 +243,8 @@ return case
         then clean.seconds_in_words(half_width)
 end;
 
--- The moment of a day with the time and the zone behind it; null for a time that no clock shows. Not inlined, as the
--- next one: few systems write a zone.
+-- The moment of a day with the time and the zone after it; null for a time that does not exist. Not inlined, like the
+-- next function: few systems write a zone.
 create or replace function clean.moment(written integer, half_width text) returns timestamptz
 language sql immutable parallel safe
 return (
@@ -252,8 +252,9 @@ return (
     + make_interval(secs => clean.seconds_of_day(clean.without_zone(half_width)) - clean.zone_seconds(half_width))
 ) at time zone 'UTC';
 
--- A day without a time, of a system that sends days alone, is at its end: whoever finished on it had finished by then,
--- and it belongs to no other day (decision 0042). At 00:00 it is a day alone, unless 24:00 of the day before was told.
+-- A date without a time, from a system that delivers dates only, is the end of its day: who finished on that day had
+-- finished by its end, and it belongs to no other day (decision 0042). A value at 00:00 counts as a date without a
+-- time, unless it was delivered as 24:00 of the day before.
 create or replace function clean.end_of_bare_day(moment timestamptz, told_seconds double precision) returns timestamptz
 language sql stable parallel safe
 return case
@@ -262,7 +263,8 @@ return case
     else moment
 end;
 
--- The city's day of a time with a zone, as yyyymmdd. The last day of a year that means "no end" stays as it is written.
+-- The day in Asia/Shanghai of a time with a zone, as yyyymmdd. The last day of a year that means "no end" stays as it
+-- is written.
 create or replace function clean.city_day_number(written integer, half_width text) returns integer
 language sql stable parallel safe
 return case
@@ -270,8 +272,8 @@ return case
     else to_char(clean.moment(written, half_width) at time zone 'Asia/Shanghai', 'YYYYMMDD')::integer
 end;
 
--- "No end": the words that systems write for a validity without end, and the value that PostgreSQL has for it. The far
--- days are told once they are read as days.
+-- "No end": the words that systems write for a validity without end, and PostgreSQL's value for it. Far days that mean
+-- it are recognised after they are read as days.
 create or replace function clean.is_without_end(half_width text) returns boolean
 language sql immutable parallel safe
 return half_width in (

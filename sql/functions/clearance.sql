@@ -1,6 +1,6 @@
--- What a list held, from what is kept of it: the trunk list `base` (null for none), and over it the differences of the
--- versions `corrections`, the latest of which counts. The planner inlines these functions; what is known of the list
--- comes as arguments, so that it sees how much of the trunk is meant.
+-- The rows of a list, from what is stored of it: the trunk list `base` (null for none), and over it the differences of
+-- the versions `corrections`, the latest of which counts. The planner inlines these functions; what is known of the
+-- list is passed as arguments, so that it can estimate which part of the trunk is read.
 
 create or replace function clearance.rows_of(base bigint, corrections bigint[])
 returns table (
@@ -67,8 +67,9 @@ as $$
     where r.is_listed
 $$;
 
--- Whether a moment counts for a list. 24:00 of a day is the first moment of the next and belongs to that, so it does
--- not count for the final list; the working list's cut-off is a time of day like any other, and counts (decision 0042).
+-- Whether a moment counts for a list. 24:00 of a day is the first moment of the next day and belongs to that, so it
+-- does not count for the final list; the working list's cut-off is a time of day like any other, and counts (decision
+-- 0042).
 create or replace function clearance.is_by(moment timestamptz, cutoff timestamptz, of_kind text)
 returns boolean
 language sql immutable parallel safe
@@ -76,7 +77,8 @@ as $$
     select moment < cutoff or (moment = cutoff and of_kind <> 'final')
 $$;
 
--- Whether a time of day was told, of which seconds can be counted: a day alone is kept as its last second.
+-- Whether a time of day was given, from which seconds can be counted: a date without a time is stored as its last
+-- second.
 create or replace function clearance.has_time_of_day(moment timestamptz)
 returns boolean
 language sql stable parallel safe
@@ -84,7 +86,7 @@ as $$
     select (moment at time zone 'Asia/Shanghai')::time <> '23:59:59'
 $$;
 
--- Whether a batch had been taken in when a list was published; with no list, whether there is a batch at all.
+-- Whether a batch had been applied when a list was published; without a list, whether there is a batch at all.
 create or replace function clearance.is_known(batch bigint, to_list bigint)
 returns boolean
 language sql stable parallel safe
@@ -108,10 +110,10 @@ as $$
     select case when since_day < list_day then 'carried_over' when is_reopened then 'reopened' else 'new' end
 $$;
 
--- A list of a day before one that a record was on, in any version up to the list `shown_until`; `last_before` is the
--- last trunk list of such a day. No parameter is named like a column of a table in the body: in SQL functions the
--- column is meant (decision 0041).
--- The limits keep it a look-up by key: without them an exists is answered by hashing every entry there is.
+-- A list of an earlier day that contained a record, in any version up to the list `shown_until`; `last_before` is the
+-- last trunk list of such a day. No parameter is named like a column of a table in the body: in SQL functions the name
+-- means the column (decision 0041).
+-- The limits keep it a look-up by key: without them the planner answers the exists by hashing all entries.
 create or replace function clearance.listings_before(
     key text, last_before bigint, list_day date, shown_until bigint
 )

@@ -1,6 +1,6 @@
--- One summand of the order-free checksum: the first 60 bits of md5 over key and version time in one canonical text.
--- sql/reconcile/source_*.sql and zhengku.operations.reconcile.checksum say the same for a source. What is before
--- 1900 stands for no time there, and is of that day here.
+-- One summand of the order-independent checksum: the first 60 bits of md5 over key and version time in one canonical
+-- text. sql/reconcile/source_*.sql and zhengku.operations.reconcile.checksum compute the same for a source. A time
+-- before 1900 means "no time" there, and counts as that day here.
 create or replace function reconciliation.hash(record_key text, version_at timestamptz) returns bigint
 language sql stable parallel safe
 return (

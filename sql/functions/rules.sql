@@ -1,8 +1,8 @@
--- What the checking rules of `expectations/` compute. Each function is one pure expression that the planner inlines.
--- They read bytes: a byte is reached in constant time, a character is not. A function that reads its argument several
--- times is inlined only when the argument is cheap: a column, or clean.bytes_of(column), which is computed anew each
--- time and still fastest, since parallel workers can take it. What costs more comes in a subquery with offset 0.
--- Any bytes give true or false, never an error; null gives false.
+-- Functions of the rules in `expectations/`. Each is one pure expression that the planner inlines. They read bytes: a
+-- byte is reached in constant time, a character is not. A function that reads its argument several times is inlined
+-- only when the argument is cheap: a column, or clean.bytes_of(column), which is computed again each time and is still
+-- fastest, since parallel workers can do it. More expensive arguments are computed in a subquery with offset 0. Any
+-- bytes give true or false, never an error; null gives false.
 
 create schema if not exists rules;
 
@@ -18,8 +18,8 @@ return get_byte(
     '\x00010203040506070809000000000000000a0b0c0d0e0f101100121314151600171819001a1b001c1d1e'::bytea, byte - 48
 );
 
--- Unified social credit code, GB 32100-2015: 18 characters; the first names the department that registers (1 staffing,
--- 2 foreign affairs, 3 justice, 4 culture, 5 civil affairs, 6 tourism, 7 religion, 8 trade unions, 9 industry and
+-- Unified social credit code, GB 32100-2015: 18 characters; the first is the registering department (1 staffing, 2
+-- foreign affairs, 3 justice, 4 culture, 5 civil affairs, 6 tourism, 7 religion, 8 trade unions, 9 industry and
 -- commerce, A the military, N agriculture, Y others); the division of the registering authority (3 to 8) is digits;
 -- weights 3^i modulo 31.
 create or replace function rules.is_credit_code(code bytea) returns boolean
@@ -95,12 +95,12 @@ return case
     else false
 end;
 
--- A code that nobody was given: one character all through, or all between the first two and the check characters of a
--- code of 18; digits counted up or down.
+-- A code that was never issued: one repeated character, in the code or between the first two and the check characters
+-- of a code of 18; digits counted up or down.
 create or replace function rules.is_made_up(code text) returns boolean
 language sql stable parallel safe
 return case
-    -- One that is too long is wrong for that alone.
+    -- A code that is too long is wrong for that reason already.
     when octet_length(code) not between 6 and 100 then false
     when ltrim(clean.bytes_of(code), substr(clean.bytes_of(code), 1, 1)) = '' then true
     when octet_length(code) = 18
@@ -110,7 +110,7 @@ return case
     else false
 end;
 
--- The birthday in a resident identity number of 18 or 15 digits, as yyyymmdd; null for what is none.
+-- The birthday in a resident identity number of 18 or 15 digits, as yyyymmdd; null for other values.
 create or replace function rules.birthday_of(code text) returns integer
 language sql immutable parallel safe
 return case
@@ -118,8 +118,8 @@ return case
     when code ~ '^[0-9]{15}$' then 19000000 + substr(code, 7, 6)::integer
 end;
 
--- Whether a resident identity number (GB 11643-1999) is of somebody born on the day that is told; true where either
--- cannot be read. Not inlined, like the next one: few feeds deliver what they ask for.
+-- Whether a resident identity number (GB 11643-1999) belongs to somebody born on the given day; true where either
+-- cannot be read. Not inlined, like the next one: few feeds deliver the fields.
 create or replace function rules.agrees_on_birthday(code text, told text) returns boolean
 language sql stable parallel safe
 return coalesce(
@@ -133,8 +133,8 @@ return coalesce(
     true
 );
 
--- Whether a resident identity number is of somebody of the sex that is told (GB/T 2261.1: 1, 2): its order is odd for
--- men, even for women (GB 11643-1999).
+-- Whether a resident identity number belongs to somebody of the given sex (GB/T 2261.1: 1, 2): its sequence number is
+-- odd for men, even for women (GB 11643-1999).
 create or replace function rules.agrees_on_sex(code text, told text) returns boolean
 language sql immutable parallel safe
 return coalesce(
@@ -185,7 +185,7 @@ create or replace function rules.mod_37_36_by_32(carry integer, code bytea, plac
 language sql immutable parallel safe
 return rules.mod_37_36_by_16(rules.mod_37_36_by_16(carry, code, place), code, place + 16);
 
--- The check over 96 characters and a check character behind them. An 'I' (18) in front leaves the carry at 36, so a
+-- The check over 96 characters and a check character after them. A leading 'I' (18) leaves the carry at 36, so a
 -- shorter text is checked by padding it with 'I' on the left.
 create or replace function rules.passes_mod_37_36(padded bytea) returns boolean
 language sql immutable parallel safe
@@ -198,7 +198,7 @@ return (
 
 -- Certificate identifier, GB/T 36904-2018: 1.2.156.3005.2.<type 21>.<issuer 18>.<serial>.<version 3>.<check>, the check
 -- character over all four parts. The serial may have up to 54 characters (7 to 32 were seen). `padded` is the
--- identifier without root and dots behind so many 'I' that it has 97 characters.
+-- identifier without root and dots, padded with 'I' on the left to 97 characters.
 create or replace function rules.is_certificate_identifier(identifier bytea, padded bytea) returns boolean
 language sql immutable parallel safe
 return case
@@ -262,9 +262,9 @@ return '妗妞妤妫妯妲妾姊姒姗姘姝姣姹娅娆娈娉娌娑娓娣娲娴
 '鋻鋼鋽鋾鋿錀錁錂錃錄錅錆錇錈錉鍊鍋鍌鍍鍎鍏鍐鍑鍒鍓鍔鍕鍖鍗鍘鍙鍚鍛鍜鍝鍞鍟鍠鍡鍢鍣鍤鍥鍦鍧鍨鍩鍫鎬鎭鎮鎯鎰鎱鎲鎳鎴鎵鎶鎷鎸鎹鎺鎻鎼鎽鎾鎿鏀鏁鏂鏃鏄鏅鏆鏇鏈鏉鏋鏌鏍鐎鐏鐐鐑鐒鐓鐔鐕鐖鐗鐘鐙鐚鐛鐜鐝鐞鐟鐠'
 '鐡鐢鐣鐤鐥鐦鐧鐨鐩鐪鐫鐬鐭鐮鑰鑱鑲鑳鑴鑵鑶鑷鑸鑹鑺鑻鑼鑽鑾鑿钀钁钂钃钄钑钖钘铇铏铓铔铚铦铻锜锠閫閬閭閮閯閰閱閲閳閴閵閶閷閸閹閺閻閼閽閾閿闀闁闂闃闄闅闆闇闈闉闊闋韪韫韬骞';
 
--- Whether the bytes of a text in GB 18030 are two or more Chinese characters in UTF-8, the last perhaps cut:
--- 鐜嬫煇 was 王某. No name is so by chance: three characters in each group have to fit. Only what GB 18030 surely has
--- is asked.
+-- Whether the bytes of a text in GB 18030 are two or more Chinese characters in UTF-8, the last perhaps truncated: 鐜嬫煇
+-- was 王某. No real name has this form by chance: three characters in each group have to fit. Only text that GB 18030 can
+-- certainly represent is tested.
 create or replace function rules.is_utf8_read_as_gbk(name text) returns boolean
 language sql stable parallel safe
 return case
@@ -274,25 +274,25 @@ return case
     else name ~ '€' and name ~ ('[' || rules.utf8_read_as_gbk() || ']')
 end;
 
--- What Windows-1252 has where Latin-1 has control characters.
+-- The characters of Windows-1252 where Latin-1 has control characters.
 create or replace function rules.windows_1252() returns text
 language sql immutable parallel safe
 return '€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ';
 
--- What signs and punctuation are, for a pattern's bracket: neither letters of any script nor digits, nor # of which the
--- cell of a column that is too narrow consists; another rule tells of that.
+-- Signs and punctuation, for the bracket of a pattern: neither letters of any script nor digits, and not #, which a
+-- cell shows when its column is too narrow; another rule finds that.
 create or replace function rules.signs() returns text
 language sql immutable parallel safe
 return '\u0001-\u0022$-/:-@[-`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u2bff'
 '\u3000-\u3004\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\ufffd';
 
--- Whether nobody can read a name any more: replacement, control and private-use characters, what Chinese becomes in a
--- wrong encoding, memory that was never written (烫烫烫), or a name of question marks.
+-- Whether a name is unreadable: replacement, control and private-use characters, Chinese read in a wrong encoding,
+-- uninitialised memory (烫烫烫), or only question marks.
 create or replace function rules.is_garbled_name(name text) returns boolean
 language sql stable parallel safe
 return name ~ '[\u0001-\u001f\u007f-\u009f\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]'
 or name ~ '锟斤|斤拷|锟\?'
--- There are eating houses of that name.
+-- There are restaurants with such a name.
 or (name ~ '烫烫烫|屯屯屯|铪铪铪|葺葺葺' and name !~ '锅|串|捞|粉|面|餐|食|饮|店|馆|坊')
 or name ~ '\?{3}|^[-?()·.,、 ]*\?[-?()·.,、 ]*$'
 -- UTF-8 read as Latin-1 or Windows-1252: é„‚å·ž was 鄂州, and JosÃ© José.
@@ -306,12 +306,12 @@ or name ~ '[\u00a1-\u00b6\u00b8-\u00ff]{4}|^[\u00a1-\u00ff]{4,}$'
 or name ~ ('^[' || rules.signs() || ']*$')
 or rules.is_utf8_read_as_gbk(name);
 
--- A pattern for what consists of digits and signs.
+-- A pattern for text of digits and signs only.
 create or replace function rules.numeric_name() returns text
 language sql immutable parallel safe
 return '^[' || rules.signs() || ']*[0-9][0-9' || rules.signs() || ']*$';
 
--- Whether a name can be read. Most hold none of the characters that are looked for, and are told at once.
+-- Whether a name can be read. Most contain none of these characters, and are decided at once.
 create or replace function rules.is_readable_name(name text) returns boolean
 language sql stable parallel safe
 return case
@@ -324,8 +324,8 @@ return case
     else not rules.is_garbled_name(name)
 end;
 
--- Whether a name is told in full: no character is hidden (张**, 张□某) or lost (张?某), none stands as its code, and it
--- is no number.
+-- Whether a name is complete: no character is hidden (张**, 张□某) or lost (张?某), none is written as its code, and it is
+-- not a number.
 create or replace function rules.is_undoubted_name(name text) returns boolean
 language sql stable parallel safe
 return case

@@ -19,7 +19,7 @@ from ledger.batch
 where department = %(department)s and feed = %(feed)s and sha256 = %(sha256)s and status = 'loaded';
 
 -- name: landed_of_size
--- Of each content that a feed's deliveries of this size had, the newest landed file.
+-- For each content of a feed's deliveries with this size, the newest landed file.
 select distinct on (sha256)
     sha256,
     landing_path
@@ -30,8 +30,8 @@ where
 order by sha256 asc, batch_id desc;
 
 -- name: record_batch
--- The same delivery of the same run, collected again by a repeated task, is the batch that is there. A file of a drop
--- that was rejected (or lost) and is read once more is no newer for that: what came since must win.
+-- The same delivery of the same run, collected again by a repeated task, is the existing batch. A file of a drop that
+-- was rejected (or lost) and is read again keeps its earlier time: later deliveries must win.
 with rejected as (
     select min(landed_at) as landed_at
     from ledger.batch
@@ -97,14 +97,14 @@ found as (
 select * from found;
 
 -- name: take_up_unfinished
--- A run that died left batches behind; nobody else would take them up again.
+-- A killed run left batches behind; no other run would continue them.
 update ledger.batch
 set taken_up_by = %(run_id)s
 where
     department = %(department)s and feed = %(feed)s
     and run_id <> %(run_id)s
     and status in ('landed', 'staged', 'validated')
-    -- The backfill takes up its own: the night does not wait for it.
+    -- The backfill continues its own batches: the nightly run does not wait for them.
     and origin <> 'backfill';
 
 -- name: batch_by_id
@@ -130,7 +130,7 @@ from ledger.watermark
 where department = %(department)s and feed = %(feed)s;
 
 -- name: has_older_unfinished
--- Whether an older delivery of this feed may still come to be loaded: it waits, or is held and may be released.
+-- Whether an older delivery of this feed may still be loaded: it waits, or is held and may be released.
 select exists(
     select from ledger.batch
     where
@@ -140,7 +140,7 @@ select exists(
 );
 
 -- name: begin_step
--- A step of a batch begins. Where the same step had begun before and never ended, it died.
+-- A step of a batch starts. Where the same step had started before and never ended, it crashed.
 update ledger.batch
 set
     step_deaths = case
@@ -153,7 +153,7 @@ where batch_id = %(batch_id)s
 returning step_deaths;
 
 -- name: end_step
--- A step of a batch ended: it is done, or it failed and said why.
+-- A step of a batch ended: it succeeded, or failed with a reason.
 update ledger.batch
 set
     begun_step = null,
@@ -161,7 +161,7 @@ set
 where batch_id = %(batch_id)s;
 
 -- name: end_worker
--- End the session of whoever works on a batch (`Pipeline._alone_with`): its step is rolled back.
+-- End the session of the process that works on a batch (`zhengku.pipeline.batch_lock`): its step is rolled back.
 select pg_terminate_backend(pid)
 from pg_locks
 where

@@ -13,7 +13,7 @@ insert into ledger.decision (batch_id, decision, decided_by, reason)
 values (%(batch_id)s, %(decision)s, %(decided_by)s, %(reason)s);
 
 -- name: release_batch
--- A person lets a held batch go on; it is staged and validated anew and its batch rules no longer hold it.
+-- A person releases a held batch; it is staged and validated again and its batch rules no longer hold it.
 update ledger.batch
 set
     status = 'landed',
@@ -35,7 +35,7 @@ where batch_id = %(batch_id)s
 returning *;
 
 -- name: reject_unfinished_batch
--- A person gives a batch back that is not loaded; why it was held stays.
+-- A person rejects a batch that is not loaded; the reason for which it was held stays recorded.
 update ledger.batch
 set
     status = 'rejected',

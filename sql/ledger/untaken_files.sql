@@ -1,10 +1,10 @@
 -- name: record_untaken
--- A file is told once: the rows that come back are those of files that were not known.
+-- A file is reported once: the returned rows are those of files that were not known.
 with seen as (
     insert into ledger.untaken_file (
         connection, name, source_bytes, source_modified_at, department, reason, first_run_id
     )
-    -- Two names of bytes may be one of text.
+    -- Two names in bytes may be the same text.
     select distinct on (f.name, f.size, f.modified_at)
         %(connection)s,
         f.name,
@@ -35,7 +35,7 @@ where first_seen_at = last_seen_at
 order by name;
 
 -- name: untaken_gone
--- Files that no feed took and that lie no longer in the drop.
+-- Files that no feed took and that are no longer in the drop.
 update ledger.untaken_file as u
 set gone_at = clock_timestamp()
 where

@@ -1,16 +1,16 @@
 -- name: loaded_before
--- The batch that loaded these very bytes under this very configuration, if no batch has written to the data set (of
--- certificates, to the license type) since, so that every row of the file is still as that batch left it.
--- Asked only when no older delivery waits (ledger/has_older_unfinished): one that is loaded later would undo this one.
+-- The batch that loaded these same bytes under the same configuration, if no batch has written to the data set (for
+-- certificates, to the license type) since, so that every row of the file is still as that batch left it. Only used
+-- when no older delivery waits (ledger/batches.has_older_unfinished): loaded later, it would undo this one.
 select b.*
 from ledger.batch as b
 where
     b.department = %(department)s and b.feed = %(feed)s and b.sha256 = %(sha256)s
     and b.config_digest = %(config_digest)s
     and b.status = 'loaded' and b.superseded = 0
-    -- Not one that took a part of the file through the pipeline again.
+    -- Not a batch that processed only a part of the file again.
     and b.origin in ('delivery', 'backfill', 'replay')
-    -- What is quarantined today may pass tomorrow: a date that lay ahead.
+    -- A row that is quarantined today may pass tomorrow: its date was in the future.
     and (b.quarantined = 0 or b.finished_at >= date_trunc('day', now()))
     and not exists (
         select
@@ -50,7 +50,7 @@ select exists(
 );
 
 -- name: move_watermark
--- The watermark moves with the rows, and never back: an older batch may be released late.
+-- The watermark is advanced together with the rows, and never goes back: an older batch may be released late.
 insert into ledger.watermark as w (department, feed, position_at, position_key, batch_id, moved_at)
 select
     department,

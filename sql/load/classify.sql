@@ -1,6 +1,6 @@
 -- name: classify
--- What becomes of each staged row, and whether the store knew its record. A row that is not named here is inserted: of
--- a first load that is nearly every one. Only keys that come more than once are sorted: most batches have few.
+-- The outcome of each staged row, and whether the store had its record. A row without an outcome here is inserted: in a
+-- first load nearly all rows. Only keys that occur more than once are sorted: most batches have few.
 create unlogged table outcome with (autovacuum_enabled = off) as
 with failed as (
     select row_no
@@ -27,7 +27,7 @@ older_in_batch as (
     where place > 1
 ),
 
--- Where the store has no row of the type yet, all others are inserted without a look at it.
+-- Where the store has no row of the type yet, all others are inserted without a look-up.
 looked_up as (
     select *
     from staged_row
@@ -43,7 +43,7 @@ classified as (
         c.row_no,
         s.record_key is not null as is_known,
         case
-            -- What is older than the store's version changes nothing, right or wrong; without a time, nobody knows.
+            -- A row older than the store's version changes nothing, right or wrong; without a time, its age is unknown.
             when
                 f.row_no is not null
                 and not g.is_gone_since
@@ -56,12 +56,13 @@ classified as (
             when f.row_no is not null then 'superseded'
             when d.row_no is not null then 'duplicate'
             when s.record_key is null then case when c.removes then 'deleted' else 'inserted' end
-            -- A delete that comes again is as new as it says: what was changed before it stays away.
+            -- A repeated delete counts with its own time: changes made before it have no effect.
             when
                 c.removes and s.removal = 'deleted' and (c.version_at <= s.version_at or not %(is_dated)s::boolean)
                 then 'unchanged'
             when not c.removes and s.removal is null and s.row_hash = c.row_hash then 'unchanged'
-            -- An older version does not win; of versions of one time, the one that came first.
+            -- An older version does not win; of versions with the same time, the one that was delivered first does not
+            -- win.
             when
                 g.is_gone_since
                 or (c.version_at < s.version_at and not g.is_back)
@@ -82,9 +83,9 @@ classified as (
     left join failed as f on c.row_no = f.row_no
     left join older_in_batch as d on c.row_no = d.row_no
     left join {store} as s on {scope} and c.record_key = s.record_key
-    -- A disappearance is as new as the register that showed it: no delivery that came before brings the record back,
-    -- whatever time its row bears. And a newer register that holds the record again proves that it is there, also where
-    -- its row bears an older time than the one that disappeared.
+    -- A disappearance has the time of the register that showed it: no earlier delivery restores the record, whatever
+    -- time its row has. And a newer register that contains the record proves that it exists, even where its row has an
+    -- older time than the one that disappeared.
     cross join
         lateral (
             select

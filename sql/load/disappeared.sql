@@ -1,6 +1,6 @@
 -- name: comparable
--- Whether the keys of a snapshot can be compared: each row must have one, and no newer snapshot be loaded already. And,
--- of those newer ones, when the first came, and when the first came whose own keys could be read.
+-- Whether the keys of a snapshot can be compared: each row must have one, and no newer snapshot may be loaded already.
+-- For those newer ones, also when the first was delivered, and when the first whose own keys could be read.
 select
     case
         when
@@ -21,9 +21,9 @@ where
     and origin <> 'reconciliation';
 
 -- name: mark_overtaken
--- A register that is loaded behind newer ones brought records that the store did not have, or had as removed: a newer
--- register whose keys were read would have brought them as well, had it held them. They are gone since the first of
--- these; a record that was wrong there was there all the same, and is gone since the first one behind.
+-- A register that is loaded after newer ones contained records that the store did not have, or had as removed: a newer
+-- register whose keys were read would have contained them as well. They are gone since the first of these; a record
+-- that was wrong there was contained all the same, and is gone since the first register after it.
 with newer as (
     select landed_at
     from ledger.batch
@@ -76,8 +76,9 @@ from gone as g
 where {scope} and s.record_key = g.record_key;
 
 -- name: gone_since
--- A register that is loaded behind newer ones does not hold what the first of these no longer held either: that is gone
--- since this one. What came between the two is nobody's, so it was in neither.
+-- A register that is loaded after newer ones does not contain records that the first of these no longer contained
+-- either: they are gone since this one. A record that was delivered between the two belongs to no register, so it was
+-- in neither.
 with gone_later as (
     select s.record_key
     from {store} as s
@@ -90,7 +91,8 @@ with gone_later as (
         )
 ),
 
--- How it stood last: behind that, it may have been said to be gone more than once, each time since a register before.
+-- The last valid version: after it, the record may have been reported gone more than once, each time since an earlier
+-- register.
 stood as (
     select distinct on (s.record_key)
         s.record_key,
@@ -122,15 +124,15 @@ set
 where {scope} and s.record_key in (select g.record_key from gone as g);
 
 -- name: mark_disappeared
--- A full comparison of keys: what the store has of this feed and the whole register no longer holds is marked.
--- A quarantined row is there all the same.
+-- A complete comparison of keys: records of this feed in the store that the register no longer contains are marked. A
+-- quarantined row counts as contained.
 with gone as (
     select s.record_key
     from {store} as s
     where
         {scope}
-        -- As in stage/recognise: not for the planner to guess at. Of a feed that the statistics do not know it would
-        -- expect next to nothing, and look through the whole delivery for every certificate.
+        -- As in stage/recognise: the planner must not estimate here. For a feed without statistics it would expect
+        -- almost no rows, and scan the complete delivery for every certificate.
         and coalesce(
             s.department = %(department)s and s.feed = %(feed)s
             and s.removal is null
@@ -162,7 +164,7 @@ set
 where {scope} and s.record_key in (select g.record_key from gone as g);
 
 -- name: gone
--- Problems of a feed that the whole register, as it was delivered, no longer holds.
+-- Problem records of a feed whose row the complete register, as delivered, no longer contains.
 with gone as (
     update quarantine.problem_row
     set

@@ -1,5 +1,5 @@
 -- name: kept_versions
--- Versions of the store, into the history; which ones, the statement around it says behind.
+-- Versions of the store, into the history; the statement that includes this one adds which ones.
 insert into {history} ({kept}, replaced_by_batch_id, replaced_at)
 select
     {kept_of_store},
@@ -8,14 +8,14 @@ select
 from {store} as s; -- noqa: AL05
 
 -- name: keep_history
--- The versions that this batch is about to replace.
+-- The versions that this batch will replace.
 {kept_versions}
 inner join staged_row as c on s.record_key = c.record_key
 inner join outcome as o on c.row_no = o.row_no
 where {scope} and o.is_known and o.outcome in ('updated', 'deleted');
 
 -- name: written_rows
--- The staged rows that the store gets, each with the set of its warnings.
+-- The staged rows that are written to the store, each with the set of its warnings.
 select
     staged.*,
     w.warning_set
@@ -28,8 +28,8 @@ where not exists (
     );
 
 -- name: first_rows
--- The type's first rows, as a table of their own. A row costs it less than an insert does, and far less than a merge.
--- The branch without rows gives the columns the types and the collations of the store's.
+-- The type's first rows, as a table of their own, which costs less per row than an insert and far less than a merge.
+-- The branch without rows gives the columns the types and the collations of the store's columns.
 create table {target} as
 select {columns}
 from store.certificate
@@ -39,7 +39,8 @@ select {values_of_new}
 from ({written_rows}) as c; -- noqa: AL05
 
 -- name: constraints
--- What a partition must promise, as the store's table of certificates does: the actions of one `alter table`.
+-- The constraints of a partition, which are those of the store's table of certificates: the actions of one `alter
+-- table`.
 select string_agg(action, ', ') as actions
 from (
     select format('alter %%I set not null', a.attname) as action
@@ -50,20 +51,20 @@ from (
     from pg_catalog.pg_constraint as c
     where c.conrelid = 'store.certificate'::regclass and c.contype = 'c'
     union all
-    -- The check spares the look at every row when the table becomes the type's part.
+    -- This check makes a scan of all rows unnecessary when the table is attached as the type's partition.
     select format('add constraint one_type check (license_type = %%L)', %(license_type)s::text) as action
 ) as promised;
 
 -- name: merge
--- Staged rows into the store, new, newer and deleting ones alike, in one statement. The target is the data set's table,
--- of certificates the type's partition; the fields are those of the data set in the catalogue.
+-- Staged rows into the store, new, newer and deleting ones, in one statement. The target is the data set's table, for
+-- certificates the type's partition; the fields are those of the data set in the catalogue.
 merge into {target} as s
 using (
     select w.*
     from ({written_rows}) as w
 ) as c
     on {scope} and s.record_key = c.record_key
--- A delete carries little but the key: what was known of the record stays.
+-- A delete has little more than the key: the fields of the record stay.
 when matched and c.removes then
     update
         set
@@ -109,7 +110,7 @@ where critical = '{}' and warning <> '{}'
 on conflict (rules) do nothing;
 
 -- name: confirm
--- Unchanged rows are not written. But while an older delivery waits, what this one confirmed must outlive it.
+-- Unchanged rows are not written. But while an older delivery waits, rows that this batch confirmed must win over it.
 update {store} as s
 set version_at = c.version_at
 from staged_row as c
@@ -119,8 +120,9 @@ where
     and o.outcome = 'unchanged' and s.version_at < c.version_at;
 
 -- name: remember_received
--- A row that was read in full and is what the store has: it was written otherwise, or under another configuration. From
--- now on it is recognised as it came today. What was stored before something was kept apart is known from now on, too.
+-- A row that was processed completely and equals the store's: it was written differently, or under another
+-- configuration. From now on it is recognised in the form received today. Columns that were added after the row was
+-- stored are filled, too.
 update {store} as s
 set
     received_hash = c.received_hash,
@@ -131,7 +133,7 @@ left join mark as m on c.row_no = m.row_no
 left join ledger.warning_set as w on m.warning = w.rules
 where
     {scope} and s.record_key = c.record_key and o.outcome = 'unchanged' and not c.removes
-    -- As in stage/recognise: not for the planner to guess at.
+    -- As in stage/recognise: the planner must not estimate here.
     and coalesce(
         s.department = %(department)s and s.feed = %(feed)s and s.received_hash is distinct from c.received_hash, false
     );

@@ -1,6 +1,6 @@
 -- name: quarantine
--- Rows that cannot be used, kept as they came. A row that is wrong in the same way again is the same problem;
--- the place counts identical wrong rows of one batch apart. A replay opens no problem that was settled since.
+-- Rows that cannot be used, stored as they came. A row that is wrong in the same way again is the same problem record;
+-- the place distinguishes identical wrong rows of one batch. A replay opens no problem record that was settled since.
 with problem as (
     select
         m.row_no,
@@ -91,11 +91,11 @@ where
             and settled.fingerprint = md5(p.content || array_to_string(p.rules, ',') || p.place)
             and settled.status in ('corrected', 'closed')
     )
--- Numbered in the order in which they came.
+-- Numbered in the order of delivery.
 order by p.row_no
 on conflict (department, feed, fingerprint) where status in ('open', 'returned', 'waived')
 do update set
-    -- A held batch that is released late is not the last one, and a row that was redriven has not come again.
+    -- A held batch that is released late is not the last one, and a redriven row was not delivered again.
     last_batch_id = case
         when %(is_delivery)s then greatest(q.last_batch_id, excluded.last_batch_id) else q.last_batch_id
     end,

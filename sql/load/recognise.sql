@@ -1,8 +1,9 @@
 -- name: recognise
--- The rows of which the store has the very version that these bytes once became, under the configuration of today. Left
--- to the whole pipeline are keys that come twice, and records of which a problem is unsolved: what comes may settle it.
--- A table of its own, and no insert into one: of that, PostgreSQL lets parallel workers do the reading. The first to
--- read what a load has just written marks its rows as committed, page by page, which is more work than all the rest.
+-- The rows whose version in the store was made from these same bytes, under today's configuration. Keys that occur
+-- twice, and records with an unsolved problem record, are processed completely: this row may settle it.
+-- A table of its own, and not an insert into one: only so PostgreSQL uses parallel workers for the reading. The first
+-- reader of rows that a load has just written marks them as committed, page by page, which is more work than everything
+-- else.
 create unlogged table recognised_row with (autovacuum_enabled = off) as
 select
     k.row_no,
@@ -13,9 +14,9 @@ left join (
     select
         s.record_key,
         s.warning_set,
-        -- A case and no condition: with a feed that it does not know yet, the planner would take the store for empty,
-        -- and look through the whole delivery for every certificate. Here and not behind the join: in memory, each
-        -- certificate then waits for its row with three values, not with all that the case asks.
+        -- A case instead of a condition: for a feed without statistics, the planner would expect an empty store, and
+        -- scan the complete delivery for every certificate. It is here and not after the join: in memory, each
+        -- certificate then waits for its row with three values, not with all columns that the case reads.
         case
             when s.removal is null and s.department = %(department)s and s.feed = %(feed)s then s.received_hash
         end as received_hash
@@ -24,7 +25,7 @@ left join (
 ) as s on k.record_key = s.record_key
 where
     coalesce(s.received_hash = k.received_hash, false)
-    -- A hash that two keys share sends both down the whole pipeline.
+    -- When two keys share a hash, both are processed completely.
     and not exists (
         select from repeated_hash as r
         where r.key_hash = k.key_hash
@@ -41,8 +42,8 @@ create unlogged table recognised_row (row_no bigint, record_key text collate "C"
 with (autovacuum_enabled = off);
 
 -- name: writing_batches
--- How many batches have written to what a batch will write to; and whether this feed wrote any of it, so that rows
--- may be recognised.
+-- How many batches have written to the target of a batch; and whether this feed wrote any of its rows, so that rows can
+-- be recognised.
 select
     count(*) as writing_batches,
     coalesce(bool_or(department = %(department)s and feed = %(feed)s), false) as has_written
@@ -52,7 +53,7 @@ where
     and inserted + updated + deleted + disappeared + quarantined > 0;
 
 -- name: repeated_hash
--- The hashes of keys that come more than once among these rows. One that two keys share is among them, too.
+-- The hashes of keys that occur more than once among these rows. A hash that two keys share is included, too.
 create unlogged table repeated_hash with (autovacuum_enabled = off) as
 select keyed.key_hash
 from ({keyed}) as keyed

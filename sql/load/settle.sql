@@ -1,9 +1,9 @@
 -- name: settle
--- What a batch says of the unsolved problems of its feed. A record that came right later, or further down in the same
--- delivery, is corrected, and deleted by a row that deletes it. One that came wrong in another way is replaced by that
--- problem, which is as old as the first.
+-- The effects of a batch on the unsolved problem records of its feed. A record that is right later, or further down in
+-- the same delivery, is corrected; a row that deletes it makes it deleted. A record that is wrong in another way is
+-- replaced by the new problem record, which inherits the time of the first.
 with redriven as (
-    -- Of a redriven row it is known which problem it was: what becomes of another row of its record is another matter.
+    -- For a redriven row it is known which problem record it was; another row of the same record is treated separately.
     select
         problem_id,
         row_no
@@ -22,7 +22,7 @@ told as (
     inner join ledger.batch as b on q.last_batch_id = b.batch_id
     where
         q.department = %(department)s and q.feed = %(feed)s and q.status in ('open', 'returned', 'waived')
-        -- What goes the pipeline again is as old as it was.
+        -- Rows that are processed again keep their time.
         and (
             q.version_at < c.version_at
             or (
@@ -113,7 +113,7 @@ settled as (
         closed_at = case when t.solution <> 'corrected' then now() end,
         updated_at = now()
     from (
-        -- By the alphabet: who came right and wrong at once was corrected first.
+        -- In alphabetical order: a record that was right and wrong at once counts as corrected first.
         select distinct on (problem_id) *
         from told
         order by problem_id asc, solution asc, replaced_by desc

@@ -25,7 +25,7 @@ on conflict (department, feed, month) do update
         finished_at = null;
 
 -- name: batches_of_month
--- The batches of the newest try at a month; those that a killed try left belong to it.
+-- The batches of the newest try at a month; those of a killed try belong to it.
 select *
 from ledger.batch
 where

@@ -1,6 +1,6 @@
 -- name: unsolved_batches
--- The batches whose rows are unsolved problems of a feed, with how many of these have no columns. What a
--- reconciliation found has no row to go the pipeline again: `zhengku reconcile --fix` collects it.
+-- The batches whose rows are unsolved problem records of a feed, with the number of these without columns. Differences
+-- of a reconciliation have no row to process again: `zhengku reconcile --fix` collects them.
 select
     b.batch_id,
     b.origin,
@@ -27,8 +27,8 @@ where
 order by last_row_no asc, problem_id asc;
 
 -- name: replaced_batches
--- Wrong rows that were replaced by a newer wrong row whose problem is unsolved still: how many, and the deliveries that
--- have them. A row that was redriven and is wrong in another way now is no older one.
+-- Wrong rows that were replaced by a newer wrong row with an unsolved problem record: how many, and the deliveries that
+-- contain them. A redriven row that is wrong in another way now does not count as older.
 with recursive behind as (
     select
         q.problem_id,

@@ -1,7 +1,7 @@
 -- name: replayable
--- Deliveries whose landed file can go the whole pipeline again, in the order in which they came. One that only repeats
--- another has the same file. What was rejected by our own reading of it may pass today; not what a person gave back,
--- and not a file that is not the one of its manifest.
+-- Deliveries whose landed file can be replayed, in the order of delivery. A repeat has the same file as the delivery
+-- that it repeats. Files that we rejected because of our own reading may pass today; deliveries that a person rejected,
+-- and files that do not match their manifest, are left out.
 select *
 from ledger.batch
 where
@@ -24,7 +24,7 @@ where
 order by landed_at, batch_id;
 
 -- name: reread_rows
--- Of a landed file that goes the pipeline again, the rows have the numbers that they had.
+-- The rows of a replayed landed file have the same numbers as before.
 insert into quarantine.redriven_row (batch_id, row_no, problem_id)
 select
     %(batch_id)s,

@@ -1,6 +1,6 @@
 -- name: loaded_since
--- The deliveries that were loaded since a moment. What only repeats another batch, or walked its pipeline again, is not
--- looked at twice.
+-- The deliveries that were loaded since a moment. Repeats and batches that processed stored data again are left out, so
+-- that no row is evaluated twice.
 select *
 from ledger.batch
 where
@@ -12,7 +12,7 @@ where
 order by batch_id;
 
 -- name: compare_marks
--- What other rules would make of the same rows: mark by them, mark_now by the rules in force.
+-- The outcome of the same rows under other rules: mark by those rules, mark_now by the present ones.
 with compared as (
     select
         coalesce(n.critical <> '{}', false) as quarantined_now,

@@ -1,6 +1,6 @@
 -- name: compare
--- Key by key: where source and store do not agree, and what explains it. `days` were read in whole, where it is given;
--- elsewhere the checksums were equal, so what the store has there the source has too.
+-- Key by key: where source and store do not agree, and the explanation. `days` were read completely, where it is given;
+-- on other days the checksums were equal, so the source has what the store has.
 create temporary table found as
 with stored as (
     select

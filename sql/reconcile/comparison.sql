@@ -1,5 +1,5 @@
 -- name: newest_loaded
--- The newest delivery of a feed that was loaded; with a landed file, as a snapshot is needed.
+-- The newest loaded delivery of a feed; it must have a landed file, as a snapshot is needed.
 select *
 from ledger.batch
 where
@@ -8,7 +8,7 @@ order by landed_at desc, batch_id desc
 limit 1;
 
 -- name: lacking_days
--- The days, in Asia/Shanghai, in which rows of a feed are missing in the store, or stand in it as they were before.
+-- The days, in Asia/Shanghai, on which rows of a feed are missing in the store, or are in it in an earlier version.
 select distinct reconciliation.city_day(coalesce(source_at, found_at)) as day
 from reconciliation.difference
 where
@@ -23,7 +23,7 @@ create temporary table source_row (
 );
 
 -- name: take_staged
--- Of each key the newest row; keys cleaned as every delivery is.
+-- The newest row of each key; keys cleaned like those of every delivery.
 insert into pg_temp.source_row (record_key, version_at)
 select
     record_key,
@@ -67,8 +67,8 @@ select
     ) as store_count;
 
 -- name: unseen_keys
--- Records that stand in the compared period and were not seen at the source, where it was read in this period alone: it
--- may have moved their time to before it.
+-- Records that the store has in the compared period and that were not seen at the source, of which only this period was
+-- read: their time may have been moved to before it.
 select s.record_key
 from {store} as s
 where
@@ -82,7 +82,7 @@ where
 
 -- name: settle_differences
 -- Differences of the compared period that were not found again; their problem records are corrected, unless a load
--- settled them already. A record of another kind of difference for the same key stands no more either.
+-- settled them already. A record of another kind of difference for the same key is no longer valid either.
 with gone as (
     update reconciliation.difference as d
     set settled_at = now()
@@ -122,7 +122,7 @@ select
 from solved;
 
 -- name: record_comparison_batch
--- The batch that the problem records of a reconciliation belong to: all of its rows are problems.
+-- The batch of a reconciliation's problem records: all of its rows are problem records.
 insert into ledger.batch (
     department, feed, dataset, license_type, run_id, status, source_name, source_bytes, source_modified_at, landed_at,
     config_digest, origin, fetched, staged, quarantined, finished_at
@@ -150,7 +150,7 @@ having count(*) > 0
 returning batch_id;
 
 -- name: enter_problems
--- The same difference found again is the same problem record, seen once more.
+-- The same difference found again is the same problem record, with one more sighting.
 insert into quarantine.problem_row as q (
     department, feed, dataset, license_type, record_key, first_batch_id, first_row_no, last_batch_id, last_row_no,
     rules, reasons, payload, fingerprint, version_at, opened_at, first_opened_at, updated_at

@@ -2,15 +2,16 @@
 select exists(select from reconciliation.store_batch);
 
 -- name: forget_store_batches
--- Without its batches the roll-up by day is made anew by the next reconciliation.
+-- Without its batches, the next reconciliation builds the roll-up by day again.
 delete from reconciliation.store_batch;
 
 -- name: forget_store_days
 delete from reconciliation.store_day;
 
 -- name: whole_store_days
--- The sums of one data set by day, from all of its rows. What disappeared is no longer in a register, and not compared.
--- A table of its own, because PostgreSQL reads in parallel for it, which it does not for an insert.
+-- The sums of one data set by day, from all of its rows. Disappeared records are in no register any more, and are not
+-- compared.
+-- A table of its own, because PostgreSQL reads in parallel for it, but not for an insert.
 create temporary table store_sum on commit drop as
 select
     {type_of} as license_type,
@@ -36,7 +37,7 @@ select
 from pg_temp.store_sum;
 
 -- name: loaded_batches
--- Every batch that is loaded: what the roll-up made from all rows holds.
+-- All loaded batches: the roll-up that was made from all rows contains them.
 insert into reconciliation.store_batch (batch_id)
 select b.batch_id
 from ledger.batch as b
@@ -58,8 +59,9 @@ group by b.dataset
 order by b.dataset;
 
 -- name: add_store_days
--- What batches that are not in the roll-up yet changed: their rows as they are now come in, and what stood when the
--- roll-up was made goes out. That is the one version of a key that such a batch replaced and none of them wrote.
+-- The changes of batches that are not in the roll-up yet: their rows as they are now are added, and the versions that
+-- were valid when the roll-up was made are subtracted. That is the one version of a key that such a batch replaced and
+-- none of them wrote.
 with moved as (
     select
         {type_of} as license_type,
@@ -123,7 +125,7 @@ select *
 from reconciliation.store_day;
 
 -- name: recounted_days
--- Where the roll-up, as it was kept up, did not say what the table says.
+-- Where the maintained roll-up differed from the table.
 select
     coalesce(k.department, d.department) as department,
     coalesce(k.feed, d.feed) as feed,

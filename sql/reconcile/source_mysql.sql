@@ -1,5 +1,5 @@
 -- name: source_sums_mysql
--- As source_sums_postgresql, for MySQL and MariaDB. Keys are told apart byte by byte, whatever the collation.
+-- As source_sums_postgresql, for MySQL and MariaDB. Keys are compared byte by byte, whatever the collation.
 select
     date_format(newest, '%%Y-%%m-%%d') as day,
     count(*) as number,
@@ -21,7 +21,7 @@ where newest >= %(since)s and newest <= %(until)s
 group by day;
 
 -- name: source_times_mysql
--- As source_times_postgresql, for MySQL and MariaDB. Keys are told apart byte by byte, whatever the collation.
+-- As source_times_postgresql, for MySQL and MariaDB. Keys are compared byte by byte, whatever the collation.
 select
     cast({key} as binary) as record_key,
     coalesce(max(case when {at} >= '1900-01-01' then {at} end), cast('1900-01-01' as datetime(6))) as newest

@@ -1,5 +1,5 @@
 -- name: source_sums_postgresql
--- At the source: of each key the newest time, by day of the city. Times are cut to microseconds, which is what we see.
+-- At the source: the newest time of each key, by day in Asia/Shanghai. Times are cut to microseconds, as we store them.
 select
     to_char(newest, 'YYYY-MM-DD') as day,
     count(*) as number,
@@ -18,7 +18,7 @@ where newest >= %(since)s and newest <= %(until)s
 group by day;
 
 -- name: source_times_postgresql
--- At the source: of some keys the newest time, as source_sums_postgresql takes it.
+-- At the source: the newest time of some keys, in the form of source_sums_postgresql.
 select
     {key} as record_key,
     coalesce(max(case when {at} >= timestamp '1900-01-01' then {at} end), timestamp '1900-01-01') as newest

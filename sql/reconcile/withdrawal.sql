@@ -1,5 +1,5 @@
 -- name: period_of_problems
--- How many of these are unsolved records of a comparison, and from when to when their differences are.
+-- How many of these are unsolved records of a comparison, and the first and last time of their differences.
 select
     count(*) as problems,
     min(least(d.source_at, d.store_at)) as since,
@@ -11,8 +11,8 @@ where
     and q.problem_id = any(%(problem_ids)s::bigint[]) and q.status in ('open', 'returned', 'waived');
 
 -- name: count_withdrawable
--- Of the standing differences that the source has no more, how many are still so in the store, and how many
--- certificates of the feed stand in all.
+-- Of the current differences that the source no longer has, how many are still so in the store, and how many valid
+-- certificates the feed has in all.
 select
     count(*) filter (
         where exists (
@@ -29,7 +29,7 @@ from {store} as s
 where {scope} and s.department = %(department)s and s.feed = %(feed)s and s.removal is null;
 
 -- name: record_withdrawal
--- The batch that certificates are withdrawn by: no row came.
+-- The batch by which certificates are withdrawn: no row was received.
 insert into ledger.batch (
     department, feed, dataset, license_type, run_id, status, source_name, source_bytes, source_modified_at, landed_at,
     config_digest, origin, fetched, staged, finished_at
@@ -54,8 +54,9 @@ values (
 returning batch_id;
 
 -- name: withdraw
--- What a person decided about certificates that their source has no more: they are marked as those are that a whole
--- register no longer holds, their version is kept, and the problem records are closed with who decided and why.
+-- A person's decision about certificates that their source no longer has: they are marked like those that a complete
+-- register no longer contains, their version is written to the history, and the problem records are closed with the
+-- person and the reason.
 with gone as (
     select
         d.difference_id,
@@ -69,7 +70,7 @@ with gone as (
         and (%(problem_ids)s::bigint[] is null or d.problem_id = any(%(problem_ids)s::bigint[]))
         and {scope} and s.department = %(department)s and s.feed = %(feed)s
         and s.removal is null
-        -- Written to since, it is not what was compared.
+        -- If it was written since, it is not the version that was compared.
         and (d.store_at is null or d.store_at = s.version_at)
 ),
 

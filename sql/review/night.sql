@@ -42,7 +42,7 @@ having sum(failed_rows) filter (where night = %(night)s) > 0
 order by failed desc, department asc, feed asc, rule_id asc;
 
 -- name: waiting_batches
--- Batches that somebody has to look at: held ones, whenever they came, and those of a night that were rejected.
+-- Batches that need a person's attention: held ones, of any time, and those of a night that were rejected.
 select
     batch_id,
     department,
@@ -73,7 +73,7 @@ order by night desc, version desc
 limit 1;
 
 -- name: fired_rules
--- The rules that some row failed since a moment, and those that were asked at all.
+-- The rules that some row failed since a moment, and all rules that were evaluated.
 select
     r.rule_id,
     bool_or(r.failed_rows > 0) as fired,
@@ -113,7 +113,7 @@ order by night desc
 limit %(limit)s;
 
 -- name: night_problems
--- The problem records that stood in what was collected on a night, by feed.
+-- The problem records found in the deliveries of a night, by feed.
 select
     q.problem_id,
     q.department,

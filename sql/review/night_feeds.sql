@@ -1,5 +1,5 @@
 -- name: night_feeds
--- What each feed brought on a night, and in the 7 and 30 nights before. A night is a day of Asia/Shanghai.
+-- What each feed delivered on a night, and in the 7 and 30 nights before. A night is a day in Asia/Shanghai.
 with delivered as (
     select
         b.*,

@@ -37,7 +37,7 @@ set
 where entry_id = %(entry_id)s;
 
 -- name: notify_entry
--- 通报: the department was told of a persistent problem.
+-- 通报: the department was notified of a persistent problem.
 update review.ledger_entry
 set
     notified_on = %(day)s,
@@ -53,7 +53,7 @@ set
 where entry_id = %(entry_id)s;
 
 -- name: problem_shares
--- How much of what each department brought in seven nights was quarantined.
+-- The share of each department's rows in seven nights that was quarantined.
 select
     department,
     sum(fetched) as fetched,

@@ -1,5 +1,5 @@
 -- name: chosen_problems
--- Which problem records are meant, of all or of those of a night; a parameter that is null leaves all.
+-- Conditions for problem records, of all or of those of a night; a parameter that is null selects all.
 select q.*
 from {problems} as q
 where
@@ -14,7 +14,7 @@ where
     and (%(overdue_on)s::date is null or (q.status = 'returned' and q.due_on < %(overdue_on)s::date));
 
 -- name: stood_in_night
--- The problem records that stood in what was collected on a night.
+-- The problem records found in the deliveries of a night.
 select p.*
 from quarantine.problem_row as p
 where exists (
@@ -27,8 +27,8 @@ where exists (
     );
 
 -- name: problems
--- Problem records that a filter lets through, the newest first; the columns are those that a page shows.
--- The numbers of all are found first, mostly in an index alone, so that no page of theirs is far away.
+-- Problem records that match a filter, the newest first; the columns are those that a page shows.
+-- Their numbers are selected first, mostly by an index-only scan, so that a page far down is fast too.
 with chosen as materialized (
     select q.problem_id
     from ({chosen}) as q
@@ -80,8 +80,8 @@ select count(q.problem_id)
 from ({chosen}) as q;
 
 -- name: tally
--- How many problem records there are, by department, feed and state; how many are past their term or near it, and how
--- many wait too long to be returned.
+-- The number of problem records, by department, feed and state; how many are past their term or near it, and how many
+-- wait too long to be returned.
 select
     q.department,
     q.feed,
@@ -98,7 +98,7 @@ group by q.department, q.feed, q.status
 order by q.department asc, q.feed asc, q.status asc;
 
 -- name: rules_of
--- The rules by which unsolved problems stand, most first.
+-- The rules of unsolved problem records, the most frequent first.
 select
     r.rule_id,
     count(*) as number
@@ -145,7 +145,7 @@ select
 from waived;
 
 -- name: end_waivers
--- A waiver that ran out without the record having come right: the problem stands open again.
+-- A waiver that ended without a correction of the record: the problem record is open again.
 with ended as (
     update quarantine.problem_row
     set
@@ -165,7 +165,7 @@ select
 from ended;
 
 -- name: close
--- Written off by a person: what came right, and what is waived for good.
+-- Written off by a person: corrected records, and records that are waived for good.
 with closed as (
     update quarantine.problem_row
     set
@@ -189,7 +189,7 @@ select
 from closed;
 
 -- name: close_corrected
--- Written off by the pipeline: what came right before a moment.
+-- Written off by the pipeline: records that were corrected before a moment.
 with closed as (
     update quarantine.problem_row
     set

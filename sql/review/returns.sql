@@ -4,7 +4,7 @@ values (%(department)s, %(made_by)s, %(request_id)s, %(due_on)s)
 returning return_id;
 
 -- name: return_open
--- Open problems of a department become part of a return: those that are named, or all.
+-- Open problem records of a department become part of a return: those that are named, or all.
 with returned as (
     update quarantine.problem_row
     set
@@ -43,7 +43,7 @@ group by q.feed
 order by q.feed;
 
 -- name: returned_problems
--- The problems of a return, by feed, for its files; each stays part of it whatever becomes of it later.
+-- The problem records of a return, by feed, for its files; each stays part of the return whatever happens to it later.
 select
     q.problem_id,
     q.feed,
@@ -63,7 +63,7 @@ where e.return_id = %(return_id)s and e.event = 'returned' and q.feed = %(feed)s
 order by q.problem_id;
 
 -- name: returned_columns
--- The department's own columns of the problems of a return, in the order in which they were delivered.
+-- The department's own columns of the problem records of a return, in the order of delivery.
 select k.column_name
 from quarantine.problem_event as e
 inner join quarantine.problem_row as q on e.problem_id = q.problem_id
@@ -79,7 +79,7 @@ set files = %(files)s
 where return_id = %(return_id)s;
 
 -- name: returns
--- Returns, the newest first, with what became of their problems since.
+-- Returns, the newest first, with the present state of their problem records.
 select
     r.return_id,
     r.department,

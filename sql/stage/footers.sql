@@ -1,7 +1,7 @@
 -- name: may_be_footer
 -- Rows that may be sums or remarks below a table: by the first two characters of the first cell that is not empty,
 -- where there is one, or by a word in one of the first cells where the key is short and has few digits. Every row gets
--- these looks, the cheapest of them first; Python decides about what they find.
+-- these tests, the cheapest first; Python decides about the rows that match.
 select
     row_no,
     array[{cells}]

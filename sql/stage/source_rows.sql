@@ -1,5 +1,5 @@
 -- name: problem_source_row
--- Which rows of the delivery are those of which a problem is unsolved, by the row id of the source.
+-- Which rows of the delivery have an unsolved problem record, by the row id of the source.
 create unlogged table problem_source_row with (autovacuum_enabled = off) as
 select
     q.problem_id,
@@ -11,7 +11,7 @@ where
     and q.payload is not null;
 
 -- name: torn_problems
--- Unsolved problems of a feed that were no records: the bytes that came.
+-- Unsolved problem records of a feed whose row could not be read: the bytes as received.
 select
     problem_id,
     payload_bytes
@@ -21,7 +21,7 @@ where
     and payload is null;
 
 -- name: source_rows_of_torn
--- Which rows of the delivery bear the row ids of problems that were no records.
+-- Which rows of the delivery have the row ids of problem records whose row could not be read.
 insert into problem_source_row (problem_id, row_no)
 select
     q.problem_id,

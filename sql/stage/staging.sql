@@ -20,7 +20,7 @@ create unlogged table bad_row (
 with (autovacuum_enabled = off);
 
 -- name: keep_redriven
--- Of a landed file that goes the pipeline again, what is an unsolved problem: all else in it stays as it was.
+-- For a landed file that is processed again for its unsolved problem records only: all its other rows stay as they are.
 with redriven as (
     select row_no
     from quarantine.redriven_row
@@ -62,14 +62,14 @@ from text_row
 where false;
 
 -- name: upserting_row
--- What the suites look at: rows that delete something carry little but its key.
+-- The rows that the suites check: rows that delete a record have little more than its key.
 create view upserting_row as
 select *
 from staged_row
 where not removes;
 
 -- name: deleting_row
--- The rows that delete something: few rules are asked of them.
+-- The rows that delete a record: few rules are evaluated for them.
 create view deleting_row as
 select *
 from staged_row
@@ -88,7 +88,7 @@ from pg_catalog.pg_tables
 where schemaname = %(schema)s and tablename = any(%(tables)s);
 
 -- name: holds_rows
--- A crash of the server empties unlogged tables whole; the balance of the load counts the rows one by one.
+-- A crash of the server empties unlogged tables completely; the balance of the load counts the rows one by one.
 select
     exists(select from recognised_row) as recognised_rows,
     exists(select from staged_row) as staged_rows,
@@ -113,8 +113,8 @@ set
 where batch_id = %(batch_id)s;
 
 -- name: column_shapes
--- What the first rows of a delivery look like, column by column. The values are cut out of their rows once: each of the
--- counts would do it anew.
+-- The shape of the first rows of a delivery, column by column. The values are extracted from their rows once: otherwise
+-- each of the counts would do it again.
 with cell as materialized (
     select
         d.place,

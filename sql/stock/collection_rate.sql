@@ -1,6 +1,6 @@
 -- name: produced_certificates
--- The certificates that cases produced since a day, one row for each, with the license type that its name says. The
--- newest result tells of it. Names that are no license type's are certificates of other types.
+-- The certificates that cases produced since a day, one row for each, with the license type of its name. The newest
+-- result counts. Names that are not those of a license type are certificates of other types.
 create temporary table produced on commit drop as
 select distinct on (license_type, certificate_number, other_name)
     coalesce(t.license_type, %(any_type)s) as license_type,
@@ -23,7 +23,7 @@ order by license_type asc, certificate_number asc, other_name asc, produced_at d
 
 -- name: found_produced
 -- Which of the certificates that cases produced are in the store, under their number. One that was removed since does
--- not lack: its department said that it is no more.
+-- not lack: its department said that it no longer exists.
 create temporary table produced_in_store on commit drop as
 select distinct
     p.license_type,
@@ -38,8 +38,9 @@ inner join store.certificate as s
 where p.other_name is null or p.other_name in (s.license_type_name, s.certificate_name);
 
 -- name: lacking_certificates
--- What should be in the store and is not: problem records (问题数据) that stand for a certificate that the store does not
--- have, among them what a comparison found missing; and what cases produced, unless a problem record stands for it.
+-- What should be in the store and is not: problem records (问题数据) of certificates that the store does not have,
+-- including those that a comparison found missing; and results of cases, unless there is a problem record for the same
+-- certificate.
 create temporary table lacking on commit drop as
 with problem as (
     select
@@ -58,7 +59,7 @@ with problem as (
         )
 ),
 
--- A certificate that came wrong in two ways, or from two deliveries, lacks once; one without a key cannot be told.
+-- A certificate that was wrong in two ways, or in two deliveries, lacks once; without a key this cannot be known.
 known_problem as (
     select distinct on (department, license_type, coalesce(record_key, problem_id::text)) *
     from problem
@@ -80,7 +81,8 @@ select
 from known_problem as k
 union all
 select
-    -- Who collects the type, of 其他审批证照 as of any other; where nobody does, who told of the case.
+    -- The department that collects the type, also for 其他审批证照; where there is none, the department that reported the
+    -- case.
     coalesce(d.department, p.department) as department,
     p.license_type,
     extract(year from p.produced_at)::integer as year,
@@ -114,8 +116,8 @@ where
     );
 
 -- name: count_collection
--- Collected and lacking by department, license type and year of issue. Collected is what stands in the store and should
--- be there: issued since a day, or still valid, or produced by a case.
+-- Collected and lacking by department, license type and year of issue. Collected certificates are in the store and due:
+-- issued since a day, or still valid, or produced by a case.
 with counted as (
     select
         s.department,

@@ -1,6 +1,6 @@
 -- name: standing_certificates
--- The certificates that stand, and whether they have expired on a day. What was cancelled, withdrawn, revoked, replaced
--- or moved away is no stock, and neither is what was removed.
+-- The valid and expired certificates of the stock, and whether they have expired on a day. Cancelled, withdrawn,
+-- revoked, replaced, transferred and removed certificates are not part of the stock.
 select
     department,
     license_type,
@@ -19,7 +19,7 @@ from store.certificate
 where removal is null and (status is null or status in ('valid', 'expired'));
 
 -- name: count_expiry
--- The certificates that stand, by department, license type and how long they still are valid on a day.
+-- The certificates of the stock, by department, license type and remaining validity on a day.
 select
     s.department,
     s.license_type,
@@ -35,8 +35,8 @@ group by s.department, s.license_type
 order by s.department, s.license_type;
 
 -- name: expiring_certificates
--- The certificates that run out until a day, and those that ran out since another one: by department, what has run out
--- last, each by the day on which it does.
+-- The certificates that expire up to a day, and those that expired since another day: by department, the latest expired
+-- ones first, then each by the day on which it expires.
 select s.*
 from ({standing}) as s
 where

@@ -6,8 +6,8 @@ from bad_row
 group by rule_id;
 
 -- name: recognised_warnings
--- Of the rows that were not validated again: how many had which warning when they were. Counted by set first: the rules
--- of a handful of sets are taken apart, and not those of every row.
+-- For rows that were not validated again: how many had which warning when they were validated. Counted by set first: so
+-- only the rules of a few sets are unpacked, and not those of every row.
 select
     w.rule_id,
     sum(r.recognised_rows)::bigint
@@ -39,8 +39,8 @@ set
 where batch_id = %(batch_id)s;
 
 -- name: keep_failed_text
--- As they were delivered, rows are only asked for where they fail critically: they go into their problem records. The
--- rest of that text, as large as the delivery, would take memory and disk from the store while it is written.
+-- The delivered text is only needed for rows that fail critically: it goes into their problem records. The other text,
+-- as large as the delivery, would take memory and disk from the store while that is written.
 create unlogged table failed_text with (autovacuum_enabled = off) as
 select t.*
 from text_row as t
@@ -48,8 +48,8 @@ inner join mark as m on t.row_no = m.row_no
 where m.critical <> '{}';
 
 -- name: keep_warned
--- The first rows that are loaded with a warning, of each rule, so that its figure leads to them. A rule that many rows
--- break has them near the beginning; only for the others is the whole delivery looked through.
+-- The first rows that are loaded with a warning, for each rule, so that its figure can link to them. For a rule that
+-- many rows break they are near the start; only for the others is the complete delivery scanned.
 with warned as not materialized (
     select
         m.row_no,

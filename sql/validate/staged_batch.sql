@@ -2,8 +2,8 @@
 select exists(select from {table});
 
 -- name: shared_row
--- Rows that share their key with another one of the delivery and name somebody else, or the same holder otherwise. Rows
--- that fail a critical rule are out before: they hide no good one, and make none doubtful.
+-- Rows that share their key with another row of the delivery and name another holder, or the same holder in another
+-- form. Rows that fail a critical rule are excluded before: they hide no good row, and make none doubtful.
 create unlogged table shared_row with (autovacuum_enabled = off) as
 with passing as (
     select
@@ -11,7 +11,7 @@ with passing as (
         c.record_key,
         c.holder_code,
         c.holder_code_type,
-        -- A name is the same in other brackets, dashes or blanks.
+        -- A name with other brackets, dashes or blanks is the same name.
         upper(replace(clean.comparison(c.holder), ' ', '')) as holder
     from staged_row as c
     where
@@ -27,15 +27,15 @@ judged as (
     select
         record_key,
         case
-            -- One code: one holder, who may have another name by now.
+            -- One code: one holder, who may have a new name.
             when
                 count(distinct holder_code) = 1
                 and (count(holder_code) = count(*) or count(distinct holder) <= 1)
                 then case when count(distinct holder) > 1 then 'other_name' end
             when count(distinct holder_code) = 0
                 then case when count(distinct holder) > 1 then 'other_holder' end
-            -- One name: of an organisation, its older number beside the newer; of a person, the identity number of 15
-            -- digits beside that of 18. Else two people may bear it.
+            -- One name: for an organisation, its older and its newer number; for a person, the identity numbers of 15
+            -- and of 18 digits. Otherwise two people may have the same name.
             when
                 count(distinct holder) = 1
                 and (
@@ -61,7 +61,7 @@ inner join passing as p on j.record_key = p.record_key
 where j.how is not null;
 
 -- name: count_marks
--- How many rows bear each pair of marks: a handful of rows, read in place of marks, of which there may be millions.
+-- How many rows have each pair of marks: a few rows, read instead of the marks, of which there may be millions.
 create unlogged table mark_count with (autovacuum_enabled = off) as
 select
     critical,
@@ -71,8 +71,8 @@ from mark
 group by critical, warning;
 
 -- name: batch_summary
--- One row that the rules for a batch as a whole look at. Sizes are compared where each delivery is the whole register:
--- increments of two nights have nothing to do with each other.
+-- One row for the rules about a complete batch. Sizes are compared where each delivery is a complete register:
+-- increments of two nights are unrelated.
 create unlogged table batch_summary with (autovacuum_enabled = off) as
 select
     b.fetched,
@@ -83,7 +83,7 @@ select
     known.number as known_problems,
     (b.fetched - b.staged + failed.number - known.number)::numeric / greatest(b.fetched, 1) as new_problem_share,
     previous.fetched as previous_fetched,
-    -- greatest() alone would take the first delivery for a thousandfold one: it passes over nulls.
+    -- greatest() without this case would take the first delivery for a thousandfold one: it ignores nulls.
     case
         when previous.fetched is not null then b.fetched::numeric / greatest(previous.fetched, 1)
     end as share_of_previous
@@ -93,8 +93,8 @@ cross join (
     from mark_count
     where critical <> '{}'
 ) as failed
--- An overlap reads a wrong row again every night, and a redrive reads nothing else: what is an unsolved problem already
--- holds no small batch. Of a large one it is not asked.
+-- An overlap reads a wrong row again every night, and a redrive reads only such rows: rows that are unsolved problem
+-- records already do not hold a small batch. For a large batch this is not counted.
 cross join
     lateral (
         select
@@ -110,7 +110,7 @@ cross join
                             and q.status in ('open', 'returned', 'waived')
                     )
             ) + (
-                -- What has no key is known by what came.
+                -- A row without a key is known by its delivered text.
                 select count(*)
                 from mark as m
                 inner join text_row as t on m.row_no = t.row_no

@@ -132,7 +132,7 @@ def test_time_passes_before_the_report(dags, reviewed, monkeypatch):
     from zhengku.review import daily
 
     passed: list[Any] = []
-    monkeypatch.setattr(daily, "let_time_pass", lambda settings, now: passed.append((settings.database_url, now)))
+    monkeypatch.setattr(daily, "apply_due_days", lambda settings, now: passed.append((settings.database_url, now)))
     call(dags, "validation_report", "let_time_pass")
     [(address, now)] = passed
     assert address == reviewed.settings.database_url
@@ -193,7 +193,7 @@ def test_requests_are_done_and_where_none_waits_nothing_heavy_is_begun(dags, rev
         requests.enter_request(connection, "return", "market_supervision", "zhang", "核实")
     assert call(dags, "review_requests", "work") == 1
     assert reviewed.lives() == [("returned", None, 1)]
-    monkeypatch.setattr(requests, "work", lambda pipeline: pytest.fail("nothing was asked for"))
+    monkeypatch.setattr(requests, "execute_requests", lambda pipeline: pytest.fail("nothing was asked for"))
     assert call(dags, "review_requests", "work") == 0
 
 

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from zhengku.catalog.reference import District
 
 ADMINISTRATOR = "Admin"
-"""The role that Airflow brings along for those who run it."""
+"""The role that Airflow itself defines for its administrators."""
 
 SECTION = "section"
 """The e-government section (电子政务科)."""
@@ -20,7 +20,7 @@ DATA_SECTION = "data_section"
 """The big-data section (大数据科): it reviews, returns, waives, redrives, and decides about held batches."""
 
 HALL_PREFIX = "hall_"
-"""Before the key of a district: the halls of that district."""
+"""Prefix of the role of a district's halls; the key of the district follows."""
 
 
 def hall_role(district: str) -> str:
@@ -51,7 +51,7 @@ class ClearanceAccess:
         return self.districts is None
 
     def covers(self, district: str | None) -> bool:
-        """Tell whether rows of a district may be seen; None stands for a row without one."""
+        """Return whether rows of a district may be seen; None is a row without a district."""
         return self.districts is None or district in self.districts
 
 
@@ -60,7 +60,7 @@ def clearance_access_of(
 ) -> ClearanceAccess | None:
     """Return what the roles of a login allow; None when that is nothing.
 
-    Who runs Airflow sees the city's lists and needs nobody's telephone number; those who call people do.
+    An administrator sees the lists of the city, but no telephone numbers: only those who call people need these.
     """
     is_section = SECTION in roles
     if is_section or ADMINISTRATOR in roles:
@@ -71,7 +71,7 @@ def clearance_access_of(
 
 @dataclass(frozen=True)
 class ReviewAccess:
-    """What a login may see of the review: all of them overview and report, only some the problem records."""
+    """What a login may see of the review: each sees overview and report, only some see problem records."""
 
     login: str
     may_see_problems: bool
@@ -81,8 +81,8 @@ class ReviewAccess:
 def review_access_of(login: str, roles: Collection[str]) -> ReviewAccess | None:
     """Return what the roles of a login allow; None when that is nothing.
 
-    Who runs Airflow sees what is out of order, masked, and decides nothing; the e-government section sees how complete
-    and how good the data is.
+    An administrator sees the problem records, masked, and decides nothing; the e-government section sees only how
+    complete and how good the data is.
     """
     if DATA_SECTION in roles:
         return ReviewAccess(login, may_see_problems=True, may_act=True)
@@ -98,7 +98,7 @@ A = TypeVar("A", ClearanceAccess, ReviewAccess)
 
 @dataclass(frozen=True)
 class Right(Generic[A]):
-    """Something that not every login with access may see or do; `refusal` tells the others so, in Chinese."""
+    """Something that not every login with access may see or do; `refusal` is the Chinese answer to the others."""
 
     is_held: Callable[[A], bool]
     refusal: str

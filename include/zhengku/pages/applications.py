@@ -1,6 +1,6 @@
 """The two applications of pages: 日清清单 for halls and sections, 归集校验 for the big-data section.
 
-They know nothing of Airflow: a `Host` tells them who is logged in, and what each login may see.
+They do not depend on Airflow: a `Host` returns who is logged in, and what each login may see.
 """
 
 from fastapi import FastAPI

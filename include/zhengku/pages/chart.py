@@ -1,4 +1,4 @@
-"""A rate over the days as a picture (SVG), drawn here: the page loads nothing from anywhere."""
+"""A rate over the days as an SVG picture, made here because the pages load nothing from elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True)
 class _Plane:
-    """Where points lie in the picture: positions (from 0) from left to right, per cent from `lowest` up to 100."""
+    """The scales of the picture: positions (from 0) from left to right, per cent from `lowest` at the bottom to 100."""
 
     step: float
     lowest: float
@@ -43,16 +43,16 @@ class _Plane:
 
 
 def trend(name: str, points: Sequence[Point]) -> Markup:
-    """Draw one rate, a point for each day; below, how large the denominator was."""
+    """Draw one rate, a point for each day, over bars that show the denominators."""
     heights = [point.percent for point in points if point.percent is not None]
     if not heights:
         return Markup("")
     plane = _Plane((WIDTH - _LEFT - _RIGHT) / max(len(points) - 1, 1), _lowest(min(heights)))
-    begin = Markup('<svg class="trend" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+    opening = Markup('<svg class="trend" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
         WIDTH, HEIGHT, f"{name}，{points[0].day:%m-%d} 至 {points[-1].day:%m-%d}"
     )
     parts = (_grid(plane), _bars(plane, points), _days(plane, points), _lines(plane, points), _dots(plane, points))
-    return Markup("").join((begin, *(piece for part in parts for piece in part), Markup("</svg>")))
+    return Markup("").join((opening, *(piece for part in parts for piece in part), Markup("</svg>")))
 
 
 def _grid(plane: _Plane) -> Iterator[Markup]:
@@ -106,10 +106,10 @@ def _dots(plane: _Plane, points: Sequence[Point]) -> Iterator[Markup]:
 
 
 def _lowest(percent: float) -> float:
-    """Return where the scale begins, so that a rate near 100 does not look like a straight line."""
-    for begin in (99, 98, 95, 90, 80):
-        if percent >= begin:
-            return begin
+    """Return where the scale starts, so that a rate near 100 does not look like a straight line."""
+    for start in (99, 98, 95, 90, 80):
+        if percent >= start:
+            return start
     return max(floor(percent / 20) * 20, 0)
 
 

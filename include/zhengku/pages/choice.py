@@ -1,4 +1,4 @@
-"""What a visitor of the daily lists chose to see, from the address of the page; the districts of others are refused."""
+"""What a visitor of the daily lists chose, read from the address of the page; districts of others are refused."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ STATES = get_args(State)
 RATE_GROUPS = get_args(RateGroup)
 
 SOON_WORKING_DAYS = 5
-"""Who leaves a list by age within so many working days should be asked for a rating now."""
+"""A service that leaves the list by age within so many working days should be rated now."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked for; a part that is None is not chosen. `district` and the like are "" for rows without one.
+    """What is chosen; a part that is None is not chosen. `district` and the like are "" for rows without one.
 
-    `since` is the version that another is compared with; `archive` is for rows that leave by age soon.
+    `since` is the earlier version that the list is compared with; `archive` chooses rows that leave by age soon.
     """
 
     access: ClearanceAccess
@@ -45,7 +45,7 @@ class Choice:
 
     @property
     def districts(self) -> Collection[str] | None:
-        """The districts whose rows are shown, None for all: those chosen, and never another than the visitor's."""
+        """The districts whose rows are shown, None for all; never a district that the visitor may not see."""
         return self.access.districts if self.district is None else frozenset({self.district})
 
     @property
@@ -69,7 +69,7 @@ Chosen = Annotated[Choice, Depends(_choice)]
 
 
 def read_choice(query: Mapping[str, str], access: ClearanceAccess, districts: Collection[str]) -> Choice:
-    """Read an address's parts; raises `HTTPException` 400 for what cannot be read, 403 for another's district."""
+    """Read the parts of an address; raises `HTTPException` 400 for a wrong part, 403 for a district of others."""
     district = read_text(query, "district")
     if district not in (None, "", *districts):
         raise HTTPException(status.HTTP_404_NOT_FOUND, "没有这个区划。")

@@ -1,4 +1,4 @@
-"""What is answered when something goes wrong: a page for a person, JSON for a script; no details of the error."""
+"""The answers to errors: a page for a person, JSON for a script, without details of the error."""
 
 import logging
 
@@ -17,7 +17,7 @@ _HEADINGS = {400: "网址或表单有误", 401: "尚未登录或登录已失效"
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Let an application answer errors with pages of its own; who is not logged in is led to the login."""
+    """Let an application answer errors with its own pages; a visitor who is not logged in is sent to the login."""
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _wrong_form)
     app.add_exception_handler(ZhengkuError, _store_error)
@@ -25,14 +25,14 @@ def add_error_answers(app: FastAPI) -> None:
 
 
 def wants_json(request: Request) -> bool:
-    """Tell whether a script asks, and not a person."""
+    """Return whether a script makes the request, and not a person."""
     return "application/json" in request.headers.get("accept", "") and "text/html" not in request.headers["accept"]
 
 
 def _error(request: Request, status_code: int, heading: str, detail: str) -> Response:
     if wants_json(request):
         return JSONResponse({"detail": detail}, status_code, HEADERS)
-    # Who may see nothing has nowhere to go back to.
+    # Without access there is no page to go back to.
     home = f"{request.scope.get('root_path', '')}/" if hasattr(request.state, "access") else None
     return page(request, "message.html.j2", status_code, heading=heading, detail=detail, home=home)
 
@@ -41,7 +41,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     if error.status_code == status.HTTP_401_UNAUTHORIZED:
         is_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-        # Inside Airflow's page the frame stays where it is: Airflow itself leads to the login.
+        # Inside Airflow's page the frame is not redirected: Airflow itself sends the visitor to the login.
         if is_page and request.headers.get("sec-fetch-dest", "document") == "document":
             host: Host = request.app.state.host
             back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -49,7 +49,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return _error(request, 401, _HEADINGS[401], "请刷新整个页面重新登录。")
     detail = str(error.detail)
     if detail.isascii():
-        # Words of the framework, or of Airflow's login.
+        # A message of the framework, or of Airflow's login.
         detail = "请检查网址。" if error.status_code in (404, 405) else "请求未被接受。"
     return _error(request, error.status_code, _HEADINGS.get(error.status_code, "出错了"), detail)
 

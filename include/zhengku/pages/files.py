@@ -1,4 +1,4 @@
-"""Handing over files: those that are kept, and those that are written for who asks."""
+"""Handing over files: stored ones, and ones that are written for the request."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from zhengku.pages.rendering import HEADERS
 
 
 def hand_over(path: Path, name: str) -> Response:
-    """Hand over a file that is kept, under a name."""
+    """Hand over a stored file under a name."""
     return FileResponse(path, filename=name, headers=HEADERS)
 
 

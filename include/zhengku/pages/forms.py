@@ -1,4 +1,4 @@
-"""What the forms of the pages have in common: the token that shows where they come from, fields, and the answer."""
+"""What the forms of the pages have in common: the token against forged requests, fields, and the answer."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ from zhengku.pages.rendering import HEADERS
 log = logging.getLogger(__name__)
 
 TOKEN_SECONDS = 12 * 3600
-"""How long a page may lie open before a form of it is refused."""
+"""How long a page may be open before its forms are refused."""
 
 LONGEST_REASON = 500
 
@@ -32,13 +32,13 @@ T = TypeVar("T")
 
 
 def form_token(request: Request, access: Access) -> str:
-    """Return what a form of this visitor must bring back: nobody else's page knows it."""
+    """Return the token that a form of this visitor must send: no page of another site knows it."""
     expires = str(int(clock.now().timestamp()) + TOKEN_SECONDS)
     return f"{expires}.{_signed(request, access, expires)}"
 
 
 def check_form(request: Request, access: Access, token: str) -> None:
-    """Raise `HTTPException` 403 unless a form comes from a page of ours, shown to this visitor not too long ago."""
+    """Raise `HTTPException` 403 unless a form is of one of our pages, shown to this visitor in the last hours."""
     expires, _, signature = token.partition(".")
     is_ours = hmac.compare_digest(signature.encode(), _signed(request, access, expires).encode())
     if not is_ours or not _is_same_origin(request):
@@ -48,7 +48,7 @@ def check_form(request: Request, access: Access, token: str) -> None:
 
 
 def attempt(act: Callable[[], T]) -> T:
-    """Do something that may be refused; raises `HTTPException` 400 when a reason or the data it is about is missing."""
+    """Call `act`, and return its result; raises `HTTPException` 400 when the reason or the data it needs is missing."""
     try:
         return act()
     except (ConfigurationError, CatalogError) as error:
@@ -59,7 +59,7 @@ def attempt(act: Callable[[], T]) -> T:
 
 
 def redirect(request: Request, path: str) -> Response:
-    """Lead to a page of the same application after a form was taken."""
+    """Redirect to a page of the same application after a form was processed."""
     root = request.scope.get("root_path", "")
     return RedirectResponse(f"{root}/{path}", status.HTTP_303_SEE_OTHER, HEADERS)
 
@@ -71,9 +71,10 @@ def _signed(request: Request, access: Access, expires: str) -> str:
 
 
 def _is_same_origin(request: Request) -> bool:
-    """Tell whether the browser says that the request was made by a page of this host.
+    """Return whether the request was made by a page of this host, as the browser says.
 
-    Browsers send the first only over TLS and to localhost; the scheme is not compared, since TLS may end before us.
+    Browsers send Sec-Fetch-Site only over TLS and to localhost; the scheme of the origin is not compared, since a proxy
+    may end TLS.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:

@@ -1,8 +1,8 @@
 """The frame of all pages: an application made of topics, its tabs, and what every page shows.
 
 A topic is a module in the package of its application, `zhengku.pages.clearance` or `zhengku.pages.review`, with a
-template of the same name in `templates`. It has a `router`, and a `TAB` where the head of the pages leads to it; the
-application finds it there, and every route of it is behind the login:
+template of the same name in `templates`. It has a `router`, and a `TAB` when the head of the pages links to it. The
+application finds the module in the package, and every route of it requires a login:
 
 >>> from fastapi import APIRouter, Request, Response
 >>> from zhengku.pages.access import SEE_PROBLEMS
@@ -59,9 +59,8 @@ class Tab:
 class PageSet:
     """The pages of an application.
 
-    `refusal` tells in Chinese what is missing to a login that may see nothing of it, `demo_roles` which roles the
-    logins for trying out have; `role_name` returns what the head shows beside the login. Each module of `package` is
-    a topic.
+    `refusal` is the Chinese answer to a login that may see none of them, `demo_roles` explains the roles of the logins
+    for trying out; `role_name` returns what the head shows next to the login. Each module of `package` is a topic.
     """
 
     title: str
@@ -83,7 +82,7 @@ class PageSet:
 
 
 def new_app(page_set: PageSet, host: Host) -> FastAPI:
-    """Return the application; nobody sees a page of it, or that it has one, without being logged in."""
+    """Return the application; without a login nobody sees a page of it, or which pages exist."""
     app = FastAPI(
         title=page_set.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(visitor)]
     )
@@ -124,7 +123,7 @@ def store(request: Request) -> AbstractContextManager[psycopg.Connection[Any]]:
 
 
 class View:
-    """A page for a visitor: who he is, the tabs, addresses of other pages, and names from the catalogue."""
+    """A page for a visitor: the login, the tabs, addresses of other pages, and names from the catalogue."""
 
     def __init__(self, request: Request, access: Access, tab: Tab) -> None:
         self.request = request
@@ -133,26 +132,26 @@ class View:
         self.catalog = catalog(request)
 
     def address(self, path: str, **parts: object) -> str:
-        """Return the address of a page with its parts; those that are None or blank are left out."""
+        """Return the address of a page with its query parameters; those that are None or blank are left out."""
         root = self.request.scope.get("root_path", "")
         query = urlencode({name: value for name, value in parts.items() if value not in (None, "")}, quote_via=quote)
         return f"{root}/{path}" + (f"?{query}" if query else "")
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The parts of this page's address."""
+        """The query parameters of this page's address."""
         return dict(self.request.query_params)
 
     def changed(self, **parts: object) -> str:
-        """Return the address of this page with some parts changed; None takes one out."""
+        """Return the address of this page with some parameters changed; None removes one."""
         return self.address(self.tab.path, **{**self.chosen, **parts})
 
     def tab_address(self, tab: Tab) -> str:
-        """Return the address to which a tab leads."""
+        """Return the address of a tab."""
         return self.address(tab.path)
 
     def feed_title(self, department: str, feed: str) -> str:
-        """Return the title of a feed, its id when the catalogue does not have it any more."""
+        """Return the title of a feed, or its id when the catalogue no longer has it."""
         known = self.catalog.departments.get(department)
         found = known.feeds.get(feed) if known else None
         return found.title if found else feed

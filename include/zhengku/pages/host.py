@@ -1,4 +1,4 @@
-"""What the pages need of the program that shows them: who is logged in, where one logs in, and what each may see."""
+"""What the pages need of the program that serves them: who is logged in, where to log in, and what each may see."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from zhengku.pages.access import ACT, SEE_PROBLEMS, A, Access, ClearanceAccess, 
 class Host:
     """The program around the pages.
 
-    `current_user` returns who asks and raises `HTTPException` 401 when nobody is logged in; `access` tells what he may
-    see, None for nothing; `login_address` is where to send who is not logged in, to come back to the address given.
+    `current_user` returns the user who makes a request and raises `HTTPException` 401 when nobody is logged in;
+    `access` returns what that user may see, None for nothing; `login_address` is the address of the login page, which
+    returns to the given address.
     """
 
     current_user: Callable[[Request], Awaitable[Any]]
@@ -25,7 +26,7 @@ class Host:
 
 
 async def visitor(request: Request) -> Any:
-    """Return what who asks may see, of the application's kind; raises `HTTPException` 401 or 403.
+    """Return the access of the user who makes a request; raises `HTTPException` 401 or 403.
 
     Every route depends on it: the application adds it to each (`zhengku.pages.frame.new_app`).
     """
@@ -38,7 +39,7 @@ async def visitor(request: Request) -> Any:
 
 
 def require(access: A, right: Right[A]) -> A:
-    """Return the access; raises `HTTPException` 403 when it lacks a right."""
+    """Return the access; raises `HTTPException` 403 when it does not have a right."""
     if not right.is_held(access):
         raise HTTPException(status.HTTP_403_FORBIDDEN, right.refusal)
     return access
@@ -52,13 +53,13 @@ def _needs(right: Right[A]) -> Any:
 
 
 ClearanceVisitor = Annotated[ClearanceAccess, Depends(visitor)]
-"""Who asks for a page of the daily lists."""
+"""The access of a visitor of the daily lists."""
 
 ReviewVisitor = Annotated[ReviewAccess, Depends(visitor)]
-"""Who asks for a page of the review that all with a role may see."""
+"""The access of a visitor of a review page that every login with a role may see."""
 
 Reviewer = Annotated[ReviewAccess, _needs(SEE_PROBLEMS)]
-"""Who asks for a page with problem records; others are refused."""
+"""The access of a visitor who may see problem records; others are refused."""
 
 Decider = Annotated[ReviewAccess, _needs(ACT)]
-"""Who asks for something to be done; others are refused."""
+"""The access of a visitor who may decide and request; others are refused."""

@@ -1,4 +1,4 @@
-"""What the pages of the daily lists show beside the frame: the list that is meant, and what to be warned of."""
+"""What the pages of the daily lists show in addition to the frame: the chosen list, and its warnings."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
@@ -19,7 +19,7 @@ from zhengku.pages.frame import Tab, View
 from zhengku.pages.query import NOWHERE
 
 SPANS = (7, 30, 90, 366)
-"""Days that rates and suspicious ratings may be asked for."""
+"""Numbers of days that rates and suspicious ratings can be shown for."""
 
 
 @dataclass
@@ -42,16 +42,16 @@ class Group:
 
 
 class ListView(View):
-    """A page of the daily lists; the addresses of other pages keep what is chosen on this one."""
+    """A page of the daily lists; addresses of other pages contain what is chosen on this one."""
 
     def __init__(self, request: Request, connection: Connection, choice: Choice, tab: Tab) -> None:
         super().__init__(request, choice.access, tab)
         self.choice = choice
-        self.published = wanted_list(connection, choice)
+        self.published = chosen_list(connection, choice)
         shown = self.published
-        there = versions_of_day(connection, shown.day) if shown else []
-        self.kinds_there = [kind for kind in KIND_NAMES if any(known.kind == kind for known in there)]
-        self.versions_there = sorted((k.version for k in there if shown and k.kind == shown.kind), reverse=True)
+        listed = versions_of_day(connection, shown.day) if shown else []
+        self.available_kinds = [kind for kind in KIND_NAMES if any(known.kind == kind for known in listed)]
+        self.available_versions = sorted((k.version for k in listed if shown and k.kind == shown.kind), reverse=True)
         self.districts = visible_districts(choice.access, self.catalog)
         if choice.access.is_whole_city:
             self.districts[""] = NO_DISTRICT_ZH
@@ -62,7 +62,7 @@ class ListView(View):
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The parts of this page's address, with day and kind of the list that is shown."""
+        """The query parameters of this page's address, with day and kind of the list that is shown."""
         parts: dict[str, str] = {}
         if self.published is not None:
             parts.update(day=f"{self.published.day}", kind=self.published.kind)
@@ -79,11 +79,11 @@ class ListView(View):
         return parts
 
     def keeping(self, path: str, **changes: object) -> str:
-        """Return the address of another page for what is chosen now, but for `changes` (None takes a part out)."""
+        """Return the address of another page for what is chosen now, with `changes` (None removes a parameter)."""
         return self.address(path, **{**self.chosen, "page": None, **changes})
 
     def tab_address(self, tab: Tab) -> str:
-        """Return the address to which a tab leads: for what is chosen now; the tab of this page keeps its number."""
+        """Return the address of a tab for what is chosen now; the tab of this page also keeps the page number."""
         return self.changed() if tab == self.tab else self.keeping(tab.path)
 
     def page(self, template: str, **values: Any) -> Response:
@@ -97,15 +97,15 @@ class ListView(View):
             "districts": self.districts,
             "keeping": self.keeping,
             "kinds": KIND_NAMES,
-            "kinds_there": self.kinds_there or list(KIND_NAMES),
+            "available_kinds": self.available_kinds or list(KIND_NAMES),
             "levels": CODES["evaluation"]["level"],
-            "newest_version": max(self.versions_there, default=None),
+            "newest_version": max(self.available_versions, default=None),
             "published": self.published,
             "review_states": REVIEW_STATE_NAMES,
             "sections": SECTION_NAMES,
             "soon_working_days": SOON_WORKING_DAYS,
             "states": STATE_NAMES,
-            "versions_there": self.versions_there,
+            "available_versions": self.available_versions,
         }
         return super().page(template, **{**shared, **values})
 
@@ -120,8 +120,8 @@ def scope_name(access: ClearanceAccess, catalog: Catalog) -> str:
     return "全市" if access.is_whole_city else "、".join(visible_districts(access, catalog).values())
 
 
-def wanted_list(connection: Connection, choice: Choice) -> ListVersion | None:
-    """Return the list that is chosen; of a day the last one, of all days the newest."""
+def chosen_list(connection: Connection, choice: Choice) -> ListVersion | None:
+    """Return the chosen list: of a chosen day the last kind, without a day the newest list."""
     if choice.day is None:
         if choice.kind is None and choice.version is None:
             return newest_version(connection)
@@ -141,7 +141,7 @@ def wanted_list(connection: Connection, choice: Choice) -> ListVersion | None:
 
 
 def chosen_span(request: Request) -> int:
-    """Return the number of days that an address asks for: one of `SPANS`, else 30."""
+    """Return the number of days in an address: one of `SPANS`, else 30."""
     days = request.query_params.get("days", "")
     return int(days) if days in map(str, SPANS) else 30
 

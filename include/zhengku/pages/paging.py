@@ -11,29 +11,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Paging:
-    """Which of `total` rows are shown; `wanted` is the page asked for, the first is 1.
+    """Which of `total` rows are shown; `requested` is the page in the address, from 1.
 
-    >>> paging = Paging(total=130, wanted=9)
+    >>> paging = Paging(total=130, requested=9)
     >>> paging.number, paging.pages, paging.first_row, paging.last_row
     (2, 2, 101, 130)
     """
 
     total: int
-    wanted: int = 1
+    requested: int = 1
 
     @property
     def pages(self) -> int:
-        """How many pages there are: one also without rows."""
+        """The number of pages: 1 also without rows."""
         return max(-(-self.total // PAGE_ROWS), 1)
 
     @property
     def number(self) -> int:
-        """The page shown: the last one where one behind it was asked for."""
-        return min(self.wanted, self.pages)
+        """The page shown: the last one when a later one was requested."""
+        return min(self.requested, self.pages)
 
     @property
     def offset(self) -> int:
-        """How many rows stand on earlier pages."""
+        """The number of rows on earlier pages."""
         return (self.number - 1) * PAGE_ROWS
 
     @property

@@ -1,4 +1,4 @@
-"""Reading the parts of a page's address; what cannot be read is refused."""
+"""Reading the query parameters of a page's address; a wrong value is refused."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import HTTPException, status
 
 NOWHERE = "none"
-"""In an address: rows without a district of the city, or without a department or hall."""
+"""The value for rows without a district of the city, or without a department or hall."""
 
 LONGEST_TEXT = 200
 
@@ -17,7 +17,7 @@ def _wrong(name: str) -> HTTPException:
 
 
 def read_text(query: Mapping[str, str], name: str) -> str | None:
-    """Return a part of an address as text ("" where it is `NOWHERE`), None without it; raises `HTTPException` 400."""
+    """Return a parameter as text ("" where it is `NOWHERE`), None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if len(value) > LONGEST_TEXT or "\0" in value:
         raise _wrong(name)
@@ -25,7 +25,7 @@ def read_text(query: Mapping[str, str], name: str) -> str | None:
 
 
 def read_number(query: Mapping[str, str], name: str) -> int | None:
-    """Return a part of an address as a number above 0, None without it; raises `HTTPException` 400."""
+    """Return a parameter as a number above 0, None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if not value:
         return None
@@ -35,7 +35,7 @@ def read_number(query: Mapping[str, str], name: str) -> int | None:
 
 
 def read_day(query: Mapping[str, str], name: str) -> date | None:
-    """Return a part of an address as a day, None without it; raises `HTTPException` 400."""
+    """Return a parameter as a day, None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if not value:
         return None
@@ -46,7 +46,7 @@ def read_day(query: Mapping[str, str], name: str) -> date | None:
 
 
 def read_one_of(query: Mapping[str, str], name: str, known: Collection[Any]) -> Any:
-    """Return a part of an address that must be one of `known`, None without it; raises `HTTPException` 400."""
+    """Return a parameter that must be one of `known`, None without it; raises `HTTPException` 400."""
     value = query.get(name, "")
     if value and value not in known:
         raise _wrong(name)

@@ -1,4 +1,4 @@
-"""Making a page: templates, the headers that keep it to itself, and how numbers and times are written in it."""
+"""Rendering a page: templates, security headers, and the format of numbers and times."""
 
 import secrets
 from functools import cache
@@ -11,7 +11,7 @@ from jinja2 import Environment
 from zhengku.clearance.rates import Rate, percentage
 from zhengku.report.templates import templates
 
-# What the plan asks for; the others have no goal.
+# Goals of the city's plan; other rates have none.
 _ABOVE_999 = ("满意率（含默认）", "满意率（不含默认）")
 _ALL = ("实名差评回访整改率",)
 
@@ -21,7 +21,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-"""Of every answer: lists are kept by no browser or proxy, and shown in no page but Airflow's own."""
+"""Headers of every answer: no browser or proxy may store lists, and only Airflow's own page may show them."""
 
 
 def page(request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -38,7 +38,7 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
 @cache
 def _templates() -> Environment:
     environment = templates().overlay()
-    environment.filters = {**environment.filters, "share": percentage, "goal": _goal, "standing": _standing}
+    environment.filters = {**environment.filters, "share": percentage, "goal": _goal, "goal_class": _goal_class}
     return environment
 
 
@@ -46,8 +46,8 @@ def _goal(rate: Rate) -> str:
     return "高于99.9%" if rate.name_zh in _ABOVE_999 else "100%" if rate.name_zh in _ALL else ""
 
 
-def _standing(rate: Rate) -> str:
-    """Return the class of a figure with a goal that can be judged."""
+def _goal_class(rate: Rate) -> str:
+    """Return the style class of a rate with a goal: met or not; blank without a goal or a denominator."""
     if not rate.denominator or not _goal(rate):
         return ""
     is_met = rate.is_above_999 if rate.name_zh in _ABOVE_999 else rate.numerator == rate.denominator

@@ -1,4 +1,4 @@
-"""The lists of a department that the stock's counting wrote, for the pages that lead to them."""
+"""The lists that the weekly counts of the stock wrote for departments, for the pages that link to them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -20,7 +20,7 @@ def stock_lists(
     counted: Sequence[CollectionRateRecord] | Sequence[ExpiryRecord],
     place: Callable[[Settings, Catalog, str, date], Path],
 ) -> dict[str, Path]:
-    """Return the lists that exist of the departments that were counted, each of its day; `place` tells where."""
+    """Return department → list of the day it was counted on, where the file exists; `place` returns the path."""
     days = {each.department: each.day for each in counted}
     places = {
         department: place(settings(request), catalog(request), department, day) for department, day in days.items()
@@ -29,8 +29,8 @@ def stock_lists(
 
 
 def hand_over_list(request: Request, lists: Mapping[str, Path], missing: str) -> Response:
-    """Hand over the list of the department that is asked for; raises `HTTPException` 404 with `missing` without one."""
-    # The name is looked up and never made of what was asked: it leads to a place in the file system.
+    """Hand over the list of the requested department; raises `HTTPException` 404 with `missing` without one."""
+    # The path is looked up and never built from the request: it is a path of the file system.
     path = lists.get(read_text(request.query_params, "department") or "")
     if path is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, missing)

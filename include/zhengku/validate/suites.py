@@ -202,7 +202,7 @@ def _fault_message(path: Path, content: Any, fault: Any) -> str:
         location = location[2:]
     key = ".".join(str(part) for part in location)
     received = "" if fault["type"] == "missing" else f", got {fault['input']!r:.80}"
-    return f"{where}: {key or 'the file'}: {fault['msg']}{received}"
+    return f"{where}: {key or 'the content'}: {fault['msg']}{received}"
 
 
 def parameter_name(value: Any) -> str | None:

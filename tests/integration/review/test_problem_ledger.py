@@ -74,7 +74,7 @@ def test_overdue_bad_reviews_become_an_entry(reviewed, figures, monkeypatch):
             self.state = state
 
     states = ["callback_overdue", "rectification_overdue", "rectification_overdue", "open", "done"]
-    monkeypatch.setattr(problem_ledger.lists, "bad_reviews", lambda *_: [Review(state) for state in states])
+    monkeypatch.setattr(problem_ledger, "bad_reviews", lambda *_: [Review(state) for state in states])
     updated(reviewed, figures, TODAY)
     with store_connection(reviewed.settings.database_url) as connection:
         [entry] = problem_ledger.entries(connection)

@@ -12,7 +12,7 @@ from zhengku.catalog.review_config import load_review
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.review import problems, return_records, returns
+from zhengku.review import problems, return_files, return_records
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_return_whose_files_were_not_written_is_finished_later(reviewed, make_ro
     def die(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(returns.Returns, "_write_csv", die)
+    monkeypatch.setattr(return_files.ReturnFiles, "write_csv", die)
     with pytest.raises(OSError, match="No space"):
         reviewed.returns().make("market_supervision", "zhang", NOW)
     assert reviewed.lives() == [("returned", None, 1)]

@@ -18,7 +18,9 @@ CALLED = re.compile(rf'"((?:{"|".join(FOLDERS)})/\w+\.\w+)"')
 
 def called_in(*folders: str) -> set[str]:
     """Return the names of statements that stand as literals in the Python files of some folders."""
-    files = {path for folder in folders for path in (project_home() / folder).rglob("*.py")} - {Path(__file__)}
+    files = {path for folder in folders for path in (project_home() / folder).rglob("*.py")}
+    # These hold names that are wrong on purpose.
+    files -= {Path(__file__), Path(__file__).with_name("test_docs_links.py")}
     return {name for path in files for name in CALLED.findall(path.read_text(encoding="utf-8"))}
 
 

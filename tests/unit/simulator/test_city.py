@@ -23,7 +23,7 @@ from simulator.certificates import DISTRICTS, Certificate, Office
 from simulator.city import MISHAPS, NIGHTS_FOR_ALL, City, write_truth
 from simulator.dirt import BREAKS, applicable, write
 from simulator.model import (
-    BEYOND_ALL_DAYS,
+    IMPOSSIBLE_TIME,
     Fate,
     FilePlace,
     HttpPlace,
@@ -255,7 +255,7 @@ HABITS_OF_VALUES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "quotes that stand alone": ("holder", lambda value: isinstance(value, Raw) and value.count('"') == 1),
     "bits": ("cd_valid", lambda value: value == "1"),
     "bytes": ("cd_scan", lambda value: bytes.fromhex(str(value)).startswith(b"\x89PNG")),
-    "times beyond all days": ("source_updated_at", lambda value: value == BEYOND_ALL_DAYS),
+    "times beyond all days": ("source_updated_at", lambda value: value == IMPOSSIBLE_TIME),
 }
 """What a value looks like that departments, spreadsheets and drivers really send, and where: a source or a column."""
 

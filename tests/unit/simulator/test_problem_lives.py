@@ -20,8 +20,8 @@ from simulator.problem_lives import (
     ProblemNights,
     kinds,
 )
-from simulator.problem_truth import EARLIEST, MENDED_WITHIN, TOO_EARLY, WRITTEN_OFF_AFTER, Event, Row, Truth
-from simulator.truth import SHARES_ASKED_FROM
+from simulator.problem_truth import CLOSED_AFTER, EARLIEST, RETURN_TERM, TOO_EARLY, Event, Row, Truth
+from simulator.truth import SHARE_RULES_FROM
 from zhengku.catalog.review_config import load_review
 from zhengku.settings import project_home
 
@@ -157,7 +157,7 @@ def test_every_kind_of_life_occurs(deliveries: Deliveries) -> None:
 def test_every_file_has_something_new_and_is_too_small_to_be_held(nights: list[ProblemNight]) -> None:
     assert len({night.content for night in nights}) == len(nights) == 30
     # A file this small is never held for the share of it that is wrong.
-    assert all(night.content.count("\n") <= SHARES_ASKED_FROM for night in nights)
+    assert all(night.content.count("\n") <= SHARE_RULES_FROM for night in nights)
 
 
 def test_rows_of_a_file_are_what_the_truth_takes_them_for(nights: list[ProblemNight]) -> None:
@@ -179,8 +179,8 @@ def test_rows_of_a_file_are_what_the_truth_takes_them_for(nights: list[ProblemNi
 
 def test_terms_and_the_rule_that_is_changed_are_those_of_the_catalogue() -> None:
     config = load_review(project_home() / "include" / "catalog")
-    assert config.correct_within_working_days == MENDED_WITHIN
-    assert config.write_off_after_working_days == WRITTEN_OFF_AFTER
+    assert config.correct_within_working_days == RETURN_TERM
+    assert config.write_off_after_working_days == CLOSED_AFTER
     suite = json.loads((project_home() / "expectations" / "certificate.json").read_text("utf-8"))
     [rule] = [entry for entry in suite["expectations"] if entry["meta"]["rule_id"] == TOO_EARLY]
     assert rule["kwargs"]["earliest"] == EARLIEST.isoformat()

@@ -74,7 +74,7 @@ def test_broken_json_is_told_with_its_line(tmp_path: Path) -> None:
         (changed(meta={"reason_zh": " "}), r"entry 2 .*: meta\.reason_zh: String should have at least 1 character"),
         (changed(meta={"fields": []}), r"entry 2 .*: meta\.fields: .*at least 1 item"),
         (changed(meta={"rule_id": "Holder"}), r"entry 2 \(Holder\): meta\.rule_id: .*pattern"),
-        ("expect_nothing", r"entry 2: the file: .*got 'expect_nothing'"),
+        ("expect_nothing", r"entry 2: the content: .*got 'expect_nothing'"),
     ],
     ids=["severity", "no meta", "unknown key", "blank reason", "no fields", "rule id", "no entry"],
 )
@@ -89,7 +89,7 @@ def test_malformed_entry_is_told_with_file_and_entry(tmp_path: Path, entry: Any,
 
 def test_suite_that_is_no_object_or_has_no_rules_is_told(tmp_path: Path) -> None:
     (tmp_path / "base.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(CatalogError, match=r"^base\.json: the file:"):
+    with pytest.raises(CatalogError, match=r"^base\.json: the content:"):
         load_suites(tmp_path, ["base"])
     write(tmp_path, "empty")
     with pytest.raises(CatalogError, match=r"^empty\.json: expectations:"):

@@ -1,4 +1,4 @@
-"""What of a list was rated since."""
+"""The services of a list that were rated after it was published."""
 
 from fastapi import APIRouter, Request, Response
 

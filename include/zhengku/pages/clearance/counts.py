@@ -1,4 +1,4 @@
-"""How many rows a list has, by district, department and hall."""
+"""The number of rows of a list, by district, department and hall."""
 
 from fastapi import APIRouter, Request, Response
 

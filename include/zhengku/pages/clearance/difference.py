@@ -16,7 +16,7 @@ router = APIRouter()
 
 @router.get("/difference")
 def show_difference(request: Request, choice: Chosen) -> Response:
-    """Show the changes from an earlier version, the one before it unless another is chosen."""
+    """Show the changes since an earlier version: the previous one, unless another is chosen."""
     with store(request) as connection:
         view = ListView(request, connection, choice, TAB)
         changed: list[ChangedService] = []

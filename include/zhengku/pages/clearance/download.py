@@ -7,22 +7,22 @@ from zhengku.clearance.list_versions import record_opening
 from zhengku.pages.choice import Chosen
 from zhengku.pages.files import hand_over, hand_over_written
 from zhengku.pages.frame import catalog, settings, store
-from zhengku.pages.list_view import wanted_list
+from zhengku.pages.list_view import chosen_list
 
 router = APIRouter()
 
 
 @router.get("/download")
 def download(request: Request, choice: Chosen) -> Response:
-    """Hand over a list as a workbook: the district's that was chosen, else all that the visitor may see."""
+    """Hand over a list as a workbook: the rows of the chosen district, else all that the visitor may see."""
     known = catalog(request)
     with store(request) as connection:
-        published = wanted_list(connection, choice)
+        published = chosen_list(connection, choice)
         if published is None:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这张清单。")
         record_opening(connection, published, choice.access.login)
         name = workbook_name(known, published, choice.districts)
-        kept = workbook_file(settings(request).report_folder, published, choice.districts)
-        if kept is not None and kept.is_file():
-            return hand_over(kept, name)
+        stored = workbook_file(settings(request).report_folder, published, choice.districts)
+        if stored is not None and stored.is_file():
+            return hand_over(stored, name)
         return hand_over_written(name, lambda path: write_part(connection, known, published, choice.districts, path))

@@ -1,4 +1,4 @@
-"""What was on yesterday's list and is not on this one, and why."""
+"""The services that were on yesterday's list and are not on this one, with the reason."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The rates of some days, with their course and by district or department."""
+"""The rates of some days, day by day and by district or department."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -58,7 +58,7 @@ def show_rates(request: Request, choice: Chosen) -> Response:
 
 
 def _trend(place: int, course: Sequence[GroupRates]) -> Markup:
-    """Draw one of the rates, by its place among them, over the days."""
+    """Draw the rate at position `place` of each group over the days."""
     points = []
     for group in course:
         assert group.day is not None

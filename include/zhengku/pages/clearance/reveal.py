@@ -1,4 +1,4 @@
-"""One telephone number, after who wants it and why was recorded."""
+"""One telephone number in full, after login and reason were recorded."""
 
 import logging
 from typing import Annotated
@@ -27,7 +27,7 @@ SHORTEST_REASON, LONGEST_REASON = 2, 200
 
 @router.get("/reveal")
 def ask_for_phone(request: Request, choice: Chosen) -> Response:
-    """Ask why a telephone number is wanted: the way without a script."""
+    """Ask for the reason to see a telephone number, for a browser without scripts."""
     require(choice.access, REVEAL)
     with store(request) as connection:
         view = ListView(request, connection, choice, TAB)
@@ -52,13 +52,13 @@ def reveal_phone(
     kind: Annotated[str, Form(max_length=20)],
     version: Annotated[str, Form(max_length=20)],
 ) -> Response:
-    """Show one telephone number, after who wants it and why was recorded."""
+    """Show one telephone number, after login and reason were recorded."""
     require(access, REVEAL)
     check_form(request, access, token)
     if len(reason.strip()) < SHORTEST_REASON:
         raise HTTPException(status.HTTP_400_BAD_REQUEST, "请填写查看事由。")
-    asked = {"day": day, "kind": kind, "version": version}
-    choice = read_choice(asked, access, catalog(request).districts)
+    requested = {"day": day, "kind": kind, "version": version}
+    choice = read_choice(requested, access, catalog(request).districts)
     with store(request) as connection:
         view = ListView(request, connection, choice, TAB)
         if view.published is None or "\0" in record_key + reason:

@@ -1,4 +1,4 @@
-"""How far the backfill is, departments by month."""
+"""The progress of the backfill: a line for each department, a column for each month."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -21,7 +21,7 @@ router = APIRouter()
 
 @router.get("/backfill")
 def show_backfill(request: Request, access: Reviewer) -> Response:
-    """Show the state of each month, and the months that need somebody."""
+    """Show the state of each month, and the months that failed or are held."""
     with store(request) as connection:
         known = progress(connection)
     months = months_between(FIRST_MONTH, clock.today().replace(day=1))

@@ -1,4 +1,4 @@
-"""Batches that are held or were rejected, and files that no feed takes."""
+"""Batches that are held or were rejected, and files that match no feed."""
 
 import logging
 from typing import Annotated
@@ -23,7 +23,7 @@ _BATCHES_SHOWN = 100
 
 @router.get("/batches")
 def show_batches(request: Request, access: Reviewer) -> Response:
-    """Show the batches that are held, those that were rejected last, and the files that no feed takes."""
+    """Show the held batches, the last rejected ones, and the files that match no feed."""
     with store(request) as connection:
         view = View(request, access, TAB)
         held = ledger.batches(connection, status="held", limit=_BATCHES_SHOWN)

@@ -1,4 +1,4 @@
-"""How much of what should be in the store is there, as it was counted last."""
+"""The collection rate: the share of due certificates that are in the store, as counted last."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,7 +15,7 @@ router = APIRouter()
 
 @router.get("/collection")
 def show_collection(request: Request, access: Reviewer) -> Response:
-    """Show the collection rate by department, type and year; of one department where it is chosen."""
+    """Show the collection rate by department, type and year, of all departments or a chosen one."""
     with store(request) as connection:
         counted = newest_collection(connection)
     view = View(request, access, TAB)
@@ -36,7 +36,7 @@ def show_collection(request: Request, access: Reviewer) -> Response:
 
 @router.get("/collection/file")
 def download_lacking(request: Request, access: Reviewer) -> Response:
-    """Hand over the newest list of what lacks of a department."""
+    """Hand over the newest list of a department's missing certificates."""
     with store(request) as connection:
         counted = newest_collection(connection)
         found = stock_lists(request, counted, lacking_file)

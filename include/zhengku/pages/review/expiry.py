@@ -1,4 +1,4 @@
-"""How long the stock is still valid, as it was counted last."""
+"""The certificates that are about to expire or expired, as counted last."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/expiry")
 def show_expiry(request: Request, access: Reviewer) -> Response:
-    """Show what expires and is expired, by department and type."""
+    """Show the numbers of certificates about to expire and expired, by department and type."""
     with store(request) as connection:
         counted = newest_expiry(connection)
     return View(request, access, TAB).page(

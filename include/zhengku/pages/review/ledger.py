@@ -1,4 +1,4 @@
-"""The problem ledger, also as the annex's table, and recording that a department was notified."""
+"""The problem ledger, also as the table of the plan's annex, and the record that a department was notified."""
 
 import logging
 from typing import Annotated
@@ -35,7 +35,7 @@ def show_ledger(request: Request, access: Reviewer) -> Response:
 
 @router.get("/ledger/file")
 def download_ledger(request: Request, access: Reviewer) -> Response:
-    """Hand over the problem ledger as the annex's table."""
+    """Hand over the problem ledger as the table of the plan's annex."""
     with store(request) as connection:
         listed = problem_ledger.entries(connection)
     now = clock.now()

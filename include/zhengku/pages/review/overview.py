@@ -1,4 +1,4 @@
-"""Every license type: collected, fresh, good."""
+"""The license types: whether each is collected, how fresh and how good its data is."""
 
 from fastapi import APIRouter, Request, Response
 

@@ -1,4 +1,4 @@
-"""One problem record: what came, what is expected, and all that happened to it."""
+"""One problem record: what was received, what is expected, and its history."""
 
 import logging
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def _mistakes(settings: Settings, catalog: Catalog, record: problems.ProblemReco
         suites = load_suites(settings.suite_folder, feed.suites)
         rules = {rule.rule_id: rule for suite in suites for rule in suite.rules}
     except CatalogError as error:
-        # The record is of a feed or a rule that is no longer there: its reasons were kept.
+        # The feed or a rule of the record was removed from the catalogue; the reasons are stored in the record.
         log.info("%s", error)
     mistakes = []
     for rule_id, reason in zip(record.rules, record.reasons, strict=False):

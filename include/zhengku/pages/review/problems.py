@@ -1,4 +1,4 @@
-"""Problem records: a table of them, and waiving and closing those that are chosen."""
+"""Problem records: their table, and waiving and closing chosen ones."""
 
 import logging
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def waive(
 
 @router.post("/close")
 def close(request: Request, access: Decider, problem: ProblemIds, reason: Reason, token: Token) -> Response:
-    """Close records that are settled."""
+    """Close records that need no more work."""
     check_form(request, access, token)
     with store(request) as connection:
         attempt(lambda: problems.close(connection, problem, access.login, reason))
@@ -106,15 +106,15 @@ def _rules_to_choose(report: NightReport | None, chosen: ProblemFilter, rows: li
 
 
 def _chosen_problems(query: Mapping[str, str]) -> tuple[ProblemFilter, bool]:
-    """Return which records an address asks for, and whether they are the unsolved ones, as without a state."""
-    wanted = read_one_of(query, "status", (*STATUSES, "all", "overdue"))
+    """Return the records that an address chooses, and whether these are the unsolved ones (the default)."""
+    status = read_one_of(query, "status", (*STATUSES, "all", "overdue"))
     night = read_day(query, "night")
-    is_unsolved = wanted is None and night is None
+    is_unsolved = status is None and night is None
     statuses: tuple[Status, ...] | None
     if is_unsolved:
         statuses = problems.UNSOLVED
-    elif wanted in STATUSES:
-        statuses = (wanted,)
+    elif status in STATUSES:
+        statuses = (status,)
     else:
         statuses = None
     return (
@@ -126,7 +126,7 @@ def _chosen_problems(query: Mapping[str, str]) -> tuple[ProblemFilter, bool]:
             rule_id=read_text(query, "rule"),
             return_id=read_number(query, "return"),
             night=night,
-            overdue_on=clock.today() if wanted == "overdue" else None,
+            overdue_on=clock.today() if status == "overdue" else None,
         ),
         is_unsolved,
     )

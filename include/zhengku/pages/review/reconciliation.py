@@ -1,4 +1,4 @@
-"""What the newest comparison of each feed with its source found."""
+"""The result of the newest reconciliation of each feed."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -13,7 +13,7 @@ router = APIRouter()
 
 @router.get("/reconciliation")
 def show_reconciliation(request: Request, access: Reviewer) -> Response:
-    """Show the newest comparisons, a line for each feed."""
+    """Show the newest reconciliations, a line for each feed."""
     with store(request) as connection:
         view = View(request, access, TAB)
         return view.page(

@@ -40,7 +40,7 @@ def show_report(request: Request, access: ReviewVisitor) -> Response:
 
 @router.get("/warned")
 def show_warned(request: Request, access: Reviewer) -> Response:
-    """Show rows of a night that were loaded with a warning: of each batch and rule the first, their keys masked."""
+    """Show rows of a night that were loaded with a warning: the first of each batch and rule, keys masked."""
     query = request.query_params
     with store(request) as connection:
         view = View(request, access, TAB)

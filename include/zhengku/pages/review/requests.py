@@ -1,4 +1,4 @@
-"""What a worker is asked to do: entering a request, and the table of them."""
+"""Requests to a worker: their table, and entering one."""
 
 import logging
 from typing import Annotated, Any
@@ -30,7 +30,7 @@ _Name = Annotated[str, Form(max_length=100)]
 
 @router.get("/requests")
 def show_requests(request: Request, access: Reviewer) -> Response:
-    """Show what was asked for, and what came of it."""
+    """Show the requests and their outcomes."""
     with store(request) as connection:
         view = View(request, access, TAB)
         found = review_requests.list_requests(connection, limit=_REQUESTS_SHOWN)
@@ -49,7 +49,7 @@ def ask(
     batch: Annotated[int | None, Form()] = None,
     problem: Annotated[list[int] | None, Form(max_length=PAGE_ROWS)] = None,
 ) -> Response:
-    """Enter a request: return records, redrive them, fix what a comparison found, or release a batch."""
+    """Enter a request: return records, redrive them, fix differences of a reconciliation, or release a batch."""
     check_form(request, access, token)
     known = catalog(request)
     with store(request) as connection:
@@ -75,7 +75,7 @@ def _ask_for_each(
     reason: str,
     problem_ids: list[int],
 ) -> None:
-    """Enter a request for each department whose records were chosen; by feed where a worker goes by feed."""
+    """Enter a request for each department of the chosen records, for each feed where a request is for one feed."""
     chosen = [_record(connection, catalog, one) for one in problem_ids]
     by_feed = kind in ("redrive", "mend")
     for department, feed in dict.fromkeys((one.department, one.feed if by_feed else None) for one in chosen):
@@ -89,7 +89,7 @@ def _ask(
     number = attempt(
         lambda: review_requests.enter_request(connection, kind, department, access.login, reason, **values)
     )
-    log.info("%s asked for a %s of %s: request %d", access.login, kind, department, number)
+    log.info("%s requested a %s of %s: request %d", access.login, kind, department, number)
 
 
 def _record(connection: Connection, catalog: Catalog, problem_id: int) -> problems.ProblemRecord:

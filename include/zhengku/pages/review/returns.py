@@ -1,4 +1,4 @@
-"""What was returned to departments: a table, one return with its files, and a file of it."""
+"""The returns to departments: their table, one return with its files, and one file."""
 
 from fastapi import APIRouter, HTTPException, Request, Response, status
 
@@ -30,7 +30,7 @@ def show_returns(request: Request, access: Reviewer) -> Response:
 
 @router.get("/return")
 def show_return(request: Request, access: Reviewer) -> Response:
-    """Show one return: its files, and each time that something of it was handed over."""
+    """Show one return: its files, and each hand-over of them."""
     return_id = read_number(request.query_params, "return")
     with store(request) as connection:
         view = View(request, access, TAB)
@@ -49,7 +49,7 @@ def show_return(request: Request, access: Reviewer) -> Response:
 
 @router.get("/return/file")
 def download_return(request: Request, access: Decider) -> Response:
-    """Hand over a file of a return, unmasked, to be passed on to its department; that is recorded."""
+    """Hand over a file of a return, unmasked, for its department; the hand-over is recorded."""
     return_id = read_number(request.query_params, "return")
     name = read_text(request.query_params, "file") or ""
     try:
