@@ -19,7 +19,6 @@ from zhengku.review.daily import apply_due_days
 
 FEED = ("market_supervision", "business_license")
 
-
 STAMPS = {
     "ledger.batch": ("recorded_at", "landed_at", "staged_at", "validated_at", "finished_at"),
     "store.certificate": ("version_at", "loaded_at", "removed_at"),

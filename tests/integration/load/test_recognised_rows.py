@@ -20,7 +20,6 @@ pytestmark = pytest.mark.slow_except(
     "test_columns_in_another_order_are_the_same_row",
 )
 
-
 LANDED = ("unchanged", "inserted", "updated", "quarantined", "superseded", "duplicate", "disappeared")
 
 

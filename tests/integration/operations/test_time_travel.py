@@ -20,7 +20,6 @@ pytestmark = pytest.mark.slow_except(
     "test_one_certificate_of_many_is_looked_up_by_its_key", "test_functions_have_every_column_of_every_data_set"
 )
 
-
 COMPARED = (
     "license_type, record_key, holder, district, issue_date, extension, version_at, version_no, row_hash, department,"
     " feed, batch_id, row_no, loaded_at, removed_at, removal"

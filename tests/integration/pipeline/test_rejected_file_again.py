@@ -7,7 +7,6 @@ from tests.support.changed_department import change_department
 
 pytestmark = pytest.mark.slow
 
-
 NEW_NAME = "鄂州市虚构新名有限公司"
 
 
