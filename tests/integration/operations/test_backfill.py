@@ -272,6 +272,8 @@ def test_by_the_command_line_without_airflow(exchange_pipeline):
         "2024-03  market_supervision  1 rows, 1 written",
         "2024-04  market_supervision  1 rows, 1 written",
     ]
+    listed = json.loads(zhengku(environment, "batches", "--json").stdout)
+    assert "2024-03-01" in {batch["backfill_month"] for batch in listed}
     shown = zhengku(environment, "backfill", "progress", "--from", "2024-02", "--to", "2024-05")
     assert "·✓✓·" in shown.stdout
     [line] = json.loads(

@@ -146,6 +146,12 @@ def test_overview_shows_the_one_type_that_is_good_and_those_without_a_feed(pages
     get(pages, "zhang", "?state=nonsense", 400)
 
 
+def test_problems_of_a_feed_without_its_department_are_listed(pages):
+    text = get(pages, "zhang", "problems?feed=business_license").text
+    assert "全部数据办理" not in text
+    assert "全部数据办理" in get(pages, "zhang", "problems?department=market_supervision&feed=business_license").text
+
+
 def test_figures_of_the_report_lead_to_their_rows(pages):
     text = get(pages, "zhang", "report").text
     found = re.search(r'href="([^"]*problems\?[^"]*rule=certificate\.holder\.present[^"]*)"', text)
