@@ -62,8 +62,8 @@ def url(database_url: str) -> str:
         (("expect_column_values_to_match_regex", {"column": "holder", "regex": "("}), "InvalidRegularExpression"),
         (("expect_column_values_to_match_regex", {"column": "issue_date", "regex": "2"}), "UndefinedFunction"),
         (("expect_column_dates_to_be_between", {"column": "issue_date", "latest": "today"}), "invalid date format"),
-        (("expect_table_row_count_to_equal", {"value": 2}), "judges a table as a whole"),
-        (("expect_column_max_to_be_between", {"column": "issue_date"}), "judges a table as a whole"),
+        (("expect_table_row_count_to_equal", {"value": 2}), "checks a complete table"),
+        (("expect_column_max_to_be_between", {"column": "issue_date"}), "checks a complete table"),
         (
             ("expect_column_values_to_not_be_null", {"column": "holder", "row_condition": 'col("holder") == "a"'}),
             "row_condition parameter is deprecated",
