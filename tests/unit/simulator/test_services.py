@@ -473,7 +473,8 @@ SITUATIONS = {
     "bad_in_time", "bad_called_late", "bad_rectified_late", "bad_never_rectified", "bad_never_called",
     "bad_at_the_last_moment", "bad_a_moment_too_late", "bad_anonymous",
     # rows
-    "changed_twice", "wrong_version_late", "wrong_case_corrected", "wrong_evaluation_corrected", "wrong_change", "wrong_rows",
+    "changed_twice", "wrong_version_late", "wrong_case_corrected", "wrong_evaluation_corrected", "wrong_change",
+    "wrong_rows",
 }  # fmt: skip
 
 
