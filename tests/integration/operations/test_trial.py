@@ -182,7 +182,7 @@ def test_what_only_repeats_another_batch_or_is_older_is_not_tried(
     shown = run(installation, "certificate", "--file", str(path), "--nights", "2")
     assert (shown.returncode, shown.stderr) == (
         1,
-        "zhengku: Expected a batch that was loaded in the last 2 nights and is asked certificate; there is none. "
+        "zhengku: Expected a batch that was loaded in the last 2 nights and is checked by certificate; there is none. "
         "Look further back: --nights.\n",
     )
     assert len(try_suite(installation.settings, "certificate", path, 3).batches) == 1

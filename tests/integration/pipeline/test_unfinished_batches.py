@@ -57,7 +57,7 @@ def test_batch_whose_step_died_three_times_is_rejected_with_the_reason(installat
     [(status, rule_id, reason, detail)] = installation.query("select status, rule_id, reason, detail from ledger.batch")
     assert (status, rule_id) == ("rejected", "file.step_died")
     assert "连续3次异常中止" in reason
-    assert f"its step {step} died 3 times" in detail
+    assert f"its step {step} crashed 3 times" in detail
     assert installation.query("select nspname from pg_namespace where nspname like 'batch_%%'") == []
     # Later runs go on, and do not take the same file up once more.
     with pytest.raises(DeliveryUnavailable, match=r"1\.csv is the newest delivery.*--again"):

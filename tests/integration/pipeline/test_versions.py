@@ -426,7 +426,7 @@ def test_column_nobody_agreed_on_is_noticed(installation, make_row, header):
 def test_run_is_concluded_with_what_did_not_come_to_its_end(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1))
     [batch_id] = collect_all(installation, "night")
-    with pytest.raises(BatchesFailed, match=rf"1 to look at: batch {batch_id} \(a.csv\) did not get beyond landed"):
+    with pytest.raises(BatchesFailed, match=rf"1 to look at: batch {batch_id} \(a.csv\) is still landed"):
         installation.pipeline.conclude("market_supervision", "night")
     with pytest.raises(BatchesFailed, match="feed business_license has no batch in this run"):
         installation.pipeline.conclude("market_supervision", "another night")
