@@ -129,6 +129,7 @@ def _watch() -> None:
     import pymysql.cursors
     import requests
 
+    from zhengku.collect.collector import Collector
     from zhengku.landed.landing import LandingArea
     from zhengku.pipeline.pipeline import Pipeline
 
@@ -142,8 +143,9 @@ def _watch() -> None:
         (requests.Session, "send"),
     ):
         _count(owner, name)
+    collector: Any = Collector
     pipeline: Any = Pipeline
-    put, collect, load_run = LandingArea.put, pipeline.collect, pipeline.load_run
+    put, collect, load_run = LandingArea.put, collector.collect, pipeline.load_run
 
     def put_watched(self: Any, content: Any, *arguments: Any, **options: Any) -> Any:
         landed = put(self, _CountedReads(content), *arguments, **options)
@@ -175,7 +177,7 @@ def _watch() -> None:
         setattr(pipeline, step, watched)
 
     LandingArea.put = put_watched  # type: ignore[method-assign]
-    pipeline.collect, pipeline.load_run = collect_watched, load_run_watched
+    collector.collect, pipeline.load_run = collect_watched, load_run_watched
     for step in ("stage", "validate", "load"):
         watch_step(step)
 
