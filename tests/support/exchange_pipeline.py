@@ -79,13 +79,10 @@ class ExchangePipeline:
         )
 
 
-def read_exchange_table(installation: Installation, server: ExchangeServer, tmp_path: Path) -> ExchangePipeline:
-    """Let the installation's one feed read the table `license` of a server, which is made here."""
+def point_feed_at_table(installation: Installation, server: ExchangeServer, tmp_path: Path) -> None:
+    """Let the feed of business licenses read the table `license` of a server, in a catalogue below `tmp_path`."""
     folder = tmp_path / "catalog"
     shutil.copytree(installation.settings.catalog_folder, folder)
-    for path in (folder / "departments").glob("*.yaml"):
-        if path.stem != "market_supervision":
-            path.unlink()
     path = folder / "departments" / "market_supervision.yaml"
     text = path.read_text(encoding="utf-8")
     begin, end = text.index("    transport:\n"), text.index("    deliveries:")
@@ -101,7 +98,6 @@ def read_exchange_table(installation: Installation, server: ExchangeServer, tmp_
     ):
         assert old in text
         text = text.replace(old, new)
-
     path.write_text(text, encoding="utf-8")
     environment = {
         **installation.settings.environment,
@@ -109,4 +105,12 @@ def read_exchange_table(installation: Installation, server: ExchangeServer, tmp_
         "ZHENGKU_CONN_MARKET_FRONT": server.address,
     }
     installation.settings = Settings(home=installation.settings.home, environment=environment)
+
+
+def read_exchange_table(installation: Installation, server: ExchangeServer, tmp_path: Path) -> ExchangePipeline:
+    """Let the installation's one feed read the table `license` of a server, which is made here."""
+    point_feed_at_table(installation, server, tmp_path)
+    for path in (installation.settings.catalog_folder / "departments").glob("*.yaml"):
+        if path.stem != "market_supervision":
+            path.unlink()
     return ExchangePipeline(installation, server)

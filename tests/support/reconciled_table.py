@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.support.exchange_pipeline import point_feed_at_table
 from tests.support.exchange_servers import ExchangeServer
 from tests.support.installation import Installation
 
 from simulator.business_licenses import credit_code
 from zhengku.operations.reconcile import Reconciliation
-from zhengku.settings import Settings
-
-TRANSPORT = """    transport:
-      kind: exchange_database
-      connection: market_front
-      table: license
-      row_id: [id]
-      page_rows: 100
-    window: {kind: watermark, column: cd_time, overlap_minutes: 60}
-    operation: {column: cd_operation}
-"""
-
 
 FIRST = datetime(2024, 5, 1, 8)
 FEED = ("market_supervision", "business_license")
@@ -91,30 +79,7 @@ class Front:
 
 def read_front(installation: Installation, server: ExchangeServer, tmp_path: Path) -> Front:
     """Let the installation's one feed read the table `license` of a server, which is made here."""
-    folder = tmp_path / "catalog"
-    shutil.copytree(installation.settings.catalog_folder, folder)
-    path = folder / "departments" / "market_supervision.yaml"
-    text = path.read_text(encoding="utf-8")
-    begin, end = text.index("    transport:\n"), text.index("    deliveries:")
-    text = text[:begin] + TRANSPORT + text[end:]
-    for old, new in (
-        ("    version: delivery ", "    version: source_updated_at "),
-        (
-            "      district: {column: 地区}",
-            "      district: {column: 地区}\n      source_updated_at: {column: cd_time}",
-        ),
-        ("      - source_updated_at\n", ""),
-        ("      - 所在省份", "      - cd_batch\n      - 所在省份"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    path.write_text(text, encoding="utf-8")
-    environment = {
-        **installation.settings.environment,
-        "ZHENGKU_CATALOG_DIR": str(folder),
-        "ZHENGKU_CONN_MARKET_FRONT": server.address,
-    }
-    installation.settings = Settings(home=installation.settings.home, environment=environment)
+    point_feed_at_table(installation, server, tmp_path)
     return Front(installation, server)
 
 

@@ -12,16 +12,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from zhengku.catalog.problem import Problem, did_you_mean, shown
-from zhengku.catalog.structure import structure_problems
+from zhengku.catalog.structure import by_line, read_settings
 from zhengku.catalog.yaml_file import Location, YamlFile, read_yaml
 from zhengku.clock import CITY_TIME_ZONE
+from zhengku.configuration_model import WholeNumber, wrong
 from zhengku.errors import CatalogError
 
 CLEARANCE_FILE = "clearance.yaml"
@@ -37,28 +36,22 @@ KINDS: tuple[ListKind, ...] = ("working", "final")
 """The two lists of a day, in the order of their cut-offs."""
 
 
-def _wrong(message: str, fix: str) -> PydanticCustomError:
-    return PydanticCustomError("catalog", "{message}", {"message": message, "fix": fix})
-
-
 def _clock(value: object) -> object:
     # Without this check pydantic accepts seconds, fractions and zones as well.
     if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
-        raise _wrong(f"expected a time from 00:00 to 23:59, got {shown(value)}", 'Write it like "16:30".')
+        raise wrong(f"expected a time from 00:00 to 23:59, got {shown(value)}", 'Write it like "16:30".')
     return time.fromisoformat(value)
 
 
 def _feed_name(value: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*", value):
-        raise _wrong(
+        raise wrong(
             f"expected <department>/<feed>, got {shown(value)}", "Write it like service_evaluation/evaluations."
         )
     return value
 
 
 Clock = Annotated[time, BeforeValidator(_clock, json_schema_input_type=str)]
-# Strict, because pydantic would read `correction_days: true` as one day.
-Number = Annotated[int, Field(strict=True)]
 
 
 class ClearanceConfig(BaseModel):
@@ -71,28 +64,28 @@ class ClearanceConfig(BaseModel):
     final_latest: Clock = Field(
         description="Time of the next day at which the final list is published in any case; its cut-off is 24:00."
     )
-    deadline_working_days: Number = Field(
+    deadline_working_days: WholeNumber = Field(
         ge=1, le=60, description="Working days after finishing at which the system would rate by default (1 to 60)."
     )
-    archive_after_working_days: Number = Field(
+    archive_after_working_days: WholeNumber = Field(
         ge=1,
         le=250,
         description="Working days after finishing after which an unrated service leaves the list (1 to 250).",
     )
-    correction_days: Number = Field(
+    correction_days: WholeNumber = Field(
         ge=1, le=31, description="Days back for which a final list gets another version (1 to 31)."
     )
-    suspicious_seconds: Number = Field(
+    suspicious_seconds: WholeNumber = Field(
         ge=1, le=3600, description="Seconds after finishing within which a rating is suspicious (1 to 3600)."
     )
-    burst_ratings: Number = Field(
+    burst_ratings: WholeNumber = Field(
         ge=2, le=1000, description="Ratings of one device or window that are a burst (2 to 1000)."
     )
-    burst_minutes: Number = Field(ge=1, le=1440, description="Minutes within which they are one (1 to 1440).")
-    callback_working_days: Number = Field(
+    burst_minutes: WholeNumber = Field(ge=1, le=1440, description="Minutes within which they are one (1 to 1440).")
+    callback_working_days: WholeNumber = Field(
         ge=1, le=60, description="Working days after a bad review until the call-back is due (1 to 60)."
     )
-    rectification_working_days: Number = Field(
+    rectification_working_days: WholeNumber = Field(
         ge=1, le=250, description="Working days after a bad review until the rectification is due (1 to 250)."
     )
     sources: tuple[Annotated[str, AfterValidator(_feed_name)], ...] = Field(
@@ -104,7 +97,7 @@ class ClearanceConfig(BaseModel):
     def _after_cutoff(cls, value: time, info: ValidationInfo) -> time:
         cutoff = info.data.get("working_cutoff")
         if cutoff is not None and value <= cutoff:
-            raise _wrong(f"{value:%H:%M} is not later than working_cutoff {cutoff:%H:%M}", "Write a later time.")
+            raise wrong(f"{value:%H:%M} is not later than working_cutoff {cutoff:%H:%M}", "Write a later time.")
         return value
 
     @field_validator("final_latest")
@@ -113,7 +106,7 @@ class ClearanceConfig(BaseModel):
         cutoff = info.data.get("working_cutoff")
         if cutoff is not None and value >= cutoff:
             message = f"{value:%H:%M} is not earlier than working_cutoff {cutoff:%H:%M}"
-            raise _wrong(message, "Write an earlier time: the final list comes before the next day's working list.")
+            raise wrong(message, "Write an earlier time: the final list comes before the next day's working list.")
         return value
 
     @field_validator("archive_after_working_days")
@@ -122,7 +115,7 @@ class ClearanceConfig(BaseModel):
         deadline = info.data.get("deadline_working_days")
         if deadline is not None and value <= deadline:
             message = f"{value} is not more than deadline_working_days {deadline}"
-            raise _wrong(message, "Write more: a service would leave the list before its deadline.")
+            raise wrong(message, "Write more: a service would leave the list before its deadline.")
         return value
 
     @field_validator("rectification_working_days")
@@ -131,7 +124,7 @@ class ClearanceConfig(BaseModel):
         callback = info.data.get("callback_working_days")
         if callback is not None and value < callback:
             message = f"{value} is less than callback_working_days {callback}"
-            raise _wrong(message, "Write as many or more: a bad review is called back before it is rectified.")
+            raise wrong(message, "Write as many or more: a bad review is called back before it is rectified.")
         return value
 
     @property
@@ -204,21 +197,13 @@ def check_clearance(folder: Path, departments: Mapping[str, YamlFile]) -> list[P
 
 
 def _read(source: YamlFile) -> tuple[ClearanceConfig | None, list[Problem]]:
-    if source.data is None:
-        empty = Problem(source.path, None, "the file is empty", "Restore it from the repository.")
-        return None, source.problems or [empty]
-    problems = [*source.problems]
-    config = None
-    try:
-        config = ClearanceConfig.model_validate(source.data)
-    except ValidationError as errors:
-        problems += structure_problems(source, ClearanceConfig, errors)
+    config, problems = read_settings(source, ClearanceConfig)
     seen: set[str] = set()
     for location, name in source.items("sources"):
         if name in seen:
             problems.append(_problem(source, location, f"sources names {shown(name)} twice", "Remove one."))
         seen.add(name)
-    return config, sorted(problems, key=lambda problem: problem.line or 0)
+    return config, by_line(problems)
 
 
 def _unknown_sources(source: YamlFile, departments: Mapping[str, YamlFile]) -> list[Problem]:

@@ -1,13 +1,15 @@
 """The mistakes that pydantic finds in the structure of a YAML file, with line, place and fix."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from zhengku.catalog.problem import SECRET_FIX, Problem, did_you_mean, names_a_secret, shown
 from zhengku.catalog.yaml_file import Location, YamlFile
 from zhengku.transports.http.model import HEADER_PATTERN
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _PATTERNS = {HEADER_PATTERN: ("the name of an HTTP header", "Use letters, digits and -, like x-signature.")}
 """Pattern → what a text must be, in words, and the fix. Other patterns are those of ids."""
@@ -32,6 +34,25 @@ def structure_problems(
             about_key = bool(error["loc"]) and error["loc"][-1] == "[key]"
             check.report_error(location, dict(error), about_key)
     return check.problems
+
+
+def read_settings(source: YamlFile, model: type[ModelT]) -> tuple[ModelT | None, list[Problem]]:
+    """Read a file that is one `model`; return it, None where it cannot be read, and the mistakes, by line."""
+    if source.data is None:
+        empty = Problem(source.path, None, "the file is empty", "Restore it from the repository.")
+        return None, source.problems or [empty]
+    problems = [*source.problems]
+    settings: ModelT | None = None
+    try:
+        settings = model.model_validate(source.data)
+    except ValidationError as errors:
+        problems += structure_problems(source, model, errors)
+    return settings, by_line(problems)
+
+
+def by_line(problems: Iterable[Problem]) -> list[Problem]:
+    """Return mistakes of one file in the order of their lines."""
+    return sorted(problems, key=lambda problem: problem.line or 0)
 
 
 class _StructureCheck:

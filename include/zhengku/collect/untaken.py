@@ -35,10 +35,9 @@ class UntakenFiles:
         self._reported.add((run_id, connection_id))
         connector = connector_of(feed)
         try:
-            files = connector.untaken_files(address, self._transports([feed.department]))
             # The remaining files may be another department's; reading all departments' files takes a second or two.
-            if files:
-                files = connector.untaken_files(address, self._transports(self._installation.catalog.department_ids))
+            departments = ([feed.department], self._installation.catalog.department_ids)
+            files = connector.untaken_files(address, map(self._transports, departments))
         except (OSError, ZhengkuError) as error:
             log.info(
                 "%s is not searched for files that no feed takes: %s.",

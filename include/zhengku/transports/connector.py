@@ -21,6 +21,10 @@ SAMPLE_BYTES_A_ROW: Final = 2048
 SettingsT = TypeVar("SettingsT", bound=Transport)
 
 
+Takers = Sequence[tuple[str, Transport]]
+"""The transports that may collect a file, each with its address."""
+
+
 @dataclass(frozen=True)
 class SampleSource:
     """A source from which a sample is read.
@@ -118,8 +122,10 @@ class Connector(ABC, Generic[SettingsT]):
         """Return a sentence about what was expected at `address`, for a run in which nothing was delivered."""
         return f"Nothing was delivered for {self.feed.name}."
 
-    def untaken_files(self, address: str, takers: Iterable[tuple[str, Transport]]) -> list[UntakenFile]:
-        """Return the files at `address` that none of the `takers` (address and settings) collects, by name.
+    def untaken_files(self, address: str, takers: Iterable[Takers]) -> list[UntakenFile]:
+        """Return the files at `address` that none of the last of the `takers` collects, by name.
+
+        Each of the `takers` contains the one before; the next is asked for only while files remain.
 
         Raises `OSError` and `ZhengkuError` where the address cannot be read.
         """

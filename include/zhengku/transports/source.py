@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import DeliveryRejected
@@ -154,8 +154,8 @@ class SourceFeed(Protocol):
         """`delivery` or `source_updated_at`: which of two rows of one key is newer."""
 
     @property
-    def fields(self) -> Mapping[str, Any]:
-        """Standard field → its `SourceField`."""
+    def fields(self) -> Mapping[str, SourceField]:
+        """Standard field → where it comes from."""
 
 
 class Source(ABC):

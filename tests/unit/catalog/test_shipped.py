@@ -171,7 +171,8 @@ def test_reading_a_department_needs_neither_expectations_nor_a_database() -> Non
     program = (
         "import sys; from pathlib import Path; from zhengku.catalog import load_department;"
         "load_department(Path(sys.argv[1]), 'market_supervision');"
-        "print(sorted({'great_expectations', 'pandas', 'sqlalchemy', 'psycopg', 'airflow'} & sys.modules.keys()))"
+        "print(sorted({'great_expectations', 'pandas', 'sqlalchemy', 'psycopg', 'fsspec', 'airflow'}"
+        " & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", program, str(CATALOG)], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

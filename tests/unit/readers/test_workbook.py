@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
+from tests.support.workbooks import in_first_sheet, in_part
 
 from zhengku.errors import DeliveryRejected
 from zhengku.readers import workbook_archive
@@ -37,16 +38,6 @@ def workbook(
     return content.getvalue()
 
 
-def repacked(content: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
-    """Change one part of a workbook, as another program might have written it."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for info in old.infolist():
-            part = old.read(info)
-            new.writestr(info.filename, change(part) if info.filename == name else part)
-    return out.getvalue()
-
-
 def with_shared_strings(content: bytes) -> bytes:
     """Put the texts into a part of their own, as Excel does."""
     texts: list[bytes] = []
@@ -56,10 +47,10 @@ def with_shared_strings(content: bytes) -> bytes:
         return b'<c%b t="s"><v>%d</v></c>' % (found[1], len(texts) - 1)
 
     namespace = b"http://schemas.openxmlformats.org/"
-    content = in_sheet(
+    content = in_first_sheet(
         content, lambda part: re.sub(rb'<c([^>]*) t="inlineStr"><is>(.*?)</is></c>', shared, part, flags=re.DOTALL)
     )
-    content = repacked(
+    content = in_part(
         content,
         "xl/_rels/workbook.xml.rels",
         lambda part: part.replace(
@@ -76,10 +67,6 @@ def with_shared_strings(content: bytes) -> bytes:
             % (namespace, b"".join(b"<si>%b</si>" % text for text in texts)),
         )
     return out.getvalue()
-
-
-def in_sheet(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    return repacked(content, "xl/worksheets/sheet1.xml", change)
 
 
 class Read:
@@ -288,7 +275,7 @@ def test_cell_becomes_the_text_that_a_person_sees(value: object, text: str | Non
     ],
 )
 def test_number_that_a_spreadsheet_may_have_rounded_is_told_from_one_that_is_exact(written: str, text: str) -> None:
-    content = in_sheet(
+    content = in_first_sheet(
         workbook([["名称", "代码"], ["甲", 77], ["乙", 5]]), lambda part: part.replace(b">77<", f">{written}<".encode())
     )
     assert Read(content).rows == {2: ["甲", text], 3: ["乙", "5"]}
@@ -311,7 +298,7 @@ def test_nul_in_a_cell_makes_a_bad_row_and_its_neighbours_are_read() -> None:
 
 
 def test_endless_cell_makes_a_bad_row_with_its_begin_as_payload() -> None:
-    content = in_sheet(
+    content = in_first_sheet(
         workbook([["名称", "代码"], ["甲", "WIDE"], ["乙", "2"]]),
         lambda part: part.replace(b"WIDE", b"9" * 1_100_000),
     )
@@ -386,10 +373,10 @@ GOOD = workbook([["名称", "代码"], ["甲", "1"]])
         GOOD[: len(GOOD) // 2],
         GOOD[:-30],
         archive(a=b"text"),
-        repacked(GOOD, "xl/workbook.xml", lambda part: b"<no"),
-        repacked(GOOD, "xl/workbook.xml", lambda part: part.replace(b"<sheet ", b"<other ")),
-        in_sheet(GOOD, lambda part: part[:200]),
-        repacked(with_shared_strings(GOOD), "xl/sharedStrings.xml", lambda part: part[:-9]),
+        in_part(GOOD, "xl/workbook.xml", lambda part: b"<no"),
+        in_part(GOOD, "xl/workbook.xml", lambda part: part.replace(b"<sheet ", b"<other ")),
+        in_first_sheet(GOOD, lambda part: part[:200]),
+        in_part(with_shared_strings(GOOD), "xl/sharedStrings.xml", lambda part: part[:-9]),
     ],
     ids=["csv", "encrypted", "zeros", "half", "no end", "other archive", "index", "no sheet", "sheet", "strings"],
 )
@@ -403,7 +390,7 @@ def test_empty_file_is_rejected() -> None:
 
 def test_archive_that_unpacks_to_more_than_the_limit_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbook_archive, "LARGEST_UNCOMPRESSED", 8 * 1024 * 1024)
-    bomb = in_sheet(GOOD, lambda part: part + b" " * 9 * 1024 * 1024)
+    bomb = in_first_sheet(GOOD, lambda part: part + b" " * 9 * 1024 * 1024)
     assert len(bomb) < 100_000
     assert "unpacked" in str(rejected(bomb))
 
@@ -506,6 +493,6 @@ def test_damaged_xml_raises_nothing_but_a_rejection(part: str, data: st.DataObje
         return text
 
     try:
-        Read(repacked(SHARED, part, damage))
+        Read(in_part(SHARED, part, damage))
     except DeliveryRejected as error:
         assert error.rule.startswith("file.")  # noqa: PT017 (whether it raises is up to the damage)

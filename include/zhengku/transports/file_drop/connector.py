@@ -8,12 +8,12 @@ from zhengku.readers.reader import Reader
 from zhengku.readers.records import open_records
 from zhengku.readers.workbook import WorkbookForm
 from zhengku.readers.workbook_process import IsolatedWorkbookReader
-from zhengku.transports.connector import Connector, SampleSource
+from zhengku.transports.connector import Connector, SampleSource, Takers
+from zhengku.transports.file_drop.folder import open_folder
 from zhengku.transports.file_drop.model import CsvFormat, FileDrop
 from zhengku.transports.file_drop.source import FileDropSource
-from zhengku.transports.file_drop.untaken import untaken_in
+from zhengku.transports.file_drop.untaken import folders_below, untaken_files
 from zhengku.transports.source import Source, UntakenFile
-from zhengku.transports.transport import Transport
 
 
 class FileDropConnector(Connector[FileDrop]):
@@ -52,7 +52,13 @@ class FileDropConnector(Connector[FileDrop]):
         what = f"{drop.pattern} with its manifest" if drop.manifest == "required" else drop.pattern
         return f"No file {what} in {without_login(address)}/{drop.folder} for {self.feed.name}."
 
-    def untaken_files(self, address: str, takers: Iterable[tuple[str, Transport]]) -> list[UntakenFile]:
+    def untaken_files(self, address: str, takers: Iterable[Takers]) -> list[UntakenFile]:
         """Search the drop's folders."""
-        drops = [(own, taker) for own, taker in takers if isinstance(taker, FileDrop)]
-        return untaken_in(address, self.settings.connection, drops)
+        found: list[UntakenFile] = []
+        with open_folder(address, "", self.settings.connection) as root:
+            for some in takers:
+                drops = [(own, taker) for own, taker in some if isinstance(taker, FileDrop)]
+                found = untaken_files(root, folders_below(address, drops))
+                if not found:
+                    break
+        return found

@@ -11,7 +11,6 @@ from typing import Final
 from zhengku import clock
 from zhengku.landed.address import without_login
 from zhengku.transports.file_drop.entry import DropFolder, Entry
-from zhengku.transports.file_drop.folder import open_folder
 from zhengku.transports.file_drop.model import FileDrop
 from zhengku.transports.file_drop.names import clean_name, described_by, is_ignored, is_manifest, takes
 from zhengku.transports.source import UntakenFile
@@ -54,15 +53,6 @@ def folders_below(address: str, drops: Sequence[tuple[str, FileDrop]]) -> dict[s
         elif place.startswith(root.rstrip("/") + "/"):
             found.setdefault(place[len(root.rstrip("/")) + 1 :], []).append(drop)
     return found
-
-
-def untaken_in(address: str, connection: str, drops: Sequence[tuple[str, FileDrop]]) -> list[UntakenFile]:
-    """Return the files below a connection's address that none of the `drops` (with their addresses) takes, by name.
-
-    Raises what `open_folder` raises, and `OSError` when the folder cannot be read.
-    """
-    with open_folder(address, "", connection) as root:
-        return untaken_files(root, folders_below(address, drops))
 
 
 def untaken_files(root: DropFolder, drops: Mapping[str, Sequence[FileDrop]]) -> list[UntakenFile]:
