@@ -48,8 +48,8 @@ def test_hall_covers_its_district_and_no_row_without_one():
 
 def test_roles_that_are_imported_are_those_of_the_districts_and_may_do_nothing_but_reach_the_page(capsys):
     allowed = imported(capsys)
-    assert allowed.keys() == {"section", "data_section", *(hall_role(district) for district in DISTRICTS)}
-    for role in allowed.keys() - {"data_section"}:
+    assert allowed.keys() == {"section", "data_section", "operator", *(hall_role(district) for district in DISTRICTS)}
+    for role in allowed.keys() - {"data_section", "operator"}:
         assert allowed[role] == {
             ("Website", "can_read"),
             ("Plugins", "can_read"),
@@ -69,6 +69,18 @@ def test_big_data_section_may_also_answer_what_airflow_asks(capsys):
         ("DAG Runs", "can_read"),
         ("Task Instances", "can_read"),
     }
+
+
+def test_operator_may_run_dags_and_neither_answer_nor_delete_nor_write_what_tasks_pass_on(capsys):
+    allowed = imported(capsys)["operator"]
+    changes = {entry for entry in allowed if entry[1] not in ("can_read", "menu_access")}
+    assert changes == {
+        *((resource, "can_edit") for resource in ("DAGs", "DAG Runs", "Task Instances", "Backfills")),
+        *((resource, "can_create") for resource in ("DAG Runs", "Task Instances", "Backfills")),
+        *((resource, "can_edit") for resource in ("My Profile", "My Password")),
+    }
+    seen = ("DAGs", "DAG Runs", "Task Instances", "Task Logs", "XComs", "HITL Detail", "ImportError", "Pools", "Jobs")
+    assert {(resource, "can_read") for resource in seen} <= allowed
 
 
 def imported(capsys: pytest.CaptureFixture[str]) -> dict[str, set[tuple[str, str]]]:
