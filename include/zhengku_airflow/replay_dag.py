@@ -1,4 +1,7 @@
-"""The DAG of a replay, started by hand: landed files are processed again completely."""
+"""The DAG of a replay, started by hand: landed files are processed again completely.
+
+Who replays is the login that started the run, as Airflow's API server recorded it; no parameter names a person.
+"""
 
 from datetime import timedelta
 
@@ -26,7 +29,12 @@ def replay(doc: str | None) -> DAG:
         from zhengku.pipeline.pipeline import Pipeline
 
         context = get_current_context()
-        params = context["params"]
+        params, run = context["params"], context["dag_run"]
+        if not run.triggering_user_name:
+            raise ConfigurationError(
+                f"Expected a run that a person started, got {run.run_id} ({run.run_type}), which no login started. "
+                "Start the DAG in Airflow, or run `zhengku replay`: the ledger records who replays."
+            )
         if bool(params["batches"]) == bool(params["department"]):
             raise ConfigurationError("Expected either numbers of batches or a department, got both or neither.")
         pipeline = Pipeline(Settings.load())
@@ -39,7 +47,7 @@ def replay(doc: str | None) -> DAG:
                 first_day=date.fromisoformat(params["since"]) if params["since"] else None,
                 last_day=date.fromisoformat(params["until"]) if params["until"] else None,
             )
-        done = replay_batches(pipeline, chosen, params["by"], params["reason"], context["dag_run"].run_id)
+        done = replay_batches(pipeline, chosen, run.triggering_user_name, params["reason"], run.run_id)
         if wrong := [
             f"batch {batch.batch_id} is {batch.status}: {batch.detail}" for batch in done if batch.status != "loaded"
         ]:
@@ -61,7 +69,6 @@ def replay(doc: str | None) -> DAG:
             "feed": Param(None, type=["null", "string"], title="来源", description="留空为该部门全部来源。"),
             "since": Param(None, type=["null", "string"], format="date", title="起（含）"),
             "until": Param(None, type=["null", "string"], format="date", title="止（含）"),
-            "by": Param(type="string", minLength=1, title="何人"),
             "reason": Param(type="string", minLength=1, title="何故"),
         },
         default_args={"owner": "data-engineers", "retry_policy": FINAL_ERRORS},
