@@ -13,7 +13,7 @@ from rich.text import Text
 
 from zhengku import clock, ledger
 from zhengku.catalog import load_catalog
-from zhengku.cli.common import AsJson, Limit, err, out, print_json
+from zhengku.cli.common import AsJson, Behalf, Limit, Reason, err, out, person, print_json
 from zhengku.cli.summary import batch_table, print_summary
 from zhengku.collect.window import interval_of
 from zhengku.database import store_connection
@@ -126,24 +126,24 @@ def summary() -> None:
 
 def release(
     batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
-    by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
+    reason: Reason,
+    behalf: Behalf = None,
     as_json: AsJson = False,
 ) -> None:
     """Load a held batch that a person has checked, with the reason. The department gets a notice."""
-    batch = decisions.release(Pipeline(Settings.load()), batch_id, by, reason)
+    batch = decisions.release(Pipeline(Settings.load()), batch_id, person(behalf), reason)
     _show_batches([batch], as_json=as_json)
 
 
 def reject(
     batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
-    by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
-    reason: Annotated[str, typer.Option(help="Why, for the ledger and the department.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record and the department.")],
+    behalf: Behalf = None,
     as_json: AsJson = False,
 ) -> None:
     """Reject a batch that is held or unfinished: nothing is loaded, and the department gets a notice."""
     settings = Settings.load()
-    batch = decisions.reject(settings, load_catalog(settings.catalog_folder), batch_id, by, reason)
+    batch = decisions.reject(settings, load_catalog(settings.catalog_folder), batch_id, person(behalf), reason)
     _show_batches([batch], as_json=as_json)
 
 

@@ -1,7 +1,8 @@
 """Shared by all groups of commands: the console, JSON output, and options that several commands have."""
 
-import getpass
 import json
+import os
+import pwd
 from datetime import date, datetime
 from typing import Annotated
 
@@ -18,6 +19,10 @@ err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
+Behalf = Annotated[
+    str | None,
+    typer.Option("--for", metavar="NAME", help="On whose behalf; recorded after the login of this machine."),
+]
 
 
 def print_json(value: object) -> None:
@@ -48,6 +53,19 @@ def day_of(text: str) -> date:
         raise ConfigurationError(f"Expected a day as YYYY-MM-DD, like 2026-11-24; got {text!r:.40}.") from None
 
 
-def person(by: str | None) -> str:
-    """Return who acts, for the record: the given name, or else the login of this machine."""
-    return getpass.getuser() if by is None else by
+def person(behalf: str | None) -> str:
+    """Return who acts, for the record: the login of this machine, and on whose behalf.
+
+    The login is the operating system's account of this process, whatever the environment says. Raises
+    `ConfigurationError` for a blank `behalf`.
+    """
+    try:
+        login = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # A container may run under an account that it has no name for.
+        login = f"uid {os.getuid()}"
+    if behalf is None:
+        return f"命令行 {login}"
+    if not behalf.strip():
+        raise ConfigurationError("Expected on whose behalf, after --for, got a blank. Give a name, or leave --for out.")
+    return f"命令行 {login}，代 {behalf.strip()}"

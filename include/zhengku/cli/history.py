@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zhengku.catalog import load_catalog
-from zhengku.cli.common import Reason, day_of, out, person
+from zhengku.cli.common import Behalf, Reason, day_of, out, person
 from zhengku.cli.summary import batch_table
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
@@ -31,7 +31,6 @@ Department = Annotated[str | None, typer.Option(help="All deliveries of this dep
 FeedOf = Annotated[str | None, typer.Option(help="Of these, only those of this feed.")]
 Since = Annotated[str | None, typer.Option(metavar=_DAY, help="Only those that landed on this day or later.")]
 Until = Annotated[str | None, typer.Option(metavar=_DAY, help="Only those that landed on this day or earlier.")]
-By = Annotated[str | None, typer.Option(help="Who replays, for the record; the login of this machine when left out.")]
 Moment = Annotated[str, typer.Argument(metavar=_MOMENT, help="The moment to show the store at; of a day, its end.")]
 LicenseType = Annotated[str | None, typer.Option("--type", help="Only this license type.")]
 Dataset = Annotated[str, typer.Option(help="The data set.")]
@@ -49,7 +48,7 @@ def replay(
     feed: FeedOf = None,
     since: Since = None,
     until: Until = None,
-    by: By = None,
+    behalf: Behalf = None,
 ) -> None:
     """Process landed deliveries again completely, with today's mapping and rules; no source is read."""
     if bool(batch) == bool(department):
@@ -76,7 +75,7 @@ def replay(
     if not chosen:
         out.print("Nothing was delivered there in that time: there is nothing to replay.")
         return
-    done = replay_batches(pipeline, chosen, person(by), reason)
+    done = replay_batches(pipeline, chosen, person(behalf), reason)
     out.print(batch_table(done))
     wrong = [each for each in done if each.status != "loaded"]
     if wrong:

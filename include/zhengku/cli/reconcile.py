@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from zhengku.cli.common import out, person, print_json
+from zhengku.cli.common import Behalf, out, person, print_json
 from zhengku.collect.window import interval_of
 from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.operations.reconcile.comparison import Reconciliation, Result, since_of
@@ -36,10 +36,7 @@ def reconcile(
             help="Collect rows that the store lacks, mark rows that the source no longer has, compare again.",
         ),
     ] = False,
-    by: Annotated[
-        str | None,
-        typer.Option(help="With --fix: who decides, for the ledger; the login when left out."),
-    ] = None,
+    behalf: Behalf = None,
     reason: Annotated[str, typer.Option(help="With --fix: why, for the ledger.")] = "比对后由人工执行补正",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -51,6 +48,7 @@ def reconcile(
         raise ConfigurationError("Expected --department with --feed: feeds of two departments may share a name.")
     if whole and (since or until):
         raise ConfigurationError("Expected either --whole or a period with --since and --until, got both.")
+    decider = person(behalf)
     pipeline = Pipeline(Settings.load())
     reconciliation = Reconciliation(pipeline)
     interval = interval_of(since, until)
@@ -67,7 +65,7 @@ def reconcile(
                     reconciliation.fix(name, feed_id)
                     result = reconciliation.compare(name, feed_id, start, end)
                 if fix and result.missing_at_source:
-                    reconciliation.withdraw(name, feed_id, person(by), reason)
+                    reconciliation.withdraw(name, feed_id, decider, reason)
                     result = reconciliation.compare(name, feed_id, start, end)
                 results.append(result)
             except ZhengkuError as error:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from zhengku import clock
 from zhengku.catalog import load_catalog
-from zhengku.cli.common import AsJson, Limit, Reason, clock_text, day_of, out, person, print_json
+from zhengku.cli.common import AsJson, Behalf, Limit, Reason, clock_text, day_of, out, person, print_json
 from zhengku.cli.summary import batch_table
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
@@ -34,7 +34,6 @@ report_app = typer.Typer(no_args_is_help=True, help="The nightly validation repo
 
 
 Department = Annotated[str | None, typer.Option(help="Only this department.")]
-By = Annotated[str | None, typer.Option(help="Who decides, for the record; the login of this machine when left out.")]
 Ids = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Numbers of problem records.")]
 
 
@@ -107,19 +106,20 @@ def waive(
     until: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="The last day; for good when left out.")
     ] = None,
-    by: By = None,
+    behalf: Behalf = None,
 ) -> None:
     """Waive open or returned records (豁免): they need not be fixed, for a time or for good."""
     with store_connection(Settings.load().database_url) as connection:
-        number = problems.waive(connection, ids, person(by), reason, day_of(until) if until else None, clock.today())
+        last_day = day_of(until) if until else None
+        number = problems.waive(connection, ids, person(behalf), reason, last_day, clock.today())
     out.print(f"{number:,} of {len(ids):,} are waived; the others were neither open nor returned.")
 
 
 @problems_app.command("close")
-def close(ids: Ids, reason: Reason, by: By = None) -> None:
+def close(ids: Ids, reason: Reason, behalf: Behalf = None) -> None:
     """Write records off (销号): what was corrected, and what is waived for good."""
     with store_connection(Settings.load().database_url) as connection:
-        number = problems.close(connection, ids, person(by), reason)
+        number = problems.close(connection, ids, person(behalf), reason)
     out.print(f"{number:,} of {len(ids):,} are written off; the others are not solved.")
 
 
@@ -129,7 +129,7 @@ def return_(
     ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
     again: Annotated[int | None, typer.Option(help="Write the files of this return again.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
-    by: By = None,
+    behalf: Behalf = None,
     as_json: AsJson = False,
 ) -> None:
     """Send the open problem records of a department back (退回): in files, and in its database where the feed says so.
@@ -144,7 +144,7 @@ def return_(
         made = returned.write(again)
     else:
         assert department is not None
-        made = returned.make(department, person(by), clock.now(), ids, reason=reason)
+        made = returned.make(department, person(behalf), clock.now(), ids, reason=reason)
     _show_returns([made], as_json=as_json)
     if not as_json:
         out.print(Text(f"Files: {returned.folder(made.department) / f'{made.return_id:06d}'}"), soft_wrap=True)
@@ -162,14 +162,14 @@ def redrive(
     source: Annotated[str, typer.Argument(metavar="DEPARTMENT/FEED")],
     reason: Reason,
     ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
-    by: By = None,
+    behalf: Behalf = None,
     as_json: AsJson = False,
 ) -> None:
     """Process the stored rows of a feed's unsolved records again, after a rule or a mapping was fixed."""
     department, separator, feed = source.partition("/")
     if not separator:
         raise ConfigurationError(f"Expected DEPARTMENT/FEED, got {source!r}. `zhengku feeds list` has all of them.")
-    batches = redrive_problems(Pipeline(Settings.load(), warm_up=True), department, feed, person(by), reason, ids)
+    batches = redrive_problems(Pipeline(Settings.load(), warm_up=True), department, feed, person(behalf), reason, ids)
     if as_json:
         print_json([asdict(batch) for batch in batches])
         return
@@ -227,10 +227,10 @@ def ledger(
 
 
 @problems_app.command()
-def notify(entry_no: Annotated[str, typer.Argument(metavar="NUMBER")], by: By = None) -> None:
+def notify(entry_no: Annotated[str, typer.Argument(metavar="NUMBER")], behalf: Behalf = None) -> None:
     """Record that a department was notified of an entry of the problem ledger (通报)."""
     with store_connection(Settings.load().database_url) as connection:
-        problem_ledger.record_notification(connection, entry_no, person(by), clock.today())
+        problem_ledger.record_notification(connection, entry_no, person(behalf), clock.today())
     out.print(f"{entry_no}: the department was notified.")
 
 

@@ -8,6 +8,7 @@ from tests.support.changed_department import change_department
 from tests.support.changes_feed import row
 from tests.support.command_line import zhengku
 
+from zhengku.cli.common import person
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingDamaged
 from zhengku.operations.replay import replay, replayable
@@ -386,9 +387,10 @@ def test_by_the_command_line(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1))
     installation.run_one()
     environment = dict(installation.settings.environment)
-    done = zhengku(environment, "replay", "--batch", "1", "--reason", "映射已改", "--by", "虚构甲")
+    done = zhengku(environment, "replay", "--batch", "1", "--reason", "映射已改", "--for", "虚构甲")
     assert (done.returncode, done.stderr) == (0, "")
     assert "重新处理批次1" in done.stdout
+    assert installation.query("select released_by from ledger.batch where batch_id = 2") == [(person("虚构甲"),)]
     done = zhengku(environment, "replay", "--department", "market_supervision", "--reason", "映射已改")
     assert done.returncode == 0
     for arguments, told in [
@@ -398,7 +400,7 @@ def test_by_the_command_line(installation, make_row):
         (("--department", "nobody"), "nobody"),
         (("--department", "market_supervision", "--since", "1.11.2026"), "Expected a day as YYYY-MM-DD"),
         (("--batch", "99"), "There is no batch 99"),
-        (("--batch", "1", "--by", " "), "who replays and why"),
+        (("--batch", "1", "--for", " "), "Expected on whose behalf, after --for, got a blank"),
     ]:
         refused = zhengku(environment, "replay", "--reason", "映射已改", *arguments)
         assert refused.returncode == 1

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import zhengku.pipeline.stage_step
 from zhengku import ledger
+from zhengku.cli.common import person
 from zhengku.cli.main import app
 from zhengku.database import store_connection
 from zhengku.errors import DeliveryUnavailable, StoreUnavailable
@@ -110,13 +111,13 @@ def test_person_can_reject_a_batch_that_is_not_finished(installation, make_row, 
         getattr(installation.pipeline, {"staged": "stage", "validated": "validate"}[status])(batch.batch_id)
     ran = CliRunner().invoke(
         app,
-        ["reject", str(batch.batch_id), "--by", "数据工程师", "--reason", "报错了月份"],
+        ["reject", str(batch.batch_id), "--reason", "报错了月份"],
         env={**installation.settings.environment, "ZHENGKU_HOME": str(installation.settings.home)},
     )
     assert ran.exit_code == 0, ran.output
     [(now, rule_id, reason)] = installation.query("select status, rule_id, reason from ledger.batch")
     assert (now, rule_id, reason) == ("rejected", "file.given_back", "处理完成前由工作人员退回：报错了月份")
-    assert installation.query("select decision, decided_by from ledger.decision") == [("rejected", "数据工程师")]
+    assert installation.query("select decision, decided_by from ledger.decision") == [("rejected", person(None))]
     assert installation.query("select nspname from pg_namespace where nspname like 'batch_%%'") == []
     assert installation.pipeline.load(batch.batch_id).status == "rejected"
     with pytest.raises(DeliveryUnavailable, match="was given back"):

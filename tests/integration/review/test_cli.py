@@ -6,6 +6,8 @@ import pytest
 from openpyxl import load_workbook
 from tests.support import command_line
 
+from zhengku.cli.common import person
+
 
 @pytest.fixture
 def zhengku(reviewed, make_row):
@@ -22,8 +24,9 @@ def zhengku(reviewed, make_row):
 
 
 def test_from_the_return_to_the_write_off(zhengku, reviewed, make_row):
-    [made] = json.loads(zhengku("problems", "return", "market_supervision", "--by", "zhang", "--json"))
+    [made] = json.loads(zhengku("problems", "return", "market_supervision", "--for", "大数据科", "--json"))
     assert (made["problems"], made["waiting"]) == (2, 2)
+    assert made["made_by"] == person("大数据科")
     assert "2 of 2 are waived" in zhengku(
         "problems", "waive", "1", "2", "--reason", "限期补录", "--until", "2099-01-01"
     )
@@ -59,7 +62,7 @@ def test_report_and_ledger(zhengku, reviewed, tmp_path):
     zhengku("report", "publish")
     [entry] = json.loads(zhengku("problems", "ledger", "--json"))
     assert entry["kind"] == "stale_feed"
-    zhengku("problems", "notify", entry["entry_no"], "--by", "zhang")
+    zhengku("problems", "notify", entry["entry_no"])
     assert "通报" in zhengku("problems", "ledger")
     file = tmp_path / "ledger.xlsx"
     zhengku("problems", "ledger", "--file", str(file))
@@ -74,8 +77,8 @@ REFUSED = [
     (("problems", "redrive", "market_supervision", "--reason", "x"), "Expected DEPARTMENT/FEED"),
     (("problems", "waive", "1", "--reason", " "), "who decides and why"),
     (("problems", "waive", "1", "--reason", "x", "--until", "soon"), "Expected a day as YYYY-MM-DD"),
-    (("problems", "notify", "2026-9999", "--by", "zhang"), "No entry"),
-    (("reject", "1", "--by", "zhang", "--reason", "x"), "nothing to decide"),
+    (("problems", "notify", "2026-9999"), "No entry"),
+    (("reject", "1", "--reason", "x"), "nothing to decide"),
 ]
 
 

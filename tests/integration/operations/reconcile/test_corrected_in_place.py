@@ -11,6 +11,7 @@ from tests.support.reconciled_table import FEED, FIRST, Front, correct, filled, 
 from typer.testing import CliRunner
 
 from simulator.business_licenses import credit_code
+from zhengku.cli.common import person
 from zhengku.cli.main import app
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
@@ -86,12 +87,12 @@ def test_fix_marks_the_certificate_of_a_number_that_was_corrected_in_place(front
     code, [found] = command(front, monkeypatch)
     assert (code, found["missing_at_source"]) == (1, 1)
     assert removal(front, old) == [(None,)]
-    code, [fixed] = command(front, monkeypatch, "--fix", "--by", "大数据科", "--reason", "已与部门核对")
+    code, [fixed] = command(front, monkeypatch, "--fix", "--for", "大数据科", "--reason", "已与部门核对")
     assert (code, fixed["differences"]) == (0, 0)
     assert (removal(front, old), removal(front, new)) == ([("disappeared",)], [(None,)])
     assert problems(front) == [("closed", "gone", old)]
     assert front.installation.query("select event, done_by, reason from quarantine.problem_event") == [
-        ("gone", "大数据科", "已与部门核对")
+        ("gone", person("大数据科"), "已与部门核对")
     ]
     # The version that stood is kept.
     assert front.installation.query(

@@ -221,7 +221,7 @@ def test_the_command_tells_fixes_and_its_problems_are_returned(installation, tmp
     assert run("problems", "show", str(listed["problem_id"]))[0] == 0
     # It has no row that could go through the pipeline again.
     assert run("problems", "redrive", "market_supervision/business_license", "--reason", "试")[0] == 1
-    assert run("problems", "return", "market_supervision", "--by", "zhang")[0] == 0
+    assert run("problems", "return", "market_supervision")[0] == 0
     assert run("report", "publish")[0] == 0
     assert run("reconcile", "--fix")[0] == 0
     assert installation.query("select status from quarantine.problem_row") == [("corrected",)]
