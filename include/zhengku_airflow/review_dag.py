@@ -1,7 +1,9 @@
 """The DAGs of the validation review: the report of the night, the requests made on the pages, and the held batches.
 
-Airflow asks a person about each held batch (human in the loop). Each batch is a task group of its own, so that a
-decision takes effect at once and does not wait for the decisions about the others.
+Airflow asks a person about each held batch (human in the loop). Each batch is a task of its own, so that a decision
+takes effect at once and does not wait for the decisions about the others. Who decided comes from the record that
+Airflow's API server made of the answer; nothing of it passes through XCom, which others may write
+(docs/decisions/0057).
 """
 
 import logging
@@ -9,13 +11,13 @@ from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, task, task_group
+from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku import clock
 from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.errors import ZhengkuError
+from zhengku.errors import ConfigurationError, ZhengkuError
 from zhengku.pages.access import DATA_SECTION
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
@@ -49,16 +51,49 @@ class ReasonMissing(ZhengkuError):
 
 
 class Question(HITLOperator):
-    """Asks a person to release or reject a held batch; without a reason the question is repeated."""
+    """Asks a person to release or reject one held batch, and does it; without a reason the question is repeated.
 
-    def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Return the answer with the login of the person who gave it. Raises `ReasonMissing`."""
+    Text and options are made here, from the store: `batch_id` is all that comes through XCom. The options name the
+    batch, and Airflow records which of them was chosen: an answer can only be about the batch that was shown.
+    """
+
+    def __init__(self, *, batch_id: int, **settings: Any) -> None:
+        self.batch_id = batch_id
+        self.release_option, self.reject_option = (f"批次 {batch_id} {option}" for option in (RELEASE, REJECT))
+        super().__init__(
+            subject=f"批次 {batch_id} 暂扣待审",
+            options=[self.release_option, self.reject_option, LATER],
+            defaults=LATER,
+            **settings,
+        )
+
+    def execute(self, context: Any) -> None:
+        """Ask about the batch; raises `AirflowSkipException` when it is decided about already."""
+        settings = Settings.load()
+        self.subject, self.body = _question(settings, self.batch_id)
+        super().execute(context)
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> str:
+        """Release or reject the batch as the answer says; return its status.
+
+        `event` is the record of the answer, with the login of the person who gave it: the API server or the scheduler
+        stored it with the waiting task. Raises `ReasonMissing`; `ConfigurationError` for an answer about another batch.
+        """
+        [option] = event["chosen_options"]
+        if option not in self.options:
+            raise ConfigurationError(
+                f"Expected an answer about batch {self.batch_id}, got {option!r}: the list of batches that `find` "
+                "passed on was changed after the question was asked. Nothing was done; the next run asks again."
+            )
         answer = super().execute_complete(context, event)
-        if answer["chosen_options"] != [LATER] and not _reason(answer):
+        if option == LATER:
+            raise AirflowSkipException(f"batch {self.batch_id} is left for later")
+        reason = str(answer["params_input"].get("reason") or "").strip()
+        if not reason:
             raise ReasonMissing(
                 "Expected why the batch is released or rejected, got a blank: the question is repeated."
             )
-        return answer
+        return _decide(self.batch_id, option == self.release_option, answer["responded_by_user"]["name"], reason)
 
 
 def validation_report(doc: str | None) -> DAG:
@@ -165,36 +200,30 @@ def held_batches(doc: str | None) -> DAG:
     """Build the DAG that asks a person about each held batch, and carries out the decision."""
 
     @task
-    def find() -> list[dict[str, Any]]:
-        """Return the question about each held batch, except those whose release was requested on the page."""
+    def find() -> list[int]:
+        """Return the number of each held batch, except those whose release was requested on the page."""
         from zhengku import ledger
-        from zhengku.catalog import load_catalog
         from zhengku.database import store_connection
         from zhengku.review.requests import list_requests
 
         settings = Settings.load()
-        catalog = load_catalog(settings.catalog_folder)
         with store_connection(settings.database_url) as connection:
             held = ledger.batches(connection, status="held", limit=MOST_QUESTIONS)
             waiting = list_requests(connection, waiting=True, limit=MOST_QUESTIONS)
         release_requested = {request.batch_id for request in waiting if request.kind == "release"}
-        return [_question(catalog, batch) for batch in reversed(held) if batch.batch_id not in release_requested]
+        return [batch.batch_id for batch in reversed(held) if batch.batch_id not in release_requested]
 
-    @task(map_index_template="{{ batch_name }}", execution_timeout=LONGEST_LOAD)
-    def decide(batch_id: int, answer: Any) -> str:
-        """Release or reject the batch as the answer says; return its status."""
-        get_current_context()["batch_name"] = f"批次 {batch_id}"  # type: ignore[typeddict-unknown-key]
-        return _decide(batch_id, answer)
-
-    @task_group(group_id="each", prefix_group_id=False, group_display_name="每个批次")
-    def each(batch_id: int, subject: str, body: str) -> None:
-        ask = Question(
+    with _review_dag(
+        "held_batches",
+        "归集校验·暂扣批次审批",
+        "逐一询问暂扣批次放行还是退回，并照办",
+        doc,
+        _every_day_at(load_review(Settings.load().catalog_folder).held_batches_at),
+        access_control={DATA_SECTION: {"DAGs": {"can_read", "can_edit"}}},
+    ) as dag:
+        Question.partial(
             task_id="ask",
-            map_index_template="{{ task.subject }}",
-            subject=subject,
-            body=body,
-            options=[RELEASE, REJECT, LATER],
-            defaults=LATER,
+            map_index_template="批次 {{ task.batch_id }}",
             params={
                 "reason": Param(
                     "",
@@ -205,19 +234,10 @@ def held_batches(doc: str | None) -> DAG:
                 )
             },
             response_timeout=ANSWER_TIMEOUT,
+            # Of the load after the answer.
+            execution_timeout=LONGEST_LOAD,
             retry_delay=timedelta(seconds=5),
-        )
-        decide(batch_id, ask.output)
-
-    with _review_dag(
-        "held_batches",
-        "归集校验·暂扣批次审批",
-        "逐一询问暂扣批次放行还是退回，并照办",
-        doc,
-        _every_day_at(load_review(Settings.load().catalog_folder).held_batches_at),
-        access_control={DATA_SECTION: {"DAGs": {"can_read", "can_edit"}}},
-    ) as dag:
-        each.expand_kwargs(find())
+        ).expand(batch_id=find())
     return dag
 
 
@@ -249,8 +269,28 @@ def _or_skip(names: list[ReportName]) -> list[ReportName]:
     return names
 
 
-def _question(catalog: "Catalog", batch: "Batch") -> dict[str, Any]:
-    """Return batch, subject and body of a question, without personal data."""
+def _question(settings: Settings, batch_id: int) -> tuple[str, str]:
+    """Return subject and body of the question about a batch, without personal data.
+
+    A batch that is not held is decided about: what its decision began is finished, and `AirflowSkipException` raised.
+    """
+    from zhengku import ledger
+    from zhengku.catalog import load_catalog
+    from zhengku.database import store_connection
+
+    with store_connection(settings.database_url) as connection:
+        batch = ledger.batch_by_id(connection, batch_id)
+    if batch.status == "held":
+        return _text_of_question(load_catalog(settings.catalog_folder), batch)
+    from zhengku.pipeline.pipeline import Pipeline
+    from zhengku.review import decisions
+
+    # An earlier try may have crashed after the decision was recorded.
+    batch = decisions.finish(Pipeline(settings), batch_id)
+    raise AirflowSkipException(f"batch {batch_id} is {batch.status}: it was decided about already")
+
+
+def _text_of_question(catalog: "Catalog", batch: "Batch") -> tuple[str, str]:
     department = catalog.departments.get(batch.department)
     feed = department.feeds.get(batch.feed) if department else None
     # A department or feed that was removed from the catalogue has only its id.
@@ -269,26 +309,17 @@ def _question(catalog: "Catalog", batch: "Batch") -> dict[str, Any]:
         "",
         f"[待审批次]({review_address('batches')})",
     )
-    return {
-        "batch_id": batch.batch_id,
-        "subject": f"批次 {batch.batch_id}：{title} 暂扣待审",
-        "body": "\n".join(lines),
-    }
+    return f"批次 {batch.batch_id}：{title} 暂扣待审", "\n".join(lines)
 
 
-def _decide(batch_id: int, answer: Any) -> str:
+def _decide(batch_id: int, is_release: bool, login: str, reason: str) -> str:
     from zhengku.ledger import NotHeld
     from zhengku.pipeline.pipeline import Pipeline
     from zhengku.review import decisions
 
-    # A question that was marked as successful by hand has no answer.
-    option = answer["chosen_options"][0] if answer else LATER
-    if option == LATER:
-        raise AirflowSkipException(f"batch {batch_id} is left for later")
-    login, reason = str(answer["responded_by_user"]["name"]), _reason(answer)
     pipeline = Pipeline(Settings.load())
     try:
-        if option == RELEASE:
+        if is_release:
             batch = decisions.release(pipeline, batch_id, login, reason)
         else:
             batch = decisions.reject(pipeline.settings, pipeline.catalog, batch_id, login, reason)
@@ -296,7 +327,3 @@ def _decide(batch_id: int, answer: Any) -> str:
         raise AirflowSkipException(f"batch {batch_id} was decided about elsewhere meanwhile: {error}") from None
     log.info("batch %d is %s by the decision of %s", batch_id, batch.status, login)
     return batch.status
-
-
-def _reason(answer: Any) -> str:
-    return str(answer["params_input"].get("reason") or "").strip()

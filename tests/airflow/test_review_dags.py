@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.review_installation import ReviewedInstallation
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
+from zhengku.errors import ConfigurationError
 from zhengku.review import decisions, requests
 from zhengku.review.night import NightReports
 
@@ -70,22 +72,22 @@ def test_steps_follow_each_other(dags):
         "notify_by_mail": set(),
         "notify_by_robot": set(),
         "work": set(),
-        "find": {"ask", "decide"},
-        "ask": {"decide"},
-        "decide": set(),
+        "find": {"ask"},
+        "ask": set(),
     }
 
 
 def test_each_held_batch_is_asked_about_and_decided_by_itself(dags):
     dag = dags["held_batches"]
-    ask, decide = dag.get_task("ask"), dag.get_task("decide")
-    # A decision would otherwise wait for the answers about all other batches.
-    assert ask.task_group is decide.task_group
-    assert type(ask.task_group).__name__ == "MappedTaskGroup"
-    assert (ask.options, ask.defaults) == (["放行入库", "整批退回", "暂不处理"], ["暂不处理"])
-    assert ask.response_timeout < timedelta(days=1)
+    # A task for each batch: a decision would otherwise wait for the answers about all other batches.
+    assert dag.get_task("ask").is_mapped
     assert dag.access_control == {"data_section": {"DAGs": {"can_read", "can_edit"}}}
-    assert set(ask.options[:2]) == set(decisions.DECISION_NAMES.values())
+    asked = question(dags, 7)
+    assert (asked.options, asked.defaults) == (["批次 7 放行入库", "批次 7 整批退回", "暂不处理"], ["暂不处理"])
+    assert asked.response_timeout < timedelta(days=1)
+    assert asked.execution_timeout == timedelta(hours=2)
+    assert list(asked.serialized_params) == ["reason"]
+    assert set(decisions.DECISION_NAMES.values()) == {"放行入库", "整批退回"}
 
 
 # ---- the report of the night
@@ -210,6 +212,11 @@ def held(reviewed, make_row) -> ReviewedInstallation:
     return reviewed
 
 
+def question(dags: Any, batch_id: int) -> Any:
+    """Return the task that asks about a batch, as Airflow makes it from the number that `find` passes on."""
+    return dags["held_batches"].get_task("ask").unmap({"batch_id": batch_id})
+
+
 def answer(option: str, reason: str = "", login: str | None = "zhang") -> dict[str, Any]:
     """Return what Airflow makes of a person's answer, or of none (login None): `HITLDetail.as_resume_event_payload`."""
     from airflow.models.hitl import HITLDetail
@@ -224,15 +231,28 @@ def answer(option: str, reason: str = "", login: str | None = "zhang") -> dict[s
 
 
 def decided(dags: Any, given: dict[str, Any]) -> str:
-    """Answer the question about batch 1 and do what was decided."""
-    kept = dags["held_batches"].get_task("ask").execute_complete({}, given)
-    return call(dags, "held_batches", "decide", 1, kept)
+    """Answer the question about batch 1, which does what was decided."""
+    return question(dags, 1).execute_complete({}, given)
 
 
-def test_question_tells_what_came_and_why_it_is_held_and_nothing_of_a_person(dags, held):
-    [asked] = call(dags, "held_batches", "find")
-    assert asked["batch_id"] == 1
-    assert asked["subject"] == "批次 1：市市场监督管理局 营业执照登记簿 暂扣待审"
+def asked(dags: Any, monkeypatch: pytest.MonkeyPatch, batch_id: int) -> dict[str, Any]:
+    """Return what Airflow is given to show to a person about a batch."""
+    from airflow.providers.standard.operators import hitl
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **values: shown.append(values))
+    with pytest.raises(TaskAwaitingInput):
+        question(dags, batch_id).execute({"task_instance": SimpleNamespace(id="1")})
+    [values] = shown
+    return values
+
+
+def test_question_tells_what_came_and_why_it_is_held_and_nothing_of_a_person(dags, held, monkeypatch):
+    assert call(dags, "held_batches", "find") == [1]
+    shown = asked(dags, monkeypatch, 1)
+    assert shown["subject"] == "批次 1：市市场监督管理局 营业执照登记簿 暂扣待审"
+    assert shown["options"] == ["批次 1 放行入库", "批次 1 整批退回", "暂不处理"]
     for line in (
         "- 文件或来源：`a'b.csv`",
         "- 行数：300",
@@ -240,9 +260,9 @@ def test_question_tells_what_came_and_why_it_is_held_and_nothing_of_a_person(dag
         "- 规则：`batch.quarantined_share.at_most_a_fifth`",
         "[待审批次](https://zhengku.example/zhengku/review/batches)",
     ):
-        assert line in asked["body"]
+        assert line in shown["body"]
     for word in PERSONAL:
-        assert word not in asked["body"]
+        assert word not in shown["body"]
 
 
 def test_batch_that_somebody_asked_to_release_is_not_asked_about(dags, held):
@@ -252,14 +272,14 @@ def test_batch_that_somebody_asked_to_release_is_not_asked_about(dags, held):
 
 
 def test_answer_releases_the_batch_in_the_name_of_who_gave_it(dags, held):
-    assert decided(dags, answer("放行入库", " 已核实 ")) == "loaded"
+    assert decided(dags, answer("批次 1 放行入库", " 已核实 ")) == "loaded"
     told = held.query("select decision, decided_by, reason from ledger.decision")
     assert told == [("released", "zhang", "已核实")]
     assert len(held.store()) == 100
 
 
 def test_answer_rejects_the_batch_in_the_name_of_who_gave_it(dags, held):
-    assert decided(dags, answer("整批退回", "只导出了一部分")) == "rejected"
+    assert decided(dags, answer("批次 1 整批退回", "只导出了一部分")) == "rejected"
     assert held.query("select decision, decided_by from ledger.decision") == [("rejected", "zhang")]
     assert list(held.settings.return_folder.rglob("批次处理通知_1.txt"))
 
@@ -271,12 +291,13 @@ def test_batch_that_is_left_for_later_stays_held(dags, held, login):
     assert held.query("select status from ledger.batch") == [("held",)]
 
 
-def test_question_that_was_marked_as_done_decides_nothing(dags, held):
-    with pytest.raises(skipped(), match="left for later"):
-        call(dags, "held_batches", "decide", 1, None)
+def test_answer_about_another_batch_decides_nothing(dags, held):
+    with pytest.raises(ConfigurationError, match="Expected an answer about batch 1, got '批次 2 放行入库'"):
+        decided(dags, answer("批次 2 放行入库", "已核实"))
+    assert held.query("select status from ledger.batch") == [("held",)]
 
 
-@pytest.mark.parametrize("option", ["放行入库", "整批退回"])
+@pytest.mark.parametrize("option", ["批次 1 放行入库", "批次 1 整批退回"])
 def test_decision_without_a_reason_is_none_and_is_asked_for_again(dags, held, option):
     from zhengku_airflow.defaults import FINAL_ERRORS
     from zhengku_airflow.review_dag import ReasonMissing
@@ -290,21 +311,26 @@ def test_decision_without_a_reason_is_none_and_is_asked_for_again(dags, held, op
 def test_batch_that_was_decided_about_meanwhile_is_left_alone(dags, held):
     decisions.reject(held.settings, held.pipeline.catalog, 1, "li", "重复")
     with pytest.raises(skipped(), match="batch 1 was decided about elsewhere meanwhile: Batch 1 is rejected"):
-        decided(dags, answer("放行入库", "已核实"))
+        decided(dags, answer("批次 1 放行入库", "已核实"))
+    with pytest.raises(skipped(), match="batch 1 is rejected: it was decided about already"):
+        question(dags, 1).execute({})
     assert held.query("select decided_by from ledger.decision") == [("li",)]
 
 
-def test_release_whose_task_died_is_finished_by_the_next_try(dags, held, monkeypatch):
+def test_release_whose_task_died_is_finished_by_the_next_try_in_the_same_name(dags, held, monkeypatch):
     from zhengku.pipeline.pipeline import Pipeline
 
     def die(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Pipeline, "load", die)
-    with pytest.raises(KeyboardInterrupt):
-        decided(dags, answer("放行入库", "已核实"))
-    monkeypatch.undo()
-    for name, value in held.settings.environment.items():
-        monkeypatch.setenv(name, value)
-    assert decided(dags, answer("放行入库", "已核实")) == "loaded"
-    assert len(held.query("select * from ledger.decision")) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "load", die)
+        with pytest.raises(KeyboardInterrupt):
+            decided(dags, answer("批次 1 放行入库", "已核实"))
+    # The next try begins with the question, as each try does.
+    with pytest.raises(skipped(), match="batch 1 is loaded: it was decided about already"):
+        question(dags, 1).execute({})
+    assert held.query("select decision, decided_by from ledger.decision") == [("released", "zhang")]
+    assert held.query("select released_by, status from ledger.batch") == [("zhang", "loaded")]
+    assert len(held.store()) == 100
+    assert list(held.settings.return_folder.rglob("批次处理通知_1.txt"))

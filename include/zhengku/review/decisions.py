@@ -3,6 +3,8 @@
 Each decision is recorded in `ledger.decision`; a notice for the department is written into the folder of its returns.
 """
 
+from pathlib import Path
+
 from zhengku import ledger
 from zhengku.catalog import Catalog
 from zhengku.database import store_connection
@@ -45,6 +47,24 @@ def reject(settings: Settings, catalog: Catalog, batch_id: int, rejected_by: str
     return batch
 
 
+def finish(pipeline: Pipeline, batch_id: int) -> Batch:
+    """Finish what the last decision about a batch began, in the name of who decided, and return the batch.
+
+    The process that recorded the decision may have crashed before the load or before the notice. A batch that is still
+    held, or that nobody decided about, is left as it is. Raises what the steps of the pipeline raise.
+    """
+    with store_connection(pipeline.settings.database_url) as connection:
+        batch = ledger.batch_by_id(connection, batch_id)
+        decided = ledger.decisions(connection, batch_id)
+    is_closed = batch.status in ("loaded", "rejected") and _notice_path(pipeline.settings, batch).exists()
+    if batch.status == "held" or not decided or is_closed:
+        return batch
+    last = decided[-1]
+    if last.decision == "released":
+        return release(pipeline, batch_id, last.decided_by, last.reason)
+    return reject(pipeline.settings, pipeline.catalog, batch_id, last.decided_by, last.reason)
+
+
 def _is_decided(connection: Connection, batch_id: int, decision: str, decided_by: str, reason: str) -> bool:
     """Return whether a batch is no longer held and its last decision equals this one."""
     decided = ledger.decisions(connection, batch_id)
@@ -76,6 +96,9 @@ def _write_notice(settings: Settings, catalog: Catalog, batch: Batch, why: str |
         if decided.decision == "rejected"
         else "其中未通过逐行校验的数据另行退回，请留意问题数据退回单。",
     ]
-    path = settings.return_folder / batch.department / f"批次处理通知_{batch.batch_id}.txt"
-    with atomic_write(path) as aside:
+    with atomic_write(_notice_path(settings, batch)) as aside:
         aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
+
+
+def _notice_path(settings: Settings, batch: Batch) -> Path:
+    return settings.return_folder / batch.department / f"批次处理通知_{batch.batch_id}.txt"

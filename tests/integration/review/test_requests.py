@@ -113,6 +113,20 @@ def test_held_batch_that_is_rejected_is_given_back_and_the_department_is_told(he
         decisions.release(held.pipeline, 1, "zhang", "再一次")
 
 
+def test_decision_whose_process_died_before_the_notice_is_finished_and_nothing_else_is_done(held):
+    assert decisions.finish(held.pipeline, 1).status == "held"
+    decisions.reject(held.settings, held.pipeline.catalog, 1, "zhang", "只导出了一部分")
+    written = notice(held, 1)
+    [path] = held.settings.return_folder.rglob("批次处理通知_1.txt")
+    path.unlink()
+    assert decisions.finish(held.pipeline, 1).status == "rejected"
+    assert notice(held, 1) == written
+    path.write_text("收到", encoding="utf-8")
+    decisions.finish(held.pipeline, 1)
+    assert path.read_text(encoding="utf-8") == "收到"
+    assert held.query("select decision, decided_by from ledger.decision") == [("rejected", "zhang")]
+
+
 def test_nothing_is_asked_without_a_name_and_a_reason(reviewed):
     with store_connection(reviewed.settings.database_url) as connection:
         for name, reason in (("", "x"), ("x", " ")):
