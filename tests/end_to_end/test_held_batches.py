@@ -189,13 +189,15 @@ def test_big_data_section_alone_decides_about_each_held_batch_by_itself(cluster,
         assert answer(session("admin"), first, "批次 1 放行入库", "已核实").json()["detail"].startswith("只有大数据科")
 
         forger = Forger(op, run_id)
-        # He writes an answer in the section's name and marks the question as answered; then he clears the task.
-        forger.write_xcom("ask", forged_answer(1), map_index=0)
-        forger.mark_as_success(0)
-        wait_for(lambda: state(0) == "success")
-        forger.clear(0)
-        wait_for(lambda: state(0) == WAITING)
+        # He writes answers in the section's name and marks the questions as answered.
+        for map_index, batch_id in enumerate((1, 2)):
+            forger.write_xcom("ask", forged_answer(batch_id), map_index)
+            forger.mark_as_success(map_index)
+        wait_for(lambda: api.run_state(DAG, run_id) == "success")
         assert query(cluster, DECISIONS) == []
+        forger.clear(0)
+        forger.clear(1)
+        wait_for(lambda: state(0) == state(1) == WAITING)
         # He exchanges the batches behind the questions, so that the section's answer would release the other one.
         forger.write_xcom("find", [2, 1])
         assert answer(section, first, "批次 1 放行入库", "已核实").status_code == 200
@@ -210,7 +212,8 @@ def test_big_data_section_alone_decides_about_each_held_batch_by_itself(cluster,
         wait_for(lambda: query(cluster, "select status from ledger.batch where batch_id = 1") == [("loaded",)])
 
         assert answer(section, second, "批次 2 整批退回").status_code == 200
-        wait_for(lambda: (found := questions()) and found[0]["task_instance"]["try_number"] == 2)
+        # The question is repeated: its first try was cleared, its second got this answer.
+        wait_for(lambda: (found := questions()) and found[0]["task_instance"]["try_number"] == 3)
         wait_for(lambda: state(1) == WAITING)
         assert answer(section, questions()[0], "批次 2 整批退回", "只导出了一部分").status_code == 200
         wait_for(lambda: api.run_state(DAG, run_id) == "success")
