@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import psycopg
 import pytest
+from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
 from zhengku.settings import Settings, project_home
@@ -22,10 +24,15 @@ pytest.register_assert_rewrite("tests.support")
 from tests.support.changed_department import change_department  # noqa: E402
 from tests.support.changes_feed import report_changes  # noqa: E402
 from tests.support.every_field import map_every_field  # noqa: E402
-from tests.support.installation import HEADER, Installation, license_row  # noqa: E402
+from tests.support.installation import HEADER, OWNER_URL, Installation, license_row  # noqa: E402
 from tests.support.review_installation import ReviewedInstallation  # noqa: E402
 from tests.support.small_city import write_small_catalog  # noqa: E402
-from tests.support.temporary_database import database_name, temporary_database  # noqa: E402
+from tests.support.temporary_database import (  # noqa: E402
+    ACCOUNT_PASSWORD,
+    as_account,
+    database_name,
+    temporary_database,
+)
 
 # A change is judged by the same examples each time; whoever runs the tests by hand explores further ones.
 hypothesis.settings.register_profile("ci", derandomize=True)
@@ -80,10 +87,13 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template_database(server_url: str) -> Iterator[str]:
     """Name of a database at the newest schema, to be copied; nobody may be connected to it."""
-    from zhengku.database import upgrade
+    from zhengku.accounts import ACCOUNTS, make_accounts
+    from zhengku.database import store_connection, upgrade
 
     with temporary_database(server_url) as url:
         upgrade(url)
+        with store_connection(url) as connection:
+            make_accounts(connection, dict.fromkeys(ACCOUNTS, ACCOUNT_PASSWORD))
         yield database_name(url)
 
 
@@ -91,6 +101,10 @@ def template_database(server_url: str) -> Iterator[str]:
 def database_url(server_url: str, template_database: str) -> Iterator[str]:
     """Address of a database at the newest schema, for this test alone."""
     with temporary_database(server_url, template_database) as url:
+        # What an account may do to a database as a whole is not copied from the template.
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            name = sql.Identifier(database_name(url))
+            connection.execute(sql.SQL("grant create on database {} to zhengku_pipeline").format(name))
         yield url
 
 
@@ -115,7 +129,8 @@ def installation(tmp_path: Path, database_url: str, register_catalog: Path) -> I
     drop = tmp_path / "drop" / "business_license"
     drop.mkdir(parents=True)
     environment = {
-        "ZHENGKU_DATABASE_URL": database_url,
+        "ZHENGKU_DATABASE_URL": as_account(database_url, "zhengku_pipeline"),
+        OWNER_URL: database_url,
         "ZHENGKU_CATALOG_DIR": str(register_catalog),
         "ZHENGKU_LANDING_URL": str(tmp_path / "landing"),
         "ZHENGKU_REPORT_DIR": str(tmp_path / "reports"),

@@ -180,15 +180,25 @@ class EmbeddedPostgres:
             )
         return int(self._status_lines()[3])
 
-    def url(self, database: str) -> str:
-        """SQLAlchemy address of a database of the server, password included. Raises `StoreUnavailable` when stopped."""
+    def url(self, database: str, account: str = SUPERUSER) -> str:
+        """SQLAlchemy address of a database, with an account and its password. Raises `StoreUnavailable` when stopped."""
+        password = self.password(account)
+        return f"postgresql+psycopg://{account}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def password(self, account: str) -> str:
+        """Return the password of an account; one is generated for an account that has none yet.
+
+        Raises `StoreUnavailable` when its file cannot be read.
+        """
+        path = self._password_file if account == SUPERUSER else self.data_dir / f"password.{account}"
         try:
-            password = self._password_file.read_text(encoding="ascii").strip()
+            if account != SUPERUSER and not path.exists():
+                write_private(path, secrets.token_hex(24))
+            return path.read_text(encoding="ascii").strip()
         except OSError as error:
             raise StoreUnavailable(
-                f"The password of the embedded PostgreSQL cannot be read: {self._password_file}: {error.strerror}"
+                f"The password of the embedded PostgreSQL cannot be read: {path}: {error.strerror}"
             ) from error
-        return f"postgresql+psycopg://{SUPERUSER}:{password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str) -> None:
         """Create an empty database unless it exists."""

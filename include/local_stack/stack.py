@@ -120,7 +120,7 @@ class LocalStack:
             for name in wanted:
                 # Processes that an earlier, killed component left would work in parallel with the new one.
                 stop_programs([self._programs[name]])
-                self._programs[name].start(command(*COMPONENTS[name]), environment)
+                self._programs[name].start(command(*COMPONENTS[name]), {**environment, **self._settings_of(name)})
         self._wait_until_healthy(components)
         self._make_pools()
         self._wait_until_parsed()
@@ -142,16 +142,23 @@ class LocalStack:
     def _our_settings(self) -> dict[str, str]:
         return {
             "ZHENGKU_HOME": str(self.home),
-            "ZHENGKU_DATABASE_URL": self.postgres.url(STORE_DATABASE),
+            "ZHENGKU_DATABASE_URL": self.postgres.url(STORE_DATABASE, "zhengku_pipeline"),
             "ZHENGKU_LANDING_URL": str(self.state / "landing"),
             "ZHENGKU_REPORT_DIR": str(self.state / "reports"),
             **self.city.connections(),
         }
 
+    def _settings_of(self, component: str) -> dict[str, str]:
+        """Return what differs for one component: the pages have an account of the database that reads and asks."""
+        pages = self.postgres.url(STORE_DATABASE, "zhengku_pages")
+        return {"ZHENGKU_DATABASE_URL": pages} if component == "api-server" else {}
+
     def _write_local_settings(self) -> None:
         """Write `local.env`, which points `zhengku` on the command line at this stack; other variables in it stay."""
         path = self.state / "local.env"
         ours = {name: value for name, value in self._our_settings().items() if name != "ZHENGKU_HOME"}
+        # For `zhengku db upgrade` alone.
+        ours["ZHENGKU_OWNER_DATABASE_URL"] = self.postgres.url(STORE_DATABASE)
         existing = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         lines = [line for line in existing if line.partition("=")[0].strip() not in ours]
         lines += [f"{name}={value}" for name, value in ours.items()]
@@ -191,9 +198,13 @@ class LocalStack:
                 step.result()
 
     def _migrate_store(self) -> None:
-        from zhengku.database import upgrade
+        from zhengku.accounts import ACCOUNTS, make_accounts
+        from zhengku.database import store_connection, upgrade
 
-        upgrade(self.postgres.url(STORE_DATABASE))
+        owner = self.postgres.url(STORE_DATABASE)
+        upgrade(owner)
+        with store_connection(owner) as connection:
+            make_accounts(connection, {account: self.postgres.password(account) for account in ACCOUNTS})
 
     def _migrate_airflow(self) -> None:
         # `airflow` itself needs ten seconds to find out that there is nothing to do.

@@ -241,7 +241,13 @@ def upgrade(url: str) -> dict[str, int]:
             engine.dispose()
         for path in sorted((sql_folder() / "functions").glob("*.sql")):
             connection.execute(cast(Any, path.read_bytes()))
+        give_rights(connection)
         # The migration that changes keys also creates the table: if it existed before, the counts were returned then.
         if known is not None and known[0] is not None:
             return {}
         return dict(connection.execute(statement("ledger/upgrade.rekeyed")).fetchall())
+
+
+def give_rights(connection: psycopg.Connection[Any]) -> None:
+    """Give the accounts of the database that exist what `sql/rights.sql` says, and take away what else they had."""
+    connection.execute(cast(Any, (sql_folder() / "rights.sql").read_bytes()))

@@ -34,6 +34,14 @@ def _writable_folder(home: Path) -> Path:
     return (Path.cwd() if home == CARRIED_FOLDER else home) / "var"
 
 
+def _sqlalchemy_address(variable: str, url: str) -> str:
+    if not url.startswith(("postgresql://", "postgresql+psycopg://")):
+        raise ConfigurationError(
+            f"{variable}: expected postgresql://… or postgresql+psycopg://…, got {url.split(':', 1)[0]}:…"
+        )
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one installation: `environment` holds the variables that `Settings.load` read."""
@@ -67,11 +75,21 @@ class Settings:
                 "No database: ZHENGKU_DATABASE_URL is not set and there is no var/local.env. "
                 "Set it to postgresql://user:password@host:5432/name, or run `make up` for the embedded server."
             )
-        if not url.startswith(("postgresql://", "postgresql+psycopg://")):
-            raise ConfigurationError(
-                f"ZHENGKU_DATABASE_URL: expected postgresql://… or postgresql+psycopg://…, got {url.split(':', 1)[0]}:…"
-            )
-        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return _sqlalchemy_address("ZHENGKU_DATABASE_URL", url)
+
+    @property
+    def owner_database_url(self) -> str:
+        """Address of the store for the account that owns the schema (`ZHENGKU_OWNER_DATABASE_URL`).
+
+        Where it is not set, `database_url`. Only `zhengku db` uses it.
+        """
+        return _sqlalchemy_address(
+            "ZHENGKU_OWNER_DATABASE_URL", self.environment.get("ZHENGKU_OWNER_DATABASE_URL") or self.database_url
+        )
+
+    def account_password(self, account: str) -> str | None:
+        """Return the password for an account of the database (`ZHENGKU_PIPELINE_PASSWORD` and so on); None if unset."""
+        return self.environment.get(f"{account.upper()}_PASSWORD") or None
 
     @cached_property
     def landing_url(self) -> str:

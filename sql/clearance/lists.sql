@@ -39,10 +39,7 @@ order by l.day;
 
 -- name: record_opened
 -- The first time that a login opened this version of a list.
-insert into clearance.opened (list_id, login)
-values (%(list_id)s, %(login)s)
-on conflict (list_id, login)
-do nothing;
+select clearance.record_opening(%(list_id)s, %(login)s);
 
 -- name: opened_before
 -- The newest version of a list before this one that a login has opened, and when it first opened that.

@@ -57,12 +57,11 @@ where
         where a.record_key = s.record_key and a.cutoff_at <= %(cutoff_at)s
     );
 
--- name: entry_key
-select
-    conname,
-    pg_get_constraintdef(oid) as definition
-from pg_constraint
-where conrelid = 'clearance.entry'::regclass and contype = 'p';
+-- name: drop_entry_key
+select clearance.drop_entry_key();
+
+-- name: add_entry_key
+select clearance.add_entry_key();
 
 -- name: first_list_rows
 -- The rows of the very first list: all of them are new.

@@ -38,22 +38,8 @@ union all
 select {values_of_new}
 from ({written_rows}) as c; -- noqa: AL05
 
--- name: constraints
--- The constraints of a partition, which are those of the store's table of certificates: the actions of one `alter
--- table`.
-select string_agg(action, ', ') as actions
-from (
-    select format('alter %%I set not null', a.attname) as action
-    from pg_catalog.pg_attribute as a
-    where a.attrelid = 'store.certificate'::regclass and a.attnum > 0 and not a.attisdropped and a.attnotnull
-    union all
-    select format('add constraint %%I %%s', c.conname, pg_get_constraintdef(c.oid)) as action
-    from pg_catalog.pg_constraint as c
-    where c.conrelid = 'store.certificate'::regclass and c.contype = 'c'
-    union all
-    -- This check makes a scan of all rows unnecessary when the table is attached as the type's partition.
-    select format('add constraint one_type check (license_type = %%L)', %(license_type)s::text) as action
-) as promised;
+-- name: attach
+select store.attach_partition(%(license_type)s, %(analysed)s::text[]);
 
 -- name: merge
 -- Staged rows into the store, new, newer and deleting ones, in one statement. The target is the data set's table, for

@@ -1,11 +1,12 @@
 -- name: enter_night
-insert into review.night_report (night, version, figures)
-values (%(night)s, %(version)s, %(figures)s)
-returning
-    night,
-    version,
-    made_at,
-    figures;
+-- With the newest seal of the evidence, whose head the report prints.
+insert into review.night_report (night, version, figures, seal_id)
+select
+    %(night)s,
+    %(version)s,
+    %(figures)s,
+    max(seal_id)
+from audit.seal;
 
 -- name: night_rules
 -- How many rows failed each rule on a night, by feed, and in the 7 and 30 nights before.
@@ -61,15 +62,19 @@ order by status asc, batch_id asc;
 
 -- name: newest_night
 select
-    night,
-    version,
-    made_at,
-    figures
-from review.night_report
+    r.night,
+    r.version,
+    r.made_at,
+    r.figures,
+    r.seal_id,
+    s.sealed_until,
+    encode(s.head, 'hex') as head
+from review.night_report as r
+left join audit.seal as s on r.seal_id = s.seal_id
 where
-    (%(night)s::date is null or night = %(night)s)
-    and (%(version)s::integer is null or version = %(version)s)
-order by night desc, version desc
+    (%(night)s::date is null or r.night = %(night)s)
+    and (%(version)s::integer is null or r.version = %(version)s)
+order by r.night desc, r.version desc
 limit 1;
 
 -- name: fired_rules

@@ -125,24 +125,7 @@ where problem_id = %(problem_id)s
 order by event_id;
 
 -- name: waive
-with waived as (
-    update quarantine.problem_row
-    set
-        status = 'waived',
-        waived_until = %(until_on)s,
-        updated_at = now()
-    where problem_id = any(%(problem_ids)s::bigint[]) and status in ('open', 'returned')
-    returning problem_id
-)
-
-insert into quarantine.problem_event (problem_id, event, done_by, reason, until_on)
-select
-    problem_id,
-    'waived',
-    %(done_by)s,
-    %(reason)s,
-    %(until_on)s
-from waived;
+select quarantine.waive(%(problem_ids)s::bigint[], %(done_by)s, %(reason)s, %(until_on)s::date);
 
 -- name: end_waivers
 -- A waiver that ended without a correction of the record: the problem record is open again.
@@ -166,27 +149,7 @@ from ended;
 
 -- name: close
 -- Written off by a person: corrected records, and records that are waived for good.
-with closed as (
-    update quarantine.problem_row
-    set
-        status = 'closed',
-        solution = coalesce(solution, 'waived'),
-        solved_at = coalesce(solved_at, now()),
-        closed_at = now(),
-        updated_at = now()
-    where
-        problem_id = any(%(problem_ids)s::bigint[])
-        and (status = 'corrected' or (status = 'waived' and waived_until is null))
-    returning problem_id
-)
-
-insert into quarantine.problem_event (problem_id, event, done_by, reason)
-select
-    problem_id,
-    'closed',
-    %(done_by)s,
-    %(reason)s
-from closed;
+select quarantine.write_off(%(problem_ids)s::bigint[], %(done_by)s, %(reason)s);
 
 -- name: close_corrected
 -- Written off by the pipeline: records that were corrected before a moment.

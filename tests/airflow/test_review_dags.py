@@ -114,7 +114,7 @@ def yesterday() -> str:
 def test_reports_that_a_run_published_are_told_of_and_those_that_were_out_are_not(dags, reviewed, make_row):
     reviewed.deliver_rows("a.csv", make_row(1), make_row(2, 企业名称=""))
     reviewed.run_one()
-    reviewed.query("update ledger.batch set recorded_at = recorded_at - interval '1 day'")
+    reviewed.rewrite("update ledger.batch set recorded_at = recorded_at - interval '1 day'")
     begin = datetime.now(tz=UTC) - timedelta(minutes=1)
     first = call(dags, "validation_report", "publish", **Try(1).context)
     assert first == [(yesterday(), 1), (today(), 1)]

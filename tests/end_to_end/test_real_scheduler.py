@@ -34,8 +34,8 @@ def drop(stack: SmallCity) -> Path:
     folder.mkdir(parents=True)
     stack.query(
         "zhengku",
-        "truncate store.certificate, store.certificate_history, quarantine.problem_row,"
-        " ledger.rule_result, ledger.watermark, ledger.batch cascade",
+        "set session_replication_role = replica; truncate store.certificate, store.certificate_history,"
+        " quarantine.problem_row, ledger.rule_result, ledger.watermark, ledger.batch cascade",
     )
     return folder
 

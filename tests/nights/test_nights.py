@@ -10,6 +10,7 @@ import pytest
 from tests.support.city_servers import Surroundings, settings_of, surroundings
 from tests.support.collected_nights import collect_and_load
 from tests.support.exchange_servers import mariadb_server
+from tests.support.installation import OWNER_URL
 from tests.support.night_comparison import differences, newest_batch
 
 from simulator.city import City
@@ -122,7 +123,7 @@ def assert_reconciliation_finds_what_is_planted_alone(night: Night, pipeline: Pi
                     for each in delivery.stored
                     if each.removal is None and (not shown or each.record_key in shown)
                 )
-                with store_connection(pipeline.settings.database_url) as connection:
+                with store_connection(pipeline.settings.environment[OWNER_URL]) as connection:
                     taken = connection.execute(
                         "delete from store.certificate where feed = %s and record_key = %s", (system.feed, lost)
                     )

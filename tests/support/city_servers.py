@@ -6,6 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.installation import OWNER_URL
+from tests.support.temporary_database import as_account
+
 from simulator.databases import create_database, drop_database
 from simulator.faults import Faults
 from simulator.model import SourceSystem, TablePlace
@@ -49,7 +52,8 @@ def settings_of(folder: Path, database_url: str, environment: dict[str, str]) ->
     return Settings(
         home=project_home(),
         environment={
-            "ZHENGKU_DATABASE_URL": database_url,
+            "ZHENGKU_DATABASE_URL": as_account(database_url, "zhengku_pipeline"),
+            OWNER_URL: database_url,
             "ZHENGKU_LANDING_URL": str(folder / "landing"),
             "ZHENGKU_REPORT_DIR": str(folder / "reports"),
             **environment,

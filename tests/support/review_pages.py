@@ -4,10 +4,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
+from tests.support.installation import OWNER_URL
+from tests.support.temporary_database import as_account
 
 from zhengku.pages.access import review_access_of
 from zhengku.pages.applications import create_review_app
@@ -22,6 +25,14 @@ ROLES = {
     "li": {"hall_echeng"},
     "viewer": {"Viewer", "Op", "Data_Section"},
 }
+
+
+def of_the_pages(settings: Settings) -> Settings:
+    """Return the settings of the process that serves the pages: its account reads, and asks for work."""
+    if OWNER_URL not in settings.environment:
+        return settings
+    url = as_account(settings.environment[OWNER_URL], "zhengku_pages")
+    return replace(settings, environment={**settings.environment, "ZHENGKU_DATABASE_URL": url})
 
 
 def served(settings: Settings) -> FastAPI:
@@ -42,7 +53,7 @@ def served(settings: Settings) -> FastAPI:
             is_for_demos=lambda: False,
         )
     )
-    app.state.settings = lambda: settings
+    app.state.settings = lambda: of_the_pages(settings)
     airflow = FastAPI()
 
     async def log_in(who: str) -> Response:

@@ -8,6 +8,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+ACCOUNT_PASSWORD = "only-for-tests"
+"""Of the accounts of the databases of tests."""
+
 
 @contextmanager
 def temporary_database(server_url: str, template: str = "template0") -> Iterator[str]:
@@ -29,3 +32,8 @@ def database_name(url: str) -> str:
     name = make_url(url).database
     assert name is not None
     return name
+
+
+def as_account(url: str, account: str) -> str:
+    """Return the address of the same database for an account with small rights."""
+    return make_url(url).set(username=account, password=ACCOUNT_PASSWORD).render_as_string(hide_password=False)

@@ -185,14 +185,11 @@ class FirstVersion:
 
     def _write_first_list(self, values: Mapping[str, Any]) -> dict[str, int]:
         """Write the rows of the very first list; return its counts by section and state."""
-        key = self._connection.execute(statement("clearance/trunk.entry_key")).fetchone()
-        assert key is not None
-        name, definition = sql.Identifier(key[0]), sql.SQL(key[1])
         # Without the primary key a million rows are written in half the time; it is created again afterwards.
-        self._connection.execute(sql.SQL("alter table clearance.entry drop constraint {}").format(name))
+        self._connection.execute(statement("clearance/trunk.drop_entry_key"))
         rows = statement("clearance/trunk.first_list_rows").format(wanted=_listed_services(_ALL_SERVICES))
         self._connection.execute(rows, values)
-        self._connection.execute(sql.SQL("alter table clearance.entry add constraint {} {}").format(name, definition))
+        self._connection.execute(statement("clearance/trunk.add_entry_key"))
         counts = one_row(self._connection, statement("clearance/trunk.count_first"), {})
         return {**dict.fromkeys(LIST_STATES, 0), **counts}
 

@@ -79,6 +79,7 @@ class ListRecord(ListCounts):
     version: int
     cutoff_at: datetime
     published_at: datetime
+    written_at: datetime
     is_trunk: bool
     base_list: int | None
     corrections: list[int]

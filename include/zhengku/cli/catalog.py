@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from zhengku import clock
+from zhengku.accounts import ACCOUNTS, make_accounts
 from zhengku.catalog import department_schema
 from zhengku.check.configuration import check_catalog
 from zhengku.cli.common import AsJson, out, print_json
-from zhengku.database import upgrade
+from zhengku.database import store_connection, upgrade
 from zhengku.settings import Settings
 
 db_app = typer.Typer(no_args_is_help=True, help="The database of the license store.")
@@ -20,11 +21,30 @@ catalog_app = typer.Typer(no_args_is_help=True, help="The catalogue of types, di
 
 @db_app.command("upgrade")
 def db_upgrade() -> None:
-    """Create the schema of the license store, or bring it to this release."""
-    rekeyed = upgrade(Settings.load().database_url)
+    """Create the schema of the license store, or bring it to this release.
+
+    The account is the owner of the schema: ZHENGKU_OWNER_DATABASE_URL, by default ZHENGKU_DATABASE_URL.
+    """
+    rekeyed = upgrade(Settings.load().owner_database_url)
     out.print("The schema is up to date.")
     for outcome, number in rekeyed.items():
         out.print(f"Keys {outcome}: {number:,}. They are listed in ledger.rekeyed_record.")
+
+
+@db_app.command("roles")
+def db_roles() -> None:
+    """Make the accounts of the database that are missing, and give each the rights that it needs.
+
+    Run it as the server's administrator. Passwords are read from the files that ZHENGKU_PIPELINE_PASSWORD_FILE,
+    ZHENGKU_PAGES_PASSWORD_FILE and ZHENGKU_REPORTS_PASSWORD_FILE name; an account without one cannot log in.
+    """
+    settings = Settings.load()
+    passwords = {account: password for account in ACCOUNTS if (password := settings.account_password(account))}
+    with store_connection(settings.owner_database_url) as connection:
+        made = make_accounts(connection, passwords)
+    for account, purpose in ACCOUNTS.items():
+        state = "made" if account in made else "there"
+        out.print(f"{account}: {state}, {'password set' if account in passwords else 'password unchanged'}; {purpose}.")
 
 
 @catalog_app.command("check")

@@ -8,6 +8,7 @@ from rich.logging import RichHandler
 
 from zhengku import __version__
 from zhengku.cli import batches
+from zhengku.cli.audit import audit_app
 from zhengku.cli.backfill import backfill_app
 from zhengku.cli.catalog import catalog_app, db_app
 from zhengku.cli.clearance import clearance_app
@@ -22,6 +23,7 @@ from zhengku.errors import ZhengkuError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="zhengku (证库): the license store.")
 app.add_typer(db_app, name="db")
+app.add_typer(audit_app, name="audit")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(departments_app, name="departments")

@@ -243,21 +243,11 @@ def _merge(connection: psycopg.Connection[Any], table: StoreTable, values: dict[
     names = {**table.names, "written_rows": statement("load/merge.written_rows")}
     if not values["is_first"]:
         return connection.execute(statement("load/merge.merge").format(**names), values)
-    partition = names["target"]
     written = connection.execute(statement("load/merge.first_rows").format(**names), values)
-    constraints = connection.execute(statement("load/merge.constraints"), values).fetchone()
-    assert constraints is not None
-    connection.execute(sql.SQL("alter table {} {}").format(partition, sql.SQL(constraints[0])))
-    connection.execute(
-        sql.SQL("alter table store.certificate attach partition {} for values in ({})").format(
-            partition, sql.Literal(table.license_type)
-        )
-    )
-    connection.execute(sql.SQL("alter table {} drop constraint one_type").format(partition))
     # Without statistics, until autovacuum collects them, the next batches would get wrong plans: the planner would
     # expect one row in two hundred to be of the type and read the complete table for every batch, and expect no row to
     # be of the feed.
-    connection.execute(sql.SQL("analyze {} ({})").format(partition, sql.SQL(", ").join(map(sql.Identifier, ANALYSED))))
+    connection.execute(statement("load/merge.attach"), {"license_type": table.license_type, "analysed": list(ANALYSED)})
     return written
 
 

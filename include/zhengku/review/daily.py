@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from zhengku.audit import close_evidence
 from zhengku.catalog import load_catalog
 from zhengku.catalog.review_config import load_review
 from zhengku.catalog.working_days import WorkingCalendar
@@ -53,12 +54,14 @@ def finish_returns(settings: Settings) -> int:
 def publish_nights(settings: Settings, now: datetime) -> list[NightReport]:
     """Publish the reports of yesterday and today; yesterday's again, since batches may have been added to it.
 
-    Their files are written, the store is counted, and the problem ledger is updated. Safe to repeat.
+    Their files are written, the store is counted, the problem ledger is updated, and what was recorded since the last
+    report is sealed: a new report prints the head. Safe to repeat.
     """
     today = now.astimezone(CITY_TIME_ZONE).date()
     catalog = load_catalog(settings.catalog_folder)
     with store_connection(settings.database_url) as connection:
         connection.execute(statement("review/store_counts.count_store"))
+        close_evidence(connection)
     reports = NightReports(settings, catalog)
     nights = (today - timedelta(days=1), today)
     with store_connection(settings.database_url) as connection:

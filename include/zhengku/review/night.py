@@ -48,13 +48,23 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
+class PrintedSeal:
+    """The seal of the evidence whose head (64 hexadecimal digits) a report prints."""
+
+    seal_id: int
+    sealed_until: datetime
+    head: str
+
+
+@dataclass(frozen=True)
 class NightReport:
-    """A published report."""
+    """A published report; `seal` is None when nothing was sealed before it."""
 
     night: date
     version: int
     made_at: datetime
     figures: NightFigures
+    seal: PrintedSeal | None
 
 
 class NightReports:
@@ -97,10 +107,9 @@ class NightReports:
                 "version": existing.version + 1 if existing else 1,
                 "figures": Jsonb(asdict(figures)),
             }
-            with connection.cursor(row_factory=dict_row) as cursor:
-                row = cursor.execute(statement("review/night.enter_night"), values).fetchone()
-            assert row is not None
-            made = _report(row)
+            connection.execute(statement("review/night.enter_night"), values)
+            made = report_of(connection, night)
+            assert made is not None
         log.info(
             "Report of %s, version %d: %d rows fetched, %d quarantined, %d of %d feeds out of order",
             night,
@@ -327,6 +336,7 @@ def _report(row: Mapping[str, Any]) -> NightReport:
             quiet_rules=_made(QuietRule, figures["quiet_rules"]),
             never_fired_days=figures["never_fired_days"],
         ),
+        seal=None if row["seal_id"] is None else PrintedSeal(row["seal_id"], row["sealed_until"], row["head"]),
     )
 
 

@@ -89,6 +89,11 @@ def _write_cover(book: Book, report: NightReport, sheets: Sequence[Sheets[Any]])
     cover.write_title(f"{day_text(report.night)}　第{report.version}版")
     cover.write_heading("报告信息")
     cover.write_particular("生成时间", city_time(report.made_at))
+    if report.seal is not None:
+        cover.write_particular(
+            "存证封条", f"第{report.seal.seal_id}号，{city_time(report.seal.sealed_until)} 以前的留痕"
+        )
+        cover.write_particular("存证链首", report.seal.head)
     cover.write_heading("全市概览")
     cover.write_header("项目", "行数", "来源", "含义")
     for name, count, meaning in _TOTALS:

@@ -235,7 +235,9 @@ def waive(
             f"Expected a waiver that ends today ({today}) or later, got {until_on}. Name a later day, or none."
         )
     values = {"problem_ids": list(problem_ids), "done_by": done_by, "reason": reason, "until_on": until_on}
-    return connection.execute(statement("review/problems.waive"), values).rowcount
+    row = connection.execute(statement("review/problems.waive"), values).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def close(connection: Connection, problem_ids: Sequence[int], done_by: str, reason: str) -> int:
@@ -245,7 +247,9 @@ def close(connection: Connection, problem_ids: Sequence[int], done_by: str, reas
     """
     _check_named(done_by, reason)
     values = {"problem_ids": list(problem_ids), "done_by": done_by, "reason": reason}
-    return connection.execute(statement("review/problems.close"), values).rowcount
+    row = connection.execute(statement("review/problems.close"), values).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def end_waivers(connection: Connection, today: date) -> int:

@@ -226,6 +226,6 @@ def test_unforeseen_error_may_pass_and_is_told_in_the_end(installation, faulty):
     with pytest.raises(RuntimeError):
         installation.pipeline.load_run("market_supervision", "night", last_try=False)
     assert installation.query("select status from ledger.batch order by batch_id") == [("landed",), ("loaded",)]
-    installation.query("update ledger.batch set run_id = 'other' where batch_id = %s", faulty[1])
+    installation.rewrite("update ledger.batch set run_id = 'other' where batch_id = %s", faulty[1])
     with pytest.raises(RuntimeError):
         installation.pipeline.load_run("market_supervision", "night")

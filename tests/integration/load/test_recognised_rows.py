@@ -203,13 +203,13 @@ def test_older_delivery_that_came_to_wait_meanwhile_sends_the_batch_through_the_
     older, newer = collect_two(installation, (wrong,), (make_row(1), make_row(2)))
     pipeline = installation.pipeline
     # Not yet recorded when the newer one was staged.
-    installation.query(
+    installation.rewrite(
         "update ledger.batch set status = 'rejected', rule_id = 'x', reason = 'x', finished_at = now()"
         " where batch_id = %s",
         older,
     )
     assert pipeline.validate(newer).recognised == 1
-    installation.query("update ledger.batch set status = 'landed' where batch_id = %s", older)
+    installation.rewrite("update ledger.batch set status = 'landed' where batch_id = %s", older)
     assert pipeline.load(newer).recognised == 0
     assert pipeline.load(older).superseded == 1
 

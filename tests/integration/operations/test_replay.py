@@ -108,7 +108,7 @@ def test_replayed_register_marks_and_brings_back_nothing(register, make_row):
     assert (newest.disappeared, newest.compared, newest.written) == (0, "compared", 0)
     assert register.store() == before
     # Into a store that was lost, the same records stand and are gone.
-    register.query("truncate store.certificate, store.certificate_history")
+    register.rewrite("truncate store.certificate, store.certificate_history")
     replayed(register)
     stands = "select record_key, removal from store.certificate order by record_key"
     assert dict(register.query(stands)) == {
@@ -180,7 +180,7 @@ def test_wrong_row_of_an_older_register_is_no_problem_of_what_is_gone(timed_regi
         row(make_row, 1, "U", "2 08:00", 企业名称=""), row(make_row, 2, "I", "1 08:00")
     )
     timed_register.deliver_operations(row(make_row, 2, "I", "1 08:00"))
-    timed_register.query("delete from quarantine.problem_event; delete from quarantine.problem_row")
+    timed_register.rewrite("delete from quarantine.problem_event; delete from quarantine.problem_row")
     [again] = replayed(timed_register, wrong.batch_id)
     assert (again.superseded, again.quarantined) == (1, 0)
 
@@ -241,7 +241,7 @@ def test_problem_that_was_settled_since_is_not_opened_again(register, make_row):
 def test_what_a_person_gave_back_is_not_replayed(installation, make_row):
     installation.deliver_rows("a.csv", make_row(1))
     batch = installation.run_one()
-    installation.query(
+    installation.rewrite(
         "with rejected as (update ledger.batch set status = 'rejected', rule_id = 'batch.x', reason = 'x')"
         " insert into ledger.decision (batch_id, decision, decided_by, reason) values (%s, 'rejected', '虚构甲', '退')",
         batch.batch_id,
@@ -275,7 +275,7 @@ def test_all_that_was_landed_makes_the_same_store_again(exchange, make_row):
     exchange.deliver_operations(row(make_row, 2, "U", "3 08:00:00"), row(make_row, 0, "U", "1 12:00:00"))
     before = contents(exchange)
     assert len(before) == 5
-    exchange.query("truncate store.certificate, store.certificate_history")
+    exchange.rewrite("truncate store.certificate, store.certificate_history")
     assert sum(batch.written for batch in replayed(exchange)) > 0
     assert contents(exchange) == before
 
@@ -353,7 +353,7 @@ def test_rejected_delivery_is_loaded_once_the_mapping_is_fixed(installation, tmp
 def test_what_cannot_be_replayed_is_said_with_its_reason(installation, make_row, change, told):
     installation.deliver_rows("a.csv", make_row(1))
     batch = installation.run_one()
-    installation.query(sql.SQL("update ledger.batch set {}").format(sql.SQL(change)))
+    installation.rewrite(sql.SQL("update ledger.batch set {}").format(sql.SQL(change)))
     with (
         pytest.raises(ConfigurationError, match=f"Batch {batch.batch_id} cannot be replayed: {told}"),
         store_connection(installation.settings.database_url) as connection,
@@ -365,7 +365,7 @@ def test_period_is_the_days_on_which_deliveries_came(installation, make_row):
     for number in range(3):
         installation.deliver_rows(f"{number}.csv", make_row(number), minutes_ago=50 - number)
         batch = installation.run_one()
-        installation.query(
+        installation.rewrite(
             "update ledger.batch set recorded_at = timestamptz '2026-11-01 00:00+08' + %s * interval '1 day'"
             " - interval '1 second' where batch_id = %s",
             number,

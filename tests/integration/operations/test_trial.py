@@ -178,7 +178,7 @@ def test_what_only_repeats_another_batch_or_is_older_is_not_tried(
     assert repeated.repeats_batch_id == first.batch_id
     path = changed("certificate", LENGTH, longer_names("critical"))
     assert [b.batch_id for b in try_suite(installation.settings, "certificate", path, 1).batches] == [first.batch_id]
-    installation.query("update ledger.batch set recorded_at = recorded_at - interval '2 days'")
+    installation.rewrite("update ledger.batch set recorded_at = recorded_at - interval '2 days'")
     shown = run(installation, "certificate", "--file", str(path), "--nights", "2")
     assert (shown.returncode, shown.stderr) == (
         1,

@@ -276,7 +276,7 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(pages, reviewed):
 
 def test_ledger_is_shown_and_handed_over(pages, reviewed):
     assert "没有持续存在的问题" in get(pages, "zhang", "ledger").text
-    reviewed.query(
+    reviewed.rewrite(
         "update ledger.batch set recorded_at = recorded_at - interval '20 days',"
         " finished_at = finished_at - interval '20 days'"
     )

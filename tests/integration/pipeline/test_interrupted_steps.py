@@ -193,7 +193,7 @@ def test_lost_staged_row_is_a_balance_error_and_nothing_is_committed(delivered):
 
 def test_ledger_itself_refuses_a_batch_that_does_not_balance(delivered):
     with pytest.raises(psycopg.errors.CheckViolation):
-        delivered.query("update ledger.batch set inserted = inserted + 1 where status = 'loaded'")
+        delivered.rewrite("update ledger.batch set inserted = inserted + 1 where status = 'loaded'")
 
 
 def test_two_runs_at_once_load_each_row_once(delivered):

@@ -83,7 +83,7 @@ def test_rejected_file_is_taken_up_again_beside_a_new_one(rejected, make_row):
 
 
 def test_held_file_does_not_keep_a_rejected_one_from_being_taken_up_again(rejected):
-    rejected.query("update ledger.batch set status = 'held', rule_id = 'r', reason = 'r' where source_name = 'b.csv'")
+    rejected.rewrite("update ledger.batch set status = 'held', rule_id = 'r', reason = 'r' where source_name = 'b.csv'")
     assert [(batch.source_name, batch.status) for batch in rejected.run(again=True)] == [("a.csv", "rejected")]
 
 

@@ -288,7 +288,7 @@ def test_report_tells_the_comparison_and_how_far_the_feed_was_read(register, mak
     page = register.pipeline.conclude("market_supervision", "night", ["business_license"]).read_text(encoding="utf-8")
     assert "全量比对：已与库内逐键比对，不再出现而作标记的证照 1 个" in page
     assert "读取时段" not in page
-    register.query(
+    register.rewrite(
         "update ledger.batch set compared = 'overtaken', window_start = '2026-01-05 00:00+08',"
         " position_at = '2026-01-05 17:30+08' where batch_id = %s",
         batch.batch_id,

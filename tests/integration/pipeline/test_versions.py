@@ -245,7 +245,7 @@ def test_one_batch_that_fails_does_not_keep_the_others_from_loading(installation
     installation.deliver_rows("a.csv", make_row(1))
     installation.deliver_rows("b.csv", make_row(2), minutes_ago=30)
     failing, good = collect_all(installation)
-    installation.query("update ledger.batch set feed = 'gone' where batch_id = %s", failing)
+    installation.rewrite("update ledger.batch set feed = 'gone' where batch_id = %s", failing)
     pipeline = installation.pipeline
     assert [batch.batch_id for batch in pipeline.load_run("market_supervision", "night")] == [good]
     with pytest.raises(CatalogError, match="gone"):

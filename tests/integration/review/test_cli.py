@@ -55,7 +55,7 @@ def test_report_and_ledger(zhengku, reviewed, tmp_path):
     [report] = json.loads(zhengku("report", "publish", "--json"))
     assert (report["version"], len(report["figures"]["feeds"])) == (1, 1)
     assert "1 of 1" not in zhengku("report", "publish", "--night", report["night"])
-    reviewed.query(
+    reviewed.rewrite(
         "update ledger.batch set recorded_at = recorded_at - interval '20 days',"
         " finished_at = finished_at - interval '20 days'"
     )
