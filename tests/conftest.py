@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import psycopg
 import pytest
-from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
-from zhengku.settings import Settings, project_home
 
 # What the shared helpers assert says what differs, like an assertion of a test.
 pytest.register_assert_rewrite("tests.support")
@@ -24,14 +21,14 @@ pytest.register_assert_rewrite("tests.support")
 from tests.support.changed_department import change_department  # noqa: E402
 from tests.support.changes_feed import report_changes  # noqa: E402
 from tests.support.every_field import map_every_field  # noqa: E402
-from tests.support.installation import HEADER, OWNER_URL, Installation, license_row  # noqa: E402
+from tests.support.installation import HEADER, Installation, license_row, make_installation  # noqa: E402
 from tests.support.review_installation import ReviewedInstallation  # noqa: E402
 from tests.support.small_city import write_small_catalog  # noqa: E402
 from tests.support.temporary_database import (  # noqa: E402
     ACCOUNT_PASSWORD,
-    as_account,
     database_name,
     temporary_database,
+    temporary_store,
 )
 
 # A change is judged by the same examples each time; whoever runs the tests by hand explores further ones.
@@ -100,11 +97,7 @@ def template_database(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(server_url: str, template_database: str) -> Iterator[str]:
     """Address of a database at the newest schema, for this test alone."""
-    with temporary_database(server_url, template_database) as url:
-        # What an account may do to a database as a whole is not copied from the template.
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            name = sql.Identifier(database_name(url))
-            connection.execute(sql.SQL("grant create on database {} to zhengku_pipeline").format(name))
+    with temporary_store(server_url, template_database) as url:
         yield url
 
 
@@ -126,17 +119,7 @@ def register_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def installation(tmp_path: Path, database_url: str, register_catalog: Path) -> Installation:
     """A fresh installation that collects one feed, with the shipped suites and an empty file drop."""
-    drop = tmp_path / "drop" / "business_license"
-    drop.mkdir(parents=True)
-    environment = {
-        "ZHENGKU_DATABASE_URL": as_account(database_url, "zhengku_pipeline"),
-        OWNER_URL: database_url,
-        "ZHENGKU_CATALOG_DIR": str(register_catalog),
-        "ZHENGKU_LANDING_URL": str(tmp_path / "landing"),
-        "ZHENGKU_REPORT_DIR": str(tmp_path / "reports"),
-        "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(tmp_path / "drop"),
-    }
-    return Installation(Settings(home=project_home(), environment=environment), drop)
+    return make_installation(tmp_path, database_url, register_catalog)
 
 
 @pytest.fixture

@@ -181,7 +181,7 @@ class EmbeddedPostgres:
         return int(self._status_lines()[3])
 
     def url(self, database: str, account: str = SUPERUSER) -> str:
-        """SQLAlchemy address of a database, with an account and its password. Raises `StoreUnavailable` when stopped."""
+        """Address of a database for SQLAlchemy, with account and password. Raises `StoreUnavailable` when stopped."""
         password = self.password(account)
         return f"postgresql+psycopg://{account}:{password}@127.0.0.1:{self.port}/{database}"
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from tests.support.temporary_database import as_account
 
 from simulator.business_licenses import credit_code
 from zhengku.ledger import Batch
 from zhengku.pipeline.pipeline import Pipeline
-from zhengku.settings import Settings
+from zhengku.settings import Settings, project_home
 
 OWNER_URL = "TEST_OWNER_URL"
 """Name of the variable, in the settings of a test, with the database's address for its owner: steps run with less."""
@@ -75,7 +76,7 @@ class Installation:
         return self._query(statement, parameters, "-c session_replication_role=replica")
 
     def query(self, statement: str | sql.Composed, *parameters: object) -> list[tuple[Any, ...]]:
-        """Rows that a statement of a test's own answers, as the owner; it reads and writes moments of the city's time."""
+        """Rows that a statement of a test's own answers, as the owner; moments are in the city's time."""
         return self._query(statement, parameters)
 
     def _query(
@@ -91,3 +92,18 @@ class Installation:
         """Key → holder, version, batch and the hidden row version, which changes whenever a row is written."""
         rows = self.query("select record_key, holder, version_no, batch_id, xmin::text from store.certificate")
         return {key: values for key, *values in rows}
+
+
+def make_installation(folder: Path, database_url: str, catalog: Path) -> Installation:
+    """Return a fresh installation below a folder, with an empty file drop; its steps have the pipeline's account."""
+    drop = folder / "drop" / "business_license"
+    drop.mkdir(parents=True)
+    environment = {
+        "ZHENGKU_DATABASE_URL": as_account(database_url, "zhengku_pipeline"),
+        OWNER_URL: database_url,
+        "ZHENGKU_CATALOG_DIR": str(catalog),
+        "ZHENGKU_LANDING_URL": str(folder / "landing"),
+        "ZHENGKU_REPORT_DIR": str(folder / "reports"),
+        "ZHENGKU_CONN_MARKET_SUPERVISION_DROP": str(folder / "drop"),
+    }
+    return Installation(Settings(home=project_home(), environment=environment), drop)

@@ -28,6 +28,17 @@ def temporary_database(server_url: str, template: str = "template0") -> Iterator
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
+@contextmanager
+def temporary_store(server_url: str, template: str) -> Iterator[str]:
+    """A copy of a license store, with the accounts' rights."""
+    with temporary_database(server_url, template) as url:
+        # What an account may do to a database as a whole is not copied from the template.
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            name = sql.Identifier(database_name(url))
+            connection.execute(sql.SQL("grant create on database {} to zhengku_pipeline").format(name))
+        yield url
+
+
 def database_name(url: str) -> str:
     name = make_url(url).database
     assert name is not None
