@@ -112,7 +112,7 @@ begin
             where
                 p.prosecdef
                 and (p.pronamespace::regnamespace::text, p.proname::text) in (
-                    ('review', 'ask'), ('quarantine', 'waive'), ('quarantine', 'write_off'),
+                    ('review', 'ask'), ('review', 'record_notification'), ('quarantine', 'waive'), ('quarantine', 'write_off'),
                     ('quarantine', 'record_download'), ('clearance', 'record_opening'), ('clearance', 'record_reveal')
                 )
         loop

@@ -55,7 +55,7 @@ def close_evidence(connection: Connection) -> Seal | None:
     nothing was ever sealed, since a transaction is older than all evidence.
     """
     connection.commit()
-    connection.execute(statement("audit/seals.close"))
+    connection.execute(statement("audit/seals.seal_evidence"))
     connection.commit()
     found = seals(connection, limit=1)
     return found[0] if found else None

@@ -367,6 +367,14 @@ class NotHeld(ConfigurationError):
     """A decision about a batch that is not held: there is nothing to decide."""
 
 
+def held_batch(connection: Connection, batch_id: int) -> Batch:
+    """Return a batch that waits for a decision. Raises `NotHeld`, or what `batch_by_id` raises."""
+    batch = batch_by_id(connection, batch_id)
+    if batch.status != "held":
+        raise _not_held(batch)
+    return batch
+
+
 def _not_held(batch: Batch) -> NotHeld:
     return NotHeld(
         f"Batch {batch.batch_id} is {batch.status}, not held: there is nothing to decide. "

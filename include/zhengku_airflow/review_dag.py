@@ -201,7 +201,7 @@ def held_batches(doc: str | None) -> DAG:
 
     @task
     def find() -> list[int]:
-        """Return the number of each held batch, except those whose release was requested on the page."""
+        """Return the number of each held batch, except those about which a decision was made on the page."""
         from zhengku import ledger
         from zhengku.database import store_connection
         from zhengku.review.requests import list_requests
@@ -210,8 +210,8 @@ def held_batches(doc: str | None) -> DAG:
         with store_connection(settings.database_url) as connection:
             held = ledger.batches(connection, status="held", limit=MOST_QUESTIONS)
             waiting = list_requests(connection, waiting=True, limit=MOST_QUESTIONS)
-        release_requested = {request.batch_id for request in waiting if request.kind == "release"}
-        return [batch.batch_id for batch in reversed(held) if batch.batch_id not in release_requested]
+        decided = {request.batch_id for request in waiting if request.kind in ("release", "reject")}
+        return [batch.batch_id for batch in reversed(held) if batch.batch_id not in decided]
 
     with _review_dag(
         "held_batches",

@@ -1,4 +1,4 @@
--- name: close
+-- name: seal_evidence
 select (audit.close()).seal_id as seal_id;
 
 -- name: seals

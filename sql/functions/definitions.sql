@@ -2,7 +2,7 @@
 -- owns no table of the store (docs/decisions/0059).
 
 -- Attach the table of a license type's first rows, which the caller has made in certificate_of, as its partition.
-create or replace function store.attach_partition(license_type text, analysed text[])
+create or replace function store.attach_partition(of_type text, analysed text[])
 returns void
 language plpgsql
 security definer
@@ -11,9 +11,9 @@ as $$
 declare
     account name;
 begin
-    execute format('alter table certificate_of.%I owner to %I', license_type, current_user);
+    execute format('alter table certificate_of.%I owner to %I', of_type, current_user);
     execute (
-        select format('alter table certificate_of.%I ', license_type) || string_agg(action, ', ')
+        select format('alter table certificate_of.%I ', of_type) || string_agg(action, ', ')
         from (
             select format('alter %I set not null', a.attname) as action
             from pg_attribute as a
@@ -25,22 +25,22 @@ begin
             where c.conrelid = 'store.certificate'::regclass and c.contype = 'c'
             union all
             -- This check makes a scan of all rows unnecessary when the table is attached as the type's partition.
-            select format('add constraint one_type check (license_type = %L)', $1)
+            select format('add constraint one_type check (license_type = %L)', of_type)
         ) as promised
     );
     execute format(
         'alter table store.certificate attach partition certificate_of.%1$I for values in (%1$L)', $1
     );
-    execute format('alter table certificate_of.%I drop constraint one_type', license_type);
+    execute format('alter table certificate_of.%I drop constraint one_type', of_type);
     for account in
         select r.rolname from pg_roles as r where r.rolname = 'zhengku_pipeline'
     loop
         execute format(
-            'grant select, insert, update on certificate_of.%I to %I', license_type, account
+            'grant select, insert, update on certificate_of.%I to %I', of_type, account
         );
     end loop;
     execute format(
-        'analyze certificate_of.%I (%s)', license_type,
+        'analyze certificate_of.%I (%s)', of_type,
         (select string_agg(quote_ident(name), ', ') from unnest(analysed) as name)
     );
 end

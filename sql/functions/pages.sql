@@ -2,7 +2,7 @@
 -- Who acts is the login that the pages know from Airflow.
 
 create or replace function review.ask(
-    kind text, department text, feed text, batch_id bigint, problem_ids bigint[], asked_by text, reason text
+    what text, of_department text, of_feed text, of_batch bigint, of_problems bigint[], who text, why text
 )
 returns bigint
 language sql
@@ -16,7 +16,7 @@ $$;
 comment on function review.ask is '提出处理请求，返回请求编号';
 
 -- Waive open or returned problem records until the end of a day (null: for good); returns how many were waived.
-create or replace function quarantine.waive(problem_ids bigint[], done_by text, reason text, until_on date)
+create or replace function quarantine.waive(of_problems bigint[], who text, why text, until_day date)
 returns bigint
 language sql
 security definer
@@ -50,7 +50,7 @@ $$;
 comment on function quarantine.waive is '豁免问题数据，返回条数';
 
 -- Written off by a person: corrected problem records, and records that are waived for good; returns how many.
-create or replace function quarantine.write_off(problem_ids bigint[], done_by text, reason text)
+create or replace function quarantine.write_off(of_problems bigint[], who text, why text)
 returns bigint
 language sql
 security definer
@@ -87,7 +87,7 @@ $$;
 comment on function quarantine.write_off is '销号问题数据，返回条数';
 
 create or replace function quarantine.record_download(
-    return_id bigint, item text, handed_over_by text, sha256 text
+    of_return bigint, file_name text, who text, file_digest text
 )
 returns void
 language sql
@@ -99,7 +99,7 @@ as $$
 $$;
 comment on function quarantine.record_download is '记下一次退回文件的下载';
 
-create or replace function clearance.record_opening(list_id bigint, login text)
+create or replace function clearance.record_opening(of_list bigint, who text)
 returns void
 language sql
 security definer
@@ -110,3 +110,24 @@ as $$
     on conflict do nothing
 $$;
 comment on function clearance.record_opening is '记下账号首次打开一版清单';
+
+-- 通报: a department was notified of an entry of the problem ledger; returns how many entries of that number stand.
+create or replace function review.record_notification(number_of_entry text, who text, on_day date)
+returns bigint
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+    with notified as (
+        update review.ledger_entry as e
+        set
+            notified_on = $3,
+            notified_by = $2
+        where e.entry_no = $1 and e.written_off_on is null
+        returning e.entry_id
+    )
+
+    select count(*)
+    from notified
+$$;
+comment on function review.record_notification is '登记一次通报，返回条目数';

@@ -38,11 +38,7 @@ where entry_id = %(entry_id)s;
 
 -- name: notify_entry
 -- 通报: the department was notified of a persistent problem.
-update review.ledger_entry
-set
-    notified_on = %(day)s,
-    notified_by = %(notified_by)s
-where entry_no = %(entry_no)s and written_off_on is null;
+select review.record_notification(%(entry_no)s, %(notified_by)s, %(day)s) as entries;
 
 -- name: write_off_entry
 update review.ledger_entry

@@ -109,8 +109,11 @@ order by r.return_id desc
 limit %(limit)s;
 
 -- name: record_hand_over
-insert into quarantine.hand_over (return_id, channel, item, handed_over_by)
-values (%(return_id)s, %(channel)s, %(item)s, %(handed_over_by)s);
+insert into quarantine.hand_over (return_id, channel, item, handed_over_by, sha256)
+values (%(return_id)s, %(channel)s, %(item)s, 'zhengku', %(sha256)s);
+
+-- name: record_download
+select quarantine.record_download(%(return_id)s, %(item)s, %(handed_over_by)s, %(sha256)s);
 
 -- name: hand_overs
 select

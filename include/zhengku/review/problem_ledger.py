@@ -79,7 +79,7 @@ def record_notification(connection: Connection, entry_no: str, notified_by: str,
     if not notified_by.strip():
         raise ConfigurationError("Expected who notified the department, got a blank. The name is recorded: give it.")
     values = {"entry_no": entry_no, "notified_by": notified_by.strip(), "day": day}
-    if not connection.execute(statement("review/problem_ledger.notify_entry"), values).rowcount:
+    if connection.execute(statement("review/problem_ledger.notify_entry"), values).fetchone() == (0,):
         raise ConfigurationError(f"No entry {entry_no!r} of the ledger is open. `zhengku problems ledger` lists them.")
 
 

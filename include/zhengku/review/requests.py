@@ -23,13 +23,14 @@ from zhengku.review.returns import Returns
 
 log = logging.getLogger(__name__)
 
-RequestKind = Literal["return", "redrive", "release", "mend"]
+RequestKind = Literal["return", "redrive", "release", "reject", "mend"]
 """As stored in `review.request`; `mend` fixes differences that a reconciliation found."""
 
 REQUEST_NAMES: Mapping[RequestKind, str] = {
     "return": "退回部门",
     "redrive": "重新处理",
     "release": "放行批次",
+    "reject": "退回批次",
     "mend": "比对补正",
 }
 
@@ -134,6 +135,9 @@ def _execute(pipeline: Pipeline, request: Request) -> str:
     if request.kind == "mend":
         return _fix(pipeline, request)
     assert request.batch_id is not None
+    if request.kind == "reject":
+        decisions.reject(pipeline.settings, pipeline.catalog, request.batch_id, request.asked_by, request.reason)
+        return f"批次 {request.batch_id} 已整批退回"
     batch = decisions.release(pipeline, request.batch_id, request.asked_by, request.reason)
     return f"批次 {batch.batch_id} 已放行：入库 {batch.written:,} 行，隔离 {batch.quarantined:,} 行"
 

@@ -131,18 +131,19 @@ class Returns:
                 path = folder / f"问题数据退回_第{return_id}号_{feed_id}.csv"
                 self._files.write_csv(connection, made, feed_id, path)
                 files.append(path)
-            for path in files:
-                _hand_over(connection, return_id, "folder", path.name, "zhengku")
+            written = [file_record(path) for path in files]
+            for one in written:
+                _record_hand_over(connection, return_id, "folder", one.name, one.sha256)
             # The hand-over of the files is valid even where an exchange database fails.
             connection.commit()
             for feed_id in counts:
                 feed = self.catalog.feed(made.department, feed_id)
                 if (place := feed.transport.returns_to) is not None:
                     self._write_at_source(connection, made, feed)
-                    _hand_over(connection, return_id, "exchange_table", place, "zhengku")
+                    _record_hand_over(connection, return_id, "exchange_table", place)
             connection.execute(
                 statement("review/returns.finish_return"),
-                {"return_id": return_id, "files": Jsonb([vars(file_record(path)) for path in files])},
+                {"return_id": return_id, "files": Jsonb([vars(one) for one in written])},
             )
             return return_by_id(connection, return_id)
 
@@ -159,7 +160,13 @@ class Returns:
                     f"Return {return_id} has no file {name!r} in {self.folder(made.department)}. "
                     f"`zhengku problems return --again {return_id}` writes its files again."
                 )
-            _hand_over(connection, return_id, "download", name, handed_over_by)
+            values = {
+                "return_id": return_id,
+                "item": name,
+                "handed_over_by": handed_over_by,
+                "sha256": file_record(path).sha256,
+            }
+            connection.execute(statement("review/returns.record_download"), values)
         return path
 
     def remind(self, now: datetime) -> list[str]:
@@ -232,6 +239,8 @@ RETURN_COLUMNS = (
 """Columns of the table of an exchange database that returned records are written to."""
 
 
-def _hand_over(connection: Connection, return_id: int, channel: str, item: str, handed_over_by: str) -> None:
-    values = {"return_id": return_id, "channel": channel, "item": item, "handed_over_by": handed_over_by}
+def _record_hand_over(
+    connection: Connection, return_id: int, channel: str, item: str, sha256: str | None = None
+) -> None:
+    values = {"return_id": return_id, "channel": channel, "item": item, "sha256": sha256}
     connection.execute(statement("review/returns.record_hand_over"), values)

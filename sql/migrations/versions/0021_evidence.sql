@@ -44,6 +44,11 @@ comment on column clearance.list.written_at is '写入数据库的时间，按�
 alter table review.night_report add column seal_id bigint references audit.seal;
 comment on column review.night_report.seal_id is '报告印有其链首的封条，此前的报告为空';
 
+-- The pages ask for the rejection of a batch, too: their account of the database changes no batch.
+alter table review.request drop constraint request_kind_check;
+alter table review.request add constraint request_kind_check
+check (kind in ('return', 'redrive', 'release', 'reject', 'mend'));
+
 alter table quarantine.hand_over add column sha256 text collate "C";
 comment on column quarantine.hand_over.sha256 is '所交文件的摘要；写入前置库的退回数据没有文件，为空';
 

@@ -36,7 +36,7 @@ def test_lists_stay_and_their_days_are_counted_anew(empty_database_url: str) -> 
             " returns table (list_id bigint) language sql stable as 'select 1::bigint'"
         )
         connection.execute(BEFORE)
-        lists = connection.execute("select * from clearance.list order by list_id").fetchall()
+        lists = connection.execute("select *, published_at from clearance.list order by list_id").fetchall()
     upgrade(empty_database_url)
     with psycopg.connect(address) as connection:
         assert connection.execute("select * from clearance.list order by list_id").fetchall() == lists

@@ -40,7 +40,6 @@ POSTS = {
     "waive": {"problem": 1, "reason": "核实"},
     "close": {"problem": 1, "reason": "核实"},
     "ask": {"kind": "return", "department": "market_supervision", "reason": "核实"},
-    "reject": {"batch": 1, "reason": "核实"},
     "notify": {"entry": "2026-0001"},
 }
 NO_BUSINESS = "12420700MA4X000069"
@@ -88,7 +87,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 24
+    assert len(routes) == len(inner.app.routes) == 23
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 
@@ -243,16 +242,18 @@ def test_held_batch_is_released_or_given_back(pages, reviewed, make_row):
     assert [batch.status for batch in reviewed.run()] == ["held", "held"]
     assert get(pages, "zhang", "batches").text.count("放行入库</button>") == 2
     assert "<button" not in get(pages, "root", "batches").text
-    post(pages, "zhang", "reject", batch=2, reason="只导出了一部分")
+    post(pages, "zhang", "ask", kind="reject", batch=2, reason="只导出了一部分")
     post(pages, "zhang", "ask", kind="release", batch=3, reason="已核对")
-    assert "几分钟内入库" in get(pages, "zhang", "batches").text
-    [done] = requests.execute_requests(reviewed.pipeline)
-    assert done.outcome == "批次 3 已放行：入库 1 行，隔离 300 行"
+    text = get(pages, "zhang", "batches").text
+    assert text.count("几分钟内办理") == 2
+    assert "zhang 已于" in text
+    outcomes = [done.outcome for done in requests.execute_requests(reviewed.pipeline)]
+    assert sorted(outcomes) == ["批次 2 已整批退回", "批次 3 已放行：入库 1 行，隔离 300 行"]
     text = get(pages, "zhang", "batches").text
     assert "没有暂扣的批次" in text
     assert "只导出了一部分" in text
     # Both are decided.
-    assert "未能办理" in post(pages, "zhang", "reject", 400, batch=2, reason="再一次").text
+    assert "未能办理" in post(pages, "zhang", "ask", 400, kind="reject", batch=2, reason="再一次").text
     post(pages, "zhang", "ask", 400, kind="release", batch=99, reason="没有")
 
 

@@ -117,7 +117,7 @@ def test_overview_tells_the_one_stale_type_from_those_that_are_missing(reviewed,
     with store_connection(reviewed.settings.database_url) as connection:
         connection.execute(statement("review/store_counts.count_store"))
         figures = NightReports(reviewed.settings, catalog).figures(connection, TODAY)
-        report = NightReport(TODAY, 1, datetime.now(tz=CITY_TIME_ZONE), figures)
+        report = NightReport(TODAY, 1, datetime.now(tz=CITY_TIME_ZONE), figures, None)
         [good] = overview(connection, catalog, report).in_state("good")
         for state, feeds in {
             "stale": [replace(feed, state="stale") for feed in figures.feeds],

@@ -71,12 +71,12 @@ def test_terminated_session_is_a_lost_connection(installation):
 
 def test_session_lost_before_the_commit_is_a_lost_connection(installation):
     def work(connection):
-        connection.execute("create table public.left_over (id int)")
+        connection.execute("create schema left_over")
         installation.query("select pg_terminate_backend(%s)", connection.info.backend_pid)
 
     with pytest.raises(StoreUnavailable, match="was lost"):
         in_store(installation.settings.database_url, work)
-    assert installation.query("select to_regclass('public.left_over')") == [(None,)]
+    assert installation.query("select to_regnamespace('left_over')") == [(None,)]
 
 
 def test_cancelled_statement_is_not_called_a_lost_connection(installation):

@@ -1,19 +1,14 @@
 """Batches that are held or were rejected, and files that match no feed."""
 
-import logging
-from typing import Annotated
-
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from zhengku import ledger
 from zhengku.pages.access import SEE_PROBLEMS
-from zhengku.pages.forms import Reason, Token, attempt, check_form, form_token, redirect
-from zhengku.pages.frame import Tab, View, catalog, settings, store
-from zhengku.pages.host import Decider, Reviewer
+from zhengku.pages.forms import form_token
+from zhengku.pages.frame import Tab, View, store
+from zhengku.pages.host import Reviewer
 from zhengku.review import decisions
 from zhengku.review import requests as review_requests
-
-log = logging.getLogger(__name__)
 
 TAB = Tab("batches", "待审批次", place=40, right=SEE_PROBLEMS)
 router = APIRouter()
@@ -31,7 +26,7 @@ def show_batches(request: Request, access: Reviewer) -> Response:
         waiting = {
             one.batch_id: one
             for one in review_requests.list_requests(connection, waiting=True)
-            if one.kind == "release"
+            if one.kind in ("release", "reject")
         }
         return view.page(
             "batches.html.j2",
@@ -39,16 +34,8 @@ def show_batches(request: Request, access: Reviewer) -> Response:
             rejected=rejected,
             untaken=ledger.untaken(connection),
             waiting=waiting,
+            request_names=review_requests.REQUEST_NAMES,
             decided={batch.batch_id: ledger.decisions(connection, batch.batch_id) for batch in (*held, *rejected)},
             decision_names=decisions.DECISION_NAMES,
             token=form_token(request, access) if access.may_act else "",
         )
-
-
-@router.post("/reject")
-def reject(request: Request, access: Decider, batch: Annotated[int, Form()], reason: Reason, token: Token) -> Response:
-    """Reject a held batch: its department is to deliver it again."""
-    check_form(request, access, token)
-    attempt(lambda: decisions.reject(settings(request), catalog(request), batch, access.login, reason))
-    log.info("%s rejected batch %d", access.login, batch)
-    return redirect(request, "batches")

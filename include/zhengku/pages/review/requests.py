@@ -25,6 +25,9 @@ router = APIRouter()
 
 _REQUESTS_SHOWN = 50
 
+DECISIONS: tuple[RequestKind, ...] = ("release", "reject")
+"""The kinds that are decisions about a held batch."""
+
 _Name = Annotated[str, Form(max_length=100)]
 
 
@@ -49,15 +52,15 @@ def ask(
     batch: Annotated[int | None, Form()] = None,
     problem: Annotated[list[int] | None, Form(max_length=PAGE_ROWS)] = None,
 ) -> Response:
-    """Enter a request: return records, redrive them, fix differences of a reconciliation, or release a batch."""
+    """Enter a request: return records, redrive them, fix differences of a reconciliation, release or reject a batch."""
     check_form(request, access, token)
     known = catalog(request)
     with store(request) as connection:
-        if problem and not department and kind != "release":
+        if problem and not department and kind not in DECISIONS:
             _ask_for_each(connection, known, kind, access, reason, problem)
             return redirect(request, "requests")
-        if kind == "release":
-            held = attempt(lambda: ledger.batch_by_id(connection, batch or 0))
+        if kind in DECISIONS:
+            held = attempt(lambda: ledger.held_batch(connection, batch or 0))
             department, feed = held.department, held.feed
         elif kind == "redrive":
             attempt(lambda: known.feed(department, feed))
