@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,11 @@ class Served:
     """Bytes of a file after which the connection is cut."""
     silent_after: int | None = None
     """Bytes of a file after which no answer comes any more."""
+    opening: Callable[[Path], None] = lambda path: None
+    opened: Callable[[Path], None] = lambda path: None
+    """Called with a file before and after it is opened."""
+    drip_after: int | None = None
+    """Bytes of a file after which every answer holds one byte and comes late."""
     port: int = 0
     sessions: int = 0
     open_now: int = 0
@@ -73,11 +78,10 @@ class _Handle(paramiko.SFTPHandle):
     def __init__(self, served: Served, path: str) -> None:
         super().__init__()
         self._served = served
-        self._path = path
         self.readfile = Path(path).open("rb")  # noqa: SIM115 (the handle closes it)
 
     def stat(self) -> Any:
-        return paramiko.SFTPAttributes.from_stat(Path(self._path).stat())
+        return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
 
     def read(self, offset: int, length: int) -> Any:
         served = self._served
@@ -86,6 +90,9 @@ class _Handle(paramiko.SFTPHandle):
                 transport.close()
         if served.silent_after is not None and offset >= served.silent_after:
             served.stop.wait()
+        if served.drip_after is not None and offset >= served.drip_after:
+            served.stop.wait(0.2)
+            length = 1
         return super().read(offset, length)
 
 
@@ -112,9 +119,18 @@ class _Folder(paramiko.SFTPServerInterface):
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
+    def lstat(self, path: str) -> Any:
+        try:
+            return paramiko.SFTPAttributes.from_stat(Path(self._local(path)).lstat())
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
     def open(self, path: str, flags: int, attr: Any) -> Any:
         try:
-            return _Handle(self._served, self._local(path))
+            self._served.opening(Path(self._local(path)))
+            handle = _Handle(self._served, self._local(path))
+            self._served.opened(Path(self._local(path)))
+            return handle
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 

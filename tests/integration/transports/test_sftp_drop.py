@@ -5,7 +5,6 @@ import datetime
 import hashlib
 import io
 import json
-import logging
 import os
 import shutil
 import socket
@@ -130,17 +129,6 @@ def test_gbk_name_is_shown_as_text_and_its_manifest_is_found(server, landing):
     [delivery] = drop_source.deliveries(Window())
     assert delivery.name == "营业执照.csv"
     assert drop_source.land(delivery, landing, "a/1.csv").manifest.rows == 1
-
-
-def test_link_to_a_file_is_a_file_and_a_link_to_nothing_is_left_out(server, caplog):
-    target = lay(server, "target.txt", b"12345")
-    (server.folder / "out" / "1.csv").symlink_to(target)
-    (server.folder / "out" / "2.csv").symlink_to(server.folder / "gone")
-    with caplog.at_level(logging.WARNING):
-        deliveries = source(server).deliveries(Window())
-    assert [(each.name, each.size) for each in deliveries] == [("1.csv", 5)]
-    assert "2.csv" in caplog.text
-    assert PASSWORD not in caplog.text
 
 
 def test_folder_and_empty_file_are_rejected(server, landing):
