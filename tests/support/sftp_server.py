@@ -25,6 +25,7 @@ class Served:
     host_key: paramiko.PKey = field(default_factory=lambda: paramiko.ECDSAKey.generate())
     accepted_key: paramiko.PKey | None = None
     gives_sftp: bool = True
+    holds_sftp_back: bool = False
     lose_after: int | None = None
     """Bytes of a file after which the connection is cut."""
     silent_after: int | None = None
@@ -33,7 +34,7 @@ class Served:
     opened: Callable[[Path], None] = lambda path: None
     """Called with a file before and after it is opened."""
     drip_after: int | None = None
-    """Bytes of a file after which every answer holds one byte and comes late."""
+    """Bytes of a file after which every answer comes late."""
     port: int = 0
     sessions: int = 0
     open_now: int = 0
@@ -71,6 +72,8 @@ class _Login(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        if self._served.holds_sftp_back:
+            self._served.stop.wait()
         return self._served.gives_sftp and super().check_channel_subsystem_request(channel, name)
 
 
@@ -91,8 +94,7 @@ class _Handle(paramiko.SFTPHandle):
         if served.silent_after is not None and offset >= served.silent_after:
             served.stop.wait()
         if served.drip_after is not None and offset >= served.drip_after:
-            served.stop.wait(0.2)
-            length = 1
+            served.stop.wait(0.3)
         return super().read(offset, length)
 
 

@@ -252,12 +252,14 @@ def test_file_exchanged_for_a_link_while_sftp_opens_it_is_not_read(tmp_path, sec
 
 def test_folder_of_sftp_that_becomes_a_link_is_not_read(tmp_path, secret):
     (tmp_path / "drop" / "in").mkdir(parents=True)
-    with sftp_server(tmp_path / "drop", tmp_path / "known_hosts") as server:
-        with open_folder(server.address(), "in", "hall") as folder:
-            assert folder.names() == {}
-            (tmp_path / "drop" / "in").rmdir()
-            (tmp_path / "drop" / "in").symlink_to(secret.parent)
-            with pytest.raises(OSError, match="it is a link"):
-                folder.names()
-            with pytest.raises(OSError, match="it is a link"), folder.open(b"secret.csv"):
-                pass
+    with (
+        sftp_server(tmp_path / "drop", tmp_path / "known_hosts") as server,
+        open_folder(server.address(), "in", "hall") as folder,
+    ):
+        assert folder.names() == {}
+        (tmp_path / "drop" / "in").rmdir()
+        (tmp_path / "drop" / "in").symlink_to(secret.parent)
+        with pytest.raises(OSError, match="it is a link"):
+            folder.names()
+        with pytest.raises(OSError, match="it is a link"), folder.open(b"secret.csv"):
+            pass

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 from tests.support.certificates import certificate, tls_of
+from tests.support.command_line import zhengku
+from tests.support.exchange_pipeline import TRANSPORT, point_feed_at_table
 from tests.support.http_interface import START, Interface, Reply, Request, collect, envelope, feed_of, row
+from tests.support.installation import Installation
 
 from zhengku.errors import DeliveryUnavailable, SourceRefused
 from zhengku.landed.landing import LandingArea
@@ -263,3 +266,31 @@ def test_deadline_holds_in_a_thread(tmp_path: Path) -> None:
         thread.join(10)
     assert len(took) == 1
     assert took[0] < LATE
+
+
+HTTP = """    transport:
+      kind: http
+      connection: market_front
+      path: licenses
+      signature: {kind: none}
+      paging: {kind: number, size: 10}
+      since_parameter: since
+      attempts: 1
+      whole_timeout_seconds: 1
+"""
+
+
+def test_command_line_ends_with_the_deadline(installation: Installation, tmp_path: Path) -> None:
+    with dripping(*DRIPS["trailers"]) as server:
+        point_feed_at_table(installation, server, tmp_path)
+        path = tmp_path / "catalog" / "departments" / "market_supervision.yaml"
+        table, _, _ = TRANSPORT.partition("    window:")
+        text = path.read_text(encoding="utf-8")
+        assert table in text
+        path.write_text(text.replace(table, HTTP), encoding="utf-8")
+        begin = time.monotonic()
+        ended = zhengku(installation.settings.environment, "collect", "market_supervision/business_license")
+        took = time.monotonic() - begin
+    assert ended.returncode != 0
+    assert "no complete answer within 1 s" in ended.stderr + ended.stdout
+    assert WHOLE * 0.9 < took < 30
