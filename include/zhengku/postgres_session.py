@@ -82,16 +82,16 @@ def set_session(connection: Any, settings: Mapping[str, str]) -> None:
     `connection` is one of psycopg or psycopg2 without a transaction; it is left without one. Raises `SessionDiffers`,
     and the errors of the driver.
     """
+    connection.autocommit = True
     with closing(connection.cursor()) as cursor:
         cursor.execute(
             "select " + ", ".join(["set_config(%s, %s, false)"] * len(settings)),
             [part for setting in settings.items() for part in setting],
         )
         wanted = cursor.fetchone()
-        connection.commit()
         cursor.execute("select " + ", ".join(["current_setting(%s)"] * len(settings)), list(settings))
         found = cursor.fetchone()
-        connection.commit()
+    connection.autocommit = False
     for name, expected, came in zip(settings, wanted, found, strict=True):
         if expected != came:
             raise SessionDiffers(
