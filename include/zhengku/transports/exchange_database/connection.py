@@ -67,6 +67,7 @@ class ExchangeServer:
         try:
             connection = engine.connect()
             try:
+                _end_query(connection)
                 if begin is not None:
                     begin(connection)
                 yield connection
@@ -153,7 +154,11 @@ def begin_reading(connection: sa.Connection) -> None:
 
 
 def _connect(dialect: Any, record: Any, arguments: Sequence[Any], named_arguments: Mapping[str, Any]) -> Any:
-    return open_session(dialect, arguments, named_arguments)
+    connection = open_session(dialect, arguments, named_arguments)
+    # SQLAlchemy asks for version and settings before its events are in force.
+    record.info["limit"] = Limit(connection, session.CONNECT_SECONDS)
+    record.info["limit"].__enter__()
+    return connection
 
 
 def _begin_query(connection: sa.Connection, *_: Any) -> None:
