@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from benchmarks.first_load import checkpoint, fresh_database, plain, show_settings
+from benchmarks.first_load import checkpoint, fresh_database, show_settings
 from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
@@ -30,7 +30,7 @@ from zhengku.clearance.list_rows import group_counts, listed_rows
 from zhengku.clearance.list_versions import ListRecord, ListVersion, list_record
 from zhengku.clearance.publish import DailyClearance
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.database import SESSION_OPTIONS, statement
+from zhengku.database import open_store, statement
 from zhengku.settings import Settings, project_home
 
 SCRATCH_LIMIT = 6.0
@@ -97,7 +97,8 @@ class Maker:
     """Fills the store with cases and evaluations."""
 
     def __init__(self, url: str) -> None:
-        self.connection = psycopg.connect(plain(url), options=SESSION_OPTIONS, autocommit=True)
+        self.connection = open_store(url)
+        self.connection.autocommit = True
         self.made = 0
         self.evaluations = 0
 

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
 from zhengku.catalog import Catalog, load_catalog
-from zhengku.database import SESSION_OPTIONS, upgrade
+from zhengku.database import open_store, upgrade
 from zhengku.load.store_table import StoreTable
 from zhengku.operations.reconcile.roll_up import refresh
 from zhengku.settings import Settings
@@ -102,7 +102,7 @@ def main() -> None:
         try:
             url = server.url("postgres")
             upgrade(url)
-            with psycopg.connect(url.replace("+psycopg", ""), options=SESSION_OPTIONS) as connection:
+            with open_store(url) as connection:
                 _fill(connection, rows)
                 print(f"{rows:,} certificates, {platform.platform()}, settings {SETTINGS}", flush=True)
                 _measure("complete roll-up", url, catalog, rebuild=True)

@@ -10,12 +10,11 @@ from datetime import date, datetime, time, timedelta
 from random import Random
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from zhengku.catalog import Catalog, Feed
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.database import SESSION_OPTIONS
+from zhengku.database import open_store
 from zhengku.settings import Settings
 from zhengku.transports.file_drop.model import FileDrop
 from zhengku.validate.suites import BATCH_SUITE, Rule, load_suites
@@ -252,7 +251,8 @@ class StoreMaker:
     """Fills an empty store."""
 
     def __init__(self, url: str, catalog: Catalog, found: Sequence[Stream], problems: int) -> None:
-        self.connection = psycopg.connect(url, options=SESSION_OPTIONS, autocommit=True)
+        self.connection = open_store(url)
+        self.connection.autocommit = True
         self.catalog = catalog
         self.streams = found
         self.problems = problems

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from local_stack.postgres import EmbeddedPostgres
 from zhengku.catalog import Catalog, load_catalog
-from zhengku.database import SESSION_OPTIONS, upgrade
+from zhengku.database import open_store, upgrade
 from zhengku.settings import Settings
 from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import publish_expiry
@@ -88,7 +88,7 @@ def main() -> None:
         try:
             url = server.url("postgres")
             upgrade(url)
-            with psycopg.connect(url.replace("+psycopg", ""), options=SESSION_OPTIONS) as connection:
+            with open_store(url) as connection:
                 _fill(connection, catalog, rows)
             print(f"{rows:,} certificates, {platform.platform()}, settings {SETTINGS}", flush=True)
             settings = Settings(

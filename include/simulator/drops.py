@@ -27,6 +27,10 @@ MANIFEST_SUFFIX: Final = ".manifest.json"
 STRAYS: Final = ("往年/名册.csv", "名册.txt", "~$名册.xlsx", ".名册.csv")
 """Files that must not be collected; the first two must be reported."""
 
+STRAY_LINK: Final = "名册快捷方式.csv"
+STRAY_PIPE: Final = "名册管道.csv"
+"""A link to a collected file, and a pipe that nobody writes to; both must be reported, and neither opened."""
+
 _ENCODINGS: Final = {"csv_utf8": "utf-8", "csv_bom": "utf-8-sig", "csv_gb18030": "gb18030"}
 _TITLES: Final = ("鄂州市虚构数据登记表", "填报单位：（盖章）", "数据为虚构，仅供演练")
 
@@ -72,6 +76,10 @@ def write_file(
         for stray in STRAYS:
             (path.parent / stray).parent.mkdir(exist_ok=True)
             (path.parent / stray).write_bytes(path.read_bytes())
+        for special in (STRAY_LINK, STRAY_PIPE):
+            (path.parent / special).unlink(missing_ok=True)
+        (path.parent / STRAY_LINK).symlink_to(path.name)
+        os.mkfifo(path.parent / STRAY_PIPE)
     return path
 
 

@@ -17,7 +17,9 @@ PASSING: Final = (
     "too_many_requests",
     "server_error",
     "unavailable",
+    "slow_head",
     "slow_body",
+    "slow_blocks",
     "cut_body",
     "cut_chunks",
     "invalid_json",
@@ -25,8 +27,9 @@ PASSING: Final = (
     "busy",
     "expired_token",
 )
-"""429 and 503 with Retry-After; 500; a body that trickles; one shorter than announced, with a length and in chunks; an
-answer that is no JSON; a connection reset; a business error inside HTTP 200; a token that has expired."""
+"""429 and 503 with Retry-After; 500; headers that trickle; a body that trickles; compressed blocks that trickle and
+expand to nothing, in chunks with extensions and with trailers; a body shorter than announced, with a length and in
+chunks; an answer that is no JSON; a connection reset; a business error inside HTTP 200; a token that has expired."""
 
 SPOILING: Final = ("repeated_page", "shifted_page", "wrong_total")
 """The previous page once more; every row shifted by one; a wrong total."""

@@ -42,6 +42,9 @@ LARGEST_PAGE: Final = 10_000
 CLOCK_SECONDS: Final = 900
 """The most by which the time in a signature may differ from the server's."""
 
+_DROPS: Final = 20
+"""Parts in which an answer trickles."""
+
 _ROWS: Final = "@rows@"
 _ROWS_IN_ORDER: Final = 50
 _NO_JSON: Final = ("NaN", "undefined", "None")
@@ -215,7 +218,8 @@ class HttpService(ThreadingHTTPServer):
     """The server; `serve_forever` runs it, `server_port` is where it listens.
 
     `per_minute` is the limit for one app id, above which it answers 429. `token_seconds` is the life of a token,
-    `slow_seconds` how long a slow body takes, `retry_after_seconds` the Retry-After of a 429 or 503 on purpose.
+    `slow_seconds` how long slow headers or a slow body take, `retry_after_seconds` the Retry-After of a 429 or 503 on
+    purpose.
     """
 
     daemon_threads = True
@@ -451,6 +455,20 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(self.server.slow_seconds / len(starts))
                 self.wfile.write(body[start : start + starts.step])
                 self.wfile.flush()
+        elif fault == "slow_head":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n")
+            for number in range(_DROPS):
+                self._drip(f"X-Trace-{number}: {number}\r\n".encode())
+            self.wfile.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        elif fault == "slow_blocks":
+            self._head(HTTPStatus.OK)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            packer = zlib.compressobj(wbits=31)
+            for _ in range(_DROPS):
+                self._drip(_chunk(packer.compress(b"") + packer.flush(zlib.Z_SYNC_FLUSH)))
+            self.wfile.write(_chunk(packer.compress(body) + packer.flush()) + b"0\r\nX-Trace: end\r\n\r\n")
         elif fault == "cut_body":
             self._head(HTTPStatus.OK)
             self.send_header("Content-Length", str(len(body)))
@@ -467,12 +485,22 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reset()
 
+    def _drip(self, drop: bytes) -> None:
+        time.sleep(self.server.slow_seconds / _DROPS)
+        self.wfile.write(drop)
+        self.wfile.flush()
+
     def _reset(self) -> None:
         # Without a time to linger, closing sends RST in place of FIN. The descriptor itself is closed, since the socket
         # object waits for the files made of it.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
         self.close_connection = True
+
+
+def _chunk(content: bytes) -> bytes:
+    # A chunk without bytes would be the end.
+    return b"%x;trace=1\r\n%b\r\n" % (len(content), content) if content else b""
 
 
 def _same(received: str, expected: str) -> bool:

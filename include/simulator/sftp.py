@@ -126,7 +126,12 @@ class _Files(paramiko.SFTPServerInterface):
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
     def lstat(self, path: str) -> Any:
-        return self.stat(path)
+        try:
+            # The entry itself may be a link that leads out of the folder; nothing on the way to it may.
+            folder, _, name = self.canonicalize(path).rpartition("/")
+            return paramiko.SFTPAttributes.from_stat((self._local(folder or "/") / name).lstat())
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
     def open(self, path: str, flags: int, attr: Any) -> Any:
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND):

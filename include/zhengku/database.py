@@ -2,49 +2,72 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
 from psycopg import sql
 
 from zhengku.errors import StorageFull, StoreError, StoreUnavailable, ZhengkuError
+from zhengku.postgres_session import (
+    FORM_SETTINGS,
+    VALUE_SETTINGS,
+    SessionDiffers,
+    libpq_arguments,
+    sent_too,
+    set_session,
+)
 from zhengku.settings import sql_folder
 
-OLDEST_SERVER = 150000
+if TYPE_CHECKING:
+    import sqlalchemy
+
+OLDEST_SERVER: Final = 150000
 """`server_version_num` of PostgreSQL 15, the first with MERGE."""
 
 _NAME_LINE = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
-SESSION_OPTIONS = " ".join(
-    f"-c {setting}"
-    for setting in (
-        "timezone=Asia/Shanghai",
-        # The encoding of the database: `clean.bytes_of` reads bytes as they are sent.
-        "client_encoding=UTF8",
-        # Compiling a statement of a few seconds costs more than it saves.
-        "jit=off",
-        # Joins and sorts by key of a million rows stay in memory.
-        "work_mem=128MB",
-        "maintenance_work_mem=256MB",
-        # By default the planner assumes that passing rows between processes costs more than computing them; in our
-        # statements computing costs more. Small tables are still not read in parallel (min_parallel_table_scan_size).
-        "parallel_setup_cost=0",
-        "parallel_tuple_cost=0",
-        # A worker whose machine is gone holds its locks for two minutes at most.
-        "tcp_keepalives_idle=60",
-        "tcp_keepalives_interval=15",
-        "tcp_keepalives_count=4",
-    )
-)
-"""Options of every session that zhengku opens, in the form of libpq."""
+SESSION_SETTINGS: Final[dict[str, str]] = {
+    **VALUE_SETTINGS,
+    **FORM_SETTINGS,
+    "search_path": '"$user", public',
+    # What a role or a database limits for people would end a step in its middle.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    # Texts of numbers and months do not depend on the server's language.
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "lc_monetary": "C",
+    # Compiling a statement of a few seconds costs more than it saves.
+    "jit": "off",
+    # Joins and sorts by key of a million rows stay in memory.
+    "work_mem": "128MB",
+    "maintenance_work_mem": "256MB",
+    # By default the planner assumes that passing rows between processes costs more than computing them; in our
+    # statements computing costs more. Small tables are still not read in parallel (min_parallel_table_scan_size).
+    "parallel_setup_cost": "0",
+    "parallel_tuple_cost": "0",
+    # A worker whose machine is gone holds its locks for two minutes at most.
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "15",
+    "tcp_keepalives_count": "4",
+}
+"""Settings of every session of the store, set after connecting and checked."""
+
+_SINCE_17: Final = {"transaction_timeout": "0"}
 
 
 def _one_line(error: BaseException) -> str:
     """Return the first line of a driver's message: the rest may quote values of a row."""
     return str(error).strip().split("\n", 1)[0]
+
+
+def _libpq_address(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def _parse_address(url: str) -> dict[str, Any]:
@@ -54,7 +77,7 @@ def _parse_address(url: str) -> dict[str, Any]:
     port or database. The message holds no part of the address: any part may belong to the password.
     """
     try:
-        target = psycopg.conninfo.conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
+        target = psycopg.conninfo.conninfo_to_dict(_libpq_address(url))
     except psycopg.Error:
         target = None
     if (
@@ -109,40 +132,75 @@ def _store_error(error: psycopg.Error, where: str, *, lost: bool) -> ZhengkuErro
     )
 
 
-@contextmanager
-def store_connection(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """Open a connection to the license store; commit at the end, roll back when an exception is raised.
+def open_store(
+    url: str, *, application_name: str = "zhengku", settings: Mapping[str, str] | None = None
+) -> psycopg.Connection[Any]:
+    """Open a session of the license store with `SESSION_SETTINGS` and, over them, `settings`; the caller closes it.
 
-    `url` is a SQLAlchemy address. Raises `StoreUnavailable` when the address cannot be read, the server cannot be
-    reached, refuses the login, goes away, or is older than PostgreSQL 15; `StorageFull` when it runs out of space;
-    `StoreError` for every other error of the database. None is chained to the driver's error, which may quote a row.
+    `url` is a SQLAlchemy address. Every connection to the store is opened here. Raises `StoreUnavailable` when the
+    address cannot be read, the server cannot be reached, refuses the login, is older than PostgreSQL 15, or does not
+    keep the settings.
     """
     target = _parse_address(url)
     where = _server_of(target)
     try:
-        connection = psycopg.connect(
-            url.replace("postgresql+psycopg://", "postgresql://", 1),
-            application_name="zhengku",
-            options=SESSION_OPTIONS,
-            connect_timeout=10,
-        )
+        connection = psycopg.connect(_libpq_address(url), application_name=application_name, **libpq_arguments(target))
+    except SessionDiffers as error:
+        raise StoreUnavailable(f"The license store at {where}: {error}.") from None
     except psycopg.Error as error:
         raise StoreUnavailable(
             f"The license store at {where} (user {target.get('user', '')}) cannot be used: {_one_line(error)}. "
-            "Check that the server runs and that ZHENGKU_DATABASE_URL has the right user, password and database."
+            f"Check that the server runs and that ZHENGKU_DATABASE_URL has the right user, password and database."
+            f"{sent_too()}"
         ) from None
-    with connection:
-        if connection.info.server_version < OLDEST_SERVER:
+    version = connection.info.server_version
+    try:
+        if version < OLDEST_SERVER:
             raise StoreUnavailable(
-                f"The license store at {where} is PostgreSQL {connection.info.server_version // 10000}; "
+                f"The license store at {where} is PostgreSQL {version // 10000}; "
                 "15 or newer is needed. Point ZHENGKU_DATABASE_URL at a newer server."
             )
+        set_session(connection, {**SESSION_SETTINGS, **(_SINCE_17 if version >= 170000 else {}), **(settings or {})})
+    except SessionDiffers as error:
+        connection.close()
+        raise StoreUnavailable(f"The license store at {where}: {error}.") from None
+    except psycopg.Error as error:
+        lost = connection.broken
+        connection.close()
+        raise _store_error(error, where, lost=lost) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def store_engine(
+    url: str, *, application_name: str = "zhengku", settings: Mapping[str, str] | None = None
+) -> "sqlalchemy.Engine":
+    """Return a SQLAlchemy engine whose connections are those of `open_store`."""
+    # Imported here: SQLAlchemy takes half a second, and most steps need none.
+    import sqlalchemy
+
+    return sqlalchemy.create_engine(
+        url, creator=lambda: open_store(url, application_name=application_name, settings=settings)
+    )
+
+
+@contextmanager
+def store_connection(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Open a connection to the license store; commit at the end, roll back when an exception is raised.
+
+    `url` is a SQLAlchemy address. Raises what `open_store` raises; `StoreUnavailable` when the server goes away;
+    `StorageFull` when it runs out of space; `StoreError` for every other error of the database. None is chained to the
+    driver's error, which may quote a row.
+    """
+    with open_store(url) as connection:
         # Whether the connection broke is only known before `with connection` closes it.
         try:
             yield connection
             connection.commit()
         except psycopg.Error as error:
-            raise _store_error(error, where, lost=connection.broken) from None
+            raise _store_error(error, _server_of(_parse_address(url)), lost=connection.broken) from None
 
 
 def statement(name: str) -> sql.SQL:
@@ -222,7 +280,7 @@ def upgrade(url: str) -> dict[str, int]:
         connection.execute("create schema if not exists ledger")
         known = connection.execute("select to_regclass('ledger.rekeyed_record')").fetchone()
         connection.commit()
-        engine = sqlalchemy.create_engine(url)
+        engine = store_engine(url)
         try:
             with engine.begin() as migration_connection:
                 config = Config()

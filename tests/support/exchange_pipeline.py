@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.support.exchange_servers import ExchangeServer
 from tests.support.installation import Installation
@@ -79,7 +79,14 @@ class ExchangePipeline:
         )
 
 
-def point_feed_at_table(installation: Installation, server: ExchangeServer, tmp_path: Path) -> None:
+class Addressed(Protocol):
+    """Something at an address."""
+
+    @property
+    def address(self) -> str: ...
+
+
+def point_feed_at_table(installation: Installation, server: Addressed, tmp_path: Path) -> None:
     """Let the feed of business licenses read the table `license` of a server, in a catalogue below `tmp_path`."""
     folder = tmp_path / "catalog"
     shutil.copytree(installation.settings.catalog_folder, folder)

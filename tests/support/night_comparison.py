@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from simulator import text_habits
-from simulator.drops import STRAYS
+from simulator.drops import STRAY_LINK, STRAY_PIPE, STRAYS
 from simulator.model import FilePlace, Night, NightDelivery
 from zhengku.landed.loose_json import read_value
 
@@ -172,7 +172,8 @@ def _untaken(connection: psycopg.Connection[dict[str, Any]], delivery: NightDeli
         (delivery.system.department, f"{place.folder}/"),
     )
     got = {row["name"].removeprefix(f"{place.folder}/") for row in rows}
-    wanted = {name for name in STRAYS if not name.startswith((".", "~"))} if "strays" in place.habits else set()
+    told = {STRAY_LINK, STRAY_PIPE, *(name for name in STRAYS if not name.startswith((".", "~")))}
+    wanted = told if "strays" in place.habits else set()
     if got != wanted:
         yield f"files that no feed takes: expected {sorted(wanted)} to be told, got {sorted(got)}"
 

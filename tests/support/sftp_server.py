@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +25,16 @@ class Served:
     host_key: paramiko.PKey = field(default_factory=lambda: paramiko.ECDSAKey.generate())
     accepted_key: paramiko.PKey | None = None
     gives_sftp: bool = True
+    holds_sftp_back: bool = False
     lose_after: int | None = None
     """Bytes of a file after which the connection is cut."""
     silent_after: int | None = None
     """Bytes of a file after which no answer comes any more."""
+    opening: Callable[[Path], None] = lambda path: None
+    opened: Callable[[Path], None] = lambda path: None
+    """Called with a file before and after it is opened."""
+    drip_after: int | None = None
+    """Bytes of a file after which every answer comes late."""
     port: int = 0
     sessions: int = 0
     open_now: int = 0
@@ -66,6 +72,8 @@ class _Login(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        if self._served.holds_sftp_back:
+            self._served.stop.wait()
         return self._served.gives_sftp and super().check_channel_subsystem_request(channel, name)
 
 
@@ -73,11 +81,10 @@ class _Handle(paramiko.SFTPHandle):
     def __init__(self, served: Served, path: str) -> None:
         super().__init__()
         self._served = served
-        self._path = path
         self.readfile = Path(path).open("rb")  # noqa: SIM115 (the handle closes it)
 
     def stat(self) -> Any:
-        return paramiko.SFTPAttributes.from_stat(Path(self._path).stat())
+        return paramiko.SFTPAttributes.from_stat(os.fstat(self.readfile.fileno()))
 
     def read(self, offset: int, length: int) -> Any:
         served = self._served
@@ -86,6 +93,8 @@ class _Handle(paramiko.SFTPHandle):
                 transport.close()
         if served.silent_after is not None and offset >= served.silent_after:
             served.stop.wait()
+        if served.drip_after is not None and offset >= served.drip_after:
+            served.stop.wait(0.3)
         return super().read(offset, length)
 
 
@@ -112,9 +121,18 @@ class _Folder(paramiko.SFTPServerInterface):
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
+    def lstat(self, path: str) -> Any:
+        try:
+            return paramiko.SFTPAttributes.from_stat(Path(self._local(path)).lstat())
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
     def open(self, path: str, flags: int, attr: Any) -> Any:
         try:
-            return _Handle(self._served, self._local(path))
+            self._served.opening(Path(self._local(path)))
+            handle = _Handle(self._served, self._local(path))
+            self._served.opened(Path(self._local(path)))
+            return handle
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
 

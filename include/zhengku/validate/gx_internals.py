@@ -23,7 +23,7 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from great_expectations.validator.metrics_calculator import MetricsCalculator
 from great_expectations.validator.validation_graph import ValidationGraph
 
-from zhengku.database import SESSION_OPTIONS
+from zhengku.database import store_engine
 from zhengku.errors import StoreUnavailable
 
 MADE_FOR: Final = "1.24.1"
@@ -103,14 +103,7 @@ def open_table(url: str, schema: str, table: str) -> Iterator[SqlAlchemyExecutio
 
     Raises `StoreUnavailable` when the database cannot be reached or the table is not there.
     """
-    address = sa.make_url(url).update_query_dict(
-        {
-            "application_name": "zhengku validate",
-            "options": f'{SESSION_OPTIONS} -c search_path="{schema}"',
-            "connect_timeout": "10",
-        }
-    )
-    database = sa.create_engine(address)
+    database = store_engine(url, application_name="zhengku validate", settings={"search_path": f'"{schema}"'})
     try:
         engine = _Engine(engine=database, create_temp_table=False)
         with database.connect() as connection:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from zhengku.database import SESSION_OPTIONS
+from zhengku.database import SESSION_SETTINGS
 from zhengku.errors import BatchesFailed, CatalogError, StoreError
 from zhengku.landed.landing import LandingArea
 from zhengku.settings import Settings
@@ -261,7 +261,7 @@ def test_failure_that_may_pass_is_told_while_there_are_tries_left(installation, 
     # Another process works on the first one and does not come to an end.
     with psycopg.connect(installation.settings.database_url.replace("+psycopg", "")) as other:
         other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", [f"zhengku.batch.{failing}"])
-        monkeypatch.setattr("zhengku.database.SESSION_OPTIONS", f"{SESSION_OPTIONS} -c statement_timeout=2000")
+        monkeypatch.setitem(SESSION_SETTINGS, "statement_timeout", "2000")
         with pytest.raises(StoreError):
             pipeline.load_run("market_supervision", "night", last_try=False)
         assert [batch.batch_id for batch in pipeline.load_run("market_supervision", "night")] == [good]

@@ -15,7 +15,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError, DeliveryRejected, DeliveryUnavailable, SourceRefused
 from zhengku.landed.landing import LandingArea
 from zhengku.readers.table_rows import open_table_rows
-from zhengku.transports.exchange_database import connection as exchange_database
+from zhengku.transports.exchange_database.session import MYSQL_SETTINGS, POSTGRES_SETTINGS
 from zhengku.transports.exchange_database.source import ExchangeDatabaseSource
 from zhengku.transports.source import Window
 
@@ -407,7 +407,8 @@ def test_rows_written_while_reading_neither_keep_it_going_nor_get_lost(request, 
 def test_table_that_is_locked_may_pass(exchange_server, tmp_path, monkeypatch):
     license_table(exchange_server)
     exchange_server.fill("license", rows_of(1, MORNING))
-    monkeypatch.setattr(exchange_database, "LOCK_SECONDS", 1)
+    monkeypatch.setitem(MYSQL_SETTINGS, "lock_wait_timeout", 1)
+    monkeypatch.setitem(POSTGRES_SETTINGS, "lock_timeout", "1s")
     engine = exchange_server.engine()
     with engine.connect() as connection:
         lock = "lock tables license write" if exchange_server.is_mariadb else "lock table license"

@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import socket
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -130,17 +131,6 @@ def test_gbk_name_is_shown_as_text_and_its_manifest_is_found(server, landing):
     [delivery] = drop_source.deliveries(Window())
     assert delivery.name == "营业执照.csv"
     assert drop_source.land(delivery, landing, "a/1.csv").manifest.rows == 1
-
-
-def test_link_to_a_file_is_a_file_and_a_link_to_nothing_is_left_out(server, caplog):
-    target = lay(server, "target.txt", b"12345")
-    (server.folder / "out" / "1.csv").symlink_to(target)
-    (server.folder / "out" / "2.csv").symlink_to(server.folder / "gone")
-    with caplog.at_level(logging.WARNING):
-        deliveries = source(server).deliveries(Window())
-    assert [(each.name, each.size) for each in deliveries] == [("1.csv", 5)]
-    assert "2.csv" in caplog.text
-    assert PASSWORD not in caplog.text
 
 
 def test_folder_and_empty_file_are_rejected(server, landing):
@@ -307,6 +297,57 @@ def test_connection_that_ends_while_a_file_is_read_is_unavailable(server, landin
     with pytest.raises(DeliveryUnavailable, match=r"1\.csv cannot be read from the file drop: the (connection|server)"):
         drop_source.land(delivery, landing, "a/1.csv")
     assert landed_files(landing) == []
+
+
+def test_file_that_drips_is_given_up_as_a_whole(server, landing, monkeypatch, caplog):
+    """Every answer comes in time, and the file never ends."""
+    monkeypatch.setattr(drop_folder_sftp, "WHOLE_SECONDS", 2)
+    lay(server, "1.csv", os.urandom(4_000_000))
+    drop_source = source(server)
+    [delivery] = drop_source.deliveries(Window())
+    server.drip_after = 100_000
+    begin = time.monotonic()
+    with caplog.at_level(logging.WARNING), pytest.raises(DeliveryUnavailable, match="the connection was lost"):
+        drop_source.land(delivery, landing, "a/1.csv")
+    assert time.monotonic() - begin < 8
+    assert "it took longer than 2 s" in caplog.text
+    assert PASSWORD not in caplog.text
+    assert landed_files(landing) == []
+
+
+def test_server_that_holds_sftp_back_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(drop_folder_sftp, "LOGIN_SECONDS", 2)
+    server.holds_sftp_back = True
+    begin = time.monotonic()
+    assert "cannot be reached" in refused(DeliveryUnavailable, server)
+    assert time.monotonic() - begin < 15
+
+
+@pytest.mark.parametrize("first", [b"", b"SSH-2.0-made_up\r\n"], ids=["banner", "keys"])
+def test_login_that_drips_is_given_up(server, monkeypatch, first):
+    monkeypatch.setattr(drop_folder_sftp, "LOGIN_SECONDS", 2)
+    stopped = threading.Event()
+
+    def drip():
+        connection, _ = listening.accept()
+        with connection:
+            try:
+                connection.sendall(first)
+                while not stopped.wait(0.1):
+                    connection.sendall(b"x")
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        address = server.address().replace(f":{server.port}/", f":{listening.getsockname()[1]}/")
+        begin = time.monotonic()
+        refused(DeliveryUnavailable, server, address)
+        took = time.monotonic() - begin
+        stopped.set()
+        dripping.join(5)
+    assert took < 15
 
 
 # ---- the whole pipeline

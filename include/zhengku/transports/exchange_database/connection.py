@@ -1,6 +1,6 @@
 """Connections to an exchange database: its address, its driver with our time-outs, and its errors as one clear line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
@@ -9,16 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused, ZhengkuError
+from zhengku.postgres_session import SessionDiffers
+from zhengku.transports.exchange_database import session
 from zhengku.transports.exchange_database.driver_errors import classify_error
-
-CONNECT_SECONDS: Final = 10
-"""Limit for reaching the server and logging in."""
-
-READ_SECONDS: Final = 300
-"""Limit for the answer to one query."""
-
-LOCK_SECONDS: Final = 60
-"""Limit for waiting for a lock, for instance while somebody alters the table."""
+from zhengku.transports.exchange_database.session import Limit, connect_arguments, open_session
 
 MYSQL_BEGIN: Final = (
     "set session transaction isolation level repeatable read",
@@ -71,13 +65,19 @@ class ExchangeServer:
         """
         engine = self._engine()
         try:
-            with engine.connect() as connection:
+            connection = engine.connect()
+            try:
+                _end_query(connection)
                 if begin is not None:
                     begin(connection)
                 yield connection
+            finally:
+                _close(connection)
         # Messages of drivers may quote values and passwords: they are neither passed on nor chained.
         except exc.DBAPIError as error:
             raise self._readable_error(error) from None
+        except SessionDiffers as error:
+            raise SourceRefused(f"{self.shown}: {error}.") from None
         except exc.NoSuchTableError:
             raise SourceRefused(
                 f"{self.shown}: expected a table or view of that name, and there is none, or the user may not see it. "
@@ -91,6 +91,13 @@ class ExchangeServer:
         finally:
             engine.dispose()
 
+    def connect_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the driver; raises `ConfigurationError` where the environment contradicts them."""
+        try:
+            return connect_arguments(self.url.get_backend_name(), self.url.query)
+        except SessionDiffers as error:
+            raise ConfigurationError(f"{self.shown}: {error}.") from None
+
     def _engine(self) -> sa.Engine:
         backend = self.url.get_backend_name()
         if backend == "kingbase":
@@ -100,7 +107,7 @@ class ExchangeServer:
                 self.url,
                 poolclass=sa.NullPool,
                 hide_parameters=True,
-                connect_args=connect_arguments(backend),
+                connect_args=self.connect_arguments(),
             )
         except (exc.NoSuchModuleError, ModuleNotFoundError):
             extra = _EXTRAS.get(backend)
@@ -110,7 +117,10 @@ class ExchangeServer:
             ) from None
         except exc.ArgumentError:
             raise _unreadable_address(self._connection_id) from None
-        sa.event.listen(engine, "connect", _query_time_out_setter(backend))
+        sa.event.listen(engine, "do_connect", _connect)
+        sa.event.listen(engine, "before_cursor_execute", _begin_query)
+        sa.event.listen(engine, "after_cursor_execute", _end_query)
+        sa.event.listen(engine, "handle_error", _end_failed_query)
         return engine
 
     def _readable_error(self, error: exc.DBAPIError) -> ZhengkuError:
@@ -143,45 +153,37 @@ def begin_reading(connection: sa.Connection) -> None:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def connect_arguments(backend: str) -> dict[str, Any]:
-    """Return the driver's arguments for our time-outs and for Asia/Shanghai time."""
-    if backend in ("mysql", "mariadb"):
-        return {
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "write_timeout": READ_SECONDS,
-            "charset": "utf8mb4",
-            # TIMESTAMP columns arrive in the time of the session; we add the summer time of Asia/Shanghai ourselves.
-            "init_command": f"set time_zone = '+08:00', lock_wait_timeout = {LOCK_SECONDS}",
-        }
-    if backend in ("postgresql", "kingbase"):
-        # Values are read as the texts that the server sends, whatever a role or a database is set to.
-        forms = " -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1" if backend == "postgresql" else ""
-        return {
-            "connect_timeout": CONNECT_SECONDS,
-            "options": f"-c timezone=Asia/Shanghai -c statement_timeout={READ_SECONDS}s"
-            f" -c lock_timeout={LOCK_SECONDS}s{forms}",
-            "keepalives_idle": 60,
-            "keepalives_interval": 15,
-            "keepalives_count": 4,
-        }
-    if backend == "mssql":
-        return {"timeout": CONNECT_SECONDS}
-    if backend == "oracle":
-        return {"tcp_connect_timeout": CONNECT_SECONDS}
-    return {}
+def _connect(dialect: Any, record: Any, arguments: Sequence[Any], named_arguments: Mapping[str, Any]) -> Any:
+    connection = open_session(dialect, arguments, named_arguments)
+    # SQLAlchemy asks for version and settings before its events are in force.
+    record.info["limit"] = Limit(connection, session.CONNECT_SECONDS)
+    record.info["limit"].__enter__()
+    return connection
 
 
-def _query_time_out_setter(backend: str) -> Callable[[Any, Any], None]:
-    """Return what sets the limit for one query on a new connection, for drivers that have no argument for it."""
+def _begin_query(connection: sa.Connection, *_: Any) -> None:
+    limit = Limit(connection.connection.driver_connection, session.READ_SECONDS)
+    connection.info["limit"] = limit
+    limit.__enter__()
 
-    def set_time_out(connection: Any, record: Any) -> None:
-        if backend == "mssql":
-            connection.timeout = READ_SECONDS
-        elif backend == "oracle":
-            connection.call_timeout = READ_SECONDS * 1000
 
-    return set_time_out
+def _end_query(connection: sa.Connection, *_: Any) -> None:
+    if (limit := connection.info.pop("limit", None)) is not None:
+        limit.__exit__()
+
+
+def _end_failed_query(context: sa.ExceptionContext) -> None:
+    if context.connection is not None and not context.connection.closed:
+        _end_query(context.connection)
+
+
+def _close(connection: sa.Connection) -> None:
+    """Roll back and close; what the server still sends of a query that was given up is not waited for."""
+    if connection.closed or connection.invalidated:
+        connection.close()
+    else:
+        with Limit(connection.connection.driver_connection, session.CONNECT_SECONDS):
+            connection.close()
 
 
 def _url(connection_id: str, address: str) -> sa.URL:

@@ -20,6 +20,8 @@ from sqlalchemy import exc
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.landed.row_file import Converters
+from zhengku.transports.exchange_database import session
+from zhengku.transports.exchange_database.session import MYSQL_CHECK, Limit, check_mysql
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ Row = tuple[Any, ...]
 MYSQL_SESSION: Final = timezone(timedelta(hours=8))
 """The zone of our sessions at MySQL and MariaDB: fixed, since not every server has tables of named ones."""
 
+_LOST: Final = 2013
 _TIMESTAMP: Final = 7
 _TIMESTAMPTZ: Final = 1184
 # Asia/Shanghai had summer time in these years, which a fixed zone does not know.
@@ -73,7 +76,13 @@ class RowReader:
         """Yield rows, at most `size` at a time; no more are in memory."""
         result = self._connection.execution_options(stream_results=True).execute(query)
         self._describe(result)
-        for part in result.partitions(size):
+        driver = self._connection.connection.driver_connection
+        parts = result.partitions(size)
+        while True:
+            with Limit(driver, session.READ_SECONDS):
+                part = next(parts, None)
+            if part is None:
+                return
             yield [tuple(row) for row in part]
 
     def _describe(self, result: sa.CursorResult[Any]) -> None:
@@ -132,7 +141,7 @@ class AsyncmyReader(RowReader):
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="asyncmy")
 
     def begin(self, statements: Sequence[str]) -> None:
-        """Connect, and run the statements that begin the transaction."""
+        """Connect, check the session, and run the statements that begin the transaction; raises `SessionDiffers`."""
         from asyncmy import converters
 
         # Without the decoders of results; the encoders of parameters are needed.
@@ -143,10 +152,12 @@ class AsyncmyReader(RowReader):
 
             self._driver = await asyncmy.connect(**self._arguments, conv=encoders, use_unicode=False)
             async with self._driver.cursor() as cursor:
+                await cursor.execute(MYSQL_CHECK)
+                check_mysql(await cursor.fetchone())
                 for text in statements:
                     await cursor.execute(text)
 
-        self._start(connect)()
+        self._start(connect, session.CONNECT_SECONDS)()
 
     def close(self) -> None:
         """Close the connection, in whatever state it is, after the work that was started has ended."""
@@ -200,11 +211,22 @@ class AsyncmyReader(RowReader):
         compiled = query.compile(dialect=self._connection.dialect, compile_kwargs={"render_postcompile": True})
         return compiled.string, compiled.params
 
-    def _start(self, work: Callable[[], Any]) -> Callable[[], Any]:
-        """Start `work`; the returned function waits for its result, and raises the driver's errors as SQLAlchemy's."""
-        from asyncmy.errors import Error
+    def _start(self, work: Callable[[], Any], seconds: float | None = None) -> Callable[[], Any]:
+        """Start `work`, which may take so many seconds, by default those of a query, whatever bytes still arrive.
 
-        running = self._thread.submit(lambda: self._runner.run(work()))
+        The returned function waits for its result, and raises the driver's errors, a time-out too, as SQLAlchemy's.
+        """
+        from asyncmy.errors import Error, OperationalError
+
+        seconds = session.READ_SECONDS if seconds is None else seconds
+
+        async def within() -> Any:
+            try:
+                return await asyncio.wait_for(work(), seconds)
+            except TimeoutError:
+                raise OperationalError(_LOST, f"no complete answer within {seconds:g} s") from None
+
+        running = self._thread.submit(lambda: self._runner.run(within()))
 
         def result() -> Any:
             try:

@@ -16,12 +16,7 @@ from zhengku import clock
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.landed.landing import LandingArea
 from zhengku.landed.manifest import Manifest
-from zhengku.transports.exchange_database.connection import (
-    MYSQL_BEGIN,
-    ExchangeServer,
-    begin_reading,
-    connect_arguments,
-)
+from zhengku.transports.exchange_database.connection import MYSQL_BEGIN, ExchangeServer, begin_reading
 from zhengku.transports.exchange_database.model import ExchangeDatabase
 from zhengku.transports.exchange_database.newest_rows import day_sums_query, newest_times_query
 from zhengku.transports.exchange_database.reading import Reading
@@ -83,7 +78,7 @@ class ExchangeDatabaseSource(Source):
         """
         with self._server.connect(begin_reading) as connection:
             table = Table.of(self._feed, self._database, connection, self._all_but)
-            arguments = connect_arguments(connection.dialect.name)
+            arguments = self._server.connect_arguments()
             with open_row_reader(connection, self._server.url, arguments, MYSQL_BEGIN) as rows:
                 reading = Reading(self._feed, self._database, self._server.shown, table, rows, delivery)
                 with closing(reading.pieces()) as pieces:
@@ -130,7 +125,7 @@ class ExchangeDatabaseSource(Source):
                 connection.execute(table.insert(), rows[start : start + _WRITTEN_TOGETHER])
 
     def day_sums(self, since: datetime, until: datetime) -> Mapping[date, DaySum] | None:
-        """Count at the source, in one read-only query of at most `connection.READ_SECONDS`.
+        """Count at the source, in one read-only query of at most `session.READ_SECONDS`.
 
         None where `day_sums_query` knows no query, so that the keys must be listed.
         """

@@ -9,6 +9,9 @@ any server at the address gets the password.
 """
 
 import errno
+import logging
+import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,13 +25,21 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from zhengku.errors import ConfigurationError, DeliveryUnavailable, SourceRefused
 from zhengku.landed.address import without_login
 from zhengku.landed.landing import Readable
-from zhengku.transports.file_drop.entry import Entry
+from zhengku.transports.file_drop.entry import Entry, no_file, not_followed
 
 CONNECT_SECONDS: Final = 20
 """Limit for each of: the connection, the server's banner, the login."""
 
 ANSWER_SECONDS: Final = 60
 """Time without any byte from the server after which a connection counts as lost."""
+
+LOGIN_SECONDS: Final = 60
+"""Limit for everything up to the opened channel, whatever the server drips: a time without any byte is no limit."""
+
+WHOLE_SECONDS: Final = 7200
+"""Limit for one listing of the drop or the transfer of one file."""
+
+log = logging.getLogger(__name__)
 
 _DEFAULT_KNOWN_HOSTS = "~/.ssh/known_hosts"
 
@@ -312,38 +323,64 @@ class _File:
 
 
 class SftpFolder:
-    """A folder of an SFTP server, over an open connection. Times are in whole seconds, by the server's clock."""
+    """A folder of an SFTP server, `parts` below `root`, over an open connection.
 
-    def __init__(self, client: _Client, path: bytes) -> None:
+    Times are in whole seconds, by the server's clock. The protocol cannot open without following a link. So a link is
+    recognised before opening and once more when the file is open, and the open file must be the one that was seen.
+    """
+
+    def __init__(self, client: _Client, root: bytes, parts: tuple[bytes, ...] = ()) -> None:
         self._client = client
-        self._path = path
+        self._root = root
+        self._parts = parts
 
-    def _at(self, name: bytes) -> bytes:
-        return self._path + b"/" + name
+    def _at(self, *names: bytes) -> bytes:
+        return b"/".join((self._root, *self._parts, *names)) or b"/"
+
+    def _refuse_links(self) -> None:
+        """Raise `OSError` where a folder between the root and this one is a link."""
+        for depth in range(1, len(self._parts) + 1):
+            found = self._client.lstat(b"/".join((self._root, *self._parts[:depth])))
+            if stat.S_ISLNK(found.st_mode or 0):
+                raise not_followed()
 
     def names(self) -> dict[bytes, Entry | None]:
-        """List the names with what the server says about them; for links, `entry` has to be called."""
+        """List the names with what the server says about them; for what is no file, `entry` has to be called."""
         with _as_os_errors():
-            return {name: _listed(attributes) for name, attributes in self._client.entries(self._path)}
+            self._refuse_links()
+            return {name: _listed(attributes) for name, attributes in self._client.entries(self._at())}
 
     def entry(self, name: bytes) -> Entry:
-        """Return one entry as it is now, following links."""
+        """Return one entry as it is now, of a link the link itself."""
         with _as_os_errors():
-            return _entry(self._client.stat(self._at(name)))
+            return _entry(self._client.lstat(self._at(name)))
 
     @contextmanager
     def open(self, name: bytes) -> Iterator[Readable]:
         """Open a file for reading."""
         with _as_os_errors():
+            self._refuse_links()
+            self._seen(name)
             file = self._client.open(self._at(name), "rb")
         with file:
             with _as_os_errors():
-                size = file.stat().st_size or 0
-            yield _File(self._client, file, size)
+                self._refuse_links()
+                opened, seen = _entry(file.stat()), self._seen(name)
+                if opened != seen:
+                    raise OSError(errno.ESTALE, "it was exchanged while it was opened")
+            yield _File(self._client, file, opened.size)
+
+    def _seen(self, name: bytes) -> Entry:
+        entry = self.entry(name)
+        if entry.is_link:
+            raise not_followed()
+        if entry.is_passed_over:
+            raise no_file()
+        return entry
 
     def below(self, name: bytes) -> "SftpFolder":
         """Return the folder of this name in it, over the same connection."""
-        return SftpFolder(self._client, self._at(name))
+        return SftpFolder(self._client, self._root, (*self._parts, name))
 
 
 def _entry(attributes: paramiko.SFTPAttributes) -> Entry:
@@ -371,5 +408,26 @@ def open_sftp_folder(address: str, below: str, connection: str) -> Iterator[Sftp
     """
     where = _parse(address, connection)
     with paramiko.SSHClient() as client:
-        sftp = _connect(client, where, connection)
-        yield SftpFolder(sftp, where.path.rstrip(b"/") + (b"/" + below.encode() if below else b""))
+        with _ended_after(LOGIN_SECONDS, client, where):
+            sftp = _connect(client, where, connection)
+        with _ended_after(WHOLE_SECONDS, client, where):
+            yield SftpFolder(sftp, where.path.rstrip(b"/"), tuple(part.encode() for part in below.split("/") if part))
+
+
+@contextmanager
+def _ended_after(seconds: float, client: paramiko.SSHClient, address: _SftpAddress) -> Iterator[None]:
+    """End the connection after so many seconds, whatever bytes still arrive; what waits for an answer then fails."""
+
+    def end() -> None:
+        log.warning("The file drop %s: the connection is ended, it took longer than %g s.", address.shown, seconds)
+        transport = client.get_transport()
+        if transport is not None:
+            transport.close()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

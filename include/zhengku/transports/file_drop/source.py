@@ -11,7 +11,7 @@ from zhengku.errors import DeliveryRejected, DeliveryUnavailable
 from zhengku.landed.address import without_login
 from zhengku.landed.landing import Landed, LandingArea, Readable
 from zhengku.landed.manifest import LARGEST, SUFFIX, Manifest, read_manifest
-from zhengku.transports.file_drop.entry import DropFolder, Entry
+from zhengku.transports.file_drop.entry import DropFolder, Entry, no_file, not_followed
 from zhengku.transports.file_drop.folder import LocalFolder, check_address, open_folder
 from zhengku.transports.file_drop.model import FileDrop
 from zhengku.transports.file_drop.names import clean_name, described_by, is_manifest, takes
@@ -52,7 +52,8 @@ class FileDropSource(Source):
         """Return the files that match the feed's pattern in any case, the oldest first; a drop knows no windows.
 
         A file whose manifest is required and not there yet is still being delivered, and is left for the next run.
-        An entry that cannot be read (a broken link, a file that was just removed) is left out with a warning.
+        An entry that cannot be looked at (a file that was just removed) is left out with a warning. Links, pipes,
+        devices and sockets are left out: `untaken_files` tells of them.
         Raises `DeliveryUnavailable` when the folder cannot be read; `SourceRefused` when an SFTP server is not the
         known one or refuses the login; `ConfigurationError`.
         """
@@ -80,12 +81,14 @@ class FileDropSource(Source):
                 if self._drop.manifest == "required" and manifest_name is None:
                     continue
                 try:
-                    found.append(_delivery_of(folder, names, raw_name, manifest_name))
+                    entry = names[raw_name] or folder.entry(raw_name)
+                    if not entry.is_passed_over:
+                        found.append(_delivery_of(folder, names, raw_name, entry, manifest_name))
                 except (OSError, OverflowError, ValueError) as error:
                     # The other two errors are for times of change that are in no calendar.
                     log.warning(
-                        "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or fix the "
-                        "link.",
+                        "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or "
+                        "deliver it again.",
                         clean_name(raw_name),
                         shown,
                         (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
@@ -107,7 +110,7 @@ class FileDropSource(Source):
         if not delivery.is_file:
             raise DeliveryRejected(
                 "file.kind",
-                f"{delivery.name}: expected a file, found a folder or a device. Ask the department for a plain file.",
+                f"{delivery.name}: expected a file, found a folder. Ask the department for a plain file.",
                 f"{delivery.name} 不是文件（可能是文件夹），请以单个文件重新提交",
             )
         # A file that changed just now may still be being written: give the writer time to finish.
@@ -156,9 +159,14 @@ class FileDropSource(Source):
         name = clean_name(raw_name)
         with _reading(raw_name):
             try:
-                there = folder.entry(raw_name).is_file
+                entry = folder.entry(raw_name)
+                there = entry.is_file
             except FileNotFoundError:
                 there = False
+            else:
+                if entry.is_passed_over:
+                    # Without it, the file would be collected unchecked.
+                    raise not_followed() if entry.is_link else no_file()
         if there:
             with _opened(folder, raw_name) as content:
                 return read_manifest(name, content.read(LARGEST))
@@ -171,9 +179,12 @@ class FileDropSource(Source):
 
 
 def _delivery_of(
-    folder: DropFolder, names: Mapping[bytes, Entry | None], raw_name: bytes, manifest_name: bytes | None
+    folder: DropFolder,
+    names: Mapping[bytes, Entry | None],
+    raw_name: bytes,
+    entry: Entry,
+    manifest_name: bytes | None,
 ) -> FileDelivery:
-    entry = names[raw_name] or folder.entry(raw_name)
     manifest: Entry | None = None
     if manifest_name is not None:
         try:

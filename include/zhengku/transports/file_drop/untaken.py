@@ -1,6 +1,7 @@
 """Files of a drop that no feed takes: in a wrong folder, packed, in another form, or with another name."""
 
 import logging
+import os
 import posixpath
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,9 @@ MOST_LOOKED_AT: Final = 20_000
 MANIFEST_DAYS: Final = 1
 """How long a file may wait for the manifest without which it is not collected."""
 
+_LINK: Final = "是链接（快捷方式），不跟随链接，未采集；请提交文件本身"
+_NO_FILE: Final = "不是普通文件（管道、设备或套接字），未采集；请提交普通文件"
+
 _KINDS: Final = {
     (".zip", ".rar", ".7z", ".gz", ".tgz", ".tar", ".bz2", ".xz"): "压缩包，请解压后提交",
     (".xls", ".xlsb", ".et", ".ods"): "不支持的电子表格格式，请另存为约定的格式（CSV或XLSX）后提交",
@@ -36,7 +40,8 @@ _KINDS: Final = {
 def place_of(address: str, below: str) -> str:
     """Return the place of a folder below an address, without a login, for comparisons."""
     if "://" not in address:
-        return str((Path(address) / below).resolve())
+        # Links below the address are not followed.
+        return os.path.normpath(Path(address).resolve() / below)
     scheme, _, rest = without_login(address).partition("://")
     host, _, path = rest.partition("/")
     return f"{scheme}://{host}{posixpath.normpath('/' + f'{path}/{below}'.strip('/'))}"
@@ -58,7 +63,8 @@ def folders_below(address: str, drops: Sequence[tuple[str, FileDrop]]) -> dict[s
 def untaken_files(root: DropFolder, drops: Mapping[str, Sequence[FileDrop]]) -> list[UntakenFile]:
     """Return the files in a connection's folders that no feed takes, by name; `drops` are those of each folder.
 
-    Hidden and unfinished files and manifests of collected files are ignored. Raises `OSError` when `root` cannot be
+    Links, pipes, devices and sockets are among them, since no feed opens them. Hidden and unfinished files and
+    manifests of collected files are ignored. Raises `OSError` when `root` cannot be
     read.
     """
     found: list[UntakenFile] = []
@@ -85,10 +91,13 @@ def untaken_files(root: DropFolder, drops: Mapping[str, Sequence[FileDrop]]) -> 
             try:
                 entry = known or folder.entry(raw_name)
             except (OSError, OverflowError, ValueError) as error:
-                # A broken link, or a file that was just removed.
+                # A file that was just removed.
                 log.debug("%s cannot be looked at: %s", name, type(error).__name__)
                 continue
             below = f"{path}/{name}" if path else name
+            if entry.is_passed_over:
+                found.append(UntakenFile(below, entry.size, entry.modified_at, _LINK if entry.is_link else _NO_FILE))
+                continue
             taken_by = [drop for drop in here if takes(drop, name)]
             if entry.is_folder and not taken_by:
                 if below.count("/") < DEEPEST:

@@ -19,6 +19,7 @@ from zhengku.errors import ConfigurationError, SourceRefused
 from zhengku.landed.address import without_login
 from zhengku.landed.http_answer import Answer, RowsPlace, UnreadableAnswer, codec_of
 from zhengku.landed.page_file import LARGEST_BODY
+from zhengku.transports.http.deadline import Deadline, deadline_session
 from zhengku.transports.http.model import HttpApi, TokenSignature
 
 LONGEST_RETRY_AFTER: Final = 300.0
@@ -89,7 +90,8 @@ class HttpClient:
         self._rows_at = RowsPlace(api.response.rows, api.response.rows_also)
         self._pace = 60.0 * max(slots, 1) / api.requests_per_minute
         self._next_at = 0.0
-        self._session = requests.Session()
+        self._deadline = Deadline()
+        self._session = deadline_session(self._deadline)
         # The environment of a server may name proxies, and a .netrc logins, that were meant for other hosts: only the
         # address of the connection decides where a secret is sent. Its own certificate authority is no secret.
         self._session.trust_env = False
@@ -132,11 +134,14 @@ class HttpClient:
     ) -> Body:
         """Send a request and return the answer's body.
 
-        Raises `TransientFailure` where another try may succeed, `TokenExpired`, `SourceRefused`, `ConfigurationError`.
+        From the connection to the last byte, redirects included, it takes at most `whole_timeout_seconds`; pauses for
+        the department's limit of requests do not count. Raises `TransientFailure` where another try may succeed,
+        `TokenExpired`, `SourceRefused`, `ConfigurationError`.
         """
+        left: float = self._api.whole_timeout_seconds
         for _ in range(_MOST_REDIRECTS + 1):
             self._keep_pace()
-            deadline = time.monotonic() + self._api.whole_timeout_seconds
+            self._deadline.start(left)
             # The library's errors are neither chained nor shown: they name addresses with their parameters.
             try:
                 with self._session.request(
@@ -153,13 +158,15 @@ class HttpClient:
                     ),
                 ) as response:
                     if response.status_code not in _REDIRECTS:
-                        return self._read(response, deadline)
+                        return self._read(response)
                     url = self._redirected(response, method, url)
                     query = None
+                    left = self._deadline.left
             except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader, UnicodeError):
                 raise self._unsendable() from None
             except requests.exceptions.SSLError as error:
                 if not _is_untrusted(error):
+                    self._check_deadline()
                     # A gateway that restarts or is overloaded closes connections during the handshake.
                     raise TransientFailure("a TLS handshake that broke off") from None
                 raise SourceRefused(
@@ -167,15 +174,22 @@ class HttpClient:
                     "authority in REQUESTS_CA_BUNDLE, or ask the department for a valid certificate."
                 ) from None
             except requests.exceptions.ConnectTimeout:
+                self._check_deadline()
                 raise TransientFailure(f"no connection within {self._api.connect_timeout_seconds} s") from None
             except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+                self._check_deadline()
                 raise TransientFailure(f"no byte within {self._api.read_timeout_seconds} s") from None
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                self._check_deadline()
                 raise TransientFailure(f"a connection or an answer that broke off ({type(error).__name__})") from None
         raise SourceRefused(
             f"{self._feed_name}: {self.shown} redirected more than {_MOST_REDIRECTS} times. Ask the department for the "
             "interface's address."
         )
+
+    def _check_deadline(self) -> None:
+        if self._deadline.left <= 0:
+            raise TransientFailure(f"no complete answer within {self._api.whole_timeout_seconds} s") from None
 
     def _redirected(self, response: requests.Response, method: str, url: str) -> str:
         target = urljoin(url, response.headers.get("Location", ""))
@@ -199,7 +213,7 @@ class HttpClient:
             time.sleep(self._next_at - now)
         self._next_at = max(now, self._next_at) + self._pace
 
-    def _read(self, response: requests.Response, deadline: float) -> Body:
+    def _read(self, response: requests.Response) -> Body:
         status = response.status_code
         if status == HTTPStatus.UNAUTHORIZED and isinstance(self._api.signature, TokenSignature):
             raise TokenExpired
@@ -221,8 +235,7 @@ class HttpClient:
                     f"{self._feed_name}: a page of {self.shown} is larger than {LARGEST_BODY} bytes. Ask for fewer "
                     "rows by the size of the feed's paging."
                 )
-            if time.monotonic() > deadline:
-                raise TransientFailure(f"no complete answer within {self._api.whole_timeout_seconds} s")
+            self._check_deadline()
         content = b"".join(pieces)
         charset = codec_of(response.headers.get("Content-Type"))
         try:

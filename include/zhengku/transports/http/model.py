@@ -152,7 +152,12 @@ class HttpApi(Transport):
     )
     connect_timeout_seconds: WholeNumber = Field(default=10, ge=1, le=300, description="To reach the server.")
     read_timeout_seconds: WholeNumber = Field(default=60, ge=1, le=3600, description="Without a byte of the answer.")
-    whole_timeout_seconds: WholeNumber = Field(default=300, ge=1, le=7200, description="For one answer as a whole.")
+    whole_timeout_seconds: WholeNumber = Field(
+        default=300,
+        ge=1,
+        le=7200,
+        description="For one try of one request as a whole: from the connection to the last byte, with redirects.",
+    )
 
     @property
     def row_columns(self) -> tuple[str, ...]:
