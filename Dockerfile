@@ -1,4 +1,6 @@
-FROM python:3.12-slim-bookworm
+# By digest in production: docker/pin-images.sh.
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+FROM ${PYTHON_IMAGE}
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 TZ=Asia/Shanghai
 

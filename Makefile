@@ -126,6 +126,10 @@ constraints: $(INSTALLED)  ## find the newest versions that fit together, and wr
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --all-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
 
+.PHONY: sbom
+sbom: $(INSTALLED)  ## write var/sbom.json, the list of all packages with versions, licenses and hashes (CycloneDX)
+	@$(RUN) -m local_stack.sbom var/sbom.json
+
 .PHONY: clean
 clean:  ## stop what runs, and remove .venv, var and caches
 	@if test -x $(RUN) && test -d var; then $(RUN) -m local_stack cluster down; $(RUN) -m local_stack down; fi

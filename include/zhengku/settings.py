@@ -56,7 +56,7 @@ def with_secret_files(environment: Mapping[str, str], prefix: str = "ZHENGKU_") 
     for variable, address in values.items():
         password = values.get(f"{variable.removesuffix('_URL')}_PASSWORD")
         if variable.startswith(prefix) and variable.endswith("_URL") and password and "://" in address:
-            values[variable] = _with_password(address, password)
+            values[variable] = _with_password(variable, address, password)
     return values
 
 
@@ -83,8 +83,14 @@ def read_secret(path: Path, variable: str) -> str:
     return secret
 
 
-def _with_password(address: str, password: str) -> str:
-    url = sa.make_url(address)
+def _with_password(variable: str, address: str, password: str) -> str:
+    try:
+        url = sa.make_url(address)
+    except (ValueError, sa.exc.ArgumentError) as error:
+        raise ConfigurationError(
+            f"{variable}: expected an address such as postgresql://user@host:5432/name, got one that cannot be read: "
+            "check its host and port."
+        ) from error
     return address if url.password else url.set(password=password).render_as_string(hide_password=False)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from airflow.models.log import Log
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
-from airflow.providers.fab.auth_manager.models import User
+from airflow.providers.fab.auth_manager.models import Group, Role, User
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
 from fastapi import HTTPException
 from flask import current_app, flash, has_request_context, request, session
@@ -31,9 +31,6 @@ log = logging.getLogger(__name__)
 WRONG_PASSWORDS = 5
 """So many wrong passwords, without a right one between them, lock a login."""
 LOCKED = timedelta(minutes=15)
-
-# The name has to contain FabAuthManager: Airflow looks for that word in its setting.
-AUTH_MANAGER = "zhengku_airflow.logins.EndingFabAuthManager"
 
 # Shown after every refused try, whether the login exists or not: it tells nobody which logins there are.
 _EXPLANATION = (
@@ -61,7 +58,10 @@ def require_strong_password(password: str) -> None:
 
 
 class EndingFabAuthManager(FabAuthManager):
-    """FAB's, whose logout also ends the session on the server: a copied cookie would otherwise stay good."""
+    """FAB's, whose logout also ends the session on the server: a copied cookie would otherwise stay good.
+
+    The name has to contain FabAuthManager: Airflow looks for that word in its setting.
+    """
 
     def get_url_logout(self) -> str:
         """Return FAB's own logout page, which calls `on_user_logout`; Airflow revoked the token before."""
@@ -83,15 +83,35 @@ class LoginManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
         """Write the login down."""
         self._write_down("login", user)
 
-    def on_user_login_failed(self, user: User) -> None:
-        """Write the wrong password down, and lock the login after too many."""
-        self._write_down("login_failed", user)
+    def update_user_auth_stat(self, user: User, success: bool = True) -> None:
+        """Count a right or a wrong password, and lock the login after too many: in one transaction with `_is_locked`."""
+        if success:
+            super().update_user_auth_stat(user)
+            return
+        user.fail_login_count = (user.fail_login_count or 0) + 1
+        self._add_event("login_failed", user)
         if user.fail_login_count >= WRONG_PASSWORDS:
             # Counted anew after the lock.
             user.fail_login_count = 0
-            self.update_user(user)
-            self._write_down("login_locked", user)
+            self._add_event("login_locked", user)
             log.warning("login %s is locked for %s after %d wrong passwords", user.username, LOCKED, WRONG_PASSWORDS)
+        self.session.commit()
+
+    def add_user(
+        self,
+        username: str,
+        first_name: str,
+        last_name: str,
+        email: str,
+        role: list[Role] | Role | None = None,
+        password: str = "",
+        hashed_password: str = "",
+        groups: list[Group] | None = None,
+    ) -> User:
+        """Create a login. Raises `WeakPassword` itself: FAB's would say only that it could not."""
+        if not hashed_password and (password or self.auth_type == AUTH_DB):
+            require_strong_password(password)
+        return super().add_user(username, first_name, last_name, email, role, password, hashed_password, groups)
 
     def on_user_logout(self, user: User) -> None:
         """Remove the session from the server, and write the logout down."""
@@ -145,6 +165,9 @@ class LoginManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
         return last == "login_locked"
 
     def _write_down(self, event: str, user: User) -> None:
+        self._add_event(event, user)
+        self.session.commit()
+
+    def _add_event(self, event: str, user: User) -> None:
         address: Any = request.remote_addr if has_request_context() else None
         self.session.add(Log(event, owner=user.username, owner_display_name=user.get_full_name(), extra=address))
-        self.session.commit()

@@ -212,6 +212,71 @@ def test_files_of_secrets_are_made_once_and_for_one_group(compose, tmp_path):
     assert {file.name: file.read_text() for file in folder.iterdir()} == made
 
 
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """A folder with .env, and a `docker` that writes down what it was asked, and answers with the file `answer`."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$@" >> "$DOCKER_FOLDER/asked"\ncat "$DOCKER_FOLDER/answer"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("DOCKER_FOLDER", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    shutil.copy(project_home() / ".env.example", tmp_path / ".env")
+    (tmp_path / "answer").write_text(DIGEST)
+    return tmp_path
+
+
+def run_script(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    script = project_home() / "docker" / name
+    return subprocess.run([script], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_service_is_not_started_from_an_image_without_a_digest(docker, services):
+    refused = run_script("start.sh", docker)
+    assert refused.returncode == 1
+    for name in ("POSTGRES", "REDIS", "PYTHON"):
+        assert f"ZHENGKU_{name}_IMAGE: expected name@sha256:… in .env, got ''" in refused.stderr
+    assert not (docker / "asked").exists()
+
+    pinned = run_script("pin-images.sh", docker)
+    assert pinned.returncode == 0, pinned.stderr
+    written = dict(line.split("=", 1) for line in (docker / ".env").read_text().splitlines() if re.match("[A-Z]", line))
+    shipped = {name: image for service in services.values() for name, _, image in VARIABLE.findall(service["image"])}
+    for name in ("ZHENGKU_POSTGRES_IMAGE", "ZHENGKU_REDIS_IMAGE"):
+        assert written[name] == f"{shipped[name]}@{DIGEST}"
+    assert written["ZHENGKU_PYTHON_IMAGE"].endswith(f"@{DIGEST}")
+    asked = (docker / "asked").read_text().splitlines()
+    assert len(asked) == 3
+    # What has a digest is not asked for again.
+    assert run_script("pin-images.sh", docker).stdout == ""
+    assert run_script("start.sh", docker).returncode == 0
+    assert (docker / "asked").read_text().splitlines()[3:] == ["compose up --detach --wait"]
+
+
+def test_answer_that_is_no_digest_is_not_written(docker):
+    (docker / "answer").write_text("sha256:short")
+    before = (docker / ".env").read_text()
+    refused = run_script("pin-images.sh", docker)
+    assert refused.returncode == 1
+    assert "ZHENGKU_POSTGRES_IMAGE: expected sha256: and 64 digits" in refused.stderr
+    assert (docker / ".env").read_text() == before
+
+
+def test_commands_that_back_up_write_dumps_that_nobody_else_reads(docker):
+    page = (project_home() / "docs" / "deployment.md").read_text(encoding="utf-8")
+    commands = re.findall("^    (.*pg_dump.*>.*)$", page, flags=re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        subprocess.run(command, shell=True, cwd=docker, check=True)
+    dumps = list((docker / "backup").iterdir())
+    assert len(dumps) == 2
+    assert {stat.S_IMODE(dump.stat().st_mode) for dump in dumps} == {0o600}
+    assert stat.S_IMODE((docker / "backup").stat().st_mode) == 0o700
+
+
 @pytest.mark.parametrize("variable", ["AIRFLOW__CORE__FERNET_KEY_CMD", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"])
 def test_secret_that_cannot_be_read_is_an_error(services, tmp_path, variable):
     command = services["scheduler"]["environment"][variable].replace("$$", "$").replace("/run/secrets", str(tmp_path))
@@ -227,8 +292,10 @@ def test_every_image_has_a_fixed_version(services):
         assert kind == "-"
         assert re.fullmatch(r"[a-z]+:[\w.-]+", image), name
         assert not image.endswith(":latest")
-    [base] = re.findall("^FROM (.*)$", (project_home() / "Dockerfile").read_text(), flags=re.MULTILINE)
+    recipe = (project_home() / "Dockerfile").read_text()
+    [base] = re.findall("^ARG PYTHON_IMAGE=(.*)\nFROM \\${PYTHON_IMAGE}$", recipe, flags=re.MULTILINE)
     assert re.fullmatch(r"python:3\.\d+-slim-\w+", base)
+    assert services["worker"]["build"]["args"] == {"PYTHON_IMAGE": f"${{ZHENGKU_PYTHON_IMAGE:-{base}}}"}
 
 
 def test_what_must_be_set_stands_in_the_example(services):
