@@ -75,7 +75,7 @@ DIFFERING_ARGUMENTS = {
         "--port": "any free one: on one machine another program may have the usual one",
         "--sftp-port": "the same",
         "--known-as": "host",
-    }
+    },
 }
 """Options of the file's commands that have another value here, and what is different."""
 
@@ -255,9 +255,7 @@ class Cluster(LocalStack):
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(
-                ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "ZHENGKU_", "SIMULATOR_")
-            )
+            if not name.startswith(("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "ZHENGKU_", "SIMULATOR_"))
         }
         path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)])
         return {**inherited, "PATH": path, **self.settings(program)}

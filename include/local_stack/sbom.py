@@ -1,4 +1,4 @@
-"""The list of all packages of `.venv` (SBOM, CycloneDX JSON): `python -m local_stack.sbom FILE`, which `make sbom` calls.
+"""All packages of `.venv` as an SBOM (CycloneDX JSON): `python -m local_stack.sbom FILE`, which `make sbom` calls.
 
 Each package has its version, license and the hashes that constraints.txt allows; its scope is `required` when zhengku
 needs it at run time, else `excluded`. The embedded PostgreSQL and the images of docker-compose.yml are listed too.

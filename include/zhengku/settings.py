@@ -72,7 +72,7 @@ def read_secret(path: Path, variable: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigurationError(
             f"{variable}: expected a file with a secret that account {os.geteuid()} may read, got {path}: {reason}. "
-            "Make the file (docs/deployment.md, \"Secrets\"), or correct the path."
+            'Make the file (docs/deployment.md, "Secrets"), or correct the path.'
         ) from error
     if mode & 0o027:
         raise ConfigurationError(

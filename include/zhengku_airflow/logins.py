@@ -1,7 +1,7 @@
 """Logins with FAB: rules for passwords, the lock after wrong ones, a logout that ends the session, and a record of it.
 
-`plugins/fab_config.py` names `LoginManager`, docker-compose.yml names `EndingFabAuthManager`. The record is in Airflow's
-audit log, with the login as owner and the caller's address as extra.
+`plugins/fab_config.py` names `LoginManager`, docker-compose.yml names `EndingFabAuthManager`. The record is
+Airflow's audit log, with the login as owner and the caller's address as extra.
 """
 
 import logging
@@ -18,8 +18,8 @@ from airflow.providers.fab.auth_manager.models import Group, Role, User
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
 from fastapi import HTTPException
 from flask import current_app, flash, has_request_context, request, session
-from flask_appbuilder.const import AUTH_DB
-from flask_appbuilder.exceptions import PasswordComplexityValidationError
+from flask_appbuilder.const import AUTH_DB  # type: ignore[import-untyped]
+from flask_appbuilder.exceptions import PasswordComplexityValidationError  # type: ignore[import-untyped]
 from sqlalchemy import select
 from werkzeug.security import check_password_hash
 
@@ -39,7 +39,7 @@ _EXPLANATION = (
 )
 
 
-class WeakPassword(HTTPException, PasswordComplexityValidationError):
+class WeakPassword(HTTPException, PasswordComplexityValidationError):  # type: ignore[misc]
     """A password breaks the rules: status 400 of the API, a message in a form, the last line of a command."""
 
     def __init__(self, weakness: str) -> None:
@@ -68,7 +68,7 @@ class EndingFabAuthManager(FabAuthManager):
         return urljoin(self.apiserver_endpoint, "/auth/logout/")
 
 
-class LoginManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
+class LoginManager(FabAirflowSecurityManagerOverride):
     """FAB's security manager with our rules."""
 
     def auth_user_db(self, username: str, password: str, rotate_session_id: bool = True) -> User | None:
@@ -84,7 +84,7 @@ class LoginManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
         self._write_down("login", user)
 
     def update_user_auth_stat(self, user: User, success: bool = True) -> None:
-        """Count a right or a wrong password, and lock the login after too many: in one transaction with `_is_locked`."""
+        """Count a right or a wrong password, and lock the login after too many, before `_is_locked` looks again."""
         if success:
             super().update_user_auth_stat(user)
             return
@@ -162,7 +162,7 @@ class LoginManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
             .order_by(Log.id.desc())
             .limit(1)
         ).first()
-        return last == "login_locked"
+        return bool(last == "login_locked")
 
     def _write_down(self, event: str, user: User) -> None:
         self._add_event(event, user)
@@ -170,4 +170,5 @@ class LoginManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
 
     def _add_event(self, event: str, user: User) -> None:
         address: Any = request.remote_addr if has_request_context() else None
-        self.session.add(Log(event, owner=user.username, owner_display_name=user.get_full_name(), extra=address))
+        name = f"{user.first_name} {user.last_name}".strip()
+        self.session.add(Log(event, owner=user.username, owner_display_name=name, extra=address))

@@ -74,7 +74,7 @@ def test_login_page_uses_our_rules():
     assert config["SECURITY_MANAGER_CLASS"] is LoginManager
     assert config["FAB_PASSWORD_COMPLEXITY_ENABLED"] is True
     # The form shows the text of this error.
-    with pytest.raises(PasswordComplexityValidationError, match="^密码须有"):
+    with pytest.raises(PasswordComplexityValidationError, match=r"^密码须有"):
         config["FAB_PASSWORD_COMPLEXITY_VALIDATOR"]("weak")
     config["FAB_PASSWORD_COMPLEXITY_VALIDATOR"]("Blau-Rot-Gruen")
 

@@ -16,6 +16,7 @@ from zhengku_airflow.passwords import SHORTEST
 
 pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """An API server with its cookies as in production, and the parser that writes logs."""
@@ -30,9 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def browser(cluster: Cluster) -> httpx.Client:
     """A client that asks as through the TLS in front, and sends cookies as a browser does."""
-    return httpx.Client(
-        base_url=cluster.address, headers={"X-Forwarded-Proto": "https"}, trust_env=False, timeout=60
-    )
+    return httpx.Client(base_url=cluster.address, headers={"X-Forwarded-Proto": "https"}, trust_env=False, timeout=60)
 
 
 def sign_in(client: httpx.Client, login: str, password: str) -> httpx.Response:

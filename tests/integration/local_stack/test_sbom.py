@@ -15,7 +15,6 @@ from local_stack.postgres import find_binaries
 from local_stack.sbom import HASH, RUN_TIME_EXTRAS, allowed_hashes, run_time_packages
 from zhengku.settings import project_home
 
-
 # The check of the schema takes most of a minute.
 pytestmark = pytest.mark.slow
 

@@ -129,14 +129,18 @@ def test_no_secret_stands_in_the_file_or_in_an_environment(compose, services):
                 assert set(from_file) <= set(service["secrets"]), f"{name}: {variable}"
     content = FILE.read_text(encoding="utf-8")
     assert not re.search(r"://[^$\s/]*:(?!%s)[^$\s/@]+@", content), "an address with a password"
-    assert not re.search(r"[A-Za-z0-9+/_-]{40,}={0,2}", re.sub(r"AIRFLOW__\w+|\$\{[^}]*\}|/run/secrets/\w+|#.*", "", content))
+    assert not re.search(
+        r"[A-Za-z0-9+/_-]{40,}={0,2}", re.sub(r"AIRFLOW__\w+|\$\{[^}]*\}|/run/secrets/\w+|#.*", "", content)
+    )
     for name, secret in compose["secrets"].items():
         assert secret == {"file": f"${{ZHENGKU_SECRETS_DIR:-./secrets}}/{name}"}
 
 
 def test_every_service_has_the_secrets_that_it_reads_and_no_other(services):
     for name, service in services.items():
-        words = json.dumps([service.get("command"), service.get("environment"), service["healthcheck"] if name != "init" else ""])
+        words = json.dumps(
+            [service.get("command"), service.get("environment"), service["healthcheck"] if name != "init" else ""]
+        )
         read = set(re.findall("/run/secrets/([a-z_]+)", words))
         if name == "postgres":
             read |= set(re.findall("/run/secrets/([a-z_]+)", (project_home() / "docker" / "databases.sh").read_text()))
