@@ -1,4 +1,6 @@
-FROM python:3.12-slim-bookworm
+# By digest in production: docker/pin-images.sh.
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+FROM ${PYTHON_IMAGE}
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 TZ=Asia/Shanghai
 
@@ -8,21 +10,23 @@ RUN useradd --create-home --uid 1000 zhengku \
 
 WORKDIR /opt/zhengku
 
-# Packages first, so that a change of our code does not install them again. Of the code only the version is read.
-COPY pyproject.toml constraints.txt README.md LICENSE ./
-COPY include/zhengku/__init__.py include/zhengku/__init__.py
+# Packages first, so that a change of our code does not install them again. Only wheels, each with one of the hashes of
+# constraints.txt; the installer and the build tool too.
+COPY pyproject.toml constraints.txt ./
 ARG EXTRAS=airflow,cluster,mysql,simulator
-RUN pip install --constraint constraints.txt uv \
-    && uv pip install --system --no-cache --compile-bytecode --constraint constraints.txt ".[${EXTRAS}]" \
-    && uv pip uninstall --system zhengku
+RUN sed -n -e '/^uv==/,/[^\\]$/p' -e '/^setuptools==/,/[^\\]$/p' constraints.txt > /tmp/tools.txt \
+    && pip install --require-hashes --only-binary :all: --requirement /tmp/tools.txt \
+    && uv pip install --system --no-cache --compile-bytecode --no-build --require-hashes --constraint constraints.txt \
+        --requirement pyproject.toml $(printf -- '--extra %s ' $(echo "$EXTRAS" | tr , ' '))
 
+COPY README.md LICENSE ./
 COPY include include
 COPY dags dags
 COPY plugins plugins
 COPY sql sql
 COPY expectations expectations
 # Editable, since the catalogue, sql/ and expectations/ are found next to the package.
-RUN uv pip install --system --no-cache --no-deps --editable . && python -m compileall -q include dags plugins
+RUN uv pip install --system --no-cache --no-deps --no-build-isolation --editable . && python -m compileall -q include dags plugins
 
 USER zhengku
 # No entry point: docker-compose.yml has each complete command.

@@ -11,6 +11,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
 UV := $(VENV)/bin/uv
+# Only wheels, each with one of the hashes of constraints.txt: nothing that the index serves is built or run unchecked.
+INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --no-build --require-hashes \
+	--constraint constraints.txt --requirement pyproject.toml
 # Each test has a database of its own, which is copied ten times as fast in memory, where there is enough of it.
 IN_MEMORY := $(shell free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); \
 	test -w /dev/shm && test "$${free:-0}" -ge 4000000 && echo TMPDIR=/dev/shm)
@@ -35,8 +38,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
 		{ echo "error: Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>/dev/null || echo not there)" >&2; exit 1; }
 	@test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[airflow,cluster,mysql,embedded,simulator,dev]'
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $(VENV)/uv.txt
+	@$(INSTALL) $(foreach extra,airflow cluster mysql embedded simulator dev,--extra $(extra))
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(INSTALLED)
 
 .PHONY: demo
@@ -98,7 +103,7 @@ format: $(INSTALLED)  ## fix style
 
 # What zhengku is compared with; only the benchmarks need it.
 $(VENV)/measured: $(INSTALLED)
-	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[bench]'
+	@$(INSTALL) --extra bench
 	@touch $@
 
 .PHONY: bench
@@ -117,9 +122,13 @@ bench: $(VENV)/measured  ## measure (hours): a million and ten million rows into
 	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints
-constraints: $(INSTALLED)  ## find the newest versions that fit together, and write constraints.txt
-	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --all-extras \
+constraints: $(INSTALLED)  ## find the newest versions that fit together, and write constraints.txt with their hashes
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --all-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
+
+.PHONY: sbom
+sbom: $(INSTALLED)  ## write var/sbom.json, the list of all packages with versions, licenses and hashes (CycloneDX)
+	@$(RUN) -m local_stack.sbom var/sbom.json
 
 .PHONY: clean
 clean:  ## stop what runs, and remove .venv, var and caches

@@ -16,6 +16,7 @@ import httpx
 from local_stack.private_file import write_private
 from zhengku import clock
 from zhengku.errors import ZhengkuError
+from zhengku_airflow.passwords import password_weakness
 
 COMPONENTS = {
     "api-server": ("api-server",),
@@ -59,7 +60,7 @@ class AirflowHome:
 
     def passwords(self) -> dict[str, str]:
         """Return the password of each login of `USERS`, generated at the first call and stored."""
-        return _stored_secrets(self.password_file, {login: lambda: secrets.token_urlsafe(12) for login in USERS})
+        return _stored_secrets(self.password_file, dict.fromkeys(USERS, _new_password))
 
     @property
     def password_file(self) -> Path:
@@ -114,6 +115,8 @@ class AirflowHome:
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.task_log_folder),
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),
+            "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o640",
+            "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o750",
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "great_expectations=WARNING",
             # By default a finished task is noticed up to five seconds late.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -129,6 +132,13 @@ class AirflowHome:
             "PYTHONUNBUFFERED": "1",
             "PYTHONUTF8": "1",
         }
+
+
+def _new_password() -> str:
+    """Return a random password that keeps the rules of logins."""
+    while password_weakness(password := secrets.token_urlsafe(12)):
+        pass
+    return password
 
 
 def _stored_secrets(path: Path, makers: dict[str, Callable[[], str]]) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 Commands, environment and health checks are those of the file. The differences are listed in `DIFFERING` (values that
 are replaced), `DIFFERING_ARGUMENTS`, `ADDED` (names that the file does not have) and `ADDED_ARGUMENTS`, and nowhere
-else. The one server of PostgreSQL is both `postgres` and `simulator-database`.
+else. The one server of PostgreSQL is both `postgres` and `simulator-database`. The files of secrets are in a folder of
+the cluster instead of `/run/secrets`. What a container confines (rights, memory, networks) is not imitated.
 """
 
 import functools
@@ -17,10 +18,12 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from ruamel.yaml import YAML
 
+from local_stack.postgres import SUPERUSER
 from local_stack.private_file import write_private
 from local_stack.processes import BackgroundProgram, stop_programs
 from local_stack.stack import AIRFLOW_DATABASE, STORE_DATABASE, LocalStack, Progress
@@ -39,34 +42,40 @@ PROGRAMS = {
 DIFFERING = {
     "ZHENGKU_HOME": "the checkout",
     "ZHENGKU_DATABASE_URL": "host, port and account of the database",
+    "ZHENGKU_DATABASE_PASSWORD_FILE": "folder of the secrets",
     "ZHENGKU_LANDING_URL": "folder",
     "ZHENGKU_REPORT_DIR": "folder",
     "AIRFLOW_HOME": "folder",
     "AIRFLOW__API__BASE_URL": "port",
     "AIRFLOW__API__PORT": "port: on one machine another program may have the usual one",
-    "AIRFLOW__CELERY__BROKER_URL": "host, port and password of Redis",
+    "AIRFLOW__API__SECRET_KEY_CMD": "folder of the secrets",
+    "AIRFLOW__API_AUTH__JWT_SECRET_CMD": "folder of the secrets",
+    "AIRFLOW__CELERY__BROKER_URL_CMD": "folder of the secrets, host and port of Redis",
     "AIRFLOW__CORE__DAGS_FOLDER": "folder",
     "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "host and port",
+    "AIRFLOW__CORE__FERNET_KEY_CMD": "folder of the secrets",
     "AIRFLOW__CORE__PLUGINS_FOLDER": "folder",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "host, port and account of the database",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": "host, port and account of the database",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "folder of the secrets, host, port and account of the database",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC_CMD": "the same",
     "AIRFLOW__FAB__CONFIG_FILE": "folder",
     "AIRFLOW__LOGGING__BASE_LOG_FOLDER": "folder",
     "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": "folder",
-    "SIMULATOR_DATABASE_SERVER": "host, port and account of the database",
+    "SIMULATOR_DATABASE_URL": "host, port and account of the database",
+    "SIMULATOR_DATABASE_PASSWORD_FILE": "folder of the secrets",
     "SIMULATOR_FOLDER": "folder",
     "SIMULATOR_HOST": "host",
 }
 """Variables of the file that have another value here, and what is different."""
 
 DIFFERING_ARGUMENTS = {
+    "redis": {"-ec": "folder of the secrets"},
     "simulator": {
         "--folder": "folder",
         "--host": "this machine only",
         "--port": "any free one: on one machine another program may have the usual one",
         "--sftp-port": "the same",
         "--known-as": "host",
-    }
+    },
 }
 """Options of the file's commands that have another value here, and what is different."""
 
@@ -95,6 +104,9 @@ ROLES = {
     "hall_echeng": "hall_echeng",
 }
 """Login and role; in production, logins are created by `airflow users create`."""
+
+SECRETS = "/run/secrets"
+"""Where containers have the files of secrets."""
 
 USUAL_REDIS = "redis://127.0.0.1:6379/0"
 HEALTHY_SECONDS = 180.0
@@ -170,17 +182,11 @@ class Cluster(LocalStack):
     # ---- the file, and what differs
 
     def variables(self) -> dict[str, str]:
-        """Return what `.env` has in production: secrets generated at the first call, and sizes for one machine."""
-        keys = self.airflow.keys()
-        password = keys["session"]
+        """Return what `.env` has in production, with sizes for one machine."""
         return {
-            # The embedded server and Redis have passwords of their own, inserted by `_differing`.
-            **dict.fromkeys(("POSTGRES_PASSWORD", "AIRFLOW_DATABASE_PASSWORD", "ZHENGKU_DATABASE_PASSWORD"), password),
-            "REDIS_PASSWORD": password,
-            "SIMULATOR_DATABASE_PASSWORD": password,
-            "AIRFLOW_FERNET_KEY": keys["fernet"],
-            "AIRFLOW_JWT_SECRET": keys["jwt"],
-            "AIRFLOW_SESSION_SECRET": keys["session"],
+            "ZHENGKU_SECRETS_GID": str(os.getgid()),
+            # Without TLS on 127.0.0.1; a browser would not send the cookie.
+            "ZHENGKU_COOKIE_SECURE": "False",
             "ZHENGKU_INSTANCE_NAME": "证库 · 本机",
             # Two workers share the machine.
             "ZHENGKU_WORKER_CONCURRENCY": "2",
@@ -190,8 +196,31 @@ class Cluster(LocalStack):
 
     @functools.cached_property
     def services(self) -> dict[str, Any]:
-        """The services of `docker-compose.yml`, with this machine's variables inserted."""
-        return read_services(self.home / "docker-compose.yml", self.variables())
+        """The services of `docker-compose.yml`, with this machine's variables and folder of secrets inserted."""
+        services = read_services(self.home / "docker-compose.yml", self.variables())
+        here: dict[str, Any] = json.loads(json.dumps(services).replace(SECRETS, json.dumps(str(self.secrets))[1:-1]))
+        return here
+
+    @property
+    def secrets(self) -> Path:
+        """Folder of the files of secrets."""
+        return self.state / "secrets"
+
+    def _write_secrets(self) -> None:
+        """Write the files that docker/make-secrets.sh makes in production; PostgreSQL runs."""
+        keys = self.airflow.keys()
+        password = urlsplit(self.postgres.url("postgres")).password
+        self.secrets.mkdir(mode=0o700, exist_ok=True)
+        for name, secret in {
+            # One server, whose one account all use.
+            **dict.fromkeys(("airflow_database_password", "zhengku_database_password"), password),
+            "simulator_database_password": password,
+            "redis_password": keys["session"],
+            "airflow_fernet_key": keys["fernet"],
+            "airflow_jwt_secret": keys["jwt"],
+            "airflow_session_secret": keys["session"],
+        }.items():
+            write_private(self.secrets / name, str(secret))
 
     def command(self, program: str) -> list[str]:
         """Return the command line of a program of `PROGRAMS`, of `init`, `redis` or `simulator`."""
@@ -216,7 +245,7 @@ class Cluster(LocalStack):
         """Return a program's environment without the variables that every process of this machine has."""
         service = PROGRAMS.get(program, program)
         settings = {name: str(value) for name, value in self.services[service]["environment"].items()}
-        differing = self._differing(program)
+        differing = self._differing(program, settings)
         settings.update({name: value for name, value in differing.items() if name in settings})
         settings.update(self._added(program))
         return settings
@@ -226,42 +255,54 @@ class Cluster(LocalStack):
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(
-                ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "ZHENGKU_", "REDISCLI_", "SIMULATOR_")
-            )
+            if not name.startswith(("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "ZHENGKU_", "SIMULATOR_"))
         }
         path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)])
         return {**inherited, "PATH": path, **self.settings(program)}
 
-    def _differing(self, program: str) -> dict[str, str]:
+    def _differing(self, program: str, written: Mapping[str, str]) -> dict[str, str]:
         if program == "redis":
             return {}
         if program == "simulator":
             return {
-                "SIMULATOR_DATABASE_SERVER": self.postgres.url("postgres"),
+                "SIMULATOR_DATABASE_URL": self._without_password("postgres"),
                 "SIMULATOR_FOLDER": str(self.city.places.folder),
                 "SIMULATOR_HOST": "127.0.0.1",
             }
         address = self.address
-        airflow = self.postgres.url(AIRFLOW_DATABASE)
+        airflow = self._without_password(AIRFLOW_DATABASE).replace("@", ":%s@")
+        connection = written["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"].replace(
+            "postgresql+psycopg://airflow:%s@postgres:5432/airflow", airflow
+        )
         return {
             "ZHENGKU_HOME": str(self.home),
-            "ZHENGKU_DATABASE_URL": self.postgres.url(STORE_DATABASE),
+            "ZHENGKU_DATABASE_URL": self._without_password(STORE_DATABASE),
             "ZHENGKU_LANDING_URL": str(self.state / "landing"),
             "ZHENGKU_REPORT_DIR": str(self.state / "reports"),
             "AIRFLOW_HOME": str(self.airflow.folder / program),
             "AIRFLOW__API__BASE_URL": address,
             "AIRFLOW__API__PORT": str(self._port()),
-            "AIRFLOW__CELERY__BROKER_URL": self.redis_url(),
+            "AIRFLOW__CELERY__BROKER_URL_CMD": written.get("AIRFLOW__CELERY__BROKER_URL_CMD", "").replace(
+                "redis://:%s@redis:6379/0", self._broker()
+            ),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.airflow.dags_folder),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": airflow,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": connection,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC_CMD": connection,
             "AIRFLOW__FAB__CONFIG_FILE": str(self.home / "plugins" / "fab_config.py"),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.airflow.task_log_folder),
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),
         }
+
+    def _without_password(self, database: str) -> str:
+        return f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self.postgres.port}/{database}"
+
+    def _broker(self) -> str:
+        """Return the address of the queue with `%s` for the password, of which a Redis of somebody else has none."""
+        url = self.redis_url()
+        password = urlsplit(url).password
+        return url.replace(password, "%s") if password else f"{url}%.0s"
 
     def _added(self, program: str) -> dict[str, str]:
         if program in ("redis", "simulator"):
@@ -327,10 +368,13 @@ class Cluster(LocalStack):
         """Start PostgreSQL and the simulator, and find or start Redis; does nothing when they run."""
         for folder in ("run", "log", "airflow", "landing", "reports", "redis"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
+        # A program writes its log with the rights of any file.
+        (self.state / "log").chmod(0o700)
         self.airflow.passwords()
         if not self.postgres.is_running():
             self._progress("starting PostgreSQL")
             self.postgres.start()
+        self._write_secrets()
         if not self._redis_answers():
             self._find_redis()
         if self.city.program.process() is None:
@@ -473,7 +517,7 @@ class Cluster(LocalStack):
         self._choose_stored_port("redis")
         self._progress("starting Redis")
         self._redis.start(self.command("redis"), self.environment("redis"))
-        password = self.settings("redis")["REDISCLI_AUTH"]
+        password = (self.secrets / "redis_password").read_text(encoding="ascii")
         url = f"redis://:{password}@127.0.0.1:{self._stored_port('redis')}/0"
         deadline = time.monotonic() + REDIS_SECONDS
         while not _answers(url):

@@ -1,7 +1,8 @@
 """The made-up departments of docker-compose.yml: `python -m local_stack.departments night`, and `… connections`.
 
 Run it in the service `simulator`, whose environment says where the systems are: SIMULATOR_FOLDER,
-SIMULATOR_DATABASE_SERVER (with a user who may create databases) and SIMULATOR_HOST (its name for the workers).
+SIMULATOR_DATABASE_URL (with a user who may create databases; SIMULATOR_DATABASE_PASSWORD_FILE names the file of the
+password) and SIMULATOR_HOST (its name for the workers).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from local_stack.city import MadeUpCity
 from local_stack.processes import BackgroundProgram
 from zhengku.errors import ZhengkuError
+from zhengku.settings import with_secret_files
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,16 @@ def main() -> None:
     commands.add_parser("connections", help="print ZHENGKU_CONN_<ID>=<address>, a line each")
     given = parser.parse_args()
 
-    folder = Path(os.environ["SIMULATOR_FOLDER"])
-    server = GivenServer(os.environ["SIMULATOR_DATABASE_SERVER"])
+    environment = with_secret_files(os.environ, "SIMULATOR_")
+    folder = Path(environment["SIMULATOR_FOLDER"])
+    server = GivenServer(environment["SIMULATOR_DATABASE_URL"])
     city = MadeUpCity(folder, server, BackgroundProgram("simulator", folder, folder))
     if given.command == "night":
         city.make_places()
         passed, _ = city.pass_night(given.rows, given.seed)
         sys.stdout.write(f"night {passed.number} has passed; its truth is in {folder / 'truth'}\n")
         return
-    found = city.connections(os.environ["SIMULATOR_HOST"])
+    found = city.connections(environment["SIMULATOR_HOST"])
     if not found:
         raise ZhengkuError(f"The made-up departments do not run: {folder} has no port of theirs. Start the simulator.")
     sys.stdout.write("".join(f"{name}={value}\n" for name, value in found.items()))

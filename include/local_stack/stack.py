@@ -97,6 +97,8 @@ class LocalStack:
         """
         for folder in ("run", "log", "airflow", "landing", "reports"):
             (self.state / folder).mkdir(parents=True, exist_ok=True)
+        # A program writes its log with the rights of any file.
+        (self.state / "log").chmod(0o700)
         before = {name for name, runs in self.running().items() if runs}
         if not {"postgres", "simulator"} <= before:
             # Running components cannot find a restarted database or department, which gets another port.

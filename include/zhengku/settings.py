@@ -1,12 +1,16 @@
 """Settings of one installation: environment variables, and `var/local.env` for those that are not set.
 
 `make demo` and `make up` write `var/local.env` for the embedded database; a real deployment sets the environment.
+A secret may be in a file: `ZHENGKU_<NAME>_FILE` names a file with the value of `ZHENGKU_<NAME>`.
 """
 
 import os
+import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from zhengku.errors import ConfigurationError
 
@@ -42,6 +46,65 @@ def _sqlalchemy_address(variable: str, url: str) -> str:
     return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
+def with_secret_files(environment: Mapping[str, str], prefix: str = "ZHENGKU_") -> dict[str, str]:
+    """Return variables with the values that files have: `<NAME>_FILE` becomes `<NAME>`, for names with the prefix.
+
+    An address `<NAME>_URL` without a password then gets the one of `<NAME>_PASSWORD`, whatever characters it has.
+    Raises `ConfigurationError` when a file is missing, empty or open to other accounts, or when both are set.
+    """
+    values = dict(environment)
+    for variable, path in environment.items():
+        name = variable.removesuffix("_FILE")
+        if not variable.startswith(prefix) or name == variable or not path:
+            continue
+        if values.get(name):
+            raise ConfigurationError(f"{name} and {variable} are both set: expected one of them. Remove {name}.")
+        values[name] = read_secret(Path(path), variable)
+    for variable, address in values.items():
+        password = values.get(f"{variable.removesuffix('_URL')}_PASSWORD")
+        if variable.startswith(prefix) and variable.endswith("_URL") and password and "://" in address:
+            values[variable] = _with_password(variable, address, password)
+    return values
+
+
+def read_secret(path: Path, variable: str) -> str:
+    """Return the secret in a file, without the line break at its end; `variable` is the setting that names the file.
+
+    Other accounts may not read or write it: its mode is 0600, or 0640 with a group of its own.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigurationError(
+            f"{variable}: expected a file with a secret that account {os.geteuid()} may read, got {path}: {reason}. "
+            'Make the file (docs/deployment.md, "Secrets"), or correct the path.'
+        ) from error
+    if mode & 0o027:
+        raise ConfigurationError(
+            f"{variable}: expected mode 0600 or 0640, got {mode:04o}: others may use {path}. Run chmod 0600 {path}."
+        )
+    if not secret.strip():
+        raise ConfigurationError(f"{variable}: expected a secret, got an empty file: {path}. Write the secret to it.")
+    return secret
+
+
+def _with_password(variable: str, address: str, password: str) -> str:
+    try:
+        parts = urlsplit(address)
+        host = parts.netloc.rpartition("@")[2]
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{variable}: expected an address such as postgresql://user@host:5432/name, got one that cannot be read: "
+            "check its host and port."
+        ) from error
+    if parts.password or not parts.username:
+        return address
+    return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}").geturl()
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one installation: `environment` holds the variables that `Settings.load` read."""
@@ -51,7 +114,10 @@ class Settings:
 
     @classmethod
     def load(cls) -> "Settings":
-        """Read `var/local.env` (lines of NAME=value) and the environment, which takes precedence."""
+        """Read `var/local.env` (lines of NAME=value), the environment, which takes precedence, and files of secrets.
+
+        Raises `ConfigurationError` for a file of a secret that cannot be used.
+        """
         home = project_home()
         values: dict[str, str] = {}
         local = _writable_folder(home) / "local.env"
@@ -61,7 +127,7 @@ class Settings:
                 if separator and not name.lstrip().startswith("#"):
                     values[name.strip()] = value.strip()
         values.update(os.environ)
-        return cls(home=home, environment=values)
+        return cls(home=home, environment=with_secret_files(values))
 
     @cached_property
     def database_url(self) -> str:

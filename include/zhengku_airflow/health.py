@@ -5,7 +5,9 @@ use most of a core. Both look at the heartbeat in Airflow's table `job`.
 """
 
 import os
+import shlex
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
@@ -54,7 +56,7 @@ def _api_server_reason(environment: Mapping[str, str]) -> str | None:
 def _job_reason(job_type: str, environment: Mapping[str, str]) -> str | None:
     import psycopg
 
-    address = environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "", 1)
+    address = setting("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", environment).replace("+psycopg", "", 1)
     try:
         with psycopg.connect(address, connect_timeout=int(ANSWER_SECONDS)) as connection:
             row = connection.execute(
@@ -76,7 +78,7 @@ def _worker_reason(environment: Mapping[str, str]) -> str | None:
     from redis.exceptions import RedisError
 
     name = environment.get("ZHENGKU_WORKER_NAME") or f"celery@{socket.gethostname()}"
-    app = Celery(broker=environment["AIRFLOW__CELERY__BROKER_URL"])
+    app = Celery(broker=setting("AIRFLOW__CELERY__BROKER_URL", environment))
     prefix = environment.get("AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX")
     app.conf.broker_transport_options = {"global_keyprefix": prefix} if prefix else {}
     try:
@@ -84,6 +86,13 @@ def _worker_reason(environment: Mapping[str, str]) -> str | None:
     except (OSError, KombuError, RedisError) as error:
         return f"the queue does not answer: {type(error).__name__}"
     return None if answers else f"{name} does not answer"
+
+
+def setting(name: str, environment: Mapping[str, str]) -> str:
+    """Return one of Airflow's settings, or what its command `<name>_CMD` prints, as Airflow itself does."""
+    if name in environment:
+        return environment[name]
+    return subprocess.run(shlex.split(environment[f"{name}_CMD"]), stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 if __name__ == "__main__":

@@ -297,6 +297,22 @@ def test_a_stopped_server_has_no_address(folder: Path) -> None:
         server.url("postgres")
 
 
+@pytest.mark.skipif(not SYSTEM_BINARIES, reason="no PostgreSQL is installed: apt-get install postgresql")
+def test_installed_server_takes_the_place_of_the_wheel(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """The way out of decision 0055."""
+    monkeypatch.delenv("ZHENGKU_POSTGRES_BIN", raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert find_binaries() == SYSTEM_BINARIES[-1]
+    server = EmbeddedPostgres(folder)
+    server.start()
+    try:
+        with psycopg.connect(server.url("postgres").replace("+psycopg", "")) as connection:
+            [version] = connection.execute("show server_version").fetchone() or [""]
+    finally:
+        server.stop()
+    assert version.startswith(SYSTEM_BINARIES[-1].parent.name)
+
+
 def test_a_wrong_folder_of_programs_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ZHENGKU_POSTGRES_BIN", str(tmp_path))
     with pytest.raises(ConfigurationError, match="expected a folder with initdb"):

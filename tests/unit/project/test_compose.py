@@ -1,12 +1,16 @@
 """docker-compose.yml, and that `make cluster` starts what it says."""
 
+import base64
 import json
 import os
 import re
+import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,8 +30,8 @@ from local_stack.cluster import (
 )
 from zhengku.catalog.catalog import department_files
 from zhengku.errors import ConfigurationError
-from zhengku.settings import project_home
-from zhengku_airflow.health import PARTS
+from zhengku.settings import project_home, read_secret, with_secret_files
+from zhengku_airflow.health import PARTS, setting
 from zhengku_airflow.pools import department_pools
 
 FILE = project_home() / "docker-compose.yml"
@@ -36,7 +40,8 @@ FILE = project_home() / "docker-compose.yml"
 SCHEMA = project_home() / "tests" / "support" / "data" / "compose-spec.json"
 
 ENDING = {"init"}
-SECRET_NAME = re.compile(r"PASSWORD$|SECRET|_KEY$|REDISCLI_AUTH|_CONN|BROKER_URL|DATABASE_URL")
+IMAGES_OF_OTHERS = {"postgres", "redis", "simulator-database"}
+SECRET_NAME = re.compile(r"PASSWORD|SECRET|_KEY|AUTH$|_CONN|BROKER_URL|DATABASE_URL")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -114,16 +119,175 @@ def test_workers_can_be_many(services):
     assert not [volume for volume in worker["volumes"] if volume.split(":")[-1].startswith(home)]
 
 
-def test_no_secret_stands_in_the_file(services):
+def test_no_secret_stands_in_the_file_or_in_an_environment(compose, services):
     for name, service in services.items():
         for variable, value in (service.get("environment") or {}).items():
             if SECRET_NAME.search(variable) and "HOSTNAME" not in variable:
-                secrets = [kind for _, kind, _ in VARIABLE.findall(str(value))]
-                assert secrets, f"{name}: {variable} is written out"
-                assert set(secrets) == {"?"}, f"{name}: {variable} has a default"
+                from_file = [*re.findall("/run/secrets/([a-z_]+)", str(value))]
+                # The address has no password: it comes from the file beside.
+                assert from_file or variable.endswith("DATABASE_URL"), f"{name}: {variable}"
+                assert set(from_file) <= set(service["secrets"]), f"{name}: {variable}"
     content = FILE.read_text(encoding="utf-8")
-    assert not re.search(r"://[^$\s/]*:[^$\s/@]+@", content), "an address with a password"
-    assert not re.search(r"[A-Za-z0-9+/_-]{40,}={0,2}", re.sub(r"AIRFLOW__\w+|\$\{[^}]*\}|#.*", "", content))
+    assert not re.search(r"://[^$\s/]*:(?!%s)[^$\s/@]+@", content), "an address with a password"
+    assert not re.search(
+        r"[A-Za-z0-9+/_-]{40,}={0,2}", re.sub(r"AIRFLOW__\w+|\$\{[^}]*\}|/run/secrets/\w+|#.*", "", content)
+    )
+    for name, secret in compose["secrets"].items():
+        assert secret == {"file": f"${{ZHENGKU_SECRETS_DIR:-./secrets}}/{name}"}
+
+
+def test_every_service_has_the_secrets_that_it_reads_and_no_other(services):
+    for name, service in services.items():
+        words = json.dumps(
+            [service.get("command"), service.get("environment"), service["healthcheck"] if name != "init" else ""]
+        )
+        read = set(re.findall("/run/secrets/([a-z_]+)", words))
+        if name == "postgres":
+            read |= set(re.findall("/run/secrets/([a-z_]+)", (project_home() / "docker" / "databases.sh").read_text()))
+        assert read == set(service.get("secrets", [])), name
+
+
+def test_no_service_has_a_right_that_it_does_not_need(services):
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert "privileged" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        limits = service["deploy"]["resources"]["limits"]
+        assert limits.keys() == {"memory", "cpus", "pids"}, name
+        # Not root: an image of others starts as its own account, ours says so itself.
+        assert service.get("user", "").endswith(":-999:999}") == (name in IMAGES_OF_OTHERS), name
+    assert "\nUSER zhengku\n" in (project_home() / "Dockerfile").read_text()
+
+
+def test_what_is_written_to_is_a_volume_or_in_memory(services):
+    for name, service in services.items():
+        places = [place.split(":")[0] for place in service["tmpfs"]]
+        assert "/tmp" in places, name
+        home = (service.get("environment") or {}).get("AIRFLOW_HOME")
+        assert home is None or Path(home).parent.as_posix() in places, name
+    for name in ("postgres", "simulator-database"):
+        assert "/var/run/postgresql" in [place.split(":")[0] for place in services[name]["tmpfs"]]
+
+
+def test_who_reaches_whom(compose, services):
+    members: dict[str, set[str]] = {name: set() for name in compose["networks"]}
+    for name, service in services.items():
+        for network in service["networks"]:
+            members[network].add(name)
+    everybody = {"init", *PROGRAMS.values()}
+    assert members == {
+        "store": {"postgres", *everybody},
+        "queue": {"redis", "scheduler", "worker"},
+        "api": {"api-server", "scheduler", "worker"},
+        "outside": {"api-server"},
+        "notices": {"triggerer"},
+        "sources": {"worker", "simulator", "simulator-database"},
+    }
+    internal = {name for name, network in compose["networks"].items() if (network or {}).get("internal")}
+    assert internal == {"store", "queue", "api"}
+    assert [name for name, service in services.items() if "ports" in service] == ["api-server"]
+
+
+def test_cookie_of_a_login_needs_tls_unless_it_is_switched_off(services, cluster):
+    assert services["api-server"]["environment"]["AIRFLOW__FAB__COOKIE_SECURE"] == "${ZHENGKU_COOKIE_SECURE:-True}"
+    assert cluster.settings("api-server")["AIRFLOW__FAB__COOKIE_SECURE"] == "False"
+
+
+def test_files_of_secrets_are_made_once_and_for_one_group(compose, tmp_path):
+    shutil.copy(project_home() / ".env.example", tmp_path)
+    run = [project_home() / "docker" / "make-secrets.sh"]
+    first = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    folder = tmp_path / "secrets"
+    made = {file.name: file.read_text() for file in folder.iterdir()}
+    assert made.keys() == compose["secrets"].keys()
+    assert all(f"made secrets/{name}\n" in first.stdout for name in made)
+    assert len(set(made.values())) == len(made)
+    for name, secret in made.items():
+        assert len(base64.urlsafe_b64decode(secret)) == 32 if "fernet" in name else re.fullmatch("[0-9a-f]{64}", secret)
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o640
+        assert read_secret(folder / name, "X_FILE") == secret
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    assert f"\nZHENGKU_SECRETS_GID={os.getgid()}\n" in (tmp_path / ".env").read_text()
+    again = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert again.stdout == ""
+    assert {file.name: file.read_text() for file in folder.iterdir()} == made
+
+
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """A folder with .env, and a `docker` that writes down what it was asked, and answers with the file `answer`."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "$@" >> "$DOCKER_FOLDER/asked"\ncat "$DOCKER_FOLDER/answer"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("DOCKER_FOLDER", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    shutil.copy(project_home() / ".env.example", tmp_path / ".env")
+    (tmp_path / "answer").write_text(DIGEST)
+    return tmp_path
+
+
+def run_script(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    script = project_home() / "docker" / name
+    return subprocess.run([script], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_service_is_not_started_from_an_image_without_a_digest(docker, services):
+    refused = run_script("start.sh", docker)
+    assert refused.returncode == 1
+    for name in ("POSTGRES", "REDIS", "PYTHON"):
+        assert f"ZHENGKU_{name}_IMAGE: expected name@sha256:… in .env, got ''" in refused.stderr
+    assert not (docker / "asked").exists()
+
+    pinned = run_script("pin-images.sh", docker)
+    assert pinned.returncode == 0, pinned.stderr
+    written = dict(line.split("=", 1) for line in (docker / ".env").read_text().splitlines() if re.match("[A-Z]", line))
+    shipped = {name: image for service in services.values() for name, _, image in VARIABLE.findall(service["image"])}
+    for name in ("ZHENGKU_POSTGRES_IMAGE", "ZHENGKU_REDIS_IMAGE"):
+        assert written[name] == f"{shipped[name]}@{DIGEST}"
+    assert written["ZHENGKU_PYTHON_IMAGE"].endswith(f"@{DIGEST}")
+    asked = (docker / "asked").read_text().splitlines()
+    assert len(asked) == 3
+    # What has a digest is not asked for again.
+    assert run_script("pin-images.sh", docker).stdout == ""
+    assert run_script("start.sh", docker).returncode == 0
+    assert (docker / "asked").read_text().splitlines()[3:] == ["compose up --detach --wait"]
+
+
+def test_answer_that_is_no_digest_is_not_written(docker):
+    (docker / "answer").write_text("sha256:short")
+    before = (docker / ".env").read_text()
+    refused = run_script("pin-images.sh", docker)
+    assert refused.returncode == 1
+    assert "ZHENGKU_POSTGRES_IMAGE: expected sha256: and 64 digits" in refused.stderr
+    assert (docker / ".env").read_text() == before
+
+
+def test_commands_that_back_up_write_dumps_that_nobody_else_reads(docker):
+    page = (project_home() / "docs" / "deployment.md").read_text(encoding="utf-8")
+    commands = re.findall("^    (.*pg_dump.*>.*)$", page, flags=re.MULTILINE)
+    assert len(commands) == 2
+    for command in commands:
+        subprocess.run(command, shell=True, cwd=docker, check=True)
+    dumps = list((docker / "backup").iterdir())
+    assert len(dumps) == 2
+    assert {stat.S_IMODE(dump.stat().st_mode) for dump in dumps} == {0o600}
+    assert stat.S_IMODE((docker / "backup").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("variable", ["AIRFLOW__CORE__FERNET_KEY_CMD", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"])
+def test_secret_that_cannot_be_read_is_an_error(services, tmp_path, variable):
+    command = services["scheduler"]["environment"][variable].replace("$$", "$").replace("/run/secrets", str(tmp_path))
+    tried = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+    assert tried.returncode != 0
+    assert tried.stdout == ""
+    assert "No such file" in tried.stderr
 
 
 def test_every_image_has_a_fixed_version(services):
@@ -132,8 +296,10 @@ def test_every_image_has_a_fixed_version(services):
         assert kind == "-"
         assert re.fullmatch(r"[a-z]+:[\w.-]+", image), name
         assert not image.endswith(":latest")
-    [base] = re.findall("^FROM (.*)$", (project_home() / "Dockerfile").read_text(), flags=re.MULTILINE)
+    recipe = (project_home() / "Dockerfile").read_text()
+    [base] = re.findall("^ARG PYTHON_IMAGE=(.*)\nFROM \\${PYTHON_IMAGE}$", recipe, flags=re.MULTILINE)
     assert re.fullmatch(r"python:3\.\d+-slim-\w+", base)
+    assert services["worker"]["build"]["args"] == {"PYTHON_IMAGE": f"${{ZHENGKU_PYTHON_IMAGE:-{base}}}"}
 
 
 def test_what_must_be_set_stands_in_the_example(services):
@@ -198,9 +364,21 @@ def test_nothing_of_another_installation_gets_into_the_cluster(cluster, monkeypa
 
 
 def test_own_redis_keeps_its_password_off_the_command_line(cluster):
-    password = cluster.settings("redis")["REDISCLI_AUTH"]
+    password = (cluster.secrets / "redis_password").read_text()
     assert password in cluster.redis_url()
-    assert password not in " ".join(cluster.command("redis"))
+    assert password not in " ".join([*cluster.command("redis"), *cluster.environment("redis").values()])
+
+
+def test_files_of_the_cluster_answer_the_commands_of_the_file(cluster):
+    settings = cluster.settings("worker-1")
+    assert setting("AIRFLOW__CELERY__BROKER_URL", settings) == cluster.redis_url()
+    assert setting("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", settings) == cluster.postgres.url("airflow")
+    assert setting("AIRFLOW__CORE__FERNET_KEY", settings) == cluster.airflow.keys()["fernet"]
+    assert with_secret_files(settings)["ZHENGKU_DATABASE_URL"] == cluster.postgres.url("zhengku")
+    passwords = {secret.read_text() for secret in cluster.secrets.iterdir()}
+    # The made-up departments' addresses are departments.env, which has its passwords in it.
+    shown = {name: value for name, value in settings.items() if not name.startswith("ZHENGKU_CONN_")}
+    assert not [name for name, value in shown.items() if any(secret in value for secret in passwords)]
 
 
 @pytest.mark.parametrize(
