@@ -7,6 +7,7 @@ from zhengku import ledger
 from zhengku.catalog import Catalog
 from zhengku.database import store_connection
 from zhengku.ledger import Batch, Connection
+from zhengku.masking import mask_text
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.sheets import atomic_write, city_time
 from zhengku.settings import Settings
@@ -78,4 +79,4 @@ def _write_notice(settings: Settings, catalog: Catalog, batch: Batch, why: str |
     ]
     path = settings.return_folder / batch.department / f"批次处理通知_{batch.batch_id}.txt"
     with atomic_write(path) as aside:
-        aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
+        aside.write_text("\r\n".join(map(mask_text, lines)) + "\r\n", encoding="utf-8-sig")

@@ -11,6 +11,7 @@ from zhengku.errors import DeliveryRejected, DeliveryUnavailable
 from zhengku.landed.address import without_login
 from zhengku.landed.landing import Landed, LandingArea, Readable
 from zhengku.landed.manifest import LARGEST, SUFFIX, Manifest, read_manifest
+from zhengku.masking import mask_text
 from zhengku.transports.file_drop.entry import DropFolder, Entry
 from zhengku.transports.file_drop.folder import LocalFolder, check_address, open_folder
 from zhengku.transports.file_drop.model import FileDrop
@@ -86,7 +87,7 @@ class FileDropSource(Source):
                     log.warning(
                         "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or fix the "
                         "link.",
-                        clean_name(raw_name),
+                        mask_text(name),
                         shown,
                         (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
                     )
