@@ -24,8 +24,14 @@ from simulator.text_habits import footers, written
 SUFFIXES: Final = {"csv_utf8": ".csv", "csv_bom": ".csv", "csv_gb18030": ".csv", "xlsx": ".xlsx"}
 MANIFEST_SUFFIX: Final = ".manifest.json"
 
-STRAYS: Final = ("往年/名册.csv", "名册.txt", "~$名册.xlsx", ".名册.csv")
-"""Files that must not be collected; the first two must be reported."""
+STRAYS: Final = (
+    "往年/名册.csv",
+    "名册.txt",
+    "19900000017_420704199001010014.txt",
+    "~$名册.xlsx",
+    ".名册.csv",
+)
+"""Files that must not be collected; the first three must be reported."""
 
 _ENCODINGS: Final = {"csv_utf8": "utf-8", "csv_bom": "utf-8-sig", "csv_gb18030": "gb18030"}
 _TITLES: Final = ("鄂州市虚构数据登记表", "填报单位：（盖章）", "数据为虚构，仅供演练")
