@@ -24,8 +24,14 @@ from simulator.text_habits import footers, written
 SUFFIXES: Final = {"csv_utf8": ".csv", "csv_bom": ".csv", "csv_gb18030": ".csv", "xlsx": ".xlsx"}
 MANIFEST_SUFFIX: Final = ".manifest.json"
 
-STRAYS: Final = ("往年/名册.csv", "名册.txt", "~$名册.xlsx", ".名册.csv")
-"""Files that must not be collected; the first two must be reported."""
+STRAYS: Final = (
+    "往年/名册.csv",
+    "名册.txt",
+    "19900000017_420704199001010014.txt",
+    "~$名册.xlsx",
+    ".名册.csv",
+)
+"""Files that must not be collected; the first three must be reported."""
 
 STRAY_LINK: Final = "名册快捷方式.csv"
 STRAY_PIPE: Final = "名册管道.csv"

@@ -40,7 +40,16 @@ OUTSIDE: Final = "湖北省虚构市"
 
 _SURNAMES: Final = "张王李赵陈杨黄周吴徐孙胡朱高林何郭马罗梁"
 _TRADES: Final = ("商贸", "建材", "餐饮管理", "信息技术", "农业发展", "物流", "渔业", "装饰工程")
-_REASONS: Final = ("等候时间过长（虚构）", "材料要求前后不一（虚构）", "窗口无人（虚构）", "一次未告知清楚（虚构）")
+REASONS: Final[Mapping[str, str]] = {
+    "等候时间过长（虚构）": "等候时间过长（虚构）",
+    "一次未告知清楚，请回电199 0000 0017（虚构）": "一次未告知清楚,请回电199******0017(虚构)",
+    "窗口无人（虚构）": "窗口无人（虚构）",
+    "要求补交身份证420704 19900101 0014，前后不一（虚构）": "要求补交身份证420*************0014,前后不一(虚构)",
+    "护照E00000017多次退回，座机0711-2000017无人接听（虚构）": "护照E******17多次退回,座机071*****0017无人接听(虚构)",
+    "3次查无办件，编号420700202401010000001（虚构）": "3次查无办件，编号420700202401010000001（虚构）",
+}
+"""Reasons of bad reviews, and what a list may show of them: people write numbers of their own."""
+
 _WINDOWS: Final = 6
 _ODD_CASE: Final = 17
 _NAMELESS_EVALUATION: Final = 13
@@ -379,4 +388,4 @@ def handler(serial: int) -> str:
 
 def reason(serial: int) -> str | None:
     """Return the `serial`-th made-up reason of a bad review; some give none."""
-    return _REASONS[serial % len(_REASONS)] if serial % 5 else None
+    return list(REASONS)[serial % len(REASONS)] if serial % 5 else None

@@ -1,7 +1,10 @@
 """The errors of the package. Each message is one line: what was expected, what was received, where, and the fix.
 
-A message never holds a value of a certificate: it may be written to a log or shown on a page.
+A message never holds a value of a certificate: it may be written to a log or shown on a page. What it names, such as
+a file, is masked.
 """
+
+from zhengku.masking import mask_text
 
 
 class ZhengkuError(Exception):
@@ -9,6 +12,9 @@ class ZhengkuError(Exception):
 
     final = False
     """Whether a retry would fail in the same way, so that a person has to act."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(mask_text(message))
 
 
 class ConfigurationError(ZhengkuError):
@@ -32,7 +38,7 @@ class DeliveryRejected(ZhengkuError):
     def __init__(self, rule: str, message: str, reason: str) -> None:
         super().__init__(message)
         self.rule = rule
-        self.reason = reason
+        self.reason = mask_text(reason)
 
 
 class DeliveryUnavailable(ZhengkuError):

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from zhengku import clock
 from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.masking import mask_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -38,13 +39,17 @@ class NoticeFailed(ZhengkuError):
 class Notice:
     """A message: its title, its lines as Markdown, and the address `link` of the page with the rest.
 
-    `what` is the Chinese name of what the page shows.
+    `what` is the Chinese name of what the page shows. Numbers of people in title and lines are masked.
     """
 
     title: str
     lines: tuple[str, ...]
     link: str
     what: str = "清单"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", mask_text(self.title))
+        object.__setattr__(self, "lines", tuple(map(mask_text, self.lines)))
 
     def markdown(self, most_bytes: int) -> str:
         """Return the message in at most `most_bytes` bytes of UTF-8; lines that do not fit are left out."""

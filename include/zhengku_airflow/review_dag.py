@@ -18,6 +18,7 @@ from zhengku import clock
 from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.masking import mask_text
 from zhengku.pages.access import DATA_SECTION
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
@@ -295,12 +296,12 @@ def _text_of_question(catalog: "Catalog", batch: "Batch") -> tuple[str, str]:
     feed = department.feeds.get(batch.feed) if department else None
     # A department or feed that was removed from the catalogue has only its id.
     title = f"{department.name if department else batch.department} {feed.title if feed else batch.feed}"
-    file_name = batch.source_name.replace("`", "'")
+    file_name = mask_text(batch.source_name).replace("`", "'")
     lines = (
         f"- 部门与数据：{title}",
         f"- 文件或来源：`{file_name}`",
         f"- 行数：{batch.fetched or 0:,}",
-        f"- 暂扣原因：{batch.reason or '整批数据未通过校验'}",
+        f"- 暂扣原因：{mask_text(batch.reason or '') or '整批数据未通过校验'}",
         f"- 规则：`{batch.rule_id}`",
         f"- 归集时间：{batch.recorded_at.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}",
         "",

@@ -8,6 +8,7 @@ select
     certificate_number,
     certificate_name,
     holder,
+    holder_code_type,
     issuing_authority,
     district,
     valid_to,

@@ -19,6 +19,7 @@ from tests.support.service_comparison import differences
 from simulator.faults import Faults
 from simulator.model import HttpPlace
 from simulator.publish import publish
+from simulator.service_records import REASONS
 from simulator.service_sources import SERVICE_SYSTEMS
 from simulator.service_truth import Publisher, Version, bad_reviews, rate_counts, summed, suspicious_ratings
 from simulator.services import Collection, ServiceCity
@@ -184,6 +185,10 @@ def review_differences(pipeline: Pipeline, collection: Collection) -> list[str]:
     wanted = [(r.record_key, r.service_key, r.callback_due, r.rectification_due, r.state) for r in told]
     came = [(r.evaluation_number, r.record_key, r.callback_due, r.rectification_due, r.state) for r in got]
     found = [] if came == wanted else [f"bad reviews must be {wanted}, are {came}"]
+    # People write numbers of their own into a reason; each kind must come about.
+    shown = {review.reason for review in got} - {None}
+    if shown != set(REASONS.values()):
+        found.append(f"reasons must be shown as {sorted(REASONS.values())}, are {sorted(map(str, shown))}")
     suspected = sorted((suspicion.record_key, kind) for suspicion in suspicions for kind in suspicion.kinds)
     if sorted((rating.evaluation_number, rating.kind) for rating in flagged) != suspected:
         found.append(f"suspicious ratings must be {suspected}, are {flagged}")

@@ -97,9 +97,10 @@ class ExtensionMapping(_Source):
 
     model_config = ConfigDict(json_schema_extra=_ONE_SOURCE)
 
-    personal: Literal["no", "name", "identity", "people"] = Field(
+    personal: Literal["no", "name", "holder", "identity", "people"] = Field(
         default="no",
-        description="Masked outside the store like a person's name, an identity number, or both together in one text.",
+        description="Masked outside the store like a person's name, the name of a person or an organisation (which "
+        "stays), an identity number, or names and numbers together in one text.",
     )
 
 

@@ -116,7 +116,7 @@ class StandardField(Row):
     name_zh: Text
     kind: FieldKind
     required: YesNo
-    personal: Literal["no", "name", "identity"]
+    personal: Literal["no", "name", "holder", "identity"]
     standard: Text
 
 

@@ -19,6 +19,7 @@ from zhengku.collect.window import interval_of
 from zhengku.database import store_connection
 from zhengku.errors import CatalogError, ZhengkuError
 from zhengku.ledger import Batch
+from zhengku.masking import mask_text
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.run_report import report_path
 from zhengku.review import decisions
@@ -97,7 +98,7 @@ def _progress(pipeline: Pipeline, *, hidden: bool) -> Iterator[None]:
         def observe(step: str, source_name: str, amount: int) -> None:
             if (step, source_name) not in bars:
                 unit = "bytes" if step == "collect" else "rows"
-                bars[step, source_name] = progress.add_task(f"{step} {source_name}", total=None, unit=unit)
+                bars[step, source_name] = progress.add_task(f"{step} {mask_text(source_name)}", total=None, unit=unit)
             progress.advance(bars[step, source_name], amount)
 
         pipeline.observe = observe

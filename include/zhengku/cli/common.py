@@ -4,17 +4,41 @@ import json
 import os
 import pwd
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from zhengku.catalog import Problem
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ConfigurationError
+from zhengku.masking import mask_text, mask_texts
 
-out = Console()
-err = Console(stderr=True)
+
+class MaskedConsole(Console):
+    """A console that masks the numbers of people in everything that it prints, tables included."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as a `Console` does."""
+        super().print(*map(_masked, objects), **options)
+
+
+def _masked(shown: Any) -> Any:
+    if isinstance(shown, str):
+        return mask_text(shown)
+    if isinstance(shown, Text):
+        masked = mask_text(shown.plain)
+        return shown if masked == shown.plain else Text(masked, style=shown.style, overflow=shown.overflow)
+    if isinstance(shown, Table):
+        for column in shown.columns:
+            column._cells = list(map(_masked, column._cells))
+    return shown
+
+
+out = MaskedConsole()
+err = MaskedConsole(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
@@ -26,8 +50,8 @@ Behalf = Annotated[
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON; days and times in ISO 8601, times in Asia/Shanghai."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
+    """Print a value as JSON, texts masked; days and times in ISO 8601, times in Asia/Shanghai."""
+    print(json.dumps(mask_texts(value), ensure_ascii=False, indent=2, default=_plain))  # noqa: T201
 
 
 def _plain(value: object) -> str:

@@ -20,6 +20,7 @@ from zhengku.operations.replay import replay as replay_batches
 from zhengku.operations.replay import replayable
 from zhengku.operations.time_travel import count_as_of, versions_as_of
 from zhengku.pipeline.pipeline import Pipeline
+from zhengku.report.csv_cells import harmless
 from zhengku.report.fitting import print_fitting
 from zhengku.settings import Settings
 
@@ -138,7 +139,7 @@ def _print_csv(found: Iterator[dict[str, Any]]) -> None:
     for number, row in enumerate(found):
         if not number:
             writer.writerow(row)
-        writer.writerow("" if value is None else _shown(value) for value in row.values())
+        writer.writerow("" if value is None else harmless(_shown(value)) for value in row.values())
 
 
 def _shown(value: object) -> str:

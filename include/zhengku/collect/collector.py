@@ -27,6 +27,7 @@ from zhengku.installation import Installation
 from zhengku.landed.landing import Landed, safe_name
 from zhengku.ledger import Batch
 from zhengku.load.merge import close_repeat
+from zhengku.masking import mask_text
 from zhengku.transports.registry import connector_of
 from zhengku.transports.source import Collected, Delivery, Source, Window
 from zhengku.transports.window import NewFiles, Watermark
@@ -225,7 +226,7 @@ class Collector:
                 log.info(
                     "Batch %d: %s is the delivery of batch %d.",
                     batch.batch_id,
-                    delivery.name,
+                    mask_text(delivery.name),
                     repeated.repeats_batch_id,
                 )
                 return repeated

@@ -9,6 +9,7 @@ from zhengku.database import store_connection
 from zhengku.errors import CatalogError, ZhengkuError
 from zhengku.installation import Installation
 from zhengku.landed.address import without_login
+from zhengku.masking import mask_text
 from zhengku.transports.registry import connector_of
 from zhengku.transports.transport import Transport
 
@@ -51,7 +52,7 @@ class UntakenFiles:
             log.warning(
                 "No feed takes %s in %s (%s). Change the feed's pattern or folder, or ask the department for the file "
                 "as agreed.",
-                file.name,
+                mask_text(file.name),
                 without_login(address),
                 file.reason,
             )

@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from zhengku.catalog import Catalog
-from zhengku.catalog.record_masks import field_mask, mask_key
+from zhengku.catalog.record_masks import field_mask, holder_kind, mask_key
 from zhengku.ledger import Connection
 from zhengku.masking import mask_text
 
@@ -39,13 +39,17 @@ def versions_as_of(
             ),
             _values(known_at, valid_at, license_type, record_key),
         )
-        masks = {name: field_mask(name, field.personal) for name, field in catalog.standard_fields(dataset).items()}
+        fields = catalog.standard_fields(dataset)
+        masks = {name: field_mask(field.personal) for name, field in fields.items()}
         for row in cursor:
             # Extension fields are the departments' own: not all of them are classified by the personal data they have.
             row.pop("extension")
             key = mask_key(row["record_key"], row["department"], row["feed"], catalog)
+            if "holder" in fields:
+                kind = holder_kind(catalog, row["license_type"], row["holder_code_type"])
+                masks["holder"] = field_mask(fields["holder"].personal, kind)
             yield {
-                name: masks.get(name, mask_text)(value) if isinstance(value, str) else value
+                name: mask_text(masks.get(name, str)(value)) if isinstance(value, str) else value
                 for name, value in row.items()
             } | {"record_key": key}
 

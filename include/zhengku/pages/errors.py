@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from zhengku.errors import ZhengkuError
+from zhengku.masking import mask_text
 from zhengku.pages.host import Host
 from zhengku.pages.rendering import HEADERS, page
 
@@ -31,7 +32,7 @@ def wants_json(request: Request) -> bool:
 
 def _error(request: Request, status_code: int, heading: str, detail: str) -> Response:
     if wants_json(request):
-        return JSONResponse({"detail": detail}, status_code, HEADERS)
+        return JSONResponse({"detail": mask_text(detail)}, status_code, HEADERS)
     # Without access there is no page to go back to.
     home = f"{request.scope.get('root_path', '')}/" if hasattr(request.state, "access") else None
     return page(request, "message.html.j2", status_code, heading=heading, detail=detail, home=home)

@@ -31,6 +31,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 from fastapi import Depends, FastAPI, Request, Response
+from markupsafe import Markup, escape
 from starlette.middleware.base import RequestResponseEndpoint
 
 from zhengku.catalog import Catalog, load_catalog
@@ -122,6 +123,11 @@ def store(request: Request) -> AbstractContextManager[psycopg.Connection[Any]]:
     return store_connection(settings(request).database_url)
 
 
+def unmasked(address: Callable[..., str]) -> Callable[..., Markup]:
+    """Return a function for templates whose addresses lead where they should, whatever their parameters look like."""
+    return lambda *path, **parts: escape(address(*path, **parts))
+
+
 class View:
     """A page for a visitor: the login, the tabs, addresses of other pages, and names from the catalogue."""
 
@@ -163,16 +169,16 @@ class View:
         tabs: list[Tab] = state.tabs
         shared = {
             "access": self.access,
-            "address": self.address,
+            "address": unmasked(self.address),
             "catalog": self.catalog,
-            "changed": self.changed,
+            "changed": unmasked(self.changed),
             "demo_roles": page_set.demo_roles,
             "department_name": self.catalog.department_name,
             "feed_title": self.feed_title,
             "is_for_demos": state.host.is_for_demos(),
             "role_name": page_set.role_name(self.access, self.catalog),
             "tab": self.tab,
-            "tab_address": self.tab_address,
+            "tab_address": unmasked(self.tab_address),
             "tabs": [tab for tab in tabs if tab.right is None or tab.right.is_held(self.access)],
             "title": page_set.title,
             "type_name": self.catalog.license_type_name,

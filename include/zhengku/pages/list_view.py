@@ -15,7 +15,7 @@ from zhengku.clearance.workbook import CHANGE_NAMES, KIND_NAMES, REVIEW_STATE_NA
 from zhengku.ledger import Connection
 from zhengku.pages.access import ClearanceAccess
 from zhengku.pages.choice import SOON_WORKING_DAYS, Choice
-from zhengku.pages.frame import Tab, View
+from zhengku.pages.frame import Tab, View, unmasked
 from zhengku.pages.query import NOWHERE
 
 SPANS = (7, 30, 90, 366)
@@ -95,7 +95,7 @@ class ListView(View):
             "chosen": self.chosen,
             "district_name": self.district_name,
             "districts": self.districts,
-            "keeping": self.keeping,
+            "keeping": unmasked(self.keeping),
             "kinds": KIND_NAMES,
             "available_kinds": self.available_kinds or list(KIND_NAMES),
             "levels": CODES["evaluation"]["level"],

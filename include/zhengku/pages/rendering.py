@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
+from markupsafe import escape
 
 from zhengku.clearance.rates import Rate, percentage
 from zhengku.report.templates import templates
@@ -31,7 +32,9 @@ def page(request: Request, template: str, status_code: int = 200, **values: Any)
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'self'; base-uri 'none'"
     )
-    text = _templates().get_template(template).render(nonce=nonce, **values)
+    # Random characters may look like a telephone number.
+    tokens = {name: escape(value) for name, value in values.items() if name == "token"}
+    text = _templates().get_template(template).render(**{**values, **tokens, "nonce": escape(nonce)})
     return HTMLResponse(text, status_code, {**HEADERS, "Content-Security-Policy": policy})
 
 

@@ -17,6 +17,7 @@ from zhengku.landed.address import without_login
 from zhengku.landed.manifest import Manifest
 from zhengku.ledger import Batch
 from zhengku.load.recognise import Recognised, received_seed, recognise
+from zhengku.masking import mask_text
 from zhengku.readers.column_names import shown
 from zhengku.readers.workbook import EMPTY
 from zhengku.stage.source_rows import find_rows_of_problems
@@ -57,7 +58,7 @@ def stage_batch(
             find_rows_of_problems(connection, batch, feed, staged.columns)
             _record(connection, batch, staged, recognised)
     except DeliveryRejected as error:
-        log.info("Batch %d is rejected: %s: %s", batch.batch_id, batch.source_name, error)
+        log.info("Batch %d is rejected: %s: %s", batch.batch_id, mask_text(batch.source_name), error)
         return ledger.reject(connection, batch.batch_id, error.rule, error.reason, f"{batch.source_name}: {error}")
     _log_staged(batch, staged)
     return ledger.batch_by_id(connection, batch.batch_id)
@@ -130,12 +131,12 @@ def _record(connection: ledger.Connection, batch: Batch, staged: Staged, recogni
 def _log_staged(batch: Batch, staged: Staged) -> None:
     """Log what was read in an unusual way, or not at all."""
     for note in staged.notes:
-        log.warning("Batch %d: %s: %s.", batch.batch_id, batch.source_name, note.text_en)
+        log.warning("Batch %d: %s: %s.", batch.batch_id, mask_text(batch.source_name), note.text_en)
     if staged.unknown_columns:
         log.warning(
             "Batch %d: %s has columns that the feed does not know: %s. Map them or list them as ignored_columns.",
             batch.batch_id,
-            batch.source_name,
+            mask_text(batch.source_name),
             shown(staged.unknown_columns),
         )
     for sheet in staged.sheets or ():
@@ -146,7 +147,7 @@ def _log_staged(batch: Batch, staged: Staged) -> None:
                 "the feed's format.",
                 batch.batch_id,
                 shown([sheet.name]),
-                batch.source_name,
+                mask_text(batch.source_name),
                 sheet.skipped,
                 sheet.rows,
             )

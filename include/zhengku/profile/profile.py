@@ -8,6 +8,7 @@ from zhengku.catalog import Catalog, Feed, load_catalog
 from zhengku.catalog.reference import LicenseType, StandardField
 from zhengku.collect.window import window_after
 from zhengku.errors import DeliveryRejected
+from zhengku.masking import mask_text
 from zhengku.profile.column_profile import ColumnProfile, profile_column
 from zhengku.profile.draft import read_draft
 from zhengku.profile.keys import ProposedKey, propose_key
@@ -51,7 +52,7 @@ class Profile:
         bad = f", {self.bad} more are no records ({'; '.join(self.bad_rules)})" if self.bad else ""
         footers = f", {self.footers} are sums or remarks (footer_words)" if self.footers else ""
         lines = [
-            f"{self.feed}: {self.rows} rows of {self.source_name}{bad}{footers}.",
+            f"{self.feed}: {self.rows} rows of {mask_text(self.source_name)}{bad}{footers}.",
             *(f"{note}." for note in self.notes),
             "Paste what follows below the feed's transport and window. A line with a ? is a guess: look at it.",
             "",

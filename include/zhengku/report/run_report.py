@@ -15,6 +15,7 @@ from zhengku.catalog.record_masks import mask_payload
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.ledger import Batch, RuleResult, Untaken
 from zhengku.readers.blocks import SHEET_ROWS
+from zhengku.report.templates import mask_output
 
 ROWS_SHOWN = 200
 """Quarantined rows that a report shows of a batch; `zhengku problems list` lists them all."""
@@ -153,7 +154,9 @@ def report_path(folder: Path, department: str, run_id: str) -> Path:
 
 def write_report(report: RunReport, folder: Path) -> Path:
     """Write the page, readable only by this account; it replaces an earlier one when complete. Return its path."""
-    environment = Environment(loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined, finalize=mask_output
+    )
     environment.filters["city_time"] = lambda time: time.astimezone(CITY_TIME_ZONE).strftime("%Y-%m-%d %H:%M:%S")
     environment.filters["row_number"] = _row_number
     page = environment.get_template("run_report.html.j2").render(

@@ -17,6 +17,7 @@ import xlsxwriter  # type: ignore[import-untyped]  # It has no types.
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
 
 from zhengku.clock import CITY_TIME_ZONE
+from zhengku.masking import mask_text
 from zhengku.report.streamed_sheet import StreamedSheet, Value
 
 SHEET_ROWS = 1_048_576
@@ -32,13 +33,17 @@ _MOST_LINES = 20
 
 @dataclass(frozen=True)
 class Column(Generic[RowT]):
-    """A column: `width` in characters; `alarm` returns whether the cell of a row is red."""
+    """A column: `width` in characters; `alarm` returns whether the cell of a row is red.
+
+    Its text is masked by `mask_text` unless it is `unmasked`: numbers by which a case is found in its own system.
+    """
 
     header: str
     width: float
     value: Callable[[RowT], Value]
     look: Look
     alarm: Callable[[RowT], bool] | None = None
+    unmasked: bool = False
 
 
 @contextmanager
@@ -67,14 +72,18 @@ class Book:
         name_zh: str,
         footer_zh: str,
         max_rows: int = SHEET_ROWS,
+        *,
+        unmasked: bool = False,
     ) -> None:
         """Start a workbook; `name_zh` is printed opposite the title in the header of each page.
 
+        Its texts are masked by `mask_text`, unless it is `unmasked`: for a department that gets its own rows.
         Raises `ValueError` unless a sheet has 2 to 1,048,576 rows.
         """
         if not 2 <= max_rows <= SHEET_ROWS:
             raise ValueError(f"expected 2 to {SHEET_ROWS} rows of a sheet, got {max_rows}")
         self.max_rows = max_rows
+        self.mask = str if unmasked else mask_text
         self.workbook: Any = xlsxwriter.Workbook(
             os.fspath(path), {"constant_memory": True, "tmpdir": os.fspath(path.parent)}
         )
@@ -177,7 +186,14 @@ class Sheets(Generic[RowT]):
         formats = self.book.formats
         count_format = formats["count", False]
         columns = [
-            (column.value, column.alarm, formats[column.look, False], formats[column.look, True], int(column.width))
+            (
+                column.value,
+                str if column.unmasked else self.book.mask,
+                column.alarm,
+                formats[column.look, False],
+                formats[column.look, True],
+                int(column.width),
+            )
             for column in self.columns
         ]
         part = self.parts[-1]
@@ -196,11 +212,13 @@ class Sheets(Generic[RowT]):
                 part.last_label = self.place(row)
             cells: list[tuple[Value, Any]] = [(self.count, count_format)]
             lines = 1
-            for value, alarm, usual, alarming, width in columns:
+            for value, mask, alarm, usual, alarming, width in columns:
                 content = value(row)
                 # Numbers, days and times fit into their columns.
-                if isinstance(content, str) and len(content) * 2 > width:
-                    lines = max(lines, line_count(content, width))
+                if isinstance(content, str):
+                    content = mask(content)
+                    if len(content) * 2 > width:
+                        lines = max(lines, line_count(content, width))
                 cells.append((content, alarming if alarm is not None and alarm(row) else usual))
             part.sheet.write_line(line, row_height(lines), cells)
         if row is None:
@@ -276,6 +294,7 @@ class Cover:
 
     def write_particular(self, name: str, value: str, *, is_warning: bool = False) -> None:
         """Write a name and a text."""
+        value = self.book.mask(value)
         self.sheet.write_string(self.line, 0, name, self.label)
         self.sheet.set_row(self.line, row_height(line_count(value, sum(self._WIDTHS[1:]))))
         self._merge(1, value, self.warning if is_warning else self.value)
@@ -302,7 +321,7 @@ class Cover:
                 extent = f"{part.first:,} – {part.last:,}" if count else "—"
                 content = contents[kind.name]
                 if len(kind.parts) > 1 and part.first_label:
-                    content = f"自 {part.first_label} 至 {part.last_label}"
+                    content = self.book.mask(f"自 {part.first_label} 至 {part.last_label}")
                 self.sheet.set_row(self.line, row_height(line_count(content, self._WIDTHS[3])))
                 self.sheet.write_url(self.line, 0, f"internal:'{part.name}'!A1", link, part.name)
                 self.sheet.write_number(self.line, 1, count, self.number)

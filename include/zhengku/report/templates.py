@@ -2,26 +2,40 @@
 
 from datetime import date, datetime, time
 from functools import cache
+from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from zhengku.clock import CITY_TIME_ZONE
+from zhengku.masking import mask_text
 
 _WEEKDAYS = "一二三四五六日"
 
 
 @cache
 def templates() -> Environment:
-    """Return the environment of all templates; pages and reports share style and macros."""
+    """Return the environment of all templates; pages and reports share style and macros.
+
+    Every value is masked by `mask_text` when it is written, except by the filter `unmasked`: for the telephone number
+    that is shown after it was recorded, and for numbers that must be sent back as they are.
+    """
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("zhengku.pages", "templates"), PackageLoader("zhengku.report", ".")]),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=mask_output,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(number=lambda value: f"{value:,}", day=day_text, moment=moment_text, percent=percent)
+    environment.filters["unmasked"] = escape
     return environment
+
+
+def mask_output(value: Any) -> Any:
+    """Return what a template writes for a value: text is masked, unless it is markup already."""
+    return mask_text(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def day_text(value: date) -> str:

@@ -9,6 +9,7 @@ from zhengku import ledger
 from zhengku.catalog import Catalog
 from zhengku.database import store_connection
 from zhengku.ledger import Batch, Connection
+from zhengku.masking import mask_text
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.sheets import atomic_write, city_time
 from zhengku.settings import Settings
@@ -97,7 +98,7 @@ def _write_notice(settings: Settings, catalog: Catalog, batch: Batch, why: str |
         else "其中未通过逐行校验的数据另行退回，请留意问题数据退回单。",
     ]
     with atomic_write(_notice_path(settings, batch)) as aside:
-        aside.write_text("\r\n".join(lines) + "\r\n", encoding="utf-8-sig")
+        aside.write_text("\r\n".join(map(mask_text, lines)) + "\r\n", encoding="utf-8-sig")
 
 
 def _notice_path(settings: Settings, batch: Batch) -> Path:

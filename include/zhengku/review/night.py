@@ -15,12 +15,12 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from zhengku.catalog import Catalog, Feed, load_catalog
+from zhengku.catalog.record_masks import mask_key
 from zhengku.catalog.review_config import ReviewConfig, load_review
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
 from zhengku.ledger import Connection
-from zhengku.masking import mask_identity, mask_text
 from zhengku.readers.row_rules import ROW_RULES
 from zhengku.review import problems
 from zhengku.review.night_figures import (
@@ -291,6 +291,7 @@ class WarnedRow:
 
 def warned_rows(
     connection: Connection,
+    catalog: Catalog,
     night: date,
     *,
     department: str | None = None,
@@ -311,7 +312,7 @@ def warned_rows(
     with connection.cursor(row_factory=class_row(WarnedRow)) as cursor:
         found = cursor.execute(statement("review/night.warned_rows"), values).fetchall()
     return [
-        replace(row, record_key=None if row.record_key is None else mask_text(mask_identity(row.record_key)))
+        replace(row, record_key=row.record_key and mask_key(row.record_key, row.department, row.feed, catalog))
         for row in found
     ]
 

@@ -69,7 +69,7 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
     page = folder / file_name(report.night, report.version, "html")
     groups: dict[tuple[str, str, str], _Group] = {}
     with store_connection(settings.database_url) as connection, atomic_write(workbook) as aside:
-        warned = warned_rows(connection, report.night)
+        warned = warned_rows(connection, catalog, report.night)
         found = night_problems(connection, settings, catalog, report.night)
         write_night_workbook(aside, report, warned, _grouped(found, report, groups))
     shown = sorted(groups.values(), key=lambda group: -group.number)[:GROUPS_SHOWN]

@@ -1,6 +1,6 @@
 """The problem records of a night with their wrong columns and values, masked, as the validation report shows them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from zhengku.catalog import Catalog, Feed
-from zhengku.catalog.record_masks import payload_masks
+from zhengku.catalog.record_masks import Mask, delivered_code_type, payload_masks
 from zhengku.errors import CatalogError
 from zhengku.ledger import Connection
 from zhengku.masking import mask_text, mask_unknown
@@ -76,13 +76,14 @@ class _Masker:
 
     def __init__(self, settings: Settings, catalog: Catalog, department: str, feed_id: str) -> None:
         self._columns: dict[str, tuple[str, ...]] = {}
-        self._masks: dict[str, Callable[[str], str]] = {}
+        self._catalog = catalog
+        self._feed: Feed | None = None
+        self._masks: dict[str | None, dict[str, Mask]] = {}
         try:
-            feed: Feed = catalog.feed(department, feed_id)
+            feed = self._feed = catalog.feed(department, feed_id)
         except CatalogError:
             # The meaning of the columns of a feed that is no longer in the catalogue is unknown.
             return
-        self._masks = payload_masks(feed, catalog)
         suites = load_suites(settings.suite_folder, feed.suites)
         rules: dict[str, Rule] = {rule.rule_id: rule for suite in suites for rule in suite.rules}
         self._columns = {rule_id: wrong_columns(rule_id, feed, rules) for rule_id in rules}
@@ -92,9 +93,18 @@ class _Masker:
         payload = row["payload"]
         if payload is None:
             return _ENTIRE_ROW, f"＊（{row['payload_length']}字节）"
+        masks = self._masks_of(payload)
         names = list(dict.fromkeys(name for rule in row["rules"] for name in self._columns.get(rule, ())))
         values = [
-            "（空）" if not (value := payload.get(name)) else mask_text(self._masks.get(name, mask_unknown)(value))
+            "（空）" if not (value := payload.get(name)) else mask_text(masks.get(name, mask_unknown)(value))
             for name in names
         ]
-        return "、".join(names) or _ENTIRE_ROW, "；".join(values)
+        return mask_text("、".join(names)) or _ENTIRE_ROW, "；".join(values)
+
+    def _masks_of(self, payload: Mapping[str, str | None]) -> dict[str, Mask]:
+        if self._feed is None:
+            return {}
+        code_type = delivered_code_type(self._feed, payload)
+        if code_type not in self._masks:
+            self._masks[code_type] = payload_masks(self._feed, self._catalog, code_type)
+        return self._masks[code_type]

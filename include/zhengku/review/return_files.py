@@ -99,6 +99,7 @@ class ReturnFiles:
                 made.made_at,
                 f"第{made.return_id}号 {city_time(made.made_at)}",
                 "含个人信息，仅限本部门使用",
+                unmasked=True,
             )
             sheets: list[Sheets[Any]] = []
             contents: dict[str, str] = {}

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
-from zhengku.catalog.record_masks import field_mask
+from zhengku.catalog.record_masks import mask_key_parts
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
@@ -199,10 +199,9 @@ def _write_list(
     name = catalog.department_name(department)
     # The same rows give the same bytes.
     made_at = datetime.combine(day, time(), CITY_TIME_ZONE)
-    personal = catalog.standard_fields("certificate")["certificate_number"].personal
 
     def masked(row: LackingCertificate) -> str | None:
-        return field_mask("certificate_number", personal)(row.certificate_number) if row.certificate_number else None
+        return mask_key_parts(row.certificate_number) if row.certificate_number else None
 
     columns: tuple[Column[LackingCertificate], ...] = (
         Column("证照类型", 28, lambda row: catalog.license_type_name(row.license_type), "wrap"),
@@ -210,7 +209,7 @@ def _write_list(
         Column("证照编号或关键字段", 34, masked, "wrap"),
         Column("出证时间", 18, lambda row: city_clock(row.produced_at), "time"),
         Column("颁发机构", 28, lambda row: row.issuing_authority, "wrap"),
-        Column("办件编号", 26, lambda row: row.case_number, "centre"),
+        Column("办件编号", 26, lambda row: row.case_number, "centre", unmasked=True),
         Column("依据", 12, lambda row: KIND_NAMES[row.kind], "centre"),
         Column("问题数据编号", 12, lambda row: row.problem_id, "count"),
         Column("未入库原因", 46, lambda row: row.reason or "库中没有此证照", "wrap"),

@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 
 from zhengku.catalog import Catalog
 from zhengku.catalog.codes import CODES
-from zhengku.catalog.record_masks import field_mask
+from zhengku.catalog.record_masks import field_mask, holder_kind
 from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
@@ -78,6 +78,7 @@ class ExpiringCertificate:
     certificate_number: str | None
     certificate_name: str | None
     holder: str | None
+    holder_code_type: str | None
     issuing_authority: str | None
     district: str | None
     valid_to: date | None
@@ -206,18 +207,22 @@ def _end_note(row: ExpiringCertificate) -> str | None:
 
 def _columns(catalog: Catalog, day: date) -> tuple[Column[ExpiringCertificate], ...]:
     fields = catalog.standard_fields("certificate")
-    masks = {name: field_mask(name, fields[name].personal) for name in ("certificate_number", "holder")}
     districts = catalog.reference.districts
 
-    def masked(name: str, value: str | None) -> str | None:
-        return None if value is None else masks[name](value)
+    def number(row: ExpiringCertificate) -> str | None:
+        mask = field_mask(fields["certificate_number"].personal)
+        return None if row.certificate_number is None else mask(row.certificate_number)
+
+    def holder(row: ExpiringCertificate) -> str | None:
+        kind = holder_kind(catalog, row.license_type, row.holder_code_type)
+        return None if row.holder is None else field_mask(fields["holder"].personal, kind)(row.holder)
 
     return (
         Column("证照类型", 26, lambda row: catalog.license_type_name(row.license_type), "wrap"),
         Column("电子证照标识", 40, lambda row: row.certificate_identifier, "wrap"),
-        Column("证照编号", 26, lambda row: masked("certificate_number", row.certificate_number), "wrap"),
+        Column("证照编号", 26, number, "wrap"),
         Column("证照名称", 26, lambda row: row.certificate_name, "wrap"),
-        Column("持证主体", 30, lambda row: masked("holder", row.holder), "wrap"),
+        Column("持证主体", 30, holder, "wrap"),
         Column("颁发机构", 26, lambda row: row.issuing_authority, "wrap"),
         Column("管辖属地", 14, lambda row: districts[row.district].name if row.district in districts else None, "wrap"),
         Column("有效期截止日期", 16, lambda row: row.valid_to, "day"),

@@ -49,6 +49,7 @@ def show_warned(request: Request, access: Reviewer) -> Response:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这一夜的报告。")
         rows = nights.warned_rows(
             connection,
+            view.catalog,
             report.night,
             department=read_text(query, "department"),
             feed=read_text(query, "feed"),

@@ -11,6 +11,7 @@ from zhengku.errors import DeliveryRejected, DeliveryUnavailable
 from zhengku.landed.address import without_login
 from zhengku.landed.landing import Landed, LandingArea, Readable
 from zhengku.landed.manifest import LARGEST, SUFFIX, Manifest, read_manifest
+from zhengku.masking import mask_text
 from zhengku.transports.file_drop.entry import DropFolder, Entry, no_file, not_followed
 from zhengku.transports.file_drop.folder import LocalFolder, check_address, open_folder
 from zhengku.transports.file_drop.model import FileDrop
@@ -89,7 +90,7 @@ class FileDropSource(Source):
                     log.warning(
                         "%s in %s is left out: expected a file, it cannot be looked at (%s). Remove it or "
                         "deliver it again.",
-                        clean_name(raw_name),
+                        mask_text(clean_name(raw_name)),
                         shown,
                         (error.strerror if isinstance(error, OSError) else None) or type(error).__name__,
                     )

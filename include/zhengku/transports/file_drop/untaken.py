@@ -11,6 +11,7 @@ from typing import Final
 
 from zhengku import clock
 from zhengku.landed.address import without_login
+from zhengku.masking import mask_text
 from zhengku.transports.file_drop.entry import DropFolder, Entry
 from zhengku.transports.file_drop.model import FileDrop
 from zhengku.transports.file_drop.names import clean_name, described_by, is_ignored, is_manifest, takes
@@ -77,7 +78,8 @@ def untaken_files(root: DropFolder, drops: Mapping[str, Sequence[FileDrop]]) -> 
         except OSError as error:
             if not path:
                 raise
-            log.warning("%s in the file drop cannot be looked into: %s.", path, error.strerror or type(error).__name__)
+            cause = error.strerror or type(error).__name__
+            log.warning("%s in the file drop cannot be looked into: %s.", mask_text(path), cause)
             continue
         here = drops.get(path, ())
         for raw_name, known in names.items():
