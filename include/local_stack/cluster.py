@@ -27,6 +27,7 @@ from local_stack.postgres import SUPERUSER
 from local_stack.private_file import write_private
 from local_stack.processes import BackgroundProgram, stop_programs
 from local_stack.stack import AIRFLOW_DATABASE, STORE_DATABASE, LocalStack, Progress
+from zhengku.accounts import ACCOUNTS
 from zhengku.errors import ConfigurationError, ZhengkuError
 
 PROGRAMS = {
@@ -212,8 +213,9 @@ class Cluster(LocalStack):
         password = urlsplit(self.postgres.url("postgres")).password
         self.secrets.mkdir(mode=0o700, exist_ok=True)
         for name, secret in {
-            # One server, whose one account all use.
-            **dict.fromkeys(("airflow_database_password", "zhengku_database_password"), password),
+            # One server, whose one account owns both databases.
+            **dict.fromkeys(("airflow_database_password", "zhengku_owner_password"), password),
+            **{f"{account}_password": self.postgres.password(account) for account in ACCOUNTS},
             "simulator_database_password": password,
             "redis_password": keys["session"],
             "airflow_fernet_key": keys["fernet"],
@@ -276,7 +278,9 @@ class Cluster(LocalStack):
         )
         return {
             "ZHENGKU_HOME": str(self.home),
-            "ZHENGKU_DATABASE_URL": self._without_password(STORE_DATABASE),
+            "ZHENGKU_DATABASE_URL": self._without_password(
+                STORE_DATABASE, urlsplit(written.get("ZHENGKU_DATABASE_URL", "")).username
+            ),
             "ZHENGKU_LANDING_URL": str(self.state / "landing"),
             "ZHENGKU_REPORT_DIR": str(self.state / "reports"),
             "AIRFLOW_HOME": str(self.airflow.folder / program),
@@ -295,8 +299,8 @@ class Cluster(LocalStack):
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),
         }
 
-    def _without_password(self, database: str) -> str:
-        return f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self.postgres.port}/{database}"
+    def _without_password(self, database: str, account: str | None = SUPERUSER) -> str:
+        return f"postgresql+psycopg://{account}@127.0.0.1:{self.postgres.port}/{database}"
 
     def _broker(self) -> str:
         """Return the address of the queue with `%s` for the password, of which a Redis of somebody else has none."""
@@ -419,6 +423,8 @@ class Cluster(LocalStack):
                 f"The service init failed with status {done.returncode}; the end of {log}:\n"
                 + "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
             )
+        # In production docker/databases.sh makes them, before the schema.
+        self._make_accounts()
 
     def _make_logins(self) -> None:
         """Create the logins of `ROLES`; an existing login keeps its password."""

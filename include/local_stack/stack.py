@@ -20,6 +20,8 @@ from local_stack.city import MadeUpCity
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.private_file import write_private
 from local_stack.processes import BackgroundProgram, stop_programs
+from zhengku.accounts import ACCOUNTS, make_accounts
+from zhengku.database import store_connection
 from zhengku.errors import StoreUnavailable, ZhengkuError
 from zhengku_airflow.pools import department_pools
 
@@ -200,12 +202,13 @@ class LocalStack:
                 step.result()
 
     def _migrate_store(self) -> None:
-        from zhengku.accounts import ACCOUNTS, make_accounts
-        from zhengku.database import store_connection, upgrade
+        from zhengku.database import upgrade
 
-        owner = self.postgres.url(STORE_DATABASE)
-        upgrade(owner)
-        with store_connection(owner) as connection:
+        upgrade(self.postgres.url(STORE_DATABASE))
+        self._make_accounts()
+
+    def _make_accounts(self) -> None:
+        with store_connection(self.postgres.url(STORE_DATABASE)) as connection:
             make_accounts(connection, {account: self.postgres.password(account) for account in ACCOUNTS})
 
     def _migrate_airflow(self) -> None:

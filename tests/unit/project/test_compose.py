@@ -374,7 +374,9 @@ def test_files_of_the_cluster_answer_the_commands_of_the_file(cluster):
     assert setting("AIRFLOW__CELERY__BROKER_URL", settings) == cluster.redis_url()
     assert setting("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", settings) == cluster.postgres.url("airflow")
     assert setting("AIRFLOW__CORE__FERNET_KEY", settings) == cluster.airflow.keys()["fernet"]
-    assert with_secret_files(settings)["ZHENGKU_DATABASE_URL"] == cluster.postgres.url("zhengku")
+    accounts = {program: cluster.postgres.url("zhengku", account) for program, account in ACCOUNT_OF.items()}
+    found = {program: with_secret_files(cluster.settings(program))["ZHENGKU_DATABASE_URL"] for program in ACCOUNT_OF}
+    assert found == accounts
     passwords = {secret.read_text() for secret in cluster.secrets.iterdir()}
     # The made-up departments' addresses are departments.env, which has its passwords in it.
     shown = {name: value for name, value in settings.items() if not name.startswith("ZHENGKU_CONN_")}
@@ -447,3 +449,23 @@ def test_night_passes_at_the_service_of_the_made_up_departments(cluster):
     assert {json.loads(line)["department"] for line in truth.read_text(encoding="utf-8").splitlines()} == {
         file.stem for file in department_files(project_home() / "include" / "catalog")
     }
+
+
+ACCOUNT_OF = {
+    "init": "zhengku",
+    "api-server": "zhengku_pages",
+    "scheduler": "zhengku_reports",
+    "dag-processor": "zhengku_reports",
+    "triggerer": "zhengku_reports",
+    "worker-1": "zhengku_pipeline",
+}
+
+
+def test_each_service_has_the_password_of_its_own_account_of_the_store_alone(cluster):
+    for program, account in ACCOUNT_OF.items():
+        service = cluster.services[PROGRAMS.get(program, program)]
+        of_the_store = {name for name in service["secrets"] if name.startswith("zhengku_")}
+        expected = "zhengku_owner_password" if account == "zhengku" else f"{account}_password"
+        assert of_the_store == {expected}, program
+        assert service["environment"]["ZHENGKU_DATABASE_URL"].startswith(f"postgresql+psycopg://{account}@"), program
+        assert service["environment"]["ZHENGKU_DATABASE_PASSWORD_FILE"].endswith(f"/{expected}"), program
