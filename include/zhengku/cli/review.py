@@ -14,7 +14,7 @@ from zhengku.catalog import load_catalog
 from zhengku.cli.common import AsJson, Limit, Reason, clock_text, day_of, out, person, print_json
 from zhengku.cli.summary import batch_table
 from zhengku.database import store_connection
-from zhengku.errors import ConfigurationError
+from zhengku.errors import ConfigurationError, RecordNotFound
 from zhengku.operations.redrive import redrive as redrive_problems
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.fitting import print_fitting
@@ -80,7 +80,7 @@ def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: 
         chosen = ProblemFilter(problem_id=problem_id)
         found = list(problems.problem_records(connection, load_catalog(settings.catalog_folder), chosen))
         if not found:
-            raise ConfigurationError(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
+            raise RecordNotFound(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
         history = problems.problem_events(connection, problem_id)
     if as_json:
         print_json({**asdict(found[0]), "events": [asdict(event) for event in history]})

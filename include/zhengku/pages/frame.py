@@ -38,6 +38,7 @@ from zhengku.database import store_connection
 from zhengku.pages.access import Access, Right
 from zhengku.pages.errors import add_error_answers
 from zhengku.pages.host import Host, visitor
+from zhengku.pages.query import refuse_unreadable
 from zhengku.pages.rendering import HEADERS, page
 from zhengku.settings import Settings
 
@@ -84,7 +85,11 @@ class PageSet:
 def new_app(page_set: PageSet, host: Host) -> FastAPI:
     """Return the application; without a login nobody sees a page of it, or which pages exist."""
     app = FastAPI(
-        title=page_set.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(visitor)]
+        title=page_set.title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(visitor), Depends(refuse_unreadable)],
     )
     app.state.host = host
     app.state.page_set = page_set

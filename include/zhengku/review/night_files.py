@@ -62,7 +62,7 @@ def file_name(night: date, version: int, ending: str) -> str:
 def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tuple[Path, Path]:
     """Write the page and the workbook of a report; return their paths.
 
-    Problem records are shown in their present state. Raises `OSError` when they cannot be written.
+    Problem records are shown in their present state. Raises `FileNotWritten` when they cannot be written.
     """
     folder = report_folder(settings, report)
     workbook = folder / file_name(report.night, report.version, "xlsx")

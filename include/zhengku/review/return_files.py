@@ -90,7 +90,7 @@ class ReturnFiles:
     def write_workbook(
         self, connection: Connection, made: ProblemReturn, counts: Mapping[str, int], path: Path
     ) -> None:
-        """Write the workbook of a return, with a sheet for each feed of `counts`. Raises `OSError`."""
+        """Write the workbook of a return, with a sheet for each feed of `counts`. Raises `FileNotWritten`."""
         name = self.catalog.department(made.department).name
         with atomic_write(path) as aside:
             book = Book(
@@ -121,7 +121,7 @@ class ReturnFiles:
             book.close()
 
     def write_csv(self, connection: Connection, made: ProblemReturn, feed_id: str, path: Path) -> None:
-        """Write the CSV file of a feed's rows. Raises `OSError`."""
+        """Write the CSV file of a feed's rows. Raises `FileNotWritten`."""
         names = _columns_of(connection, made, feed_id)
         with atomic_write(path) as aside, aside.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)

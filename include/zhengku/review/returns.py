@@ -117,7 +117,8 @@ class Returns:
         """Write (or overwrite) the files of a return, and its rows in the exchange databases; return it.
 
         The same return gives the same rows. Raises `ConfigurationError` when there is no such return, `SourceRefused`
-        when an exchange database does not take the rows, `DeliveryUnavailable` when one cannot be reached, `OSError`.
+        when an exchange database does not take the rows, `DeliveryUnavailable` when one cannot be reached,
+        `FileNotWritten`.
         """
         with store_connection(self.settings.database_url) as connection:
             made = return_by_id(connection, return_id)

@@ -142,7 +142,7 @@ def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[
     """Count, store the counts for `day`, and write a list for each department with lacking certificates.
 
     Counts and lists show the same state of the store. Safe to repeat: counts and lists of the day are replaced. Raises
-    `OSError` when a list cannot be written; then the counts are not stored.
+    `FileNotWritten` when a list cannot be written; then the counts are not stored.
     """
     with snapshot_connection(settings.database_url) as connection:
         found = count_collection(connection, catalog, day)

@@ -109,7 +109,7 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
     """Count, store the counts for `day`, and write a list for each department with expiring or expired certificates.
 
     Counts and lists show the same state of the store. Safe to repeat: counts and lists of the day are replaced. Raises
-    `OSError` when a list cannot be written; then the counts are not stored.
+    `FileNotWritten` when a list cannot be written; then the counts are not stored.
     """
     config = load_review(settings.catalog_folder)
     with snapshot_connection(settings.database_url) as connection:

@@ -265,7 +265,7 @@ def test_no_page_and_no_workbook_holds_a_whole_number_or_name(client):
         ("li", "nothing", 403),
         ("wang", "nothing", 404),
         ("wang", "H2|1", 404),  # has none
-        ("wang", "E\x000", 404),
+        ("wang", "E\x000", 400),
     ],
 )
 def test_number_of_a_row_that_is_not_theirs_stays_hidden(client, store, who, record_key, status):

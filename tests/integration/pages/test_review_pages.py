@@ -253,25 +253,42 @@ def test_held_batch_is_released_or_given_back(pages, reviewed, make_row):
     assert "只导出了一部分" in text
     # Both are decided.
     assert "未能办理" in post(pages, "zhang", "reject", 400, batch=2, reason="再一次").text
-    post(pages, "zhang", "ask", 400, kind="release", batch=99, reason="没有")
+    post(pages, "zhang", "ask", 404, kind="release", batch=99, reason="没有")
 
 
 REFUSED = [
-    ("waive", {"problem": 1, "reason": " "}),
-    ("waive", {"problem": 1, "reason": "x", "until": "2001-01-01"}),
-    ("close", {"problem": 1, "reason": ""}),
-    ("ask", {"kind": "return", "department": "nowhere", "reason": "x"}),
-    ("ask", {"kind": "redrive", "department": "market_supervision", "feed": "nowhere", "reason": "x"}),
-    ("ask", {"kind": "nonsense", "reason": "x"}),
-    ("notify", {"entry": "2026-9999"}),
+    ("waive", 400, {"problem": 1, "reason": " "}),
+    ("waive", 400, {"problem": 1, "reason": "x", "until": "2001-01-01"}),
+    ("close", 400, {"problem": 1, "reason": ""}),
+    ("ask", 400, {"kind": "return", "department": "nowhere", "reason": "x"}),
+    ("ask", 400, {"kind": "redrive", "department": "market_supervision", "feed": "nowhere", "reason": "x"}),
+    ("ask", 400, {"kind": "mend", "department": "market_supervision", "reason": "x"}),
+    ("ask", 400, {"kind": "nonsense", "reason": "x"}),
+    # What does not exist.
+    ("notify", 404, {"entry": "2026-9999"}),
+    ("waive", 404, {"problem": [1, 99], "reason": "核实"}),
+    ("close", 404, {"problem": 99, "reason": "核实"}),
+    ("close", 404, {"problem": 2**63 - 1, "reason": "核实"}),
+    ("ask", 404, {"kind": "return", "problem": [1, 99], "reason": "核实"}),
+    ("ask", 404, {"kind": "return", "department": "market_supervision", "problem": 99, "reason": "核实"}),
+    ("ask", 404, {"kind": "mend", "problem": 99, "reason": "核实"}),
+    ("ask", 404, {"kind": "release", "batch": 99, "reason": "核实"}),
+    ("ask", 404, {"kind": "release", "reason": "核实"}),
+    ("reject", 404, {"batch": 99, "reason": "核实"}),
+    # What is there, in a state in which it cannot be done.
+    ("close", 409, {"problem": [1, 2], "reason": "核实"}),
+    ("ask", 409, {"kind": "release", "batch": 1, "reason": "核实"}),
+    ("reject", 400, {"batch": 1, "reason": "核实"}),
 ]
 
 
 def test_what_cannot_be_done_is_refused_and_changes_nothing(pages, reviewed):
-    for path, form in REFUSED:
-        post(pages, "zhang", path, 400, **form)
+    for path, status, form in REFUSED:
+        text = post(pages, "zhang", path, status, **form).text
+        assert re.search(r"<h1>(网址或表单有误|没有找到|未能办理)</h1>", text), (path, form)
         assert {life[0] for life in reviewed.lives()} == {"open"}, (path, form)
         assert reviewed.query("select count(*) from review.request") == [(0,)], (path, form)
+        assert reviewed.query("select count(*) from quarantine.problem_event") == [(0,)], (path, form)
 
 
 def test_ledger_is_shown_and_handed_over(pages, reviewed):

@@ -1,13 +1,12 @@
 """Batches that are held or were rejected, and files that match no feed."""
 
 import logging
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from zhengku import ledger
 from zhengku.pages.access import SEE_PROBLEMS
-from zhengku.pages.forms import Reason, Token, attempt, check_form, form_token, redirect
+from zhengku.pages.forms import BatchId, Reason, Token, attempt, check_form, form_token, redirect
 from zhengku.pages.frame import Tab, View, catalog, settings, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.review import decisions
@@ -46,7 +45,7 @@ def show_batches(request: Request, access: Reviewer) -> Response:
 
 
 @router.post("/reject")
-def reject(request: Request, access: Decider, batch: Annotated[int, Form()], reason: Reason, token: Token) -> Response:
+def reject(request: Request, access: Decider, batch: BatchId, reason: Reason, token: Token) -> Response:
     """Reject a held batch: its department is to deliver it again."""
     check_form(request, access, token)
     attempt(lambda: decisions.reject(settings(request), catalog(request), batch, access.login, reason))

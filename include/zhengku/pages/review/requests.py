@@ -9,7 +9,7 @@ from zhengku import ledger
 from zhengku.catalog import Catalog
 from zhengku.ledger import Connection
 from zhengku.pages.access import SEE_PROBLEMS, ReviewAccess
-from zhengku.pages.forms import Reason, Token, attempt, check_form, redirect
+from zhengku.pages.forms import Reason, RecordId, Token, attempt, check_done, check_form, redirect
 from zhengku.pages.frame import Tab, View, catalog, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.pages.paging import PAGE_ROWS
@@ -46,8 +46,8 @@ def ask(
     token: Token,
     department: _Name = "",
     feed: _Name = "",
-    batch: Annotated[int | None, Form()] = None,
-    problem: Annotated[list[int] | None, Form(max_length=PAGE_ROWS)] = None,
+    batch: Annotated[RecordId | None, Form()] = None,
+    problem: Annotated[list[RecordId] | None, Form(max_length=PAGE_ROWS)] = None,
 ) -> Response:
     """Enter a request: return records, redrive them, fix differences of a reconciliation, or release a batch."""
     check_form(request, access, token)
@@ -56,10 +56,13 @@ def ask(
         if problem and not department and kind != "release":
             _ask_for_each(connection, known, kind, access, reason, problem)
             return redirect(request, "requests")
+        if problem:
+            attempt(lambda: problems.check_known(connection, problem))
         if kind == "release":
             held = attempt(lambda: ledger.batch_by_id(connection, batch or 0))
+            check_done(held.status == "held")
             department, feed = held.department, held.feed
-        elif kind == "redrive":
+        elif kind in ("redrive", "mend"):
             attempt(lambda: known.feed(department, feed))
         else:
             attempt(lambda: known.department(department))

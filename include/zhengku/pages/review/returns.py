@@ -8,7 +8,7 @@ from zhengku.pages.access import SEE_PROBLEMS
 from zhengku.pages.files import hand_over
 from zhengku.pages.frame import Tab, View, catalog, settings, store
 from zhengku.pages.host import Decider, Reviewer
-from zhengku.pages.query import read_number, read_text
+from zhengku.pages.query import read_id, read_text
 from zhengku.review.return_records import CHANNEL_NAMES, hand_overs, list_returns, return_by_id
 from zhengku.review.returns import Returns
 
@@ -31,7 +31,7 @@ def show_returns(request: Request, access: Reviewer) -> Response:
 @router.get("/return")
 def show_return(request: Request, access: Reviewer) -> Response:
     """Show one return: its files, and each hand-over of them."""
-    return_id = read_number(request.query_params, "return")
+    return_id = read_id(request.query_params, "return")
     with store(request) as connection:
         view = View(request, access, TAB)
         try:
@@ -50,7 +50,7 @@ def show_return(request: Request, access: Reviewer) -> Response:
 @router.get("/return/file")
 def download_return(request: Request, access: Decider) -> Response:
     """Hand over a file of a return, unmasked, for its department; the hand-over is recorded."""
-    return_id = read_number(request.query_params, "return")
+    return_id = read_id(request.query_params, "return")
     name = read_text(request.query_params, "file") or ""
     try:
         path = Returns(settings(request), catalog(request)).hand_over(return_id or 0, name, access.login)
