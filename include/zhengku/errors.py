@@ -121,6 +121,12 @@ class FileNotWritten(ZhengkuError):
         )
 
 
+class FileChanged(ZhengkuError):
+    """A file is not what was written: its digest differs from the recorded one, or none is recorded."""
+
+    final = True
+
+
 class BalanceError(ZhengkuError):
     """The counts of a batch do not add up; its transaction was rolled back."""
 

@@ -16,7 +16,7 @@ from zhengku.catalog import load_catalog
 from zhengku.cli.common import AsJson, Limit, err, out, print_json
 from zhengku.cli.summary import batch_table, print_summary
 from zhengku.collect.window import interval_of
-from zhengku.database import store_connection
+from zhengku.database import LARGEST_BIGINT, store_connection
 from zhengku.errors import CatalogError, ZhengkuError
 from zhengku.ledger import Batch
 from zhengku.pipeline.pipeline import Pipeline
@@ -125,7 +125,7 @@ def summary() -> None:
 
 
 def release(
-    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH", min=1, max=LARGEST_BIGINT)],
     by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")],
     as_json: AsJson = False,
@@ -136,7 +136,7 @@ def release(
 
 
 def reject(
-    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH", min=1, max=LARGEST_BIGINT)],
     by: Annotated[str, typer.Option(help="Who decides, for the ledger.")],
     reason: Annotated[str, typer.Option(help="Why, for the ledger and the department.")],
     as_json: AsJson = False,

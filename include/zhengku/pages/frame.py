@@ -37,6 +37,7 @@ from zhengku.catalog import Catalog, load_catalog
 from zhengku.database import store_connection
 from zhengku.pages.access import Access, Right
 from zhengku.pages.errors import add_error_answers
+from zhengku.pages.forms import form_token
 from zhengku.pages.host import Host, visitor
 from zhengku.pages.query import refuse_unreadable
 from zhengku.pages.rendering import HEADERS, page
@@ -180,6 +181,7 @@ class View:
             "tab_address": self.tab_address,
             "tabs": [tab for tab in tabs if tab.right is None or tab.right.is_held(self.access)],
             "title": page_set.title,
+            "token": form_token(self.request, self.access),
             "type_name": self.catalog.license_type_name,
         }
         return page(self.request, template, **{**shared, **values})

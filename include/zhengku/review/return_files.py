@@ -213,8 +213,5 @@ def _delivered_column(name: str) -> Column[ReturnedRow]:
 
 def file_record(path: Path) -> ReturnFile:
     """Return the name, size and SHA-256 of a written file."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1024 * 1024):
-            digest.update(block)
-    return ReturnFile(path.name, path.stat().st_size, digest.hexdigest())
+        return ReturnFile(path.name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from zhengku import ledger
 from zhengku.pages.access import SEE_PROBLEMS
-from zhengku.pages.forms import BatchId, Reason, Token, attempt, check_form, form_token, redirect
+from zhengku.pages.forms import BatchId, Reason, Token, attempt, check_form, redirect
 from zhengku.pages.frame import Tab, View, catalog, settings, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.review import decisions
@@ -40,7 +40,6 @@ def show_batches(request: Request, access: Reviewer) -> Response:
             waiting=waiting,
             decided={batch.batch_id: ledger.decisions(connection, batch.batch_id) for batch in (*held, *rejected)},
             decision_names=decisions.DECISION_NAMES,
-            token=form_token(request, access) if access.may_act else "",
         )
 
 

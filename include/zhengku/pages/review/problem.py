@@ -8,7 +8,6 @@ from fastapi import APIRouter, HTTPException, Request, Response, status
 from zhengku import clock
 from zhengku.catalog import Catalog
 from zhengku.errors import CatalogError
-from zhengku.pages.forms import form_token
 from zhengku.pages.frame import View, settings, store
 from zhengku.pages.host import Reviewer
 from zhengku.pages.query import read_id
@@ -42,7 +41,6 @@ def show_problem(request: Request, access: Reviewer) -> Response:
             event_names=EVENT_NAMES,
             solutions=SOLUTION_NAMES,
             statuses=STATUS_NAMES,
-            token=form_token(request, access) if access.may_act else "",
             today=clock.today(),
         )
 

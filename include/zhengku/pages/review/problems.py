@@ -10,7 +10,7 @@ from zhengku import clock
 from zhengku.catalog.review_config import load_review
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.pages.access import SEE_PROBLEMS
-from zhengku.pages.forms import ProblemIds, Reason, Token, attempt, check_done, check_form, form_token, redirect
+from zhengku.pages.forms import ProblemIds, Reason, Token, attempt, check_done, check_form, redirect
 from zhengku.pages.frame import Tab, View, settings, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.pages.paging import PAGE_ROWS, Paging
@@ -53,7 +53,6 @@ def show_problems(request: Request, access: Reviewer) -> Response:
             rules=_rules_to_choose(nights.report_of(connection), chosen, rows),
             solutions=SOLUTION_NAMES,
             statuses=STATUS_NAMES,
-            token=form_token(request, access) if access.may_act else "",
             query=query,
             today=clock.today(),
         )
