@@ -4,7 +4,7 @@ import getpass
 import json
 import unicodedata
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 class PlainArguments(TyperGroup):
     """The commands of `zhengku`; refuses arguments with characters that the store cannot hold, before any command."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raise `BadParameter` for control characters (but tab and line break) and bytes that are no UTF-8."""
         for argument in args:
             if any(unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\t\n" for sign in argument):

@@ -11,7 +11,7 @@ from tests.support.review_pages import ROLES, ROOT, served
 
 HOSTILE = (
     *(b"9999-12-31", b"0001-01-01", b"2199-12-31", b"1900-01-01", b"0", b"-1", b"99999999", b"12345678901"),
-    *(str(2**63).encode(), str(2**63 - 1).encode(), b"9" * 5000, b"a\0b", b"\xff\xfe", b"\xed\xa0\x80", b"x" * 5000),
+    *(str(2**63).encode(), str(2**63 - 1).encode(), b"9" * 300, b"a\0b", b"\xff\xfe", b"\xed\xa0\x80", b"x" * 300),
 )
 NAMES = (
     *("night", "page", "version", "problem", "return", "batch", "department", "feed", "rule", "status", "file", "form"),
