@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 OLDEST_SERVER: Final = 150000
 """`server_version_num` of PostgreSQL 15, the first with MERGE."""
 
+LARGEST_INTEGER, LARGEST_BIGINT = 2**31 - 1, 2**63 - 1
+"""The largest numbers that columns hold: pages and commands refuse larger ones before a statement does."""
+
 _NAME_LINE = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 SESSION_SETTINGS: Final[dict[str, str]] = {

@@ -4,7 +4,24 @@ A message never holds a value of a certificate: it may be written to a log or sh
 a file, is masked.
 """
 
+import errno
+import shutil
+from pathlib import Path
+
 from zhengku.masking import mask_text
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of the operating system that more space would mend."""
+
+
+def free_space(folder: Path) -> str:
+    """Return how much space is free where a folder is or would be, for a message."""
+    for place in (folder, *folder.parents):
+        try:
+            return f"{shutil.disk_usage(place).free / 1024**2:,.0f} MB free"
+        except OSError:
+            continue
+    return "free space unknown"
 
 
 class ZhengkuError(Exception):
@@ -21,6 +38,10 @@ class ConfigurationError(ZhengkuError):
     """A setting or a connection id is missing or wrong."""
 
     final = True
+
+
+class RecordNotFound(ConfigurationError):
+    """There is no batch, problem record, return or entry of the number that a person gave."""
 
 
 class CatalogError(ZhengkuError):
@@ -85,6 +106,31 @@ class WorkerKilled(ZhengkuError):
 
 class StorageFull(ZhengkuError):
     """The disk of the landing area or of the database is full."""
+
+
+class FileNotWritten(ZhengkuError):
+    """A report, workbook or return could not be written; nothing of it is left, and an earlier file is unchanged."""
+
+    @classmethod
+    def at(cls, path: Path, error: OSError) -> "FileNotWritten":
+        """Return the error for a file at `path`: it names the folder, the free space, and what to do."""
+        if error.errno in NO_SPACE:
+            fix = "Free space there, or let ZHENGKU_REPORT_DIR (for returns ZHENGKU_RETURN_DIR) name a larger place"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            fix = "Let this account write to that folder (owner, rights, a share mounted for writing)"
+        else:
+            fix = "Check that this is a folder that this account may write to"
+        return cls(
+            f"{path.name} was not written to the folder {path.parent}: {error.strerror or type(error).__name__} "
+            f"({free_space(path.parent)}). Nothing of it is left, and an earlier file is unchanged. {fix}, then run it "
+            "again."
+        )
+
+
+class FileChanged(ZhengkuError):
+    """A file is not what was written: its digest differs from the recorded one, or none is recorded."""
+
+    final = True
 
 
 class BalanceError(ZhengkuError):

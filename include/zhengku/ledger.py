@@ -10,7 +10,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from zhengku.database import statement
-from zhengku.errors import ConfigurationError
+from zhengku.errors import ConfigurationError, RecordNotFound
 from zhengku.transports.source import Position, UntakenFile
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
@@ -143,11 +143,11 @@ def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
 
 
 def batch_by_id(connection: Connection, batch_id: int) -> Batch:
-    """Return a batch. Raises `ConfigurationError` when there is none of that number."""
+    """Return a batch. Raises `RecordNotFound` when there is none of that number."""
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batch = cursor.execute(statement("ledger/batches.batch_by_id"), {"batch_id": batch_id}).fetchone()
     if batch is None:
-        raise ConfigurationError(f"There is no batch {batch_id}. `zhengku batches` lists them.")
+        raise RecordNotFound(f"There is no batch {batch_id}. `zhengku batches` lists them.")
     return batch
 
 
@@ -365,14 +365,6 @@ def _record_decision(connection: Connection, batch_id: int, decision: str, decid
 
 class NotHeld(ConfigurationError):
     """A decision about a batch that is not held: there is nothing to decide."""
-
-
-def held_batch(connection: Connection, batch_id: int) -> Batch:
-    """Return a batch that waits for a decision. Raises `NotHeld`, or what `batch_by_id` raises."""
-    batch = batch_by_id(connection, batch_id)
-    if batch.status != "held":
-        raise _not_held(batch)
-    return batch
 
 
 def _not_held(batch: Batch) -> NotHeld:

@@ -53,5 +53,17 @@ order by l.version desc
 limit 1;
 
 -- name: record_reveal
-insert into clearance.reveal (list_id, record_key, revealed_by, reason)
-values (%(list_id)s, %(record_key)s, %(revealed_by)s, %(reason)s);
+select clearance.record_reveal(
+    %(list_id)s, %(record_key)s, %(revealed_by)s, %(reason)s, %(refusal)s, %(hourly_limit)s
+);
+
+-- name: over_limit
+-- Who was refused telephone numbers above the limit since a moment, and how often.
+select
+    revealed_by,
+    count(*) as tries,
+    max(revealed_at) as last_at
+from clearance.reveal
+where refusal = 'over_limit' and revealed_at >= %(since)s
+group by revealed_by
+order by tries desc, revealed_by asc;

@@ -40,6 +40,7 @@ as $$
         ('request', 'review.request', '', 'r.request_id', 'r.finished_at', '{}', null),
         ('reveal', 'clearance.reveal', '', 'r.reveal_id', 'r.revealed_at', '{}', null),
         ('hand_over', 'quarantine.hand_over', '', 'r.hand_over_id', 'r.handed_over_at', '{}', null),
+        ('published_file', 'ledger.published_file', '', 'r.file_id', 'r.written_at', '{}', null),
         ('problem_event', 'quarantine.problem_event', '', 'r.event_id', 'r.happened_at', '{}', null),
         ('problem_return', 'quarantine.problem_return', '', 'r.return_id', 'r.made_at', array['files'], null),
         ('night_report', 'review.night_report', '', 'r.night, r.version', 'r.made_at', '{}', null),

@@ -124,6 +124,16 @@ from quarantine.problem_event
 where problem_id = %(problem_id)s
 order by event_id;
 
+-- name: unknown
+-- The numbers for which there is no problem record.
+select asked.problem_id
+from unnest(%(problem_ids)s::bigint[]) as asked (problem_id)
+where not exists (
+    select from quarantine.problem_row as q
+    where q.problem_id = asked.problem_id
+)
+order by asked.problem_id;
+
 -- name: waive
 select quarantine.waive(%(problem_ids)s::bigint[], %(done_by)s, %(reason)s, %(until_on)s::date);
 

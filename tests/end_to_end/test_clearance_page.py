@@ -224,7 +224,7 @@ def test_section_opens_filters_pages_and_downloads(browser, cluster):
     choose(browser, "section", "default_rated")
     assert 0 < len(browser.texts("tbody tr")) < in_huarong
 
-    browser.value("document.querySelector('a[download]').click()")
+    browser.value("document.querySelector('button[form=download]').click()")
     file = browser.downloaded()
     assert file.name == f"日清清单_{yesterday}_终清单_第1版_华容区.xlsx"
     sheet = openpyxl.load_workbook(file, read_only=True)["未评办件"]

@@ -34,6 +34,7 @@ CONFIG = ClearanceConfig(
     burst_minutes=5,
     callback_working_days=1,
     rectification_working_days=15,
+    reveals_per_hour=60,
     sources=(CASES, EVALUATIONS),
 )
 

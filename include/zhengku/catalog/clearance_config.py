@@ -88,6 +88,9 @@ class ClearanceConfig(BaseModel):
     rectification_working_days: WholeNumber = Field(
         ge=1, le=250, description="Working days after a bad review until the rectification is due (1 to 250)."
     )
+    reveals_per_hour: WholeNumber = Field(
+        ge=1, le=1000, description="Telephone numbers that a person may see within an hour (1 to 1000)."
+    )
     sources: tuple[Annotated[str, AfterValidator(_feed_name)], ...] = Field(
         min_length=1, description="Feeds, as <department>/<feed>, without which a list is not up to date."
     )

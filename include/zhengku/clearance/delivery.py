@@ -13,6 +13,7 @@ from zhengku.clearance.list_versions import ListVersion
 from zhengku.clearance.rates import group_rates
 from zhengku.clearance.workbook import KIND_NAMES, write_workbook
 from zhengku.ledger import Connection
+from zhengku.report.published_files import record_published
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +81,16 @@ def write_part(
 def write_workbooks(
     connection: Connection, catalog: Catalog, published: ListVersion, report_folder: Path
 ) -> list[Path]:
-    """Write the workbook of the city and that of each district; return their paths, the city's first."""
+    """Write the workbook of the city and that of each district, and record their digests.
+
+    Return their paths, the city's first.
+    """
     written: list[Path] = []
     for districts in (None, *([key] for key in catalog.districts)):
         path = workbook_file(report_folder, published, districts)
         assert path is not None
         write_part(connection, catalog, published, districts, path)
+        record_published(connection, report_folder, path)
         written.append(path)
     log.info("%d workbooks below %s", len(written), written[0].parent)
     return written

@@ -131,8 +131,8 @@ def write_workbook(
     version 2 on, services that `left` since yesterday's list where there are any; `district_names` (key → name) has the
     names of their districts. Times are in Asia/Shanghai.
 
-    Raises `ValueError` for a row of the wrong section, `OSError` when the file cannot be written; a file that was at
-    `path` before stays unchanged then.
+    Raises `ValueError` for a row of the wrong section, `FileNotWritten` when the file cannot be written; a file
+    that was at `path` before stays unchanged then.
     """
     with atomic_write(path) as aside:
         cutoff = city_time(published.cutoff_at, published.day)

@@ -16,7 +16,7 @@ from zhengku.catalog import load_catalog
 from zhengku.cli.common import AsJson, Behalf, Limit, Reason, err, out, person, print_json
 from zhengku.cli.summary import batch_table, print_summary
 from zhengku.collect.window import interval_of
-from zhengku.database import store_connection
+from zhengku.database import LARGEST_BIGINT, store_connection
 from zhengku.errors import CatalogError, ZhengkuError
 from zhengku.ledger import Batch
 from zhengku.masking import mask_text
@@ -126,7 +126,7 @@ def summary() -> None:
 
 
 def release(
-    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH", min=1, max=LARGEST_BIGINT)],
     reason: Reason,
     behalf: Behalf = None,
     as_json: AsJson = False,
@@ -137,7 +137,7 @@ def release(
 
 
 def reject(
-    batch_id: Annotated[int, typer.Argument(metavar="BATCH")],
+    batch_id: Annotated[int, typer.Argument(metavar="BATCH", min=1, max=LARGEST_BIGINT)],
     reason: Annotated[str, typer.Option(help="Why, for the record and the department.")],
     behalf: Behalf = None,
     as_json: AsJson = False,

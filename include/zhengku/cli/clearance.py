@@ -19,7 +19,7 @@ from zhengku.clearance.publish import DailyClearance
 from zhengku.clearance.rates import GroupRates, RateGroup, group_rates
 from zhengku.clearance.verification import discrepancies
 from zhengku.cli.common import AsJson, clock_text, day_of, out, print_json
-from zhengku.database import store_connection
+from zhengku.database import LARGEST_INTEGER, store_connection
 from zhengku.errors import ConfigurationError
 from zhengku.ledger import Connection
 from zhengku.report.fitting import print_fitting
@@ -31,7 +31,7 @@ clearance_app = typer.Typer(no_args_is_help=True, help="The lists of cases that 
 Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The list's day (Asia/Shanghai).")]
 Kind = Annotated[ListKind | None, typer.Option(help="Working list (16:30) or final list (24:00) of the day.")]
 Districts = Annotated[list[str] | None, typer.Option(help="Only rows of this district; more than once for more.")]
-Version = Annotated[int | None, typer.Option(min=1, help="The newest when left out.")]
+Version = Annotated[int | None, typer.Option(min=1, max=LARGEST_INTEGER, help="The newest when left out.")]
 
 
 @clearance_app.command()
@@ -90,8 +90,8 @@ def list_(
     district: Districts = None,
     department: Annotated[str | None, typer.Option(help="Only rows of this handling department.")] = None,
     hall: Annotated[str | None, typer.Option(help="Only rows of this hall.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many rows at most.")] = 20,
-    offset: Annotated[int, typer.Option(min=0, help="How many rows to leave out first.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, max=LARGEST_INTEGER, help="How many rows at most.")] = 20,
+    offset: Annotated[int, typer.Option(min=0, max=LARGEST_INTEGER, help="How many rows to leave out first.")] = 0,
     archived_within: Annotated[
         int | None,
         typer.Option(min=0, max=60, help="Only rows that become too old for a list within this many working days."),

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import unicodedata
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -10,9 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
 
+from zhengku import clock
 from zhengku.catalog import Problem
 from zhengku.clock import CITY_TIME_ZONE
+from zhengku.database import LARGEST_INTEGER
 from zhengku.errors import ConfigurationError
 from zhengku.masking import mask_text, mask_texts
 
@@ -41,12 +45,26 @@ out = MaskedConsole()
 err = MaskedConsole(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+Limit = Annotated[int, typer.Option(min=1, max=LARGEST_INTEGER, help="How many at most.")]
 Reason = Annotated[str, typer.Option(help="Why, for the record.")]
 Behalf = Annotated[
     str | None,
     typer.Option("--for", metavar="NAME", help="On whose behalf; recorded after the login of this machine."),
 ]
+
+
+class PlainArguments(TyperGroup):
+    """The commands of `zhengku`; refuses arguments with characters that the store cannot hold, before any command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raise `BadParameter` for control characters (but tab and line break) and bytes that are no UTF-8."""
+        for argument in args:
+            if any(unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\t\n" for sign in argument):
+                raise typer.BadParameter(
+                    f"Expected readable text, got {ascii(argument)[:60]} with a control character or broken UTF-8. "
+                    "Type the argument again."
+                )
+        return super().parse_args(ctx, args)
 
 
 def print_json(value: object) -> None:
@@ -72,9 +90,12 @@ def clock_text(moment: datetime) -> str:
 def day_of(text: str) -> date:
     """Read a day that a person typed; raises `ConfigurationError`."""
     try:
-        return date.fromisoformat(text)
+        return clock.read_day(text)
     except ValueError:
-        raise ConfigurationError(f"Expected a day as YYYY-MM-DD, like 2026-11-24; got {text!r:.40}.") from None
+        raise ConfigurationError(
+            f"Expected a day as YYYY-MM-DD, like 2026-11-24, from {clock.FIRST_DAY} to {clock.LAST_DAY}; "
+            f"got {text!r:.40}."
+        ) from None
 
 
 def person(behalf: str | None) -> str:

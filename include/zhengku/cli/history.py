@@ -3,18 +3,19 @@
 import csv
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, Any, TypedDict
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from zhengku import clock
 from zhengku.catalog import load_catalog
 from zhengku.cli.common import Behalf, Reason, day_of, out, person
 from zhengku.cli.summary import batch_table
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.database import store_connection
+from zhengku.database import LARGEST_BIGINT, store_connection
 from zhengku.errors import BatchesFailed, ConfigurationError
 from zhengku.operations.replay import replay as replay_batches
 from zhengku.operations.replay import replayable
@@ -27,7 +28,9 @@ from zhengku.settings import Settings
 _DAY = "YYYY-MM-DD"
 _MOMENT = "YYYY-MM-DD[THH:MM]"
 
-Batches = Annotated[list[int] | None, typer.Option(help="The number of a batch; may be given several times.")]
+Batches = Annotated[
+    list[int] | None, typer.Option(min=1, max=LARGEST_BIGINT, help="The number of a batch; may be given several times.")
+]
 Department = Annotated[str | None, typer.Option(help="All deliveries of this department.")]
 FeedOf = Annotated[str | None, typer.Option(help="Of these, only those of this feed.")]
 Since = Annotated[str | None, typer.Option(metavar=_DAY, help="Only those that landed on this day or later.")]
@@ -151,10 +154,12 @@ def _shown(value: object) -> str:
 def _moment(text: str) -> datetime:
     try:
         if len(text) == len("YYYY-MM-DD"):
-            return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), CITY_TIME_ZONE)
+            return datetime.combine(clock.read_day(text) + timedelta(days=1), time(), CITY_TIME_ZONE)
         moment = datetime.fromisoformat(text)
+        clock.usable(moment.date())
     except ValueError:
         raise ConfigurationError(
-            f"Expected a day as YYYY-MM-DD or a moment as YYYY-MM-DDTHH:MM (2026-11-01T18:00); got {text!r}."
+            f"Expected a day as YYYY-MM-DD or a moment as YYYY-MM-DDTHH:MM (2026-11-01T18:00), from "
+            f"{clock.FIRST_DAY} to {clock.LAST_DAY}; got {text!r:.40}."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=CITY_TIME_ZONE)

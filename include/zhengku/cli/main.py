@@ -12,7 +12,7 @@ from zhengku.cli.audit import audit_app
 from zhengku.cli.backfill import backfill_app
 from zhengku.cli.catalog import catalog_app, db_app
 from zhengku.cli.clearance import clearance_app
-from zhengku.cli.common import err, out
+from zhengku.cli.common import PlainArguments, err, out
 from zhengku.cli.feeds import departments_app, feeds_app
 from zhengku.cli.history import as_of, replay
 from zhengku.cli.reconcile import reconcile
@@ -21,7 +21,9 @@ from zhengku.cli.rules import rules_app
 from zhengku.cli.stock import stock_app
 from zhengku.errors import ZhengkuError
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="zhengku (证库): the license store.")
+app = typer.Typer(
+    cls=PlainArguments, no_args_is_help=True, pretty_exceptions_enable=False, help="zhengku (证库): the license store."
+)
 app.add_typer(db_app, name="db")
 app.add_typer(audit_app, name="audit")
 app.add_typer(catalog_app, name="catalog")
@@ -60,4 +62,13 @@ def main() -> None:
     except ZhengkuError as error:
         # Not through Rich, which would wrap the line.
         print(f"zhengku: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except OSError as error:
+        # A file that a command reads or writes in place; what is published is written by `atomic_write`.
+        place = error.filename or "a file"
+        print(  # noqa: T201
+            f"zhengku: Expected to read or write {place}, got {error.strerror or type(error).__name__}. Check that it "
+            "is there, that this account may use it, and that the disk has space.",
+            file=sys.stderr,
+        )
         sys.exit(1)

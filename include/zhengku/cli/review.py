@@ -13,8 +13,8 @@ from zhengku import clock
 from zhengku.catalog import load_catalog
 from zhengku.cli.common import AsJson, Behalf, Limit, Reason, clock_text, day_of, out, person, print_json
 from zhengku.cli.summary import batch_table
-from zhengku.database import store_connection
-from zhengku.errors import ConfigurationError
+from zhengku.database import LARGEST_BIGINT, store_connection
+from zhengku.errors import ConfigurationError, RecordNotFound
 from zhengku.operations.redrive import redrive as redrive_problems
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.fitting import print_fitting
@@ -34,12 +34,18 @@ report_app = typer.Typer(no_args_is_help=True, help="The nightly validation repo
 
 
 Department = Annotated[str | None, typer.Option(help="Only this department.")]
-Ids = Annotated[list[int], typer.Argument(metavar="NUMBER…", help="Numbers of problem records.")]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=LARGEST_BIGINT)]
+Ids = Annotated[
+    list[int], typer.Argument(metavar="NUMBER…", min=1, max=LARGEST_BIGINT, help="Numbers of problem records.")
+]
 
 
 @problems_app.command("list")
 def list_(
-    batch_id: Annotated[int | None, typer.Option("--batch", help="Only rows first or last seen in this batch.")] = None,
+    batch_id: Annotated[
+        int | None,
+        typer.Option("--batch", min=1, max=LARGEST_BIGINT, help="Only rows first or last seen in this batch."),
+    ] = None,
     department: Department = None,
     feed: Annotated[str | None, typer.Option(help="Only this feed.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only what fails this rule.")] = None,
@@ -72,14 +78,14 @@ def list_(
 
 
 @problems_app.command()
-def show(problem_id: Annotated[int, typer.Argument(metavar="NUMBER")], as_json: AsJson = False) -> None:
+def show(problem_id: Number, as_json: AsJson = False) -> None:
     """Show one problem record, masked, with its history."""
     settings = Settings.load()
     with store_connection(settings.database_url) as connection:
         chosen = ProblemFilter(problem_id=problem_id)
         found = list(problems.problem_records(connection, load_catalog(settings.catalog_folder), chosen))
         if not found:
-            raise ConfigurationError(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
+            raise RecordNotFound(f"There is no problem record {problem_id}. `zhengku problems list` lists them.")
         history = problems.problem_events(connection, problem_id)
     if as_json:
         print_json({**asdict(found[0]), "events": [asdict(event) for event in history]})
@@ -126,8 +132,12 @@ def close(ids: Ids, reason: Reason, behalf: Behalf = None) -> None:
 @problems_app.command("return")
 def return_(
     department: Annotated[str | None, typer.Argument(metavar="DEPARTMENT")] = None,
-    ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
-    again: Annotated[int | None, typer.Option(help="Write the files of this return again.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Option("--problem", min=1, max=LARGEST_BIGINT, help="Only these records.")
+    ] = None,
+    again: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_BIGINT, help="Write the files of this return again.")
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
     behalf: Behalf = None,
     as_json: AsJson = False,
@@ -161,7 +171,9 @@ def returns(department: Department = None, limit: Limit = 20, as_json: AsJson = 
 def redrive(
     source: Annotated[str, typer.Argument(metavar="DEPARTMENT/FEED")],
     reason: Reason,
-    ids: Annotated[list[int] | None, typer.Option("--problem", help="Only these records.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Option("--problem", min=1, max=LARGEST_BIGINT, help="Only these records.")
+    ] = None,
     behalf: Behalf = None,
     as_json: AsJson = False,
 ) -> None:

@@ -52,7 +52,7 @@ def _first_difference(there: str, content: str) -> str:
 def try_(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="For instance certificate, or batch.")],
     file: Annotated[Path, typer.Option("--file", help="The changed suite: a JSON file like that of expectations/.")],
-    nights: Annotated[int, typer.Option(min=1, help="Batches of so many days, today's the last.")] = 7,
+    nights: Annotated[int, typer.Option(min=1, max=3660, help="Batches of so many days, today's the last.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Show what a changed suite would have done to the last nights; nothing but a scratch schema is written."""

@@ -46,9 +46,11 @@ def _moment(text: str | None, of_day: time) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
+        clock.usable(moment.date())
     except ValueError:
         raise ConfigurationError(
-            f"Expected a day or a time like 2024-01-31 or 2024-01-31T18:00, got {text!r:.40}."
+            f"Expected a day or a time like 2024-01-31 or 2024-01-31T18:00, from {clock.FIRST_DAY} to "
+            f"{clock.LAST_DAY}; got {text!r:.40}."
         ) from None
     if len(text) <= len("2024-01-31"):
         moment = datetime.combine(moment, of_day)

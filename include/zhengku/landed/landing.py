@@ -3,7 +3,6 @@
 A folder by default; any address that fsspec knows otherwise. Only the account of the pipeline can read it.
 """
 
-import errno
 import hashlib
 import io
 import logging
@@ -20,7 +19,14 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import fsspec
 
 from zhengku import clock
-from zhengku.errors import ConfigurationError, DeliveryUnavailable, LandingUnavailable, StorageFull
+from zhengku.errors import (
+    NO_SPACE,
+    ConfigurationError,
+    DeliveryUnavailable,
+    LandingUnavailable,
+    StorageFull,
+    free_space,
+)
 from zhengku.landed.address import without_login
 
 if TYPE_CHECKING:
@@ -61,10 +67,12 @@ def _storage_errors(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in NO_SPACE:
+            # A folder has no scheme.
+            free = "" if "://" in where else f", {free_space(Path(where))}"
             raise StorageFull(
-                f"The landing area {where} has no space left ({error.strerror}); nothing was kept of this delivery. "
-                "Free space or set ZHENGKU_LANDING_URL to a larger place, then run it again."
+                f"The landing area {where} has no space left ({error.strerror}{free}); nothing was kept of this "
+                "delivery. Free space or set ZHENGKU_LANDING_URL to a larger place, then run it again."
             ) from error
         raise ConfigurationError(
             f"The landing area {where} cannot be used: {error.strerror or type(error).__name__}; nothing was kept of "

@@ -7,14 +7,22 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from zhengku.errors import ZhengkuError
+from zhengku.errors import FileNotWritten, ZhengkuError
 from zhengku.masking import mask_text
 from zhengku.pages.host import Host
 from zhengku.pages.rendering import HEADERS, page
 
 log = logging.getLogger(__name__)
 
-_HEADINGS = {400: "网址或表单有误", 401: "尚未登录或登录已失效", 403: "没有权限", 404: "没有找到", 405: "没有找到"}
+_HEADINGS = {
+    400: "网址或表单有误",
+    401: "尚未登录或登录已失效",
+    403: "没有权限",
+    404: "没有找到",
+    405: "没有找到",
+    409: "未能办理",
+    429: "次数已达上限",
+}
 
 
 def add_error_answers(app: FastAPI) -> None:
@@ -22,6 +30,8 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _wrong_form)
     app.add_exception_handler(ZhengkuError, _store_error)
+    app.add_exception_handler(FileNotWritten, _file_error)
+    app.add_exception_handler(OSError, _file_error)
     app.add_exception_handler(Exception, _fault)
 
 
@@ -45,7 +55,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
         # Inside Airflow's page the frame is not redirected: Airflow itself sends the visitor to the login.
         if is_page and request.headers.get("sec-fetch-dest", "document") == "document":
             host: Host = request.app.state.host
-            back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            # Not from `request.url`, which a wrong Host makes unreadable.
+            query = request.scope["query_string"].decode("latin-1")
+            back = f"{request.scope['path']}?{query}" if query else request.scope["path"]
             return RedirectResponse(host.login_address(back), status.HTTP_303_SEE_OTHER, HEADERS)
         return _error(request, 401, _HEADINGS[401], "请刷新整个页面重新登录。")
     detail = str(error.detail)
@@ -60,8 +72,15 @@ async def _wrong_form(request: Request, error: Exception) -> Response:
 
 
 async def _store_error(request: Request, error: Exception) -> Response:
-    log.error("%s: %s", request.url.path, error)
+    log.error("%s: %s", request.scope["path"], error)
     return _error(request, 503, "暂时无法读取", "数据库暂不可用，请稍后再试；若持续如此，请告知系统管理员。")
+
+
+async def _file_error(request: Request, error: Exception) -> Response:
+    log.error("%s: %s", request.scope["path"], error)
+    return _error(
+        request, 503, "暂时无法读写文件", "服务器上的文件暂不能读写（磁盘已满或没有权限），请告知系统管理员。"
+    )
 
 
 async def _fault(request: Request, error: Exception) -> Response:

@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 from fastapi import Form, HTTPException, Request, Response, status
 from fastapi.responses import RedirectResponse
+from pydantic import Field
 
 from zhengku import clock
-from zhengku.errors import CatalogError, ConfigurationError
+from zhengku.database import LARGEST_BIGINT
+from zhengku.errors import CatalogError, ConfigurationError, RecordNotFound
 from zhengku.pages.access import Access
 from zhengku.pages.host import Host
 from zhengku.pages.paging import PAGE_ROWS
@@ -26,7 +28,11 @@ LONGEST_REASON = 500
 
 Token = Annotated[str, Form(max_length=200)]
 Reason = Annotated[str, Form(max_length=LONGEST_REASON)]
-ProblemIds = Annotated[list[int], Form(max_length=PAGE_ROWS)]
+RecordId = Annotated[int, Field(ge=1, le=LARGEST_BIGINT)]
+"""The number of a batch or a problem record in a form."""
+
+BatchId = Annotated[RecordId, Form()]
+ProblemIds = Annotated[list[RecordId], Form(max_length=PAGE_ROWS)]
 
 T = TypeVar("T")
 
@@ -48,14 +54,31 @@ def check_form(request: Request, access: Access, token: str) -> None:
 
 
 def attempt(act: Callable[[], T]) -> T:
-    """Call `act`, and return its result; raises `HTTPException` 400 when the reason or the data it needs is missing."""
+    """Call `act`, and return its result.
+
+    Raises `HTTPException` 404 when there is no record of a number that was sent, 400 when the reason or the data that
+    `act` needs is missing.
+    """
     try:
         return act()
+    except RecordNotFound as error:
+        log.info("refused: %s", error)
+        raise HTTPException(
+            status.HTTP_404_NOT_FOUND, "没有这个编号的记录，未办理任何一项。请回到列表核对编号。"
+        ) from None
     except (ConfigurationError, CatalogError) as error:
         log.info("refused: %s", error)
         raise HTTPException(
             status.HTTP_400_BAD_REQUEST, "未能办理：请填写事由，并核对所选数据的状态（可能已被他人处理）。"
         ) from None
+
+
+def check_done(number: int) -> None:
+    """Raise `HTTPException` 409 when an action changed none of the chosen records, as their states do not allow it."""
+    if not number:
+        raise HTTPException(
+            status.HTTP_409_CONFLICT, "未办理任何一项：所选数据的当前状态不允许此操作（可能已被他人处理）。"
+        )
 
 
 def redirect(request: Request, path: str) -> Response:
@@ -79,4 +102,8 @@ def _is_same_origin(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site == "same-origin"
-    return urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host")
+    try:
+        origin = urlsplit(request.headers.get("origin", ""))
+    except ValueError:
+        return False
+    return bool(origin.netloc) and origin.netloc == request.headers.get("host")

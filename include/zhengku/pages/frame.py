@@ -38,7 +38,9 @@ from zhengku.catalog import Catalog, load_catalog
 from zhengku.database import store_connection
 from zhengku.pages.access import Access, Right
 from zhengku.pages.errors import add_error_answers
+from zhengku.pages.forms import form_token
 from zhengku.pages.host import Host, visitor
+from zhengku.pages.query import refuse_unreadable
 from zhengku.pages.rendering import HEADERS, page
 from zhengku.settings import Settings
 
@@ -85,7 +87,11 @@ class PageSet:
 def new_app(page_set: PageSet, host: Host) -> FastAPI:
     """Return the application; without a login nobody sees a page of it, or which pages exist."""
     app = FastAPI(
-        title=page_set.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(visitor)]
+        title=page_set.title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(visitor), Depends(refuse_unreadable)],
     )
     app.state.host = host
     app.state.page_set = page_set
@@ -181,6 +187,7 @@ class View:
             "tab_address": unmasked(self.tab_address),
             "tabs": [tab for tab in tabs if tab.right is None or tab.right.is_held(self.access)],
             "title": page_set.title,
+            "token": form_token(self.request, self.access),
             "type_name": self.catalog.license_type_name,
         }
         return page(self.request, template, **{**shared, **values})

@@ -7,7 +7,8 @@ from pathlib import Path
 from fastapi import HTTPException, Request, Response, status
 
 from zhengku.catalog import Catalog
-from zhengku.pages.files import hand_over
+from zhengku.ledger import Connection
+from zhengku.pages.files import hand_over, open_published
 from zhengku.pages.frame import catalog, settings
 from zhengku.pages.query import read_text
 from zhengku.settings import Settings
@@ -28,10 +29,13 @@ def stock_lists(
     return {department: path for department, path in places.items() if path.is_file()}
 
 
-def hand_over_list(request: Request, lists: Mapping[str, Path], missing: str) -> Response:
-    """Hand over the list of the requested department; raises `HTTPException` 404 with `missing` without one."""
+def hand_over_list(request: Request, connection: Connection, lists: Mapping[str, Path], missing: str) -> Response:
+    """Hand over the list of the requested department.
+
+    Raises `HTTPException` 404 with `missing` without one, 409 where it is not what was written.
+    """
     # The path is looked up and never built from the request: it is a path of the file system.
     path = lists.get(read_text(request.query_params, "department") or "")
     if path is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, missing)
-    return hand_over(path, path.name)
+    return hand_over(open_published(request, connection, path), path.name)

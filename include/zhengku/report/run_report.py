@@ -1,6 +1,5 @@
 """The report of one run of one department: a self-contained page in Chinese, personal data masked."""
 
-import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from zhengku.catalog.record_masks import mask_payload
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.ledger import Batch, RuleResult, Untaken
 from zhengku.readers.blocks import SHEET_ROWS
+from zhengku.report.sheets import atomic_write
 from zhengku.report.templates import mask_output
 
 ROWS_SHOWN = 200
@@ -153,7 +153,10 @@ def report_path(folder: Path, department: str, run_id: str) -> Path:
 
 
 def write_report(report: RunReport, folder: Path) -> Path:
-    """Write the page, readable only by this account; it replaces an earlier one when complete. Return its path."""
+    """Write the page, readable only by this account; it replaces an earlier one when complete. Return its path.
+
+    Raises `FileNotWritten`.
+    """
     environment = Environment(
         loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined, finalize=mask_output
     )
@@ -168,9 +171,6 @@ def write_report(report: RunReport, folder: Path) -> Path:
         rows_shown=ROWS_SHOWN,
     )
     target = report_path(folder, report.department.department, report.run_id)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = target.with_suffix(".part")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(page)
-    partial.replace(target)
+    with atomic_write(target) as aside:
+        aside.write_text(page, encoding="utf-8")
     return target

@@ -17,6 +17,7 @@ import xlsxwriter  # type: ignore[import-untyped]  # It has no types.
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]
 
 from zhengku.clock import CITY_TIME_ZONE
+from zhengku.errors import FileNotWritten
 from zhengku.masking import mask_text
 from zhengku.report.streamed_sheet import StreamedSheet, Value
 
@@ -50,15 +51,19 @@ class Column(Generic[RowT]):
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to; at the end the file replaces `path`, readable only by this account.
 
-    After an exception nothing of it is left, and an earlier file at `path` is unchanged.
+    After an exception nothing of it is left, and an earlier file at `path` is unchanged. Raises `FileNotWritten` for
+    every error of the operating system, those of whoever writes included.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # In the target's folder and not in the shared folder for temporary files: its content is personal data.
-    with TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        temporary.chmod(0o600)
-        temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # In the target's folder and not in the shared folder for temporary files: its content is personal data.
+        with TemporaryDirectory(prefix=".written-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            temporary.chmod(0o600)
+            temporary.replace(path)
+    except OSError as error:
+        raise FileNotWritten.at(path, error) from error
 
 
 class Book:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from zhengku.catalog import Catalog
 from zhengku.database import store_connection
+from zhengku.report.published_files import record_published
 from zhengku.report.run_report import SEVERITY_NAMES
 from zhengku.report.sheets import atomic_write
 from zhengku.report.templates import templates
@@ -60,9 +61,9 @@ def file_name(night: date, version: int, ending: str) -> str:
 
 
 def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tuple[Path, Path]:
-    """Write the page and the workbook of a report; return their paths.
+    """Write the page and the workbook of a report, and record their digests; return their paths.
 
-    Problem records are shown in their present state. Raises `OSError` when they cannot be written.
+    Problem records are shown in their present state. Raises `FileNotWritten` when they cannot be written.
     """
     folder = report_folder(settings, report)
     workbook = folder / file_name(report.night, report.version, "xlsx")
@@ -90,6 +91,9 @@ def write_night(settings: Settings, catalog: Catalog, report: NightReport) -> tu
     )
     with atomic_write(page) as aside:
         aside.write_text(text, encoding="utf-8")
+    with store_connection(settings.database_url) as connection:
+        for path in (page, workbook):
+            record_published(connection, settings.report_folder, path)
     return page, workbook
 
 

@@ -17,7 +17,7 @@ from zhengku.catalog import Catalog
 from zhengku.catalog.review_config import load_review
 from zhengku.clearance.evaluations import bad_reviews
 from zhengku.database import statement, store_connection
-from zhengku.errors import ConfigurationError
+from zhengku.errors import ConfigurationError, RecordNotFound
 from zhengku.ledger import Connection
 from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write
 from zhengku.report.templates import percent
@@ -74,13 +74,14 @@ def entries(connection: Connection, *, standing: bool = False) -> list[LedgerEnt
 def record_notification(connection: Connection, entry_no: str, notified_by: str, day: date) -> None:
     """Record that a department was notified of an entry (通报).
 
-    Raises `ConfigurationError` without a name, or when the ledger has no entry of that number that is not written off.
+    Raises `ConfigurationError` without a name, `RecordNotFound` when the ledger has no entry of that number that is not
+    written off.
     """
     if not notified_by.strip():
         raise ConfigurationError("Expected who notified the department, got a blank. The name is recorded: give it.")
     values = {"entry_no": entry_no, "notified_by": notified_by.strip(), "day": day}
     if connection.execute(statement("review/problem_ledger.notify_entry"), values).fetchone() == (0,):
-        raise ConfigurationError(f"No entry {entry_no!r} of the ledger is open. `zhengku problems ledger` lists them.")
+        raise RecordNotFound(f"No entry {entry_no!r} of the ledger is open. `zhengku problems ledger` lists them.")
 
 
 def update_ledger(settings: Settings, catalog: Catalog, figures: NightFigures, day: date) -> list[LedgerEntry]:
@@ -183,7 +184,7 @@ def responsible_department(catalog: Catalog, entry: LedgerEntry) -> str:
 
 
 def write_ledger(path: Path, catalog: Catalog, listed: list[LedgerEntry], written_at: datetime) -> None:
-    """Write entries as the workbook of annex 3. Raises `OSError`."""
+    """Write entries as the workbook of annex 3. Raises `FileNotWritten`."""
     columns: tuple[Column[LedgerEntry], ...] = (
         Column("编号", 12, lambda row: row.entry_no, "centre"),
         Column("问题类型", 16, lambda row: ENTRY_NAMES[row.kind], "centre"),

@@ -18,7 +18,7 @@ from zhengku.catalog.review_config import ReviewConfig
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
-from zhengku.errors import CatalogError, ConfigurationError
+from zhengku.errors import CatalogError, ConfigurationError, RecordNotFound
 from zhengku.ledger import Connection
 from zhengku.masking import mask_text
 
@@ -222,14 +222,24 @@ def problem_events(connection: Connection, problem_id: int) -> list[ProblemEvent
         return cursor.execute(statement("review/problems.events"), {"problem_id": problem_id}).fetchall()
 
 
+def check_known(connection: Connection, problem_ids: Sequence[int]) -> None:
+    """Raise `RecordNotFound` unless there is a problem record of every number."""
+    rows = connection.execute(statement("review/problems.unknown"), {"problem_ids": list(problem_ids)}).fetchall()
+    if rows:
+        numbers = ", ".join(f"{row[0]}" for row in rows)
+        raise RecordNotFound(f"There is no problem record {numbers}. `zhengku problems list` lists them.")
+
+
 def waive(
     connection: Connection, problem_ids: Sequence[int], done_by: str, reason: str, until_on: date | None, today: date
 ) -> int:
     """Waive open or returned records until the end of a day (None: for good); return how many were waived.
 
-    Raises `ConfigurationError` without a name and a reason, or when the day is in the past.
+    Raises `ConfigurationError` without a name and a reason, or when the day is in the past; `RecordNotFound`, and then
+    none is waived, when a record does not exist.
     """
     _check_named(done_by, reason)
+    check_known(connection, problem_ids)
     if until_on is not None and until_on < today:
         raise ConfigurationError(
             f"Expected a waiver that ends today ({today}) or later, got {until_on}. Name a later day, or none."
@@ -243,9 +253,11 @@ def waive(
 def close(connection: Connection, problem_ids: Sequence[int], done_by: str, reason: str) -> int:
     """Write off (销号) corrected records and those waived for good; return how many were written off.
 
-    Raises `ConfigurationError` without a name and a reason.
+    Raises `ConfigurationError` without a name and a reason; `RecordNotFound`, and then none is written off, when a
+    record does not exist.
     """
     _check_named(done_by, reason)
+    check_known(connection, problem_ids)
     values = {"problem_ids": list(problem_ids), "done_by": done_by, "reason": reason}
     row = connection.execute(statement("review/problems.close"), values).fetchone()
     assert row is not None

@@ -90,7 +90,7 @@ class ReturnFiles:
     def write_workbook(
         self, connection: Connection, made: ProblemReturn, counts: Mapping[str, int], path: Path
     ) -> None:
-        """Write the workbook of a return, with a sheet for each feed of `counts`. Raises `OSError`."""
+        """Write the workbook of a return, with a sheet for each feed of `counts`. Raises `FileNotWritten`."""
         name = self.catalog.department(made.department).name
         with atomic_write(path) as aside:
             book = Book(
@@ -122,7 +122,7 @@ class ReturnFiles:
             book.close()
 
     def write_csv(self, connection: Connection, made: ProblemReturn, feed_id: str, path: Path) -> None:
-        """Write the CSV file of a feed's rows. Raises `OSError`."""
+        """Write the CSV file of a feed's rows. Raises `FileNotWritten`."""
         names = _columns_of(connection, made, feed_id)
         with atomic_write(path) as aside, aside.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
@@ -214,8 +214,5 @@ def _delivered_column(name: str) -> Column[ReturnedRow]:
 
 def file_record(path: Path) -> ReturnFile:
     """Return the name, size and SHA-256 of a written file."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1024 * 1024):
-            digest.update(block)
-    return ReturnFile(path.name, path.stat().st_size, digest.hexdigest())
+        return ReturnFile(path.name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

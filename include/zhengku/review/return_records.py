@@ -7,7 +7,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from zhengku.database import statement
-from zhengku.errors import ConfigurationError
+from zhengku.errors import RecordNotFound
 from zhengku.ledger import Connection
 
 CHANNEL_NAMES = {"folder": "放入部门目录", "exchange_table": "写入前置库", "download": "经页面下载"}
@@ -57,10 +57,10 @@ def list_returns(
 
 
 def return_by_id(connection: Connection, return_id: int) -> ProblemReturn:
-    """Return one return. Raises `ConfigurationError` when there is none of that number."""
+    """Return one return. Raises `RecordNotFound` when there is none of that number."""
     found = list_returns(connection, return_id=return_id, limit=1)
     if not found:
-        raise ConfigurationError(f"There is no return {return_id}. `zhengku problems returns` lists them.")
+        raise RecordNotFound(f"There is no return {return_id}. `zhengku problems returns` lists them.")
     return found[0]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from psycopg.types.json import Jsonb
 
@@ -19,8 +19,9 @@ from zhengku.catalog.review_config import ReviewConfig, load_review
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection
-from zhengku.errors import ConfigurationError, ZhengkuError
+from zhengku.errors import ConfigurationError, RecordNotFound, ZhengkuError
 from zhengku.ledger import Connection
+from zhengku.report.published_files import open_unchanged
 from zhengku.report.sheets import atomic_write
 from zhengku.review.return_files import ReturnFiles, file_record
 from zhengku.review.return_records import ProblemReturn, list_returns, return_by_id
@@ -117,7 +118,8 @@ class Returns:
         """Write (or overwrite) the files of a return, and its rows in the exchange databases; return it.
 
         The same return gives the same rows. Raises `ConfigurationError` when there is no such return, `SourceRefused`
-        when an exchange database does not take the rows, `DeliveryUnavailable` when one cannot be reached, `OSError`.
+        when an exchange database does not take the rows, `DeliveryUnavailable` when one cannot be reached,
+        `FileNotWritten`.
         """
         with store_connection(self.settings.database_url) as connection:
             made = return_by_id(connection, return_id)
@@ -147,27 +149,30 @@ class Returns:
             )
             return return_by_id(connection, return_id)
 
-    def hand_over(self, return_id: int, name: str, handed_over_by: str) -> Path:
-        """Return the path of a file of a return for a person's download, and record the hand-over.
+    def hand_over(self, return_id: int, name: str, handed_over_by: str) -> BinaryIO:
+        """Open a file of a return for a person's download, and record the hand-over.
 
-        Raises `ConfigurationError` when the return has no such file.
+        Raises `RecordNotFound` when the return has no such file, `FileChanged` when it is not the file that was
+        written.
         """
         with store_connection(self.settings.database_url) as connection:
             made = return_by_id(connection, return_id)
             path = self.folder(made.department) / f"{return_id:06d}" / name
-            if name not in {file["name"] for file in made.files or ()} or not path.is_file():
-                raise ConfigurationError(
+            digests = {file["name"]: file["sha256"] for file in made.files or ()}
+            if name not in digests or not path.is_file():
+                raise RecordNotFound(
                     f"Return {return_id} has no file {name!r} in {self.folder(made.department)}. "
                     f"`zhengku problems return --again {return_id}` writes its files again."
                 )
+            file = open_unchanged(path, digests[name])
             values = {
                 "return_id": return_id,
                 "item": name,
                 "handed_over_by": handed_over_by,
-                "sha256": file_record(path).sha256,
+                "sha256": digests[name],
             }
             connection.execute(statement("review/returns.record_download"), values)
-        return path
+        return file
 
     def remind(self, now: datetime) -> list[str]:
         """Remind the departments whose returned problems are overdue or due soon; return these departments.

@@ -21,6 +21,7 @@ from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.operations.backfill import FIRST_MONTH
 from zhengku.operations.reconcile.comparison import OWN_RULES
+from zhengku.report.published_files import record_published
 from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write, city_clock
 from zhengku.report.templates import percent
 from zhengku.settings import Settings
@@ -142,7 +143,7 @@ def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[
     """Count, store the counts for `day`, and write a list for each department with lacking certificates.
 
     Counts and lists show the same state of the store. Safe to repeat: counts and lists of the day are replaced. Raises
-    `OSError` when a list cannot be written; then the counts are not stored.
+    `FileNotWritten` when a list cannot be written; then the counts are not stored.
     """
     with snapshot_connection(settings.database_url) as connection:
         found = count_collection(connection, catalog, day)
@@ -154,10 +155,12 @@ def publish_collection(settings: Settings, catalog: Catalog, day: date) -> list[
         with connection.cursor(name="lacking", row_factory=class_row(LackingCertificate)) as cursor:
             cursor.execute(statement("stock/collection_rate.lacking_by_department"))
             lists = write_lists(cursor, lambda department: lacking_file(settings, catalog, department, day), write)
+        for path in lists:
+            record_published(connection, settings.report_folder, path)
         delete, insert = "stock/collection_rate.forget_collection_rate", "stock/collection_rate.keep_collection_rate"
         store_counts(connection, delete, insert, day, found)
     due, collected = sum(each.due for each in found), sum(each.collected for each in found)
-    log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, lists)
+    log.info("%s: %d of %d certificates that are due are collected; %d lists", day, collected, due, len(lists))
     return found
 
 

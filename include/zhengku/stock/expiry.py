@@ -22,6 +22,7 @@ from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
+from zhengku.report.published_files import record_published
 from zhengku.report.sheets import Book, Column, Cover, Sheets, atomic_write
 from zhengku.settings import Settings
 from zhengku.stock.publishing import snapshot_connection, store_counts, write_lists
@@ -110,7 +111,7 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
     """Count, store the counts for `day`, and write a list for each department with expiring or expired certificates.
 
     Counts and lists show the same state of the store. Safe to repeat: counts and lists of the day are replaced. Raises
-    `OSError` when a list cannot be written; then the counts are not stored.
+    `FileNotWritten` when a list cannot be written; then the counts are not stored.
     """
     config = load_review(settings.catalog_folder)
     with snapshot_connection(settings.database_url) as connection:
@@ -128,6 +129,8 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
         with connection.cursor(name="expiring", row_factory=class_row(ExpiringCertificate)) as cursor:
             cursor.execute(_of_counted("stock/expiry.expiring_certificates"), values)
             lists = write_lists(cursor, lambda department: expiry_file(settings, catalog, department, day), write)
+        for path in lists:
+            record_published(connection, settings.report_folder, path)
         delete, insert = "stock/expiry.forget_expiry", "stock/expiry.keep_expiry"
         store_counts(connection, delete, insert, day, found, expiring_days=config.expiring_days)
     log.info(
@@ -136,7 +139,7 @@ def publish_expiry(settings: Settings, catalog: Catalog, day: date) -> list[Expi
         sum(each.expiring for each in found),
         config.expiring_days,
         sum(each.expired for each in found),
-        lists,
+        len(lists),
     )
     return found
 

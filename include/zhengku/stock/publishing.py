@@ -30,20 +30,20 @@ def snapshot_connection(url: str) -> Iterator[Connection]:
 
 def write_lists(
     rows: Iterator[RowT], place: Callable[[str], Path], write: Callable[[Path, str, Iterator[RowT]], None]
-) -> int:
-    """Write a list for each department of `rows`, which are sorted by department; return how many lists.
+) -> list[Path]:
+    """Write a list for each department of `rows`, which are sorted by department; return the paths of the lists.
 
     `place` returns the path of the list of a department, all in one folder. Lists of an earlier count are removed.
     """
-    written = set()
+    written = []
     for department, part in groupby(rows, attrgetter("department")):
         path = place(department)
         write(path, department, part)
-        written.add(path)
+        written.append(path)
     for path in place("").parent.glob("*.xlsx"):
         if path not in written:
             path.unlink()
-    return len(written)
+    return written
 
 
 def store_counts(

@@ -51,7 +51,7 @@ def fill(reviewed: ReviewedInstallation) -> None:
     decisions.reject(reviewed.settings, reviewed.pipeline.catalog, held.batch_id, "zhang", "虚构事由")
     returns = reviewed.returns()
     made = returns.make("market_supervision", "zhang", NOW)
-    returns.hand_over(made.return_id, made.files[0]["name"], "zhang")
+    returns.hand_over(made.return_id, made.files[0]["name"], "zhang").close()
     with store_connection(reviewed.settings.database_url) as connection:
         problems.waive(connection, reviewed.problem_ids("returned"), "zhang", "虚构事由", None, NOW.date())
         enter_request(connection, "return", "market_supervision", "zhang", "虚构事由")

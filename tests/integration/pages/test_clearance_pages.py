@@ -37,7 +37,8 @@ ROLES = {
     "viewer": {"Viewer", "Op"},
     "stranger": {"hall_", "hall_nowhere", "Section"},
 }
-GETS = [*(tab.path for tab in CLEARANCE.tabs), "download", "reveal"]
+GETS = [*(tab.path for tab in CLEARANCE.tabs), "reveal"]
+BLANK = "\u3164\u2800\uffa0"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -135,6 +136,14 @@ def token(client: TestClient, who: str) -> str:
     return found[1]
 
 
+def download(client: TestClient, who: str, query: str = "", status: int = 200) -> Any:
+    """A workbook as a browser asks for it: by the form of the list."""
+    form, headers = {"token": token(client, who)}, {"who": who, **SAME_ORIGIN}
+    answer = client.post(f"{ROOT}/download{query}", data=form, headers=headers)
+    assert answer.status_code == status, answer.text[-600:]
+    return answer
+
+
 def reveal(client: TestClient, who: str, record_key: str, **changes: Any) -> Any:
     form = {
         "token": token(client, who),
@@ -150,7 +159,9 @@ def reveal(client: TestClient, who: str, record_key: str, **changes: Any) -> Any
 
 
 def reveals(store: Store) -> list[tuple[Any, ...]]:
-    return store.query("select revealed_by, record_key, reason from clearance.reveal order by reveal_id")
+    return store.query(
+        "select revealed_by, record_key, reason from clearance.reveal where refusal is null order by reveal_id"
+    )
 
 
 # ---- to whom
@@ -166,6 +177,7 @@ def test_no_route_is_without_the_login(app):
         ("/", "GET"),
         *((f"/{path}", "GET") for path in GETS if path),
         ("/reveal", "POST"),
+        ("/download", "POST"),
     }
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
@@ -210,8 +222,9 @@ def test_hall_sees_nothing_of_other_districts_on_any_page(client, path):
         get(client, "li", path, 403)
         return
     for query in ("?day=2026-03-02&kind=final", "?day=2026-03-02&version=2&kind=final", "?day=2026-03-03"):
-        answer = get(client, "li", path + query)
-        text = readable(answer.text) if path != "download" else " ".join(cells(answer.content))
+        text = readable(get(client, "li", path + query).text)
+        if not path:
+            text += " ".join(cells(download(client, "li", query).content))
         for word in ("H1", "H2", "H9", "X1", "华容区", "部门</b>"):
             assert word not in text
 
@@ -250,8 +263,9 @@ def test_number_is_shown_after_it_was_recorded_who_wants_it_and_why(client, stor
 def test_no_page_and_no_workbook_holds_a_whole_number_or_name(client):
     for path in GETS:
         for query in ("?day=2026-03-02&kind=final", "?day=2026-03-03"):
-            answer = get(client, "wang", path + query)
-            text = readable(answer.text) if path != "download" else " ".join(cells(answer.content))
+            text = readable(get(client, "wang", path + query).text)
+            if not path:
+                text += " ".join(cells(download(client, "wang", query).content))
             assert not re.search(r"(?<!\d)1[3-9]\d{9}(?!\d)", text), path
             assert "张某某" not in text
             assert "赵某某" not in text
@@ -265,7 +279,7 @@ def test_no_page_and_no_workbook_holds_a_whole_number_or_name(client):
         ("li", "nothing", 403),
         ("wang", "nothing", 404),
         ("wang", "H2|1", 404),  # has none
-        ("wang", "E\x000", 404),
+        ("wang", "E\x000", 400),
     ],
 )
 def test_number_of_a_row_that_is_not_theirs_stays_hidden(client, store, who, record_key, status):
@@ -324,20 +338,45 @@ def test_token_is_refused_when_the_page_lay_open_too_long(client, monkeypatch):
     assert (answer.status_code, answer.json()["detail"]) == (403, "页面打开已久，请刷新后重新操作。")
 
 
-@pytest.mark.parametrize("reason", ["", " ", "　 ", "x", "因" * 201])
+@pytest.mark.parametrize(
+    "reason", ["", " ", "　 ", "x", "因" * 201, "\u200b\u200c\u200d", "a\u0301\u0302", "\u3164\u2800\uffa0"]
+)
 def test_number_is_not_shown_without_a_reason(client, store, reason):
     before = reveals(store)
     assert reveal(client, "li", "E0007|1", form={"reason": reason}).status_code == 400
     assert reveals(store) == before
 
 
+def test_numbers_of_a_person_in_an_hour_are_limited_and_refused_tries_are_recorded(client, store, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    store.query("update clearance.reveal set revealed_at = revealed_at - interval '2 hours' returning 1")
+    limited = store.config.model_copy(update={"reveals_per_hour": 3})
+    monkeypatch.setattr("zhengku.pages.clearance.reveal.load_clearance", lambda _: limited)
+    keys = [f"E{number:04d}|1" for number in range(10, 16)]
+    with ThreadPoolExecutor(6) as tries:
+        statuses = sorted(answer.status_code for answer in tries.map(lambda key: reveal(client, "two", key), keys))
+    assert statuses == [200] * 3 + [429] * 3
+    assert "上限（3 个）" in reveal(client, "two", "E0020|1").json()["detail"]
+    # Another person has a limit of their own.
+    assert reveal(client, "li", "E0007|1").status_code == 200
+    assert reveal(client, "li", "H1|1").status_code == 403
+    assert reveal(client, "li", "E0007|1", form={"reason": "\u200b"}).status_code == 400
+    refused = (
+        "select revealed_by, refusal, count(*) from clearance.reveal"
+        " where refusal is not null and revealed_at > now() - interval '1 minute' group by 1, 2"
+    )
+    found = {(by, cause): number for by, cause, number in store.query(refused)}
+    assert found["two", "over_limit"] == 4
+    assert {("li", "not_listed"), ("li", "no_reason")} <= set(found)
+
+
 def test_administrator_needs_nobodys_number(client, store):
     before = reveals(store)
     text = get(client, "root", "?day=2026-03-03").text
     assert "查看号码" not in text
-    assert 'name="token"' not in text
     form = {"record_key": "E0007|1", "reason": "看看", "day": "2026-03-03", "kind": "final", "version": "1"}
-    for stolen in ("0.0", token(client, "wang")):
+    for stolen in ("0.0", token(client, "wang"), token(client, "root")):
         answer = client.post(f"{ROOT}/reveal", data={**form, "token": stolen}, headers={"who": "root", **SAME_ORIGIN})
         assert answer.status_code == 403
     get(client, "root", "reveal?record_key=E0007|1", 403)
@@ -437,7 +476,7 @@ def test_who_opened_an_earlier_version_is_told_what_changed_since(client):
         assert address
         assert "第 2 版与第 1 版相比" in client.get(unescape(address[1]), headers={"who": "li"}).text
     # Who takes the workbook has opened it.
-    get(client, "root", f"download{old}")
+    download(client, "root", old)
     assert "上次打开的是第 1 版" in get(client, "root", new).text
 
 
@@ -528,7 +567,7 @@ def test_unknown_places_are_not_found(client):
     get(client, "wang", "nothing", 404)
     get(client, "wang", "openapi.json", 404)
     get(client, "wang", "docs", 404)
-    get(client, "wang", "download?day=2020-01-01", 404)
+    download(client, "wang", "?day=2020-01-01", 404)
     assert "没有已发布的清单" in get(client, "wang", "?day=2020-01-01").text
 
 
@@ -552,7 +591,7 @@ def cells(content: bytes) -> list[str]:
     ],
 )
 def test_workbook_has_the_rows_that_its_reader_may_see(client, who, query, name, there, not_there):
-    answer = get(client, who, f"download?day=2026-03-03&kind=final{query}")
+    answer = download(client, who, f"?day=2026-03-03&kind=final{query}")
     expected = f"日清清单_2026-03-03_终清单_第1版_{name}.xlsx"
     assert answer.headers["content-disposition"].endswith(f"filename*=utf-8''{quote(expected)}")
     assert answer.headers["cache-control"] == "no-store"
@@ -572,8 +611,31 @@ def test_workbook_that_was_written_already_is_handed_over(client, store, reports
     assert {path.stat().st_mode & 0o777 for path in written} == {0o600}
     assert {path.parent.stat().st_mode & 0o777 for path in written} == {0o700}
     for who, query, file in (("wang", "", "city"), ("wang", "&district=huarong", "huarong"), ("li", "", "echeng")):
-        answer = get(client, who, f"download?day=2026-03-03&kind=final{query}")
+        answer = download(client, who, f"?day=2026-03-03&kind=final{query}")
         assert answer.content == (written[0].parent / f"{file}.xlsx").read_bytes()
+
+
+def test_workbook_is_handed_over_by_a_form_alone_and_unchanged(client, store, reports, caplog):
+    from zhengku.database import store_connection
+
+    opened = "select count(*) from clearance.opened where login = 'two'"
+    before = store.query(opened)
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, f"{ROOT}/download?day=2026-03-02", headers={"who": "wang", **SAME_ORIGIN})
+        assert answer.status_code == 405
+    address, headers = f"{ROOT}/download?day=2026-03-02&kind=working", {"who": "two", **SAME_ORIGIN}
+    assert client.post(address, data={"token": "0.0"}, headers=headers).status_code == 403
+    assert client.post(address, headers=headers).status_code == 400
+    assert store.query(opened) == before
+    with store_connection(store.settings.database_url) as connection:
+        published = list_versions.published_version(connection, day("03-02"), "working")
+        assert published is not None
+        city, *_ = write_workbooks(connection, store.catalog, published, reports)
+    query = "?day=2026-03-02&kind=working"
+    assert download(client, "wang", query).content == city.read_bytes()
+    city.write_bytes(city.read_bytes() + b" ")
+    assert "摘要" in download(client, "wang", query, 409).text
+    assert "city.xlsx" in caplog.records[-1].getMessage()
 
 
 # ---- as a page
@@ -582,8 +644,6 @@ def test_workbook_that_was_written_already_is_handed_over(client, store, reports
 def test_nothing_is_loaded_from_anywhere_and_only_our_script_runs(client):
     for path in (*GETS, "nothing"):
         answer = client.get(f"{ROOT}/{path}", headers={"who": "wang"})
-        if path == "download":
-            continue
         policy = answer.headers["content-security-policy"]
         [nonce] = set(re.findall(r"'nonce-([^']+)'", policy))
         assert "default-src 'none'" in policy
@@ -613,10 +673,12 @@ def test_store_that_is_away_is_told_without_its_address(app, client, store):
 
 
 def test_page_before_the_first_list(app, client, server_url, template_database, store):
+    old = token(client, "wang")
     with temporary_database(server_url, template_database) as url:
         app.state.settings = lambda: Settings(home=store.settings.home, environment={"ZHENGKU_DATABASE_URL": url})
         for path in GETS:
-            if path not in ("download", "reveal"):
+            if path != "reveal":
                 get(client, "wang", path)
         assert "还没有发布过清单" in get(client, "wang", "").text
-        get(client, "wang", "download", 404)
+        answer = client.post(f"{ROOT}/download", data={"token": old}, headers={"who": "wang", **SAME_ORIGIN})
+        assert answer.status_code == 404

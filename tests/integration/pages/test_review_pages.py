@@ -78,6 +78,15 @@ def post(client: TestClient, who: str, path: str, status: int = 303, token: str 
     return answer
 
 
+def download(client: TestClient, who: str, path: str, status: int = 200):
+    """A file as a browser asks for it: by a form of a page that this login sees."""
+    found = re.search(r'name="token" value="([^"]+)"', get(client, who, "ledger").text)
+    assert found
+    answer = client.post(f"{ROOT}/{path}", data={"token": found[1]}, headers={"who": who, **SAME_ORIGIN})
+    assert answer.status_code == status, answer.text[-600:]
+    return answer
+
+
 # ---- to whom
 
 
@@ -93,7 +102,7 @@ def test_no_route_is_without_the_login(reviewed):
 
 
 def test_who_may_see_and_do_what(pages):
-    for path in (*OPEN_TO_ALL, *PROBLEMS_ONLY, *FILES):
+    for path in (*OPEN_TO_ALL, *PROBLEMS_ONLY):
         get(pages, None, path, 401)
         for who in ("li", "viewer"):
             assert "没有查看归集校验的角色" in get(pages, who, path, 403).text
@@ -107,8 +116,12 @@ def test_who_may_see_and_do_what(pages):
             get(pages, who, path, status)
         get(pages, "wang", path, 403)
     for path in FILES:
-        get(pages, "wang", path, 403)
-    get(pages, "root", "return/file?return=1&file=x", 403)
+        assert pages.post(f"{ROOT}/{path}", headers=SAME_ORIGIN).status_code == 401
+        for who in ("li", "viewer", "wang"):
+            post(pages, who, path, 403)
+        # Another login's form.
+        post(pages, "root", path, 403)
+    download(pages, "root", "return/file?return=1&file=x", 403)
     for path, form in POSTS.items():
         for who in ("root", "wang", "li"):
             post(pages, who, path, 403, **form)
@@ -118,8 +131,12 @@ def test_who_may_see_and_do_what(pages):
 
 
 def test_nothing_of_a_person_is_on_any_page(pages, reviewed):
-    for path in (*OPEN_TO_ALL, "problems", "problem?problem=1", "problem?problem=3", "batches", *FILES[:1]):
-        text = get(pages, "zhang", path).text
+    shown = [
+        get(pages, "zhang", path)
+        for path in (*OPEN_TO_ALL, "problems", "problem?problem=1", "problem?problem=3", "batches")
+    ]
+    for answer in (*shown, download(pages, "zhang", "report/file?form=html")):
+        path, text = answer.url.path, answer.text
         for secret in SECRETS:
             assert secret not in text, (path, secret)
 
@@ -143,6 +160,21 @@ def test_overview_shows_the_one_type_that_is_good_and_those_without_a_feed(pages
     assert re.search(r'<article class="type poor"><h3><span class="soft">\d+</span> 营业执照</h3>', text)
     assert get(pages, "zhang", "?state=poor").text.count("<article") == 1
     get(pages, "zhang", "?state=nonsense", 400)
+
+
+def test_who_asked_for_too_many_telephone_numbers_is_shown_to_those_who_review(pages, reviewed):
+    assert "超过每小时上限" not in get(pages, "zhang", "").text
+    reviewed.query(
+        "insert into clearance.reveal (list_id, record_key, revealed_by, reason, refusal)"
+        " select min(list_id), 'A|1', '<li>', '催评', 'over_limit' from clearance.list having min(list_id) is not null"
+    )
+    reviewed.query("alter table clearance.reveal drop constraint reveal_list_id_fkey")
+    reviewed.query(
+        "insert into clearance.reveal (list_id, record_key, revealed_by, reason, refusal)"
+        " values (1, 'A|1', '<li>', '催评', 'over_limit')"
+    )
+    assert "&lt;li&gt;：1 次" in get(pages, "zhang", "").text
+    assert "超过每小时上限" not in get(pages, "wang", "").text
 
 
 def test_problems_of_a_feed_without_its_department_are_listed(pages):
@@ -212,9 +244,10 @@ def test_from_the_return_to_the_write_off(pages, reviewed, make_row):
     assert "第 1 号退回单：2 条" in get(pages, "zhang", "requests").text
     page = get(pages, "zhang", "return?return=1").text
     assert "放入部门目录" in page
-    [file] = re.findall(r'href="[^"]*return/file\?([^"]*xlsx[^"]*)"', page)
-    workbook = get(pages, "zhang", f"return/file?{file.replace('&amp;', '&')}")
+    [file] = re.findall(r'action="[^"]*return/file\?([^"]*xlsx[^"]*)"', page)
+    workbook = download(pages, "zhang", f"return/file?{file.replace('&amp;', '&')}")
     assert workbook.content[:2] == b"PK"
+    assert workbook.headers["cache-control"] == "no-store"
     assert "经页面下载" in get(pages, "zhang", "return?return=1").text
     post(pages, "zhang", "waive", problem=3, reason="原件已毁", until="")
     reviewed.deliver_rows("b.csv", make_row(2), make_row(3, 注册日期="昨天"), minutes_ago=1)
@@ -253,26 +286,116 @@ def test_held_batch_is_released_or_given_back(pages, reviewed, make_row):
     assert "没有暂扣的批次" in text
     assert "只导出了一部分" in text
     # Both are decided.
-    assert "未能办理" in post(pages, "zhang", "ask", 400, kind="reject", batch=2, reason="再一次").text
-    post(pages, "zhang", "ask", 400, kind="release", batch=99, reason="没有")
+    assert "未能办理" in post(pages, "zhang", "ask", 409, kind="reject", batch=2, reason="再一次").text
+    post(pages, "zhang", "ask", 404, kind="release", batch=99, reason="没有")
 
 
 REFUSED = [
-    ("waive", {"problem": 1, "reason": " "}),
-    ("waive", {"problem": 1, "reason": "x", "until": "2001-01-01"}),
-    ("close", {"problem": 1, "reason": ""}),
-    ("ask", {"kind": "return", "department": "nowhere", "reason": "x"}),
-    ("ask", {"kind": "redrive", "department": "market_supervision", "feed": "nowhere", "reason": "x"}),
-    ("ask", {"kind": "nonsense", "reason": "x"}),
-    ("notify", {"entry": "2026-9999"}),
+    ("waive", 400, {"problem": 1, "reason": " "}),
+    ("waive", 400, {"problem": 1, "reason": "x", "until": "2001-01-01"}),
+    ("close", 400, {"problem": 1, "reason": ""}),
+    ("ask", 400, {"kind": "return", "department": "nowhere", "reason": "x"}),
+    ("ask", 400, {"kind": "redrive", "department": "market_supervision", "feed": "nowhere", "reason": "x"}),
+    ("ask", 400, {"kind": "mend", "department": "market_supervision", "reason": "x"}),
+    ("ask", 400, {"kind": "nonsense", "reason": "x"}),
+    # What does not exist.
+    ("notify", 404, {"entry": "2026-9999"}),
+    ("waive", 404, {"problem": [1, 99], "reason": "核实"}),
+    ("close", 404, {"problem": 99, "reason": "核实"}),
+    ("close", 404, {"problem": 2**63 - 1, "reason": "核实"}),
+    ("ask", 404, {"kind": "return", "problem": [1, 99], "reason": "核实"}),
+    ("ask", 404, {"kind": "return", "department": "market_supervision", "problem": 99, "reason": "核实"}),
+    ("ask", 404, {"kind": "mend", "problem": 99, "reason": "核实"}),
+    ("ask", 404, {"kind": "release", "batch": 99, "reason": "核实"}),
+    ("ask", 404, {"kind": "release", "reason": "核实"}),
+    ("reject", 404, {"batch": 99, "reason": "核实"}),
+    # What is there, in a state in which it cannot be done.
+    ("close", 409, {"problem": [1, 2], "reason": "核实"}),
+    ("ask", 409, {"kind": "release", "batch": 1, "reason": "核实"}),
+    ("reject", 400, {"batch": 1, "reason": "核实"}),
 ]
 
 
 def test_what_cannot_be_done_is_refused_and_changes_nothing(pages, reviewed):
-    for path, form in REFUSED:
-        post(pages, "zhang", path, 400, **form)
+    for path, status, form in REFUSED:
+        text = post(pages, "zhang", path, status, **form).text
+        assert re.search(r"<h1>(网址或表单有误|没有找到|未能办理)</h1>", text), (path, form)
         assert {life[0] for life in reviewed.lives()} == {"open"}, (path, form)
         assert reviewed.query("select count(*) from review.request") == [(0,)], (path, form)
+        assert reviewed.query("select count(*) from quarantine.problem_event") == [(0,)], (path, form)
+
+
+def hand_overs(reviewed) -> list[tuple[str, str]]:
+    return reviewed.query(
+        "select handed_over_by, item from quarantine.hand_over where channel = 'download' order by hand_over_id"
+    )
+
+
+@pytest.fixture
+def returned(pages, reviewed):
+    """A return of two records, and the address and path of its workbook."""
+    made = reviewed.returns().make("market_supervision", "zhang", datetime.now(tz=CITY_TIME_ZONE), [1, 2])
+    path = next(reviewed.settings.return_folder.rglob("*.xlsx"))
+    return f"return/file?return={made.return_id}&file={quote(path.name)}", path
+
+
+def test_file_is_handed_over_by_a_form_alone(pages, reviewed, returned):
+    address, path = returned
+    for each in (address, *FILES):
+        for method in ("GET", "HEAD", "PUT", "OPTIONS"):
+            answer = pages.request(method, f"{ROOT}/{each}", headers={"who": "zhang", **SAME_ORIGIN})
+            assert answer.status_code == 405, (method, each)
+        assert pages.post(f"{ROOT}/{each}", headers={"who": "zhang", **SAME_ORIGIN}).status_code == 400
+        for token in ("x", "9999999999.abc"):
+            post(pages, "zhang", each, 403, token)
+    assert hand_overs(reviewed) == []
+    assert download(pages, "zhang", address).content == path.read_bytes()
+    assert hand_overs(reviewed) == [("zhang", path.name)]
+
+
+@pytest.mark.parametrize("change", ["another byte", "longer", "another file", "no digest"])
+def test_file_that_is_not_what_was_written_is_not_handed_over(pages, reviewed, returned, change, caplog):
+    address, path = returned
+    if change == "another byte":
+        content = bytearray(path.read_bytes())
+        content[100] ^= 1
+        path.write_bytes(content)
+    elif change == "longer":
+        path.write_bytes(path.read_bytes() + b"x")
+    elif change == "another file":
+        path.unlink()
+        path.symlink_to("/etc/passwd")
+    else:
+        reviewed.query(
+            "update quarantine.problem_return set files ="
+            " (select jsonb_agg(each || jsonb_build_object('sha256', null)) from jsonb_array_elements(files) as each)"
+        )
+    assert "摘要" in download(pages, "zhang", address, 409).text
+    assert hand_overs(reviewed) == []
+    [record] = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert path.name in record.getMessage()
+
+
+def test_report_that_is_not_what_was_published_is_not_handed_over(pages, reviewed):
+    for form in ("html", "xlsx"):
+        address = f"report/file?form={form}"
+        [path] = [one for one in sorted(reviewed.settings.report_folder.rglob(f"nights/**/*.{form}"))][-1:]
+        assert download(pages, "zhang", address).content == path.read_bytes()
+        path.write_bytes(path.read_bytes() + b" ")
+        assert "摘要" in download(pages, "zhang", address, 409).text
+    # Written again, it is what was written.
+    publish_nights(reviewed.settings, datetime.now(tz=CITY_TIME_ZONE))
+    download(pages, "zhang", "report/file?form=html")
+    reviewed.query("delete from ledger.published_file")
+    download(pages, "zhang", "report/file?form=html", 409)
+
+
+def test_stock_list_that_is_not_what_was_written_is_not_handed_over(pages, reviewed):
+    day = date(2026, 11, 24)
+    publish_collection(reviewed.settings, load_catalog(reviewed.settings.catalog_folder), day)
+    [path] = reviewed.settings.report_folder.rglob("collection/**/*.xlsx")
+    path.write_bytes(b"PK")
+    download(pages, "zhang", "collection/file?department=market_supervision", 409)
 
 
 def test_ledger_is_shown_and_handed_over(pages, reviewed):
@@ -287,7 +410,7 @@ def test_ledger_is_shown_and_handed_over(pages, reviewed):
     [number] = re.findall(r'name="entry" value="([^"]+)"', text)
     post(pages, "zhang", "notify", entry=number)
     assert "通报" in get(pages, "zhang", "ledger").text
-    assert get(pages, "root", "ledger/file").content[:2] == b"PK"
+    assert download(pages, "root", "ledger/file").content[:2] == b"PK"
 
 
 def test_the_newest_comparison_of_each_feed_is_shown(pages, reviewed):
@@ -313,7 +436,7 @@ def test_progress_of_the_backfill_is_shown_by_department_and_month(pages, review
 
 def test_validity_of_the_stock_is_shown_with_the_departments_list(pages, reviewed, make_row):
     assert "还没有统计过" in get(pages, "zhang", "expiry").text
-    get(pages, "zhang", "expiry/file?department=market_supervision", 404)
+    download(pages, "zhang", "expiry/file?department=market_supervision", 404)
     reviewed.deliver_rows("stock.csv", *(make_row(number) for number in range(50, 53)))
     reviewed.run_one()
     reviewed.query("update store.certificate set valid_to = '2026-11-25' where holder like '%0051%'")
@@ -326,10 +449,10 @@ def test_validity_of_the_stock_is_shown_with_the_departments_list(pages, reviewe
     reviewed.query("update stock.expiry set untold = null, unknown = null")
     assert '<td class="number"></td><td class="number"></td>' in get(pages, "zhang", "expiry").text
     assert "营业执照" in shown
-    answer = get(pages, "zhang", "expiry/file?department=market_supervision")
+    answer = download(pages, "zhang", "expiry/file?department=market_supervision")
     assert answer.content[:2] == b"PK"
     assert quote("到期证照_市市场监督管理局_2026-11-24.xlsx") in answer.headers["content-disposition"]
-    get(pages, "zhang", "expiry/file?department=..%2F..%2Fx", 404)
+    download(pages, "zhang", "expiry/file?department=..%2F..%2Fx", 404)
     # A list that is gone is not offered.
     expiry_file(reviewed.settings, catalog, "market_supervision", date(2026, 11, 24)).unlink()
     assert "expiry/file" not in get(pages, "zhang", "expiry").text
@@ -343,7 +466,7 @@ def test_collection_rate_is_shown_with_the_departments_list(pages, reviewed):
     assert "2026-11-24 的归集率" in shown
     assert "问题数据" in shown
     assert "查看全市" in get(pages, "zhang", "collection?department=market_supervision").text
-    answer = get(pages, "zhang", "collection/file?department=market_supervision")
+    answer = download(pages, "zhang", "collection/file?department=market_supervision")
     assert answer.content[:2] == b"PK"
     assert quote("待归集清单_市市场监督管理局_2026-11-24.xlsx") in answer.headers["content-disposition"]
-    get(pages, "zhang", "collection/file?department=..%2F..%2Fx", 404)
+    download(pages, "zhang", "collection/file?department=..%2F..%2Fx", 404)

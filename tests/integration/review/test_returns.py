@@ -11,7 +11,7 @@ from tests.support.review_installation import NOW
 from zhengku.catalog.review_config import load_review
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.database import store_connection
-from zhengku.errors import ConfigurationError
+from zhengku.errors import ConfigurationError, RecordNotFound
 from zhengku.review import problems, return_files, return_records
 
 
@@ -73,13 +73,22 @@ def test_only_the_pipelines_account_can_read_them(returned):
 def test_each_hand_over_is_recorded(returned):
     reviewed, made = returned
     [workbook, table] = [file["name"] for file in made.files]
-    path = reviewed.returns().hand_over(1, workbook, "li")
-    assert path.is_file()
+    with reviewed.returns().hand_over(1, workbook, "li") as file:
+        assert file.read() == next(reviewed.settings.return_folder.rglob("*.xlsx")).read_bytes()
     with store_connection(reviewed.settings.database_url) as connection:
         found = [(one.channel, one.item, one.handed_over_by) for one in return_records.hand_overs(connection, 1)]
     assert found == [("folder", workbook, "zhengku"), ("folder", table, "zhengku"), ("download", workbook, "li")]
-    with pytest.raises(ConfigurationError, match="has no file"):
-        reviewed.returns().hand_over(1, "../../secret", "li")
+
+
+def test_only_a_file_of_the_return_is_handed_over(returned):
+    reviewed, _ = returned
+    folder = reviewed.returns().folder("market_supervision")
+    for path in (folder / "000001" / "other.csv", folder / "other.csv", folder.parent / "secret"):
+        path.write_text("not of this return")
+    for name in ("other.csv", "../other.csv", "../../secret", str(folder.parent / "secret"), "", ".", "/etc/passwd"):
+        with pytest.raises(RecordNotFound, match="has no file"):
+            reviewed.returns().hand_over(1, name, "li")
+    assert reviewed.query("select count(*) from quarantine.hand_over where channel = 'download'") == [(0,)]
 
 
 def test_return_whose_files_were_not_written_is_finished_later(reviewed, make_row, monkeypatch):

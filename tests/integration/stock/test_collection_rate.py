@@ -11,6 +11,7 @@ from simulator.business_licenses import credit_code
 from zhengku.catalog import load_catalog
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
+from zhengku.errors import FileNotWritten
 from zhengku.review.problems import close, waive
 from zhengku.settings import Settings
 from zhengku.stock.collection_rate import (
@@ -257,7 +258,7 @@ def test_list_that_cannot_be_written_keeps_the_counts_as_they_were(stock):
     produce(stock, credit_code(901))
     stock.settings.report_folder.mkdir(parents=True, exist_ok=True)
     (stock.settings.report_folder / "collection").write_text("in the way")
-    with pytest.raises(OSError, match="collection"):
+    with pytest.raises(FileNotWritten, match="collection"):
         publish_collection(stock.settings, load_catalog(stock.settings.catalog_folder), DAY)
     assert stock.query("select count(*) from stock.collection_rate") == [(0,)]
 

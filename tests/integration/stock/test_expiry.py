@@ -8,6 +8,7 @@ from tests.support.command_line import zhengku
 
 from zhengku.catalog import load_catalog
 from zhengku.database import store_connection
+from zhengku.errors import FileNotWritten
 from zhengku.stock.expiry import Expiry, count_expiry, expiry_file, newest_expiry, publish_expiry
 
 pytestmark = pytest.mark.slow_except(
@@ -157,7 +158,7 @@ def test_list_that_cannot_be_written_keeps_the_counts_as_they_were(stock):
     catalog = load_catalog(installation.settings.catalog_folder)
     installation.settings.report_folder.mkdir(parents=True, exist_ok=True)
     (installation.settings.report_folder / "expiry").write_text("in the way")
-    with pytest.raises(OSError, match="expiry"):
+    with pytest.raises(FileNotWritten, match="expiry"):
         publish_expiry(installation.settings, catalog, DAY)
     assert installation.query("select count(*) from stock.expiry") == [(0,)]
 

@@ -63,6 +63,7 @@ def test_shipped_numbers_are_those_of_the_specification(config: ClearanceConfig)
         "burst_minutes": 5,
         "callback_working_days": 1,
         "rectification_working_days": 15,
+        "reveals_per_hour": 60,
         "sources": [f"{name}/{feed}" for name, feeds in SOURCES.items() for feed in feeds],
     }
     assert config.longest_term_working_days == 15

@@ -23,6 +23,7 @@ from zhengku.clearance.list_versions import ListCounts, ListVersion, StaleSource
 from zhengku.clearance.rates import GroupRates, Rate
 from zhengku.clearance.workbook import STATE_NAMES, write_workbook
 from zhengku.clock import CITY_TIME_ZONE
+from zhengku.errors import FileNotWritten
 from zhengku.report.streamed_sheet import LONGEST_TEXT, StreamedSheet
 
 DAY = date(2026, 11, 24)
@@ -481,12 +482,12 @@ def test_a_list_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> None:
     assert (tmp_path / "list.xlsx").read_bytes() == before
 
 
-def test_the_error_of_the_system_comes_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_system_names_the_folder_and_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("xlsxwriter.workbook.ZipFile", full)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(FileNotWritten, match=rf"list.xlsx .*{tmp_path}: No space left.* MB free.*Free space there"):
         written(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

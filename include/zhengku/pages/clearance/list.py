@@ -8,7 +8,6 @@ from zhengku.clearance.list_rows import changed_services, count_rows, group_coun
 from zhengku.clearance.list_versions import ListVersion, record_opening
 from zhengku.ledger import Connection
 from zhengku.pages.choice import Choice, Chosen
-from zhengku.pages.forms import form_token
 from zhengku.pages.frame import Tab, catalog, store
 from zhengku.pages.list_view import Group, ListView, by_name
 from zhengku.pages.paging import PAGE_ROWS, Paging
@@ -47,7 +46,6 @@ def show_list(request: Request, choice: Chosen) -> Response:
             is_filtered=any(part is not None for part in parts),
             opened_before=before,
             tally=Counter(row.change for row in changed),
-            token=form_token(request, choice.access) if choice.access.may_reveal else "",
         )
 
 

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request, Response
 
 from zhengku import ledger
 from zhengku.pages.access import SEE_PROBLEMS
-from zhengku.pages.forms import form_token
 from zhengku.pages.frame import Tab, View, store
 from zhengku.pages.host import Reviewer
 from zhengku.review import decisions
@@ -37,5 +36,4 @@ def show_batches(request: Request, access: Reviewer) -> Response:
             request_names=review_requests.REQUEST_NAMES,
             decided={batch.batch_id: ledger.decisions(connection, batch.batch_id) for batch in (*held, *rejected)},
             decision_names=decisions.DECISION_NAMES,
-            token=form_token(request, access) if access.may_act else "",
         )

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from zhengku.pages.access import SEE_PROBLEMS
+from zhengku.pages.forms import Token, check_form
 from zhengku.pages.frame import Tab, View, store
 from zhengku.pages.host import Reviewer
 from zhengku.pages.query import read_text
@@ -34,10 +35,11 @@ def show_collection(request: Request, access: Reviewer) -> Response:
     )
 
 
-@router.get("/collection/file")
-def download_lacking(request: Request, access: Reviewer) -> Response:
+@router.post("/collection/file")
+def download_lacking(request: Request, access: Reviewer, token: Token) -> Response:
     """Hand over the newest list of a department's missing certificates."""
+    check_form(request, access, token)
     with store(request) as connection:
         counted = newest_collection(connection)
         found = stock_lists(request, counted, lacking_file)
-    return hand_over_list(request, found, "没有这个部门的待归集清单。")
+        return hand_over_list(request, connection, found, "没有这个部门的待归集清单。")

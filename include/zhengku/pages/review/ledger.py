@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from zhengku import clock
 from zhengku.pages.access import SEE_PROBLEMS
 from zhengku.pages.files import hand_over_written
-from zhengku.pages.forms import Token, attempt, check_form, form_token, redirect
+from zhengku.pages.forms import Token, attempt, check_form, redirect
 from zhengku.pages.frame import Tab, View, catalog, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.review import problem_ledger
@@ -29,13 +29,13 @@ def show_ledger(request: Request, access: Reviewer) -> Response:
             entries=problem_ledger.entries(connection),
             entry_names=problem_ledger.ENTRY_NAMES,
             responsible=lambda entry: problem_ledger.responsible_department(view.catalog, entry),
-            token=form_token(request, access) if access.may_act else "",
         )
 
 
-@router.get("/ledger/file")
-def download_ledger(request: Request, access: Reviewer) -> Response:
+@router.post("/ledger/file")
+def download_ledger(request: Request, access: Reviewer, token: Token) -> Response:
     """Hand over the problem ledger as the table of the plan's annex."""
+    check_form(request, access, token)
     with store(request) as connection:
         listed = problem_ledger.entries(connection)
     now = clock.now()

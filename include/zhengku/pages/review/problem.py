@@ -8,10 +8,9 @@ from fastapi import APIRouter, HTTPException, Request, Response, status
 from zhengku import clock
 from zhengku.catalog import Catalog
 from zhengku.errors import CatalogError
-from zhengku.pages.forms import form_token
 from zhengku.pages.frame import View, settings, store
 from zhengku.pages.host import Reviewer
-from zhengku.pages.query import read_number
+from zhengku.pages.query import read_id
 from zhengku.pages.review.problems import TAB
 from zhengku.review import problems
 from zhengku.review.problems import EVENT_NAMES, SOLUTION_NAMES, STATUS_NAMES, ProblemFilter
@@ -27,7 +26,7 @@ router = APIRouter()
 @router.get("/problem")
 def show_problem(request: Request, access: Reviewer) -> Response:
     """Show one problem record, masked."""
-    problem_id = read_number(request.query_params, "problem")
+    problem_id = read_id(request.query_params, "problem")
     with store(request) as connection:
         view = View(request, access, TAB)
         found = list(problems.problem_records(connection, view.catalog, ProblemFilter(problem_id=problem_id)))
@@ -42,7 +41,6 @@ def show_problem(request: Request, access: Reviewer) -> Response:
             event_names=EVENT_NAMES,
             solutions=SOLUTION_NAMES,
             statuses=STATUS_NAMES,
-            token=form_token(request, access) if access.may_act else "",
             today=clock.today(),
         )
 

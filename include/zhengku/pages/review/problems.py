@@ -10,11 +10,11 @@ from zhengku import clock
 from zhengku.catalog.review_config import load_review
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.pages.access import SEE_PROBLEMS
-from zhengku.pages.forms import ProblemIds, Reason, Token, attempt, check_form, form_token, redirect
+from zhengku.pages.forms import ProblemIds, Reason, Token, attempt, check_done, check_form, redirect
 from zhengku.pages.frame import Tab, View, settings, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.pages.paging import PAGE_ROWS, Paging
-from zhengku.pages.query import read_day, read_number, read_one_of, read_text
+from zhengku.pages.query import read_day, read_id, read_number, read_one_of, read_text
 from zhengku.review import night as nights
 from zhengku.review import problems
 from zhengku.review.night import NightReport
@@ -53,7 +53,6 @@ def show_problems(request: Request, access: Reviewer) -> Response:
             rules=_rules_to_choose(nights.report_of(connection), chosen, rows),
             solutions=SOLUTION_NAMES,
             statuses=STATUS_NAMES,
-            token=form_token(request, access) if access.may_act else "",
             query=query,
             today=clock.today(),
         )
@@ -72,8 +71,9 @@ def waive(
     check_form(request, access, token)
     until_on = read_day({"until": until}, "until")
     with store(request) as connection:
-        attempt(lambda: problems.waive(connection, problem, access.login, reason, until_on, clock.today()))
-    log.info("%s waived %d problem records", access.login, len(problem))
+        done = attempt(lambda: problems.waive(connection, problem, access.login, reason, until_on, clock.today()))
+    check_done(done)
+    log.info("%s waived %d problem records", access.login, done)
     return _back(request, problem)
 
 
@@ -82,8 +82,9 @@ def close(request: Request, access: Decider, problem: ProblemIds, reason: Reason
     """Close records that need no more work."""
     check_form(request, access, token)
     with store(request) as connection:
-        attempt(lambda: problems.close(connection, problem, access.login, reason))
-    log.info("%s closed %d problem records", access.login, len(problem))
+        done = attempt(lambda: problems.close(connection, problem, access.login, reason))
+    check_done(done)
+    log.info("%s closed %d problem records", access.login, done)
     return _back(request, problem)
 
 
@@ -124,7 +125,7 @@ def _chosen_problems(query: Mapping[str, str]) -> tuple[ProblemFilter, bool]:
             license_type=read_text(query, "license_type"),
             statuses=statuses,
             rule_id=read_text(query, "rule"),
-            return_id=read_number(query, "return"),
+            return_id=read_id(query, "return"),
             night=night,
             overdue_on=clock.today() if status == "overdue" else None,
         ),

@@ -6,7 +6,8 @@ from fastapi import APIRouter, HTTPException, Request, Response, status
 
 from zhengku.ledger import WARNED_ROWS, Connection
 from zhengku.pages.access import SEE_PROBLEMS
-from zhengku.pages.files import hand_over
+from zhengku.pages.files import hand_over, open_published
+from zhengku.pages.forms import Token, check_form
 from zhengku.pages.frame import Tab, View, settings, store
 from zhengku.pages.host import Reviewer, ReviewVisitor, require
 from zhengku.pages.query import read_day, read_number, read_one_of, read_text
@@ -60,20 +61,23 @@ def show_warned(request: Request, access: Reviewer) -> Response:
         return view.page("warned.html.j2", report=report, rows=rows, reasons=reasons, most=WARNED_ROWS)
 
 
-@router.get("/report/file")
-def download_report(request: Request, access: ReviewVisitor) -> Response:
+@router.post("/report/file")
+def download_report(request: Request, access: ReviewVisitor, token: Token) -> Response:
     """Hand over the report of a night as a file: `form` is html or xlsx; both show problem records, masked."""
     form = read_one_of(request.query_params, "form", ("html", "xlsx")) or "html"
     require(access, SEE_PROBLEMS)
+    check_form(request, access, token)
     with store(request) as connection:
         report = _chosen_report(request, connection)
-    if report is None:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这一夜的报告。")
-    name = file_name(report.night, report.version, form)
-    path = report_folder(settings(request), report) / name
-    if not path.is_file():
-        raise HTTPException(status.HTTP_404_NOT_FOUND, "这份报告的文件不在了，可用 zhengku report publish 重新生成。")
-    return hand_over(path, name)
+        if report is None:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, "还没有这一夜的报告。")
+        name = file_name(report.night, report.version, form)
+        path = report_folder(settings(request), report) / name
+        if not path.is_file():
+            raise HTTPException(
+                status.HTTP_404_NOT_FOUND, "这份报告的文件不在了，可用 zhengku report publish 重新生成。"
+            )
+        return hand_over(open_published(request, connection, path), name)
 
 
 def _chosen_report(request: Request, connection: Connection) -> NightReport | None:

@@ -9,7 +9,7 @@ from zhengku import ledger
 from zhengku.catalog import Catalog
 from zhengku.ledger import Connection
 from zhengku.pages.access import SEE_PROBLEMS, ReviewAccess
-from zhengku.pages.forms import Reason, Token, attempt, check_form, redirect
+from zhengku.pages.forms import Reason, RecordId, Token, attempt, check_done, check_form, redirect
 from zhengku.pages.frame import Tab, View, catalog, store
 from zhengku.pages.host import Decider, Reviewer
 from zhengku.pages.paging import PAGE_ROWS
@@ -49,8 +49,8 @@ def ask(
     token: Token,
     department: _Name = "",
     feed: _Name = "",
-    batch: Annotated[int | None, Form()] = None,
-    problem: Annotated[list[int] | None, Form(max_length=PAGE_ROWS)] = None,
+    batch: Annotated[RecordId | None, Form()] = None,
+    problem: Annotated[list[RecordId] | None, Form(max_length=PAGE_ROWS)] = None,
 ) -> Response:
     """Enter a request: return records, redrive them, fix differences of a reconciliation, release or reject a batch."""
     check_form(request, access, token)
@@ -59,10 +59,13 @@ def ask(
         if problem and not department and kind not in DECISIONS:
             _ask_for_each(connection, known, kind, access, reason, problem)
             return redirect(request, "requests")
+        if problem:
+            attempt(lambda: problems.check_known(connection, problem))
         if kind in DECISIONS:
-            held = attempt(lambda: ledger.held_batch(connection, batch or 0))
+            held = attempt(lambda: ledger.batch_by_id(connection, batch or 0))
+            check_done(held.status == "held")
             department, feed = held.department, held.feed
-        elif kind == "redrive":
+        elif kind in ("redrive", "mend"):
             attempt(lambda: known.feed(department, feed))
         else:
             attempt(lambda: known.department(department))
