@@ -44,6 +44,8 @@ def test_lines_that_a_spreadsheet_may_run_get_an_apostrophe_and_lose_it_again(ce
     assert delivered(written) == cell
 
 
-@pytest.mark.parametrize("cell", ["", "某某", "0042", "5-5", "2024-01-01", "某某\n某某", "1.=1", " 某某", "某'某", 5, -5, None])
+@pytest.mark.parametrize(
+    "cell", ["", "某某", "0042", "5-5", "2024-01-01", "某某\n某某", "1.=1", " 某某", "某'某", 5, -5, None]
+)
 def test_other_cells_stay(cell: object) -> None:
     assert harmless(cell) == cell
