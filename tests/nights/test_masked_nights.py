@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from tests.support.city_servers import settings_of, surroundings
 from tests.support.collected_nights import collect_and_load, collect_and_load_services
@@ -83,7 +83,7 @@ def texts_of(folder: Path) -> Iterator[tuple[str, str]]:
 def pages_of(settings: Settings, pipeline: Pipeline) -> Iterator[tuple[str, str]]:
     """Yield every page that has a tab, and the first problem records, as those see them who may see most."""
 
-    async def current_user() -> str:
+    async def current_user(_: Request) -> str:
         return "wang"
 
     def host(is_review: bool) -> Host:
@@ -116,6 +116,7 @@ def pages_of(settings: Settings, pipeline: Pipeline) -> Iterator[tuple[str, str]
                 yield path, answer.text
 
 
+@pytest.mark.slow
 def test_nothing_that_is_shown_has_a_number_or_a_name_of_a_person(
     tmp_path: Path, database_url: str, server_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
