@@ -1,7 +1,7 @@
 -- Records a try to see the telephone number of a listed service, and returns whether it is granted. `refused_for` is
 -- the cause for which the caller refuses it already, null for none; then it is refused only above `hourly_limit`
--- numbers granted to the person in the last hour. Tries of one person wait for each other until their transactions end, so that
--- two at once cannot both be the last one of the limit.
+-- numbers granted to the person in the last hour. Tries of one person wait for each other until their transactions end,
+-- so that two at once cannot both be the last one of the limit.
 create or replace function clearance.record_reveal(
     of_list bigint, of_record text, asked_by text, asked_for text, refused_for text, hourly_limit integer
 )

@@ -128,10 +128,11 @@ order by event_id;
 -- The numbers for which there is no problem record.
 select asked.problem_id
 from unnest(%(problem_ids)s::bigint[]) as asked (problem_id)
-where not exists (
-    select from quarantine.problem_row as q
-    where q.problem_id = asked.problem_id
-)
+where
+    not exists (
+        select from quarantine.problem_row as q
+        where q.problem_id = asked.problem_id
+    )
 order by asked.problem_id;
 
 -- name: waive

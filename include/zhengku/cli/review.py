@@ -15,6 +15,7 @@ from zhengku.cli.common import AsJson, Behalf, Limit, Reason, clock_text, day_of
 from zhengku.cli.summary import batch_table
 from zhengku.database import LARGEST_BIGINT, store_connection
 from zhengku.errors import ConfigurationError, RecordNotFound
+from zhengku.operations.backfill import FIRST_MONTH
 from zhengku.operations.redrive import redrive as redrive_problems
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.report.fitting import print_fitting
@@ -261,7 +262,10 @@ def publish(
     now = clock.now()
     if night is not None:
         catalog = load_catalog(settings.catalog_folder)
-        published = [NightReports(settings, catalog).publish(day_of(night))]
+        chosen = day_of(night)
+        if not FIRST_MONTH <= chosen <= now.date():
+            raise ConfigurationError(f"Expected a night from {FIRST_MONTH} to today ({now:%Y-%m-%d}), got {chosen}.")
+        published = [NightReports(settings, catalog).publish(chosen)]
         write_night(settings, catalog, published[0])
     else:
         daily.apply_due_days(settings, now)

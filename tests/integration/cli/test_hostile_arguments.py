@@ -1,7 +1,7 @@
 """No argument of any command ends in a traceback: each is used, or refused in words."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import typer
@@ -33,9 +33,10 @@ COMMANDS = {" ".join(path): command for path, command in commands(ROOT)}
 
 def ordinary(parameter: Any) -> str:
     """A value with which a command goes on to look at its other arguments."""
-    if hasattr(parameter.type, "choices"):
-        return str(parameter.type.choices[0])
-    if parameter.type.name.startswith("integer"):
+    kind = parameter.type_descriptor.annotation
+    if get_origin(kind) is Literal:
+        return str(get_args(kind)[0])
+    if kind is int or int in get_args(kind):
         return "1"
     # Of a department that there is; what would be collected is nothing.
     return "market_supervision" if parameter.name in ("source", "department") else "2026-11-24"
@@ -58,6 +59,7 @@ def takes_text(parameter: Any) -> bool:
     return not (getattr(parameter, "is_flag", False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_no_value_of_an_argument_is_a_traceback(name, installation, monkeypatch):
     for variable, text in installation.settings.environment.items():

@@ -30,6 +30,7 @@ def routes(app: Any) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["zhang", "root", "wang", "li"])
 def test_no_request_ends_in_a_fault(reviewed, caplog, who):
     app = served(reviewed.settings)
