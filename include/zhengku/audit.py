@@ -11,7 +11,9 @@ from typing import Literal
 from psycopg.rows import class_row
 
 from zhengku.database import statement
+from zhengku.errors import ZhengkuError
 from zhengku.ledger import Connection
+from zhengku.masking import mask_text
 
 Fault = Literal["changed", "removed", "inserted", "leaves", "chain", "head"]
 
@@ -24,6 +26,12 @@ FAULT_WORDS: Mapping[Fault, str] = {
     "head": "the head is not the one that was printed",
 }
 """What each fault says about a row or a seal."""
+
+
+class EvidenceChanged(ZhengkuError):
+    """Evidence is not as it was sealed: the first of what was found."""
+
+    final = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,12 @@ class Finding:
     kind: str | None
     row_key: str | None
     fault: Fault
+
+    def __str__(self) -> str:
+        """Return a sentence; the numbers of people in the key are masked."""
+        where = f"seal {self.seal_id}" if self.seal_id is not None else "no seal"
+        what = " ".join(part for part in (self.kind, mask_text(self.row_key or "")) if part) or "the seal"
+        return f"{where}: {what} {FAULT_WORDS[self.fault]}"
 
 
 def close_evidence(connection: Connection) -> Seal | None:
@@ -80,3 +94,13 @@ def verify(connection: Connection, printed: Mapping[int, str] | None = None) -> 
         if not known.get(seal_id, "").startswith(head.lower()):
             findings.append(Finding(seal_id, None, None, "head"))
     return findings
+
+
+def require_unchanged(connection: Connection) -> None:
+    """Raise `EvidenceChanged` when any evidence is not as it was sealed."""
+    findings = verify(connection)
+    if findings:
+        raise EvidenceChanged(
+            f"Expected evidence as it was sealed; {len(findings):,} rows or seals are not: {findings[0]}. "
+            "`zhengku audit verify` lists all: docs/runbooks/evidence.md."
+        )

@@ -121,6 +121,15 @@ def validation_report(doc: str | None) -> DAG:
         return _publish_reports()
 
     @task
+    def verify_evidence() -> None:
+        """Compare what was recorded with its seals; red when somebody changed it afterwards."""
+        from zhengku.audit import require_unchanged
+        from zhengku.database import store_connection
+
+        with store_connection(Settings.load().database_url) as connection:
+            require_unchanged(connection)
+
+    @task
     def notify_by_mail(names: list[ReportName]) -> int:
         """Send a mail that the report is published; return the number of addresses."""
         connection = connection_or_skip(MAIL_CONNECTION)
@@ -141,6 +150,7 @@ def validation_report(doc: str | None) -> DAG:
     ) as dag:
         names: Any = publish()
         let_time_pass() >> [names, finish_returns()]
+        names >> verify_evidence()
         notify_by_mail(names)
         notify_by_robot(names)
     return dag

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +129,19 @@ def test_before_the_very_first_batch_there_is_nothing_to_report(dags, reviewed, 
     reviewed.deliver_rows("a.csv", make_row(1))
     reviewed.run_one()
     assert call(dags, "validation_report", "publish", **Try(1).context) == [(today(), 1)]
+
+
+def test_evidence_that_was_changed_makes_the_run_red(dags, reviewed, make_row):
+    from zhengku.audit import EvidenceChanged
+
+    reviewed.deliver_rows("a.csv", make_row(1))
+    batch = reviewed.run_one()
+    time.sleep(1.1)
+    call(dags, "validation_report", "publish", **Try(1).context)
+    call(dags, "validation_report", "verify_evidence")
+    reviewed.rewrite("update ledger.batch set source_name = 'b.csv' where status = 'loaded'")
+    with pytest.raises(EvidenceChanged, match=rf"seal 1: batch \({batch.batch_id}\) was changed"):
+        call(dags, "validation_report", "verify_evidence")
 
 
 def test_time_passes_before_the_report(dags, reviewed, monkeypatch):

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from zhengku.audit import FAULT_WORDS, Finding, close_evidence, seals, verify
+from zhengku.audit import close_evidence, seals, verify
 from zhengku.cli.common import AsJson, Limit, clock_text, out, print_json
 from zhengku.database import store_connection
 from zhengku.errors import ConfigurationError
-from zhengku.masking import mask_text
 from zhengku.settings import Settings
 
 audit_app = typer.Typer(no_args_is_help=True, help="Evidence (留痕): seal it, and find what was changed afterwards.")
@@ -35,7 +34,7 @@ def audit_verify(
         print_json({"seal": asdict(newest[0]) if newest else None, "findings": [asdict(one) for one in findings]})
     else:
         for one in findings:
-            print(_sentence(one))  # noqa: T201
+            print(one)  # noqa: T201
         if not newest:
             out.print(
                 "Nothing was sealed yet. The validation report seals every morning; `zhengku audit close` seals now."
@@ -88,8 +87,3 @@ def _printed_head(text: str) -> tuple[int, str]:
         )
     return int(found[1]), found[2]
 
-
-def _sentence(one: Finding) -> str:
-    where = f"seal {one.seal_id}" if one.seal_id is not None else "no seal"
-    what = " ".join(part for part in (one.kind, mask_text(one.row_key or "")) if part) or "the seal"
-    return f"{where}: {what} {FAULT_WORDS[one.fault]}"
