@@ -119,6 +119,7 @@ bench: $(VENV)/measured  ## measure (hours): a million and ten million rows into
 	@$(RUN) -m benchmarks.review
 	@$(RUN) -m benchmarks.reconcile
 	@$(RUN) -m benchmarks.stock
+	@$(RUN) -m benchmarks.evidence
 	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints

@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SMALL = {
     "clearance_workbook": ["--rows", "2000", "--rounds", "1"],
     "daily_clearance": ["--cases", "50000"],
+    "evidence": ["--rows", "20000", "--rounds", "1"],
     "http_pages": ["--rows", "5000", "--rounds", "1"],
     "reconcile": ["--rows", "100000"],
     "second_register": ["--rows", "5000"],

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -224,6 +225,45 @@ def test_store_equals_the_truth_when_a_worker_is_killed_halfway(cluster):
         assert LOST_TASK_SECONDS / 2 < float(noticed) - moment < LOST_TASK_SECONDS + DETECTION_SECONDS + BUSY_SECONDS
         assert start >= noticed + RETRY_DELAY_SECONDS
     assert differences(cluster.postgres.url("zhengku"), night, 0, counts=False) == []
+
+
+def zhengku(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a person would in the container of a worker."""
+    return subprocess.run(
+        ["zhengku", *arguments],
+        env=cluster.environment("worker-1"),
+        cwd=cluster.state / "run",
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_night_by_the_small_accounts_is_as_it_was_sealed_and_a_changed_row_is_named(cluster):
+    """The night before this test was run by processes that have no account of the owner."""
+    owners = query(
+        cluster,
+        "zhengku",
+        "select distinct usename::text from pg_stat_activity where datname = 'zhengku' and pid <> pg_backend_pid()",
+    )
+    assert ("zhengku",) not in owners
+    time.sleep(1.1)
+    closed = zhengku(cluster, "audit", "close")
+    assert closed.returncode == 0, closed.stderr
+    verified = zhengku(cluster, "audit", "verify")
+    assert (verified.returncode, verified.stderr) == (0, "")
+    head = re.search(r"[0-9a-f]{64}", verified.stdout.replace("\n", ""))
+    assert head is not None
+    assert zhengku(cluster, "audit", "verify", "--head", f"1={head[0]}").returncode == 0
+
+    [(batch,)] = query(cluster, "zhengku", "select min(batch_id) from ledger.batch where status = 'loaded'")
+    with psycopg.connect(
+        cluster.postgres.url("zhengku").replace("+psycopg", ""), options="-c session_replication_role=replica"
+    ) as owner:
+        owner.execute("update ledger.batch set source_name = source_name || '.' where batch_id = %s", (batch,))
+    found = zhengku(cluster, "audit", "verify")
+    assert found.returncode == 1
+    assert found.stdout == f"seal 1: batch ({batch}) was changed after it was sealed\n"
 
 
 def test_lost_worker_comes_back(cluster):
