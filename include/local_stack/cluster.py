@@ -294,7 +294,7 @@ class Cluster(LocalStack):
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": connection,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC_CMD": connection,
-            "AIRFLOW__FAB__CONFIG_FILE": str(self.home / "plugins" / "fab_config.py"),
+            "AIRFLOW__FAB__CONFIG_FILE": str(self.home / "include" / "zhengku_airflow" / "fab_config.py"),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.airflow.task_log_folder),
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),
         }

@@ -1,4 +1,4 @@
-"""The rules of passwords, and what plugins/fab_config.py and the examples of docs/logins.md set."""
+"""The rules of passwords, and what include/zhengku_airflow/fab_config.py and the examples of docs/logins.md set."""
 
 import importlib
 import re
@@ -70,7 +70,7 @@ def test_login_page_uses_our_rules():
 
     from zhengku_airflow.logins import LoginManager
 
-    config = loaded((HOME / "plugins" / "fab_config.py").read_text(encoding="utf-8"))
+    config = loaded((HOME / "include" / "zhengku_airflow" / "fab_config.py").read_text(encoding="utf-8"))
     assert config["SECURITY_MANAGER_CLASS"] is LoginManager
     assert config["FAB_PASSWORD_COMPLEXITY_ENABLED"] is True
     # The form shows the text of this error.
@@ -94,7 +94,7 @@ def examples() -> list[str]:
 
 
 def test_examples_of_directories_load_after_our_settings(monkeypatch, tmp_path):
-    """Each is appended to plugins/fab_config.py, as the page says."""
+    """Each is appended to include/zhengku_airflow/fab_config.py, as the page says."""
     from flask_appbuilder.const import AUTH_LDAP, AUTH_OAUTH
 
     from zhengku_airflow.logins import LoginManager
@@ -104,7 +104,7 @@ def test_examples_of_directories_load_after_our_settings(monkeypatch, tmp_path):
     secret.chmod(0o600)
     types = {}
     for example in examples():
-        text = (HOME / "plugins" / "fab_config.py").read_text(encoding="utf-8") + re.sub(
+        text = (HOME / "include" / "zhengku_airflow" / "fab_config.py").read_text(encoding="utf-8") + re.sub(
             "/run/secrets/[a-z_]+", str(secret), example
         )
         config = loaded(text)

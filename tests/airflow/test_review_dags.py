@@ -69,7 +69,8 @@ def test_steps_follow_each_other(dags):
     assert steps == {
         "let_time_pass": {"publish", "finish_returns"},
         "finish_returns": set(),
-        "publish": {"notify_by_mail", "notify_by_robot"},
+        "publish": {"notify_by_mail", "notify_by_robot", "verify_evidence"},
+        "verify_evidence": set(),
         "notify_by_mail": set(),
         "notify_by_robot": set(),
         "work": set(),

@@ -86,4 +86,3 @@ def _printed_head(text: str) -> tuple[int, str]:
             f"of its head, like 12=9f86d081884c; got {text!r:.90}."
         )
     return int(found[1]), found[2]
-

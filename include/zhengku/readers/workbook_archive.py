@@ -33,9 +33,11 @@ _PIECE = 1024 * 1024
 _LARGEST_INDEX = 16 * 1024 * 1024
 _LONGEST_NUMBER = 64
 
-# A cell with content: one without ends in "/>". Only its place is captured, so that the search is quick.
+# A cell with content: one without ends in "/>", or has nothing or an empty value inside (openpyxl with lxml writes so).
+# Only its place is captured, so that the search is quick.
 _FULL_CELL = re.compile(
-    rb"""<(?:\w+:)?c(?=\s)(?>[^<>]*?\sr=["'])([A-Z]{1,3})[0-9]{1,7}["'][^<>]*+(?<!/)>""",
+    rb"""<(?:\w+:)?c(?=\s)(?>[^<>]*?\sr=["'])([A-Z]{1,3})[0-9]{1,7}["'][^<>]*+(?<!/)>"""
+    rb"""(?!\s*+(?:<(?:\w+:)?v\s*+(?:/>|></(?:\w+:)?v\s*+>)\s*+)?</(?:\w+:)?c\s*+>)""",
 )
 _ROW = re.compile(rb"""<(?:\w+:)?row\s[^<>]*?\br=["']([0-9]{1,7})["']""")
 _ROW_END = re.compile(rb"</(?:\w+:)?row\s*>")

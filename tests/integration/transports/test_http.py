@@ -762,7 +762,8 @@ def test_slots_share_the_limit_of_requests(interface: Interface, tmp_path: Path)
     interface.answer = numbered(ROWS)
     collect(interface, tmp_path, slots=2, requests_per_minute=600)
     times = [request.at for request in interface.requests]
-    assert times[2] - times[0] >= 0.38
+    # Each slot by itself would ask every 0.1 s.
+    assert times[2] - times[0] >= 0.3
 
 
 @pytest.mark.parametrize("address", ["/a/folder", "ftp://a:b@c/d", "https://", "http://host/base", "http://a:b@h:x/"])

@@ -98,7 +98,7 @@ def unguarded(app: FastAPI) -> list[tuple[str, str, str]]:
 
 def test_no_route_answers_without_a_login_and_a_role(airflow):
     found = list(routes(airflow))
-    assert len(found) == len(set(found)) == 11 + 24
+    assert len(found) == len(set(found)) == 11 + 23
     assert {method for method, _ in found} == {"GET", "POST"}
     assert unguarded(airflow) == []
 
