@@ -189,6 +189,12 @@ class Store:
             values,
         )
 
+    def rewrite(self, statement: str) -> None:
+        """Change evidence, as somebody who switches off what guards it: for a past that a test needs."""
+        with self.connection.transaction():
+            self.connection.execute("set local session_replication_role to replica")
+            self.connection.execute(statement.encode())
+
     def query(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         result = self.connection.execute(statement.encode(), parameters or None)
         return result.fetchall() if result.description else []

@@ -308,11 +308,11 @@ REFUSED = [
     ("ask", 404, {"kind": "mend", "problem": 99, "reason": "核实"}),
     ("ask", 404, {"kind": "release", "batch": 99, "reason": "核实"}),
     ("ask", 404, {"kind": "release", "reason": "核实"}),
-    ("reject", 404, {"batch": 99, "reason": "核实"}),
+    ("ask", 404, {"kind": "reject", "batch": 99, "reason": "核实"}),
     # What is there, in a state in which it cannot be done.
     ("close", 409, {"problem": [1, 2], "reason": "核实"}),
     ("ask", 409, {"kind": "release", "batch": 1, "reason": "核实"}),
-    ("reject", 400, {"batch": 1, "reason": "核实"}),
+    ("ask", 409, {"kind": "reject", "batch": 1, "reason": "核实"}),
 ]
 
 
