@@ -1,5 +1,5 @@
--- What each account of the database may do (docs/decisions/0059). Run after the functions by every `zhengku db upgrade`,
--- and by `zhengku db roles`; an account that does not exist is passed over.
+-- What each account of the database may do (docs/decisions/0059). Run after the functions by every `zhengku db
+-- upgrade`, and by `zhengku db roles`; an account that does not exist is passed over.
 --
 -- zhengku_pipeline  runs the steps: reads and writes, but neither changes nor deletes evidence, and owns no table
 -- zhengku_pages     serves the pages: reads, and calls the functions of sql/functions/pages.sql

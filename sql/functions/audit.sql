@@ -15,7 +15,8 @@ end
 $$;
 
 -- The kinds of evidence. Of each: where its rows are, by which key one is named, when the server wrote it (null: it is
--- not complete yet, and no evidence), and the columns that are digested: all but those left out, or only the named ones.
+-- not complete yet, and no evidence), and the columns that are digested: all but those left out, or only those
+-- that are named.
 create or replace function audit.kinds()
 returns table (
     kind text, of_table regclass, joined text, row_key text, written_at text, left_out text[], only_columns text[]
@@ -135,7 +136,9 @@ as $$
     ) as g
 $$;
 
-create or replace function audit.head_of(of_seal bigint, head_before bytea, sealed_from timestamptz, sealed_until timestamptz)
+create or replace function audit.head_of(
+    of_seal bigint, head_before bytea, sealed_from timestamptz, sealed_until timestamptz
+)
 returns bytea
 language sql
 stable
@@ -158,8 +161,8 @@ as $$
     )
 $$;
 
--- Seal the evidence that was written since the last seal, until the start of the oldest transaction that still runs: what
--- such a transaction writes is sealed by a later one. Returns the newest seal.
+-- Seal the evidence that was written since the last seal, until the start of the oldest transaction that still runs:
+-- what such a transaction writes is sealed by a later one. Returns the newest seal.
 create or replace function audit.close()
 returns audit.seal
 language plpgsql
@@ -218,8 +221,8 @@ begin
 end
 $$;
 
--- What is not as it was sealed; no row when all is. fault: 'changed', 'removed', 'inserted' (written, it says, before the
--- last seal, but no seal has it); 'leaves', 'chain': the seal itself was changed.
+-- What is not as it was sealed; no row when all is. fault: 'changed', 'removed', 'inserted' (written, it says, before
+-- the last seal, but no seal has it); 'leaves', 'chain': the seal itself was changed.
 create or replace function audit.verify()
 returns table (seal_id bigint, kind text, row_key text, fault text)
 language plpgsql
@@ -304,8 +307,8 @@ begin
 end
 $$;
 
--- Evidence is only added to. A row may change within the transaction that wrote it; a batch, a request, a return and the
--- stay of a service on lists until they are complete.
+-- Evidence is only added to. A row may change within the transaction that wrote it; a batch, a request, a return and
+-- the stay of a service on lists until they are complete.
 do $guard$
 declare
     guarded regclass;

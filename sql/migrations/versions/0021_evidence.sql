@@ -1,4 +1,5 @@
--- docs/decisions/0058: evidence is only added to, and sealed in a chain. Functions and triggers: sql/functions/audit.sql.
+-- docs/decisions/0058: evidence is only added to, and sealed in a chain. Functions and triggers are in
+-- sql/functions/audit.sql.
 create schema audit;
 
 create table audit.seal (

@@ -3,6 +3,8 @@
 import errno
 import io
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,32 @@ def break_reading(monkeypatch, *, after: int) -> None:
 
 
 # ---- the area
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """An account whose new files everybody may read, as most are."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_nobody_else_can_read_a_landed_file_not_even_while_it_is_written(tmp_path):
+    root = tmp_path / "landing"
+    modes = []
+
+    class Watched(io.BytesIO):
+        def read(self, size=-1):
+            modes.extend(stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*.part"))
+            return super().read(size)
+
+    LandingArea(str(root)).put(Watched(b"1\n2\n3\n"), "hall/feed/1.csv")
+    assert modes
+    assert set(modes) == {0o600}
+    assert stat.S_IMODE((root / "hall/feed/1.csv").stat().st_mode) == 0o600
+    for folder in (root, root / "hall", root / "hall/feed"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_file_is_lost_only_in_an_area_that_can_be_listed(area):

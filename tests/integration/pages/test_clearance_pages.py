@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 import openpyxl
 import pytest
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from tests.support.clearance_facts import CASES, EVALUATIONS, Case, Evaluation, Store, at, day
+from tests.support.clearance_pages import ROOT, clearance_pages, mounted
 from tests.support.temporary_database import temporary_database
 
 from zhengku import clock
@@ -22,21 +23,9 @@ from zhengku.catalog.clearance_config import KINDS
 from zhengku.clearance import list_versions
 from zhengku.clearance.delivery import write_workbooks
 from zhengku.clearance.list_versions import ListVersion
-from zhengku.pages.access import clearance_access_of
-from zhengku.pages.applications import CLEARANCE, create_clearance_app
-from zhengku.pages.host import Host
+from zhengku.pages.applications import CLEARANCE
 from zhengku.settings import Settings
 
-ROOT = "/airflow/zhengku/clearance"
-
-ROLES = {
-    "wang": {"section"},
-    "root": {"Admin"},
-    "li": {"hall_echeng"},
-    "two": {"hall_echeng", "hall_huarong"},
-    "viewer": {"Viewer", "Op"},
-    "stranger": {"hall_", "hall_nowhere", "Section"},
-}
 GETS = [*(tab.path for tab in CLEARANCE.tabs), "reveal"]
 BLANK = "\u3164\u2800\uffa0"
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -85,33 +74,12 @@ def reports(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(store: Store, reports: Path) -> FastAPI:
-    async def current_user(request: Request) -> str:
-        who = request.headers.get("who")
-        if who is None:
-            raise HTTPException(401, "Not authenticated")
-        return who
-
-    host = Host(
-        current_user=current_user,
-        access=lambda user: clearance_access_of(user, ROLES[user], store.catalog.districts),
-        login_address=lambda back: f"https://zhengku.example/auth/login?next={back}",
-        signing_key=lambda: "a key",
-        is_for_demos=lambda: False,
-    )
-    app = create_clearance_app(host)
-    environment = {**store.settings.environment, "ZHENGKU_REPORT_DIR": str(reports)}
-    app.state.settings = lambda: Settings(home=store.settings.home, environment=environment)
-    return app
+    return clearance_pages(store, reports)
 
 
 @pytest.fixture
 def client(app: FastAPI) -> TestClient:
-    """The pages as they are mounted in an Airflow that is served below /airflow."""
-    outer = FastAPI()
-    outer.mount("/zhengku/clearance", app)
-    airflow = FastAPI()
-    airflow.mount("/airflow", outer)
-    return TestClient(airflow, follow_redirects=False)
+    return TestClient(mounted(app), follow_redirects=False)
 
 
 def get(client: TestClient, who: str | None, path: str, status: int = 200, **headers: str) -> Any:
@@ -350,7 +318,7 @@ def test_number_is_not_shown_without_a_reason(client, store, reason):
 def test_numbers_of_a_person_in_an_hour_are_limited_and_refused_tries_are_recorded(client, store, monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
-    store.rewrite("update clearance.reveal set revealed_at = revealed_at - interval '2 hours' returning 1")
+    store.rewrite("update clearance.reveal set revealed_at = revealed_at - interval '2 hours'")
     limited = store.config.model_copy(update={"reveals_per_hour": 3})
     monkeypatch.setattr("zhengku.pages.clearance.reveal.load_clearance", lambda _: limited)
     keys = [f"E{number:04d}|1" for number in range(10, 16)]

@@ -61,15 +61,17 @@ def ask(
             return redirect(request, "requests")
         if problem:
             attempt(lambda: problems.check_known(connection, problem))
+        # Only a decision is about a batch.
+        decided: int | None = None
         if kind in DECISIONS:
             held = attempt(lambda: ledger.batch_by_id(connection, batch or 0))
             check_done(held.status == "held")
-            department, feed = held.department, held.feed
+            department, feed, decided = held.department, held.feed, held.batch_id
         elif kind in ("redrive", "mend"):
             attempt(lambda: known.feed(department, feed))
         else:
             attempt(lambda: known.department(department))
-        _ask(connection, kind, department, access, reason, feed=feed or None, batch_id=batch, problem_ids=problem)
+        _ask(connection, kind, department, access, reason, feed=feed or None, batch_id=decided, problem_ids=problem)
     return redirect(request, "requests")
 
 
