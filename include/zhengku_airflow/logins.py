@@ -1,7 +1,7 @@
 """Logins with FAB: rules for passwords, the lock after wrong ones, a logout that ends the session, and a record of it.
 
-`fab_config.py` names `LoginManager`, docker-compose.yml names `EndingFabAuthManager`. The record is Airflow's audit log,
-with the login as owner and the caller's address as extra.
+`fab_config.py` names `LoginManager`, docker-compose.yml names `EndingFabAuthManager`. The record is Airflow's audit
+log, with the login as owner and the caller's address as extra.
 """
 
 import logging
