@@ -7,8 +7,8 @@ stands in `log.jsonl` before it is done. How many ticks a step had that nothing 
 
 With `commit`, a kill strikes while a COMMIT is in flight, and `tick` counts the step's transactions that wrote: the
 message was `sent` to the server, or the kill tore it (`torn`) and only its beginning came out; nobody reads the answer.
-The log then has the transaction's number, by which the server says how it ended. It waits for such a transaction and
-does not happen when none comes.
+Whether the transaction was committed is seen by the kill's row in `kills.struck`, which it wrote, too: after a crash
+the server may give the same transaction number again. Such a kill does not happen when no COMMIT comes.
 
 The steps are the four of the pipeline, and `collected` and `loaded`: the work is committed, and Airflow does not know
 yet.
@@ -62,8 +62,8 @@ def _planned_here() -> list[dict[str, Any]]:
     return [kill for kill in plan if (kill["feed"], kill["step"]) == (_Now.feed, _Now.step)]
 
 
-def _log_kill(kill: dict[str, Any], what: str, reached: int, **more: str) -> None:
-    _log("log.jsonl", {**kill, **more, "at": what, "reached": reached, "pid": os.getpid(), "time": time.time()})
+def _log_kill(kill: dict[str, Any], what: str, reached: int) -> None:
+    _log("log.jsonl", {**kill, "at": what, "reached": reached, "pid": os.getpid(), "time": time.time()})
 
 
 def _claimed(kill: int) -> bool:
@@ -104,13 +104,15 @@ def _before_commit(connection: Any, what: str) -> None:
     if _Now.step is None or connection.info.transaction_status != TransactionStatus.INTRANS:
         return
     with _uncounted(), connection.cursor(row_factory=tuple_row) as cursor:
-        [transaction] = cursor.execute("select pg_current_xact_id_if_assigned()::text").fetchone()
-    if transaction is None:
+        [wrote] = cursor.execute("select pg_current_xact_id_if_assigned() is not null").fetchone()
+    if not wrote:
         return
     _Now.commits += 1
     for kill in _planned_here():
         if kill["commit"] and _Now.commits >= kill["tick"] and _claimed(kill["kill"]):
-            _log_kill(kill, f"{what}, COMMIT {kill['commit']}", _Now.commits, transaction=transaction)
+            with _uncounted():
+                connection.execute("insert into kills.struck (kill) values (%s)", (kill["kill"],))
+            _log_kill(kill, f"{what}, COMMIT {kill['commit']}", _Now.commits)
             _kill_in_flight(connection, kill)
 
 
@@ -126,7 +128,7 @@ def _kill_in_flight(connection: Any, kill: dict[str, Any]) -> None:
     if kill["victim"] != "postgres":
         _kill(kill["victim"])
     # About as long as the server needs for a COMMIT: it may or may not have come to its end.
-    until = time.perf_counter() + Random(f"in flight {kill['kill']}").uniform(0, 0.0005)
+    until = time.perf_counter() + Random(f"in flight {kill['kill']}").uniform(0, 0.0002)
     while time.perf_counter() < until:
         pass
     os.kill(connection.info.backend_pid, signal.SIGKILL)
