@@ -119,7 +119,7 @@ def _store_error(error: psycopg.Error, where: str, *, lost: bool) -> ZhengkuErro
     if lost or (error.sqlstate or "").startswith(("08", "57P0")):
         return StoreUnavailable(
             f"The connection to the license store at {where} was lost: {_describe(error)}. "
-            "This step was rolled back; run it again."
+            "What this step had not committed was rolled back; run it again."
         )
     # A missing staging table is a fault of a step, not of the installation.
     if isinstance(

@@ -10,16 +10,20 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+import psycopg
 from tests.support.exchange_servers import DEFAULT_MARIADB, answers
 from tests.support.night_comparison import differences, newest_batch
 from tests.support.small_city import SmallCity, running
+from tests.support.store_comparison import differences_between, evidence_faults
+from tests.support.undisturbed_nights import UndisturbedNights, decide_about_problems, make_store
 
 from local_stack.airflow import AirflowApi
 from local_stack.postgres import EmbeddedPostgres
 from simulator.databases import create_database, drop_database
 from simulator.model import Night, SourceSystem
 from simulator.publish import Places, connections, publish
-from zhengku.database import upgrade
+from zhengku.clock import now
+from zhengku.settings import Settings
 
 HEARTBEAT_SECONDS: Final = 10
 """Airflow's `task_instance_heartbeat_timeout`, 300 unless set: only then a task without a supervisor is repeated."""
@@ -27,18 +31,33 @@ HEARTBEAT_SECONDS: Final = 10
 
 @dataclass(frozen=True)
 class Kill:
-    """One planned kill, by its seed; `feed` is `<department>/<feed>`, `tick` counts from 1."""
+    """One planned kill, by its seed; `feed` is `<department>/<feed>`, `tick` counts from 1.
+
+    One with a COMMIT in flight has what becomes of that message, `sent` or `torn`, and counts writing transactions.
+    """
 
     kill: int
     feed: str
     step: str
     tick: int
     victim: str
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class Points:
+    """Where a step of a feed can be struck: its ticks, and those of its COMMITs that end a writing transaction."""
+
+    ticks: int
+    commits: int
 
 
 @dataclass(frozen=True)
 class NightUnderFire:
-    """What became of one night: `late` are runs that failed and whose next run had to catch up."""
+    """What became of one night: `late` are runs that failed and whose next run had to catch up.
+
+    A kill with a COMMIT in flight has its `outcome`, `committed` or `rolled back`.
+    """
 
     night: int
     kills: list[dict[str, Any]]
@@ -65,9 +84,13 @@ class KillFolder:
         """Return the kills that happened, the first first."""
         return self._lines("log.jsonl")
 
-    def ticks(self) -> dict[tuple[str, str], int]:
-        """Return how many ticks each step of each feed had when it last ran undisturbed."""
-        return {(line["feed"], line["step"]): line["ticks"] for line in self._lines("ticks.jsonl") if line["ticks"]}
+    def points(self) -> dict[tuple[str, str], Points]:
+        """Return what each step of each feed had when it last ran undisturbed."""
+        return {
+            (line["feed"], line["step"]): Points(line["ticks"], line["commits"])
+            for line in self._lines("ticks.jsonl")
+            if line["ticks"]
+        }
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name
@@ -91,6 +114,7 @@ class CityUnderFire(SmallCity):
         # does not crash, so fsync need not.
         self.store = EmbeddedPostgres(state / "store", {"fsync": "off", "shared_buffers": "64MB"})
         self.kills = KillFolder(state / "kills")
+        self.undisturbed = UndisturbedNights(self.store, state / "undisturbed", feeds)
 
     def dag_file(self, department: str) -> str:
         """Return the shipped DAG file, with what kills the steps."""
@@ -108,7 +132,7 @@ class CityUnderFire(SmallCity):
             ours.update(connections(self.places, self.systems))
         return {
             **ours,
-            "ZHENGKU_DATABASE_URL": self.store.url("zhengku"),
+            "ZHENGKU_DATABASE_URL": self.store.url("zhengku", "zhengku_pipeline"),
             "ZHENGKU_KILL_FOLDER": str(self.kills.folder),
             "PYTHONPATH": str(Path(__file__).parent / "killer"),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_SECONDS),
@@ -118,9 +142,10 @@ class CityUnderFire(SmallCity):
     def start(self) -> None:
         """Start all of it."""
         self.store.start()
-        self.store.create_database("zhengku")
-        upgrade(self.store.url("zhengku"))
+        make_store(self.store, "zhengku")
+        make_kill_table(self.store.url("zhengku"))
         super().start()
+        self.undisturbed.start(self._our_settings())
         with self.api() as api:
             for department in self.departments:
                 api.unpause(department)
@@ -131,7 +156,11 @@ class CityUnderFire(SmallCity):
         self.store.stop()
 
     def pass_night(self, night: Night, kills: Sequence[Kill] = ()) -> NightUnderFire:
-        """Let a night pass: publish it, plan the kills, run every DAG, and compare what is left with the truth."""
+        """Let a night pass: publish it, plan the kills, run every DAG, and compare what is left.
+
+        It is compared with the truth, and in all its versions and problem records with a store that the same night
+        fills without a kill. Then the evidence is sealed and verified, and people decide about problem records.
+        """
         begin = time.monotonic()
         publish(night, self.places)
         url = self.store.url("zhengku")
@@ -143,14 +172,33 @@ class CityUnderFire(SmallCity):
             # What a person would do: the same once more.
             still = self.run(api, f"night-{night.number}-again", failed) if failed else []
             assert not still, f"night {night.number}: failed twice: {still}; {self._complaints(api, night, still)}"
+        under_fire = round(time.monotonic() - begin, 1)
         found = differences(url, night, before, counts=not failed)
-        passed = NightUnderFire(
-            night.number, self.kills.log()[killed:], failed, found, round(time.monotonic() - begin, 1)
-        )
+        found += self.undisturbed.pass_night(night)
+        found += differences_between(url, self.undisturbed.url)
+        found += evidence_faults(url)
+        self._decide(night)
+        struck = [self._with_outcome(kill) for kill in self.kills.log()[killed:]]
+        passed = NightUnderFire(night.number, struck, failed, found, under_fire)
         print(passed.night, "kills", len(passed.kills), "late", passed.late, "seconds", passed.seconds, flush=True)
         for line in found:
             print("    ", line, flush=True)
         return passed
+
+    def _decide(self, night: Night) -> None:
+        """Let people decide the same in both stores."""
+        ours = Settings(home=self.home, environment=self._our_settings())
+        moment = now()
+        for settings, url in ((ours, self.store.url("zhengku")), (self.undisturbed.settings, self.undisturbed.url)):
+            decide_about_problems(settings, url, f"after night {night.number}", moment)
+
+    def _with_outcome(self, kill: dict[str, Any]) -> dict[str, Any]:
+        """Say whether the transaction of a COMMIT in flight was committed."""
+        if kill["commit"] is None:
+            return kill
+        with psycopg.connect(self.store.url("zhengku").replace("+psycopg", "")) as connection:
+            found = connection.execute("select from kills.struck where kill = %s", (kill["kill"],)).rowcount
+        return {**kill, "outcome": "committed" if found else "rolled back"}
 
     def _complaints(self, api: AirflowApi, night: Night, departments: Collection[str]) -> list[str]:
         return [
@@ -159,6 +207,15 @@ class CityUnderFire(SmallCity):
             for task in api.task_states(department, f"night-{night.number}-again")
             if task.state != "success"
         ]
+
+
+def make_kill_table(owner_url: str) -> None:
+    """Make the table to which a transaction writes whose COMMIT is struck in flight."""
+    with psycopg.connect(owner_url.replace("+psycopg", "")) as connection:
+        connection.execute("create schema kills")
+        connection.execute("create table kills.struck (kill integer primary key)")
+        connection.execute("grant usage on schema kills to zhengku_pipeline")
+        connection.execute("grant insert on kills.struck to zhengku_pipeline")
 
 
 @contextmanager
@@ -175,15 +232,28 @@ def city_under_fire(state: Path, systems: Sequence[SourceSystem]) -> Iterator[Ci
         yield city
 
 
-def planned(seed: int, ticks: Mapping[tuple[str, str], int]) -> Kill:
-    """Decide by its seed where a kill strikes, among the steps and ticks that were seen in nights before.
+IN_FLIGHT: Final = (("task", "sent"), ("supervisor", "sent"), ("postgres", "sent"), ("task", "torn"))
+"""Victim and message of the kills with a COMMIT in flight, by turns."""
 
-    The step and the victim go by turns, so that each has its share.
+
+def planned(seed: int, points: Mapping[tuple[str, str], Points]) -> Kill:
+    """Decide by its seed where a kill strikes, among the steps, ticks and COMMITs that were seen in nights before.
+
+    The step and the victim go by turns, so that each has its share. Every fourth kill has a COMMIT in flight.
     """
     # The first numbers of neighbouring small seeds are much alike; those of neighbouring texts are not.
     chance = Random(f"kill {seed}")
     # Five steps by turns; what lies between commit and success is one of them.
     step = ("collect", "stage", "validate", "load", chance.choice(("collected", "loaded")))[seed % 5]
-    feed = chance.choice(sorted(feed for feed, name in ticks if name == step))
+    if seed % 4 == 1:
+        if step in ("collected", "loaded"):
+            # They have nothing to commit; of the others, the load is the one to be struck most.
+            step = "load"
+        feed = chance.choice(sorted(feed for (feed, name), point in points.items() if name == step and point.commits))
+        victim, commit = IN_FLIGHT[seed // 4 % 4]
+        # The last one has the work of the step, in the load all of it.
+        commits = points[feed, step].commits
+        return Kill(seed, feed, step, commits if step == "load" else chance.randint(1, commits), victim, commit)
+    feed = chance.choice(sorted(feed for feed, name in points if name == step))
     victim = "postgres" if seed % 7 == 3 else "supervisor" if seed % 7 == 5 else "task"
-    return Kill(seed, feed, step, chance.randint(1, ticks[feed, step]), victim)
+    return Kill(seed, feed, step, chance.randint(1, points[feed, step].ticks), victim)
