@@ -98,6 +98,7 @@ def main() -> None:
                 nights.append(night)
                 seals.append(sealed)
                 checks.append(verified)
+                print(f"  {without[-1]:.2f} s without, {night:.2f} s with, {sealed:.2f} s seal", flush=True)
             show("without", without)
             show("with accounts and triggers", nights)
             show("seal", seals)
