@@ -119,21 +119,23 @@ as $$
     where k.kind = of_kind
 $$;
 
--- The digest of the leaves of one kind in one seal. In two stages, as one text of all digests would be limited to 1 GB.
-create or replace function audit.digest_of_leaves(of_seal bigint, of_kind text)
-returns bytea
+-- How many leaves each kind of a seal has (null: of every seal), and their digest, in one pass. In two stages, as one text
+-- of all digests would be limited to 1 GB.
+create or replace function audit.digests_of_leaves(of_seal bigint)
+returns table (seal_number bigint, leaf_kind text, leaves bigint, whole bytea)
 language sql
 stable
 as $$
-    select sha256(coalesce(string_agg(g.digest, '' order by g.part), ''))
+    select g.seal_id, g.kind, sum(g.leaves)::bigint, sha256(string_agg(g.digest, '' order by g.part))
     from (
         select
-            substr(l.digest, 1, 1) as part,
+            l.seal_id, l.kind, substr(l.digest, 1, 1) as part, count(*) as leaves,
             sha256(string_agg(l.digest || convert_to(l.row_key, 'UTF8'), '' order by l.row_key, l.digest)) as digest
         from audit.leaf as l
-        where l.seal_id = of_seal and l.kind = of_kind
-        group by 1
+        where of_seal is null or l.seal_id = of_seal
+        group by 1, 2, 3
     ) as g
+    group by g.seal_id, g.kind
 $$;
 
 create or replace function audit.head_of(
@@ -178,14 +180,12 @@ declare
     last audit.seal;
     made audit.seal;
     part record;
-    written bigint;
 begin
     perform pg_advisory_xact_lock(hashtextextended('zhengku.audit', 0));
     select * into last from audit.seal order by seal_id desc limit 1;
     made.seal_id := coalesce(last.seal_id, 0) + 1;
     made.head_before := last.head;
     made.sealed_from := coalesce(last.sealed_until, '-infinity');
-    made.sealed_rows := 0;
     -- A session that starts now may not be seen yet, hence the second. A step of Airflow that runs for hours only delays.
     select least(clock_timestamp() - interval '1 second', min(a.xact_start)) into made.sealed_until
     from pg_stat_activity as a
@@ -204,16 +204,16 @@ begin
             'insert into audit.leaf (seal_id, kind, row_key, digest) select %s, %L, e.row_key, e.digest from (%s) as e',
             made.seal_id, part.kind, audit.query_of(part.kind, part.digested)
         ) using made.sealed_from, made.sealed_until;
-        get diagnostics written = row_count;
-        insert into audit.seal_part (seal_id, kind, digested_columns, sealed_rows, digest)
-        values (
-            made.seal_id, part.kind, part.digested, written, audit.digest_of_leaves(made.seal_id, part.kind)
-        );
-        made.sealed_rows := made.sealed_rows + written;
     end loop;
+    insert into audit.seal_part (seal_id, kind, digested_columns, sealed_rows, digest)
+    select
+        made.seal_id, k.kind, audit.columns_of(k.of_table, k.left_out, k.only_columns),
+        coalesce(d.leaves, 0), coalesce(d.whole, sha256(''))
+    from audit.kinds() as k
+    left join audit.digests_of_leaves(made.seal_id) as d on k.kind = d.leaf_kind;
     update audit.seal as s
     set
-        sealed_rows = made.sealed_rows,
+        sealed_rows = (select sum(p.sealed_rows) from audit.seal_part as p where p.seal_id = made.seal_id),
         head = audit.head_of(made.seal_id, made.head_before, made.sealed_from, made.sealed_until)
     where s.seal_id = made.seal_id
     returning * into made;
@@ -233,6 +233,8 @@ set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set bytea_output = 'hex'
 set extra_float_digits = '1'
+-- Nothing tells the planner how many rows there are: row by row, leaves and evidence would be compared each with each.
+set enable_nestloop = 'off'
 as $$
 declare
     last audit.seal;
@@ -259,16 +261,11 @@ begin
         )
     order by s.seal_id;
     return query
-    select coalesce(p.seal_id, l.seal_id), coalesce(p.kind, l.kind), null::text, 'leaves'
+    select coalesce(p.seal_id, d.seal_number), coalesce(p.kind, d.leaf_kind), null::text, 'leaves'
     from audit.seal_part as p
-    full join (
-        select leaf.seal_id, leaf.kind, count(*) as leaves
-        from audit.leaf as leaf
-        group by leaf.seal_id, leaf.kind
-    ) as l on p.seal_id = l.seal_id and p.kind = l.kind
+    full join audit.digests_of_leaves(null) as d on p.seal_id = d.seal_number and p.kind = d.leaf_kind
     where
-        p.seal_id is null or p.sealed_rows <> coalesce(l.leaves, 0)
-        or p.digest <> audit.digest_of_leaves(p.seal_id, p.kind)
+        p.seal_id is null or p.sealed_rows <> coalesce(d.leaves, 0) or p.digest <> coalesce(d.whole, sha256(''))
     order by 1, 2;
     -- A release may add columns to a table of evidence: older seals are compared by the columns that they digested.
     for part in

@@ -26,13 +26,14 @@ create table audit.seal_part (
 );
 comment on table audit.seal_part is '封条中各类留痕：所取的列、条数与摘要';
 
--- No index: written and read as a whole.
+-- Written and read by the seal, and read as a whole.
 create table audit.leaf (
     seal_id bigint not null,
     kind text collate "C" not null,
     row_key text collate "C" not null,
     digest bytea not null
 );
+create index leaf_seal on audit.leaf (seal_id);
 comment on table audit.leaf is '封条中每一条留痕的摘要，用以指出哪一条被改';
 
 -- The moment at which the server wrote a list; published_at is the moment that the list was made for.
