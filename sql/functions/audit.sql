@@ -119,8 +119,8 @@ as $$
     where k.kind = of_kind
 $$;
 
--- How many leaves each kind of a seal has (null: of every seal), and their digest, in one pass. In two stages, as one text
--- of all digests would be limited to 1 GB.
+-- How many leaves each kind of a seal has (null: of every seal), and their digest, in one pass. In two stages, as one
+-- text of all digests would be limited to 1 GB.
 create or replace function audit.digests_of_leaves(of_seal bigint)
 returns table (seal_number bigint, leaf_kind text, leaves bigint, whole bytea)
 language sql

@@ -12,6 +12,7 @@ import pytest
 from tests.support.airflow_tasks import call, skipped
 from tests.support.notice_servers import Robot, serving
 from tests.support.review_installation import ReviewedInstallation
+from tests.support.seals import SEAL_LAG_SECONDS
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
@@ -137,7 +138,7 @@ def test_evidence_that_was_changed_makes_the_run_red(dags, reviewed, make_row):
 
     reviewed.deliver_rows("a.csv", make_row(1))
     batch = reviewed.run_one()
-    time.sleep(1.1)
+    time.sleep(SEAL_LAG_SECONDS)
     call(dags, "validation_report", "publish", **Try(1).context)
     call(dags, "validation_report", "verify_evidence")
     reviewed.rewrite("update ledger.batch set source_name = 'b.csv' where status = 'loaded'")

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from ruamel.yaml import YAML
 from tests.support.night_comparison import differences
+from tests.support.seals import SEAL_LAG_SECONDS
 from tests.support.small_city import NEVER
 
 from local_stack.cluster import ADDED, DIFFERING, PROGRAMS, Cluster, read_services
@@ -248,7 +249,7 @@ def test_night_by_the_small_accounts_is_as_it_was_sealed_and_a_changed_row_is_na
         "select distinct usename::text from pg_stat_activity where datname = 'zhengku' and pid <> pg_backend_pid()",
     )
     assert ("zhengku",) not in owners
-    time.sleep(1.1)
+    time.sleep(SEAL_LAG_SECONDS)
     closed = zhengku(cluster, "audit", "close")
     assert closed.returncode == 0, closed.stderr
     verified = zhengku(cluster, "audit", "verify")

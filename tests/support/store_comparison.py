@@ -9,8 +9,9 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from tests.support.seals import seal_everything
 
-from zhengku.audit import close_evidence, verify
+from zhengku.audit import verify
 
 _TABLES = """
 select c.relname, c.relname like '%\\_history'
@@ -138,9 +139,9 @@ def compared_rows(url: str) -> dict[str, int]:
 def evidence_faults(url: str) -> list[str]:
     """Seal the evidence; return what is not as it was sealed, and which batches do not balance with their versions."""
     with _connect(url) as connection:
-        seal = close_evidence(connection)
+        seal = seal_everything(connection)
         found = [f"evidence: {finding}" for finding in verify(connection)]
-        if seal is None or not seal.sealed_rows:
+        if not seal.sealed_rows:
             found.append(f"the night left no evidence: {seal}")
         parts = [
             sql.SQL("select batch_id, version_no, {} as replaced_by from {}").format(

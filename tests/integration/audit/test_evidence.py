@@ -9,9 +9,10 @@ import pytest
 from psycopg import sql
 from tests.support.installation import OWNER_URL, Installation, license_row, make_installation
 from tests.support.review_installation import NOW, ReviewedInstallation
+from tests.support.seals import seal_everything
 from tests.support.temporary_database import temporary_store
 
-from zhengku.audit import close_evidence, seals, verify
+from zhengku.audit import seals, verify
 from zhengku.database import store_connection
 from zhengku.review import decisions, problems
 from zhengku.review.daily import publish_nights
@@ -55,17 +56,10 @@ def fill(reviewed: ReviewedInstallation) -> None:
     with store_connection(reviewed.settings.database_url) as connection:
         problems.waive(connection, reviewed.problem_ids("returned"), "zhang", "虚构事由", None, NOW.date())
         enter_request(connection, "return", "market_supervision", "zhang", "虚构事由")
-        wait_for_seal(connection)
+        seal_everything(connection)
     publish_nights(reviewed.settings, NOW)
     with store_connection(reviewed.settings.database_url) as connection:
-        wait_for_seal(connection)
-
-
-def wait_for_seal(connection: psycopg.Connection[Any]) -> None:
-    """Seal what was written until now: a seal ends a second before it is made."""
-    connection.commit()
-    connection.execute("select pg_sleep(1.1)")
-    assert close_evidence(connection) is not None
+        seal_everything(connection)
 
 
 @contextmanager
@@ -208,11 +202,11 @@ def test_evidence_of_a_transaction_that_still_runs_is_sealed_when_it_has_ended(r
             "insert into ledger.decision (batch_id, decision, decided_by, reason) values (%s, 'released', 'z', 'x')",
             (batch.batch_id,),
         )
-        wait_for_seal(connection)
+        seal_everything(connection)
         slow.commit()
         assert verify(connection) == []
         assert connection.execute("select count(*) from audit.leaf where kind = 'decision'").fetchone() == (0,)
-        wait_for_seal(connection)
+        seal_everything(connection)
         assert verify(connection) == []
         assert connection.execute("select count(*) from audit.leaf where kind = 'decision'").fetchone() == (1,)
 
