@@ -126,6 +126,9 @@ class Settings:
                 name, separator, value = line.partition("=")
                 if separator and not name.lstrip().startswith("#"):
                     values[name.strip()] = value.strip()
+        if os.environ.get("ZHENGKU_DATABASE_URL"):
+            # The two addresses are of one database: `zhengku db upgrade` must not go to another one.
+            values.pop("ZHENGKU_OWNER_DATABASE_URL", None)
         values.update(os.environ)
         return cls(home=home, environment=with_secret_files(values))
 
