@@ -16,17 +16,20 @@ declare
         "quarantine.problem_return": ["problems", "files"],
         "clearance.entry": ["until_list"]
     }';
+    -- Functions that run with the rights of the owner.
+    of_owner regprocedure[];
+    function regprocedure;
     account text;
     one text;
     part record;
 begin
-    -- Functions that run with the rights of the owner are for the accounts that need them.
-    for part in
-        select p.oid::regprocedure as signature
-        from pg_proc as p
-        where p.prosecdef and p.pronamespace = any(schemas::regnamespace[])
+    select array_agg(p.oid::regprocedure) into of_owner
+    from pg_proc as p
+    where p.prosecdef and p.pronamespace = any(schemas::regnamespace[]);
+    -- They are for the accounts that need them.
+    foreach function in array of_owner
     loop
-        execute format('revoke all on function %s from public', part.signature);
+        execute format('revoke all on function %s from public', function);
     end loop;
     foreach account in array array['zhengku_pipeline', 'zhengku_pages', 'zhengku_reports']
     loop
@@ -74,12 +77,9 @@ begin
                 (select string_agg(quote_ident(c), ', ') from jsonb_array_elements_text(part.columns) as c), part.name
             );
         end loop;
-        for part in
-            select p.oid::regprocedure as signature
-            from pg_proc as p
-            where p.prosecdef and p.pronamespace = any(schemas::regnamespace[])
+        foreach function in array of_owner
         loop
-            execute format('grant execute on function %s to zhengku_pipeline', part.signature);
+            execute format('grant execute on function %s to zhengku_pipeline', function);
         end loop;
         -- Staged before these accounts were made: the pipeline continues these batches.
         for part in
@@ -106,17 +106,17 @@ begin
         loop
             execute format('grant select on all tables in schema %I to zhengku_pages', one);
         end loop;
-        for part in
-            select p.oid::regprocedure as signature
+        for function in
+            select p.oid::regprocedure
             from pg_proc as p
             where
-                p.prosecdef
+                p.oid = any(of_owner)
                 and (p.pronamespace::regnamespace::text, p.proname::text) in (
                     ('review', 'ask'), ('review', 'record_notification'), ('quarantine', 'waive'), ('quarantine', 'write_off'),
                     ('quarantine', 'record_download'), ('clearance', 'record_opening'), ('clearance', 'record_reveal')
                 )
         loop
-            execute format('grant execute on function %s to zhengku_pages', part.signature);
+            execute format('grant execute on function %s to zhengku_pages', function);
         end loop;
     end if;
 

@@ -215,13 +215,13 @@ def held_batches(doc: str | None) -> DAG:
         """Return the number of each held batch, except those about which a decision was made on the page."""
         from zhengku import ledger
         from zhengku.database import store_connection
-        from zhengku.review.requests import list_requests
+        from zhengku.review.requests import DECISIONS, list_requests
 
         settings = Settings.load()
         with store_connection(settings.database_url) as connection:
             held = ledger.batches(connection, status="held", limit=MOST_QUESTIONS)
             waiting = list_requests(connection, waiting=True, limit=MOST_QUESTIONS)
-        decided = {request.batch_id for request in waiting if request.kind in ("release", "reject")}
+        decided = {request.batch_id for request in waiting if request.kind in DECISIONS}
         return [batch.batch_id for batch in reversed(held) if batch.batch_id not in decided]
 
     with _review_dag(

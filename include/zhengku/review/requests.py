@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 RequestKind = Literal["return", "redrive", "release", "reject", "mend"]
 """As stored in `review.request`; `mend` fixes differences that a reconciliation found."""
 
+DECISIONS: tuple[RequestKind, ...] = ("release", "reject")
+"""The kinds that are decisions about a held batch."""
+
 REQUEST_NAMES: Mapping[RequestKind, str] = {
     "return": "退回部门",
     "redrive": "重新处理",

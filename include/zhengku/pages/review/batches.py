@@ -25,7 +25,7 @@ def show_batches(request: Request, access: Reviewer) -> Response:
         waiting = {
             one.batch_id: one
             for one in review_requests.list_requests(connection, waiting=True)
-            if one.kind in ("release", "reject")
+            if one.kind in review_requests.DECISIONS
         }
         return view.page(
             "batches.html.j2",

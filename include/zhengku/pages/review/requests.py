@@ -16,7 +16,7 @@ from zhengku.pages.paging import PAGE_ROWS
 from zhengku.review import problems
 from zhengku.review import requests as review_requests
 from zhengku.review.problems import ProblemFilter
-from zhengku.review.requests import REQUEST_NAMES, RequestKind
+from zhengku.review.requests import DECISIONS, REQUEST_NAMES, RequestKind
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,6 @@ TAB = Tab("requests", "处理请求", place=60, right=SEE_PROBLEMS)
 router = APIRouter()
 
 _REQUESTS_SHOWN = 50
-
-DECISIONS: tuple[RequestKind, ...] = ("release", "reject")
-"""The kinds that are decisions about a held batch."""
 
 _Name = Annotated[str, Form(max_length=100)]
 
