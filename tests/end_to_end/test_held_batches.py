@@ -26,7 +26,7 @@ REPLAY = "replay"
 STEP_SECONDS = 600.0
 # Logins of this test alone, and their roles.
 OP, OPERATOR = "op_li", "operator_wang"
-PASSWORD = "made-up-for-this-test"
+PASSWORD = "Made-up-for-this-test-1"
 WAITING = "awaiting_input"
 DECISIONS = "select batch_id, decision, decided_by, reason from ledger.decision order by 1"
 
