@@ -33,14 +33,17 @@ help:  ## this list
 .PHONY: setup
 setup: $(INSTALLED)  ## make .venv with everything in it (again only after pyproject.toml or constraints.txt changed)
 
-$(INSTALLED): pyproject.toml constraints.txt
+# The installer: it needs nothing of pyproject.toml, so that `make constraints` can be run after a package was added there.
+$(UV):
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found: install one, or name it: make setup PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
 		{ echo "error: Python 3.11, 3.12 or 3.13 is needed, but $(PYTHON) is $$("$(PYTHON)" -V 2>/dev/null || echo not there)" >&2; exit 1; }
 	@test -x $(RUN) || "$(PYTHON)" -m venv $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement $(VENV)/uv.txt
-	@$(INSTALL) $(foreach extra,airflow cluster mysql embedded simulator dev,--extra $(extra))
+
+$(INSTALLED): pyproject.toml constraints.txt | $(UV)
+	@$(INSTALL) $(foreach extra,airflow cluster metrics mysql s3 embedded simulator dev,--extra $(extra))
 	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(INSTALLED)
 
@@ -123,7 +126,7 @@ bench: $(VENV)/measured  ## measure (hours): a million and ten million rows into
 	@$(RUN) -m benchmarks.night
 
 .PHONY: constraints
-constraints: $(INSTALLED)  ## find the newest versions that fit together, and write constraints.txt with their hashes
+constraints: $(UV)  ## find the newest versions that fit together, and write constraints.txt with their hashes
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --all-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
 
