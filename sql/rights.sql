@@ -3,11 +3,13 @@
 --
 -- zhengku_pipeline  runs the steps: reads and writes, but neither changes nor deletes evidence, and owns no table
 -- zhengku_pages     serves the pages: reads, and calls the functions of sql/functions/pages.sql
+-- zhengku_notices   reads lists, reports and figures, and records what is out of order and what people were told of it
 -- zhengku_reports   reads lists, reports and figures: no certificate, no problem record
 do $rights$
 declare
     schemas constant text[] := array[
-        'store', 'certificate_of', 'ledger', 'quarantine', 'clearance', 'stock', 'reconciliation', 'review', 'audit'
+        'store', 'certificate_of', 'ledger', 'quarantine', 'clearance', 'stock', 'reconciliation', 'review', 'audit',
+        'watch'
     ];
     functions constant text[] := array['clean', 'rules'];
     -- Evidence is only added to; of some of it, these columns are completed later (sql/functions/audit.sql).
@@ -31,7 +33,7 @@ begin
     loop
         execute format('revoke all on function %s from public', function);
     end loop;
-    foreach account in array array['zhengku_pipeline', 'zhengku_pages', 'zhengku_reports']
+    foreach account in array array['zhengku_pipeline', 'zhengku_pages', 'zhengku_notices', 'zhengku_reports']
     loop
         continue when to_regrole(account) is null;
         foreach one in array schemas || functions
@@ -120,17 +122,24 @@ begin
         end loop;
     end if;
 
-    if to_regrole('zhengku_reports') is not null then
-        foreach one in array array['clearance', 'stock', 'review']
+    foreach account in array array['zhengku_notices', 'zhengku_reports']
+    loop
+        continue when to_regrole(account) is null;
+        foreach one in array array['clearance', 'stock', 'review', 'watch']
         loop
-            execute format('grant select on all tables in schema %I to zhengku_reports', one);
+            execute format('grant select on all tables in schema %I to %I', one, account);
         end loop;
-        grant select on
-            ledger.batch, ledger.rule_result, store.service_case, store.service_case_history,
-            store.evaluation, store.evaluation_history, store.case_result, store.case_result_history
-        to zhengku_reports;
+        execute format(
+            'grant select on'
+            ' ledger.batch, ledger.rule_result, store.service_case, store.service_case_history,'
+            ' store.evaluation, store.evaluation_history, store.case_result, store.case_result_history'
+            ' to %I', account
+        );
         -- Who looked at a telephone number, and the wording of requests, are not a part of any list.
-        revoke select on clearance.reveal, clearance.opened, review.request from zhengku_reports;
+        execute format('revoke select on clearance.reveal, clearance.opened, review.request from %I', account);
+    end loop;
+    if to_regrole('zhengku_notices') is not null then
+        grant insert, update, delete on all tables in schema watch to zhengku_notices;
     end if;
 end
 $rights$;

@@ -15,6 +15,7 @@ from zhengku.errors import ConfigurationError
 ACCOUNTS: Mapping[str, str] = {
     "zhengku_pipeline": "runs the steps of the pipeline: workers, the scheduler's DAGs, the command line",
     "zhengku_pages": "serves the pages: reads, and calls the few functions that ask for work or record a reveal",
+    "zhengku_notices": "records what is out of order and what people were told: triggerer and DAG processor",
     "zhengku_reports": "reads lists, reports and figures: for other programs of the city",
 }
 """The accounts besides the owner, and what each is for."""

@@ -17,13 +17,14 @@ from zhengku.errors import CatalogError
 from zhengku.operations.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FINAL_ERRORS
+from zhengku_airflow.section_dags import SECTION_DAGS
 
 
 def backfill(doc: str | None) -> DAG:
     """Build the DAG. A department with a wrong file gets no task: its own DAG shows the error."""
     with DAG(
         dag_id="backfill",
-        dag_display_name="证照回溯·按月",
+        dag_display_name=SECTION_DAGS["backfill"],
         description="2019年1月以来各部门证照按月回溯归集",
         doc_md=doc,
         # The partition key is the month before the run: the run of 2019-02-01 has the key 2019-01.
@@ -38,7 +39,7 @@ def backfill(doc: str | None) -> DAG:
             ),
             "again": Param(False, type="boolean", title="重做", description="已完成的月份也重新读取。"),
         },
-        default_args={"owner": "data-engineers", "retry_policy": FINAL_ERRORS, "retry_exponential_backoff": 2.0},
+        default_args={**TOLD_ARGS, "owner": "data-engineers", "retry_policy": FINAL_ERRORS, "retry_exponential_backoff": 2.0},
     ) as dag:
         for file in department_files(Settings.load().catalog_folder):
             try:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import (  # type: ignore[attr-defined]
     DAG,
     Asset,
-    AsyncCallback,
     DeadlineAlert,
-    DeadlineReference,
     MultipleCronTriggerTimetable,
     get_current_context,
     task,
@@ -25,15 +23,14 @@ from zhengku.clearance import list_versions
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
 from zhengku_airflow.assets import loaded_asset
-from zhengku_airflow.clearance_notices import list_is_late, publication
+from zhengku_airflow.clearance_notices import publication
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
+from zhengku_airflow.late_alert import late_alert
 from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot
+from zhengku_airflow.section_dags import SECTION_DAGS
 
 if TYPE_CHECKING:
     from zhengku.clearance.publish import DailyClearance
-
-# After this time people are notified of a list that is not published: the halls are waiting for it.
-LATE_AFTER = timedelta(minutes=20)
 
 # Day, kind and version of a list, which one task passes to the next.
 ListName = tuple[str, ListKind, int]
@@ -43,7 +40,7 @@ def by_loaded_data(doc: str | None) -> DAG:
     """Build the DAG that publishes what is due as soon as cases and evaluations were loaded after the cut-off."""
     return _clearance_dag(
         "daily_clearance",
-        "日清清单·入库后发布",
+        SECTION_DAGS["daily_clearance"],
         doc,
         schedule=[loaded_asset(dataset) for dataset in SOURCE_DATASETS],
         only_if_fresh=True,
@@ -56,18 +53,13 @@ def by_the_clock(doc: str | None) -> DAG:
     hours = (config.working_latest, config.final_latest)
     return _clearance_dag(
         "daily_clearance_cutoff",
-        "日清清单·定时发布",
+        SECTION_DAGS["daily_clearance_cutoff"],
         doc,
         schedule=MultipleCronTriggerTimetable(
             *(f"{hour.minute} {hour.hour} * * *" for hour in hours), timezone="Asia/Shanghai"
         ),
         only_if_fresh=False,
-        deadline=DeadlineAlert(
-            reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
-            interval=LATE_AFTER,
-            callback=AsyncCallback(list_is_late),
-            name="清单未按时发布",
-        ),
+        deadline=late_alert("清单未按时发布"),
     )
 
 

@@ -1,19 +1,13 @@
-"""The notices that a list is published, and that it is not published in time."""
+"""The notice that lists are published."""
 
-import asyncio
-import logging
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
 
-from zhengku.catalog.clearance_config import KINDS, ListKind, load_clearance
+from zhengku.catalog.clearance_config import ListKind
 from zhengku.clock import CITY_TIME_ZONE
-from zhengku.errors import ZhengkuError
 from zhengku.settings import Settings
 from zhengku_airflow.clearance_pages import CLEARANCE_PATH
-from zhengku_airflow.notices import Notice, NoticeFailed, page_address, send_to_all
-
-log = logging.getLogger(__name__)
+from zhengku_airflow.notices import Notice, NoticeFailed, page_address
 
 
 def publication(list_ids: Sequence[tuple[str, ListKind, int]]) -> Notice:
@@ -58,17 +52,6 @@ def publication(list_ids: Sequence[tuple[str, ListKind, int]]) -> Notice:
     return Notice(f"日清清单已发布：{titles[0]}{more}", tuple(lines), link)
 
 
-def delay(day: date, kind: ListKind, why: str) -> Notice:
-    """Return the message that a list is not published in time."""
-    from zhengku.clearance.workbook import KIND_NAMES
-
-    return Notice(
-        f"日清清单未按时发布：{day} {KIND_NAMES[kind]}",
-        (why, "请数据运维人员查看 Airflow 中 daily_clearance_cutoff 的运行日志；处理办法见运维手册“日清清单”。"),
-        _list_address(),
-    )
-
-
 def _list_address(day: date | None = None, kind: str = "") -> str:
     """Return the address of the page of the lists, or of one list where a day is given."""
     query = f"?day={day}&kind={kind}" if day else ""
@@ -77,56 +60,3 @@ def _list_address(day: date | None = None, kind: str = "") -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{moment.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M}"
-
-
-# ---- when a list is late
-
-
-async def list_is_late(context: dict[str, Any]) -> None:
-    """Notify people that the list of a run is not published; called when the run's deadline has passed.
-
-    Runs in the triggerer: a callback that Airflow 3.3 runs by its executor cannot read connections from the database
-    (https://github.com/apache/airflow/pull/66141). A run that failed after its list was published causes no notice:
-    its tasks are red.
-    """
-    run = context["dag_run"]
-    moment = datetime.fromisoformat(run["logical_date"] or run["run_after"])
-    due = await asyncio.to_thread(expected_list, moment)
-    if due is None:
-        log.info("no list is due at %s", moment)
-        return
-    day, kind = due
-    why = await asyncio.to_thread(_why_late, day, kind)
-    if why is None:
-        log.info("the %s list of %s is published", kind, day)
-        return
-    log.error("The %s list of %s is late: %s", kind, day, why)
-    await send_to_all(delay(day, kind, why))
-
-
-def _why_late(day: date, kind: ListKind) -> str | None:
-    """Return in Chinese why a list is late; None when it is published."""
-    from zhengku.clearance.list_versions import published_version
-    from zhengku.database import store_connection
-
-    try:
-        with store_connection(Settings.load().database_url) as connection:
-            if published_version(connection, day, kind) is not None:
-                return None
-    except ZhengkuError as error:
-        log.warning("%s", error)
-        return "清单库无法读取，清单是否已发布不明。"
-    return "到规定时刻仍未发布。"
-
-
-def expected_list(moment: datetime) -> tuple[date, ListKind] | None:
-    """Return day and kind of the last list that is due at a moment; None before the first."""
-    config = load_clearance(Settings.load().catalog_folder)
-    today = moment.astimezone(CITY_TIME_ZONE).date()
-    found = [
-        (config.latest(day, kind), day, kind)
-        for day in (today - timedelta(days=1), today)
-        for kind in KINDS
-        if config.latest(day, kind) <= moment
-    ]
-    return max(found)[1:] if found else None

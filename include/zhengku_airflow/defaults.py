@@ -7,6 +7,8 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ZhengkuError
+from zhengku_airflow.notifier import CityNotifier
+from zhengku_airflow.task_failures import settle
 
 FIRST_NIGHT = datetime(2026, 1, 1, tzinfo=CITY_TIME_ZONE)
 
@@ -23,7 +25,14 @@ FINAL_ERRORS = ExceptionRetryPolicy(
 )
 """Fails a task at once after an error that a retry cannot correct."""
 
+TOLD_ARGS: dict[str, Any] = {
+    "on_failure_callback": CityNotifier("failure"),
+    "on_success_callback": settle,
+}
+"""Default arguments of every task: people are told of its failure, and that it is over."""
+
 SECTION_TASK_ARGS: dict[str, Any] = {
+    **TOLD_ARGS,
     "owner": "big-data-section",
     "retries": 2,
     "retry_delay": timedelta(minutes=1),

@@ -25,7 +25,7 @@ from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 from zhengku.transports.window import Watermark
 from zhengku_airflow.assets import loaded_asset
-from zhengku_airflow.defaults import FINAL_ERRORS, FIRST_NIGHT
+from zhengku_airflow.defaults import FINAL_ERRORS, FIRST_NIGHT, TOLD_ARGS
 from zhengku_airflow.department_doc import department_doc, department_work
 
 _INTERVAL_HELP = "只在补采某一时段时填写，如 2024-01-31 或 2024-01-31T18:00；水位不动。"
@@ -91,6 +91,7 @@ def department_dag(department_id: str) -> DAG:
 
 def _task_args(department: Department) -> dict[str, Any]:
     return {
+        **TOLD_ARGS,
         "owner": department.owner,
         "pool": department.pool.name,
         "retries": department.retries,

@@ -1,4 +1,4 @@
-"""Sending a notice by mail and by a robot of 企业微信 or 钉钉; `clearance_notices` and `review_notices` write the text.
+"""Sending a notice by mail and by a robot of 企业微信 or 钉钉; the modules that announce or warn write the text.
 
 Each is configured by a connection of Airflow; without it nothing is sent. No notice contains personal data.
 """
@@ -7,7 +7,8 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,6 @@ ROBOT_BYTES = {"wecom": 4096, "dingtalk": 18_000}
 """Most bytes of UTF-8 that a robot accepts in one message, by its form."""
 
 ROBOT_SECONDS = 15
-
-log = logging.getLogger(__name__)
 
 
 class NoticeFailed(ZhengkuError):
@@ -68,10 +67,13 @@ class Notice:
         return f'<h3>{escape(self.title)}</h3>{lines}<p><a href="{escape(self.link)}">查看{self.what}</a></p>'
 
 
+_LINK = re.compile(r"\[([^\]\[]+)\]\((https?://[^\s()]+)\)")
+
+
 def _as_html(line: str) -> str:
-    text = escape(line)
+    text = _LINK.sub(r'<a href="\2">\1</a>', escape(line))
     if text.startswith("**"):
-        return f"<h4>{text.strip('*')}</h4>"
+        return f"<h4>{text.replace('**', '')}</h4>"
     return f"<li>{text[2:]}</li>" if text.startswith("- ") else f"<p>{text}</p>"
 
 
@@ -100,13 +102,21 @@ def find_connection(name: str) -> "Connection | None":
         return None
 
 
+def connection_of(name: str) -> "Connection":
+    """Return a connection of Airflow; raises `ConfigurationError` when it does not exist."""
+    connection = find_connection(name)
+    if connection is None:
+        raise ConfigurationError(f"Expected the connection {name}, which is not set up: docs/notices.md says how.")
+    return connection
+
+
 def connection_or_skip(name: str) -> "Connection":
     """Return a connection of Airflow; when it does not exist, the calling task is skipped."""
     from airflow.sdk.exceptions import AirflowSkipException
 
     connection = find_connection(name)
     if connection is None:
-        raise AirflowSkipException(f"{name} is not set up: docs/runbooks/daily-clearance.md says how")
+        raise AirflowSkipException(f"{name} is not set up: docs/notices.md says how")
     return connection
 
 
@@ -185,29 +195,11 @@ def _signature(secret: str, now: float) -> dict[str, str]:
     return {"timestamp": stamp, "sign": base64.b64encode(signed).decode()}
 
 
-# ---- in the triggerer
+# ---- in the triggerer, which must not be blocked
 
 
-async def send_to_all(notice: Notice) -> None:
-    """Send a notice by mail and by the robot, where they are configured; for the triggerer, which must not be blocked.
-
-    Raises `NoticeFailed` when one of them failed, after trying the other.
-    """
-    failed = []
-    for name, send in ((MAIL_CONNECTION, _send_mail_async), (ROBOT_CONNECTION, _send_to_robot_async)):
-        try:
-            connection = await _find_connection_async(name)
-            if connection is None:
-                log.warning("%s is not set up: no notice is sent by it", name)
-            else:
-                await send(notice, connection)
-        except Exception as error:  # noqa: BLE001  # The other may work.
-            failed.append(f"{name}: {error}")
-    if failed:
-        raise NoticeFailed("; ".join(failed))
-
-
-async def _find_connection_async(name: str) -> "Connection | None":
+async def find_connection_async(name: str) -> "Connection | None":
+    """Return a connection of Airflow; None when it does not exist."""
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -217,12 +209,27 @@ async def _find_connection_async(name: str) -> "Connection | None":
         return None
 
 
-async def _send_mail_async(notice: Notice, connection: "Connection") -> None:
+async def send_mail_async(notice: Notice, connection: "Connection") -> None:
+    """Send a message as `send_mail` does."""
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 
     async with SmtpHook(smtp_conn_id=MAIL_CONNECTION) as hook:
         await hook.asend_email_smtp(**_mail(notice, connection))
 
 
-async def _send_to_robot_async(notice: Notice, connection: "Connection") -> None:
+async def send_to_robot_async(notice: Notice, connection: "Connection") -> None:
+    """Send a message as `send_to_robot` does."""
     await asyncio.to_thread(send_to_robot, notice, connection)
+
+
+SENDERS: "Mapping[str, Callable[[Notice, Connection], object]]" = {
+    MAIL_CONNECTION: send_mail,
+    ROBOT_CONNECTION: send_to_robot,
+}
+"""What sends a message, by the connection that sets it up."""
+
+ASYNC_SENDERS: "Mapping[str, Callable[[Notice, Connection], Awaitable[None]]]" = {
+    MAIL_CONNECTION: send_mail_async,
+    ROBOT_CONNECTION: send_to_robot_async,
+}
+"""The same, for the triggerer."""

@@ -13,6 +13,7 @@ from zhengku.operations.reconcile.comparison import Reconciliation, since_of
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
+from zhengku_airflow.section_dags import SECTION_DAGS
 
 # Listing ten million keys may take long, because requests are limited.
 LONGEST_COMPARISON = timedelta(hours=6)
@@ -33,7 +34,7 @@ def reconcile(doc: str | None) -> DAG:
 
     with DAG(
         dag_id="reconcile",
-        dag_display_name="比对·来源与证照库",
+        dag_display_name=SECTION_DAGS["reconcile"],
         description="每周比对各来源与证照库：逐日条数与校验和，不一致的逐条核对",
         doc_md=doc,
         schedule=CronTriggerTimetable(

@@ -22,8 +22,11 @@ from zhengku.masking import mask_text
 from zhengku.pages.access import DATA_SECTION
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
+from zhengku_airflow.late_alert import late_alert
 from zhengku_airflow.notices import MAIL_CONNECTION, ROBOT_CONNECTION, connection_or_skip, send_mail, send_to_robot
+from zhengku_airflow.notifier import CityNotifier
 from zhengku_airflow.review_notices import report_notice, review_address
+from zhengku_airflow.section_dags import SECTION_DAGS
 
 if TYPE_CHECKING:
     from zhengku.catalog import Catalog
@@ -143,10 +146,10 @@ def validation_report(doc: str | None) -> DAG:
 
     with _review_dag(
         "validation_report",
-        "归集校验·每日报告",
         "归集校验日报：到期事项、报告与问题台账、通知",
         doc,
         _every_day_at(load_review(Settings.load().catalog_folder).report_at),
+        deadline=late_alert("归集校验日报未按时发布"),
     ) as dag:
         names: Any = publish()
         let_time_pass() >> [names, finish_returns()]
@@ -198,7 +201,6 @@ def review_requests(doc: str | None) -> DAG:
 
     with _review_dag(
         "review_requests",
-        "归集校验·处理请求",
         "执行页面上提出的退回、重新处理、放行请求",
         doc,
         CronTriggerTimetable(f"*/{REQUESTS_EVERY_MINUTES} * * * *", timezone="Asia/Shanghai"),
@@ -226,7 +228,6 @@ def held_batches(doc: str | None) -> DAG:
 
     with _review_dag(
         "held_batches",
-        "归集校验·暂扣批次审批",
         "逐一询问暂扣批次放行还是退回，并照办",
         doc,
         _every_day_at(load_review(Settings.load().catalog_folder).held_batches_at),
@@ -248,16 +249,15 @@ def held_batches(doc: str | None) -> DAG:
             # Of the load after the answer.
             execution_timeout=LONGEST_LOAD,
             retry_delay=timedelta(seconds=5),
+            notifiers=[CityNotifier("question")],
         ).expand(batch_id=find())
     return dag
 
 
-def _review_dag(
-    dag_id: str, title: str, description: str, doc: str | None, schedule: CronTriggerTimetable, **settings: Any
-) -> DAG:
+def _review_dag(dag_id: str, description: str, doc: str | None, schedule: CronTriggerTimetable, **settings: Any) -> DAG:
     return DAG(
         dag_id=dag_id,
-        dag_display_name=title,
+        dag_display_name=SECTION_DAGS[dag_id],
         description=description,
         doc_md=doc,
         schedule=schedule,
@@ -302,10 +302,7 @@ def _question(settings: Settings, batch_id: int) -> tuple[str, str]:
 
 
 def _text_of_question(catalog: "Catalog", batch: "Batch") -> tuple[str, str]:
-    department = catalog.departments.get(batch.department)
-    feed = department.feeds.get(batch.feed) if department else None
-    # A department or feed that was removed from the catalogue has only its id.
-    title = f"{department.name if department else batch.department} {feed.title if feed else batch.feed}"
+    title = catalog.feed_title(batch.department, batch.feed)
     file_name = mask_text(batch.source_name).replace("`", "'")
     lines = (
         f"- 部门与数据：{title}",

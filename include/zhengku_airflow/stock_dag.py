@@ -9,6 +9,7 @@ from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
+from zhengku_airflow.section_dags import SECTION_DAGS
 
 COLLECTION = Asset(name="stock.collection_rate", uri="zhengku://stock/collection_rate")
 EXPIRY = Asset(name="stock.expiry", uri="zhengku://stock/expiry")
@@ -41,7 +42,7 @@ def stock(doc: str | None) -> DAG:
 
     with DAG(
         dag_id="stock",
-        dag_display_name="存量·归集率与到期",
+        dag_display_name=SECTION_DAGS["stock"],
         description="每周统计归集率、临期与过期证照，按部门列出待归集、临期和过期的证照",
         doc_md=doc,
         schedule=CronTriggerTimetable(

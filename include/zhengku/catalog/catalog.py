@@ -105,6 +105,14 @@ class Catalog:
         except CatalogError:
             return department_id
 
+    def feed_title(self, department_id: str, feed_id: str) -> str:
+        """Return the names of a department and its feed; ids where one was removed or the file is wrong."""
+        try:
+            title = self.feed(department_id, feed_id).title
+        except CatalogError:
+            title = feed_id
+        return f"{self.department_name(department_id)} {title}"
+
     def feed(self, department_id: str, feed_id: str) -> Feed:
         """Return one feed; raises `CatalogError` when there is none of this id or the department's file is wrong."""
         feeds = self.department(department_id).feeds

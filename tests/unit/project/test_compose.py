@@ -454,8 +454,8 @@ ACCOUNT_OF = {
     "init": "zhengku",
     "api-server": "zhengku_pages",
     "scheduler": "zhengku_reports",
-    "dag-processor": "zhengku_reports",
-    "triggerer": "zhengku_reports",
+    "dag-processor": "zhengku_notices",
+    "triggerer": "zhengku_notices",
     "worker-1": "zhengku_pipeline",
 }
 
