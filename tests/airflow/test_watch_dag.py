@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.support.calm_catalog import calm
 from tests.support.installation import Installation, license_row
 from tests.support.notice_servers import MailServer, Robot, serving
 
@@ -114,6 +115,14 @@ def test_failed_run_has_the_reasons_that_its_tasks_told_and_the_names_of_those_t
     }
 
 
+def test_conclusion_is_left_out_where_another_task_says_why_it_is_red():
+    state = DagState("tobacco", last_failed="run-1", failed_tasks=("collect_0", "conclude"))
+    both = (failure("tobacco"), failure("tobacco", "conclude", -1, "有批次须人工处理"))
+    assert list(texts(state, failed=both).values()) == ["烟草专卖局：collect 0：来源不可用"]
+    alone = DagState("tobacco", last_failed="run-1", failed_tasks=("conclude",))
+    assert list(texts(alone, failed=both[1:]).values()) == ["烟草专卖局：conclude -1：有批次须人工处理"]
+
+
 def test_the_same_failure_of_the_next_night_is_no_news_and_another_is():
     def state_of(**changed: Any) -> str:
         dag = DagState(**{"dag_id": "tobacco", "last_failed": "run-1", "failed_tasks": ("load",), **changed})
@@ -162,39 +171,14 @@ def watched(
     """An installation that tells by mail and robot; Airflow's own answers are `airflow_answers`."""
     folder = tmp_path / "catalog"
     shutil.copytree(project_home() / "include" / "catalog", folder)
-    this_year = clock.today().year
-    with (folder / "working_days.csv").open("a", encoding="utf-8") as file:
-        file.writelines(f"{year}-12-31,yes,made up\n" for year in range(this_year, this_year + 3))
-    notices = (folder / "notices.yaml").read_text("utf-8")
-    # A list is late whatever the hour of the test is: the tests of lists have days of their own.
-    notices = notices.replace("settle_minutes: 15", "settle_minutes: 0").replace(
-        "may_be_paused: []", "may_be_paused: [daily_clearance_cutoff, validation_report]"
-    )
-    (folder / "notices.yaml").write_text(notices, encoding="utf-8")
+    calm(folder)
     installation.settings.environment["ZHENGKU_CATALOG_DIR"] = str(folder)
     for name, value in installation.settings.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://zhengku.example")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    smtp = {
-        "conn_type": "smtp",
-        "host": "127.0.0.1",
-        "port": mail.server_address[1],
-        "extra": {
-            "from_email": "zhengku@made-up.example",
-            "to": "engineer@made-up.example",
-            "disable_ssl": True,
-            "disable_tls": True,
-        },
-    }
-    webhook = {
-        "conn_type": "http",
-        "host": f"http://127.0.0.1:{robot.server_port}/send",
-        "password": "the-robots-key",
-        "extra": {"form": "wecom"},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_ZHENGKU_SMTP", json.dumps(smtp))
-    monkeypatch.setenv("AIRFLOW_CONN_ZHENGKU_WEBHOOK", json.dumps(webhook))
+    monkeypatch.setenv("AIRFLOW_CONN_ZHENGKU_SMTP", json.dumps(mail.connection))
+    monkeypatch.setenv("AIRFLOW_CONN_ZHENGKU_WEBHOOK", json.dumps(robot.connection))
     variables: dict[str, str] = {}
     monkeypatch.setattr(
         look_and_tell,

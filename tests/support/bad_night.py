@@ -3,7 +3,6 @@
 import os
 import re
 import urllib.request
-from collections.abc import Collection
 from pathlib import Path
 
 from tests.support.notice_servers import Robot
@@ -11,32 +10,14 @@ from tests.support.notice_servers import Robot
 from simulator.publish import Places
 from simulator.serve import HTTP_PORT_FILE
 from simulator.sources import SYSTEMS
-from zhengku import clock
 
 
-def impatient(catalog: Path, department: str) -> None:
-    """Let a department's interfaces be waited for for seconds."""
+def impatient(catalog: Path, department: str, attempts: int = 2) -> None:
+    """Let a department's interfaces be waited for for seconds, so many times."""
     file = catalog / "departments" / f"{department}.yaml"
     text = file.read_text("utf-8")
-    changed = re.sub(r"^( +)kind: http\n", r"\g<0>\1read_timeout_seconds: 2\n\1attempts: 2\n", text, flags=re.M)
-    assert changed != text
-    file.write_text(changed, encoding="utf-8")
-
-
-def know_working_days(catalog: Path) -> None:
-    """Let the catalogue know the working days of years to come, whatever day it is."""
-    this_year = clock.today().year
-    with (catalog / "working_days.csv").open("a", encoding="utf-8") as file:
-        file.writelines(f"{year}-12-31,yes,made up\n" for year in range(this_year, this_year + 3))
-
-
-def settle_at_once(catalog: Path, others_paused: Collection[str]) -> None:
-    """Let what is over be told without a wait; the DAGs in `others_paused` are paused on purpose."""
-    file = catalog / "notices.yaml"
-    text = file.read_text("utf-8")
-    changed = text.replace("settle_minutes: 15", "settle_minutes: 0")
-    changed = changed.replace("may_be_paused: []", f"may_be_paused: [{', '.join(others_paused)}]")
-    assert changed.count("\n") == text.count("\n")
+    added = rf"\g<0>\1read_timeout_seconds: 5\n\1attempts: {attempts}\n"
+    changed = re.sub(r"^( +)kind: http\n", added, text, flags=re.MULTILINE)
     assert changed != text
     file.write_text(changed, encoding="utf-8")
 
@@ -53,8 +34,11 @@ def control(places: Places, what: str, *departments: str) -> None:
 def broken_file(places: Places, department: str) -> None:
     """Let the newest file of a department's drop be no file of its kind."""
     [system] = [system for system in SYSTEMS if system.department == department]
-    files = [file for file in places.drop(system).rglob("*") if file.is_file()]
-    newest = max(files, key=lambda file: file.stat().st_mtime)
+    # Beside the deliveries of all nights lie manifests, and what has nothing to do with them.
+    deliveries = [
+        file for file in places.drop(system).rglob("*") if re.search(r"_\d{4}-\d\d-\d\d\.(csv|xlsx)$", file.name)
+    ]
+    newest = max(deliveries, key=lambda file: file.name)
     times = newest.stat().st_atime, newest.stat().st_mtime
     newest.write_bytes(b"PK\x03\x04 no workbook" * 100)
     # A file that was changed just now is not taken before it has been left alone.
