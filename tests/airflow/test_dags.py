@@ -44,9 +44,11 @@ PRODUCTS = {
     "held_batches",
     "replay",
     "reconcile",
+    "retention",
     "review_requests",
     "stock",
     "validation_report",
+    "watch",
 }
 
 
