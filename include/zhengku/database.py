@@ -286,7 +286,9 @@ def upgrade(url: str) -> dict[str, int]:
         known = connection.execute("select to_regclass('ledger.rekeyed_record')").fetchone()
         config = Config()
         config.set_main_option("script_location", str(sql_folder() / "migrations"))
-        _expect_no_newer_release(connection, {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()})
+        _expect_no_newer_release(
+            connection, {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
+        )
         connection.commit()
         engine = store_engine(url)
         try:
@@ -321,9 +323,9 @@ def _expect_no_newer_release(connection: psycopg.Connection[Any], known: Collect
     for (revision,) in connection.execute("select version_num from ledger.schema_version"):
         if revision not in known:
             raise ConfigurationError(
-                f"The license store has schema {revision}, this release knows schemas up to {max(known)}: it was upgraded "
-                "by a newer release, and there is no way back. Install that release again; or restore the backup that "
-                "was made before the upgrade, and let the next night collect what came since."
+                f"The license store has schema {revision}, this release knows schemas up to {max(known)}: it was "
+                "upgraded by a newer release, and there is no way back. Install that release again; or restore the "
+                "backup that was made before the upgrade, and let the next night collect what came since."
             )
 
 

@@ -1,7 +1,7 @@
 """Cleaning Airflow's own tables by its own command, `airflow db clean`, from a task.
 
-Airflow keeps its database from the code of tasks: it replaces the address in the environment of a task. The command is a
-process of its own, whose environment has the address as the worker has it (docs/decisions/0068).
+Airflow keeps its database from the code of tasks: it replaces the address in the environment of a task. The command is
+a process of its own, whose environment has the address as the worker has it (docs/decisions/0068).
 """
 
 import os
@@ -30,7 +30,7 @@ TABLES: Final = (
     "task_reschedule",
     "xcom",
 )
-"""Tables that grow with the runs. The last scheduled run of a DAG stays; Airflow adds the tables that refer to these."""
+"""Tables that grow with the runs. The last scheduled run of a DAG stays; Airflow adds tables that refer to these."""
 
 ROWS = 10_000
 """Rows that Airflow removes in one transaction."""
@@ -72,9 +72,9 @@ def environment_of_command(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a task with the address of Airflow's database as the worker has it."""
     if not any(environment.get(name) for name in _ADDRESS):
         raise AddressUnknown(
-            f"Airflow's own tables are not cleaned: expected {_ADDRESS[0]} in the environment of the workers, got none. "
-            "Set it as docker-compose.yml does, or let the machine of the scheduler run `airflow db clean` by its own "
-            "timer (docs/runbooks/retention.md)."
+            f"Airflow's own tables are not cleaned: expected {_ADDRESS[0]} in the environment of the workers, got "
+            "none. Set it as docker-compose.yml does, or let the machine of the scheduler run `airflow db clean` by "
+            "its own timer (docs/runbooks/retention.md)."
         )
     return {name: value for name, value in environment.items() if name not in _BLOCKED}
 
@@ -112,11 +112,13 @@ def _clean(environment: Mapping[str, str], before: datetime, *, dry_run: bool) -
 def _run(environment: Mapping[str, str], *arguments: str) -> str:
     command = [sys.executable, "-m", "airflow", "db", *arguments]
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command, env=dict(environment), capture_output=True, text=True, timeout=LONGEST.total_seconds(), check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise NotRemoved(f"`airflow db {arguments[0]}` did not end within {LONGEST}; the next run continues.") from error
+        raise NotRemoved(
+            f"`airflow db {arguments[0]}` did not end within {LONGEST}; the next run continues."
+        ) from error
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
         raise NotRemoved(f"`airflow db {arguments[0]}` ended with status {done.returncode}: {said:.300}")

@@ -128,7 +128,7 @@ def facts(installation: Installation) -> list[tuple[Any, ...]]:
 def test_night_over_the_upgraded_store_ends_as_on_a_fresh_one(
     upgraded: Installation, installation: Installation, make_row: Callable[..., str]
 ) -> None:
-    # The fresh store gets what the old one had (make_store.py).
+    # The fresh store gets what the old one had (make_store.py.txt).
     changed = [make_row(1, 企业类型="股份有限公司"), make_row(2, 法人代表="李某某")]
     installation.deliver_rows("1.csv", *(make_row(number) for number in range(12)), minutes_ago=600)
     installation.run_one()

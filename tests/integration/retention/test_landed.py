@@ -123,7 +123,9 @@ def test_what_needs_a_removed_file_says_so(removed):
     installation, first = removed
     with store_connection(installation.settings.database_url) as connection:
         batches = replayable(connection, batch_ids=[first.batch_id])
-    with pytest.raises(RemovedByRetention, match=r"removed on \d{4}-\d\d-\d\d because it was too old \(landed_days: 365"):
+    with pytest.raises(
+        RemovedByRetention, match=r"removed on \d{4}-\d\d-\d\d because it was too old \(landed_days: 365"
+    ):
         replay(installation.pipeline, batches, "z", "x")
     assert installation.query("select count(*) from ledger.batch where rule_id = 'file.lost'") == [(0,)]
 
