@@ -24,6 +24,9 @@ from zhengku.watch.state import FailedTask
 _ACTIVE = ["queued", "running"]
 _SHOWN_TASKS = 5
 
+CONCLUSION = "conclude"
+"""The last task of a department's DAG: red when a person has to look."""
+
 
 @dataclass(frozen=True)
 class DagState:
@@ -94,8 +97,9 @@ def find_in_airflow(
 
     `failed` are the tasks that told of their failure themselves, with reasons.
     """
-    missing = [one.dag_id for one in states if one.is_missing]
-    paused = [one.dag_id for one in states if one.is_paused and one.dag_id not in config.may_be_paused]
+    looked_for = [one for one in states if one.dag_id not in config.may_be_paused]
+    missing = [one.dag_id for one in looked_for if one.is_missing]
+    paused = [one.dag_id for one in looked_for if one.is_paused]
     found = [
         *_listed("dag_missing", missing, titles, "未加载（文件有误或已删除），不会运行"),
         *_listed("paused", paused, titles, "已暂停，不会按时运行"),
@@ -125,18 +129,20 @@ def _failed_runs(
     run_id = failed[-1].run_id if failed else one.last_failed
     if run_id is None:
         return
-    told = {task.label: task.reason for task in failed}
+    told = [(_state_name(task), task.label, task.reason) for task in failed]
     if one.last_failed == run_id:
         known = {_state_name(task) for task in failed if task.run_id == run_id}
         # Killed, or stopped by Airflow: such a task could not tell of itself.
-        told |= {name: "进程中断，原因见日志" for name in one.failed_tasks if name not in known}
-    parts = [f"{label}：{reason}" if reason else label for label, reason in told.items()]
+        told += [(name, name, "进程中断，原因见日志") for name in one.failed_tasks if name not in known]
+    # What another task says is why the conclusion is red.
+    causes = [task for task in told if task[0] != CONCLUSION] or told
+    parts = [f"{label}：{reason}" for _, label, reason in causes]
     more = f"等 {len(parts)} 项" if len(parts) > _SHOWN_TASKS else ""
     yield Finding(
         "task_failed" if one.dag_id in departments else "section_task",
         one.dag_id,
         f"{titles[one.dag_id]}：{'；'.join(parts[:_SHOWN_TASKS])}{more}",
-        state=" ".join(sorted(told)),
+        state=" ".join(sorted({name for name, _, _ in told})),
         links=(Link("运行", airflow_run_path(one.dag_id, run_id)), Link("报告", run_path(one.dag_id, run_id))),
     )
 

@@ -13,7 +13,8 @@ from zhengku.watch.state import FailedTask
 
 log = logging.getLogger(__name__)
 
-LONGEST_REASON = 240
+LONGEST_REASON = 140
+"""Characters of a reason in a notice; the log has all of it."""
 
 _CAUSES: Mapping[type[BaseException], str] = {
     errors.FeedsRefused: "来源拒绝",
@@ -69,11 +70,15 @@ def reason_of(error: BaseException | str | None) -> str:
     if error is None:
         return "原因见日志"
     if isinstance(error, str):
-        return mask_text(error)[:LONGEST_REASON]
+        return _cut(mask_text(error))
     cause = next((words for kind, words in _CAUSES.items() if isinstance(error, kind)), None)
     if cause is None:
         return "超时" if "Timeout" in type(error).__name__ else f"程序异常（{type(error).__name__}）"
-    return f"{cause}（{mask_text(' '.join(str(error).split()))[:LONGEST_REASON]}）"
+    return f"{cause}（{_cut(mask_text(' '.join(str(error).split())))}）"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}……"
 
 
 def _map_index(task: Any) -> int:

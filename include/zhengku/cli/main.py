@@ -20,6 +20,7 @@ from zhengku.cli.retention import retention_app
 from zhengku.cli.review import problems_app, report_app
 from zhengku.cli.rules import rules_app
 from zhengku.cli.stock import stock_app
+from zhengku.cli.watch import watch
 from zhengku.errors import ZhengkuError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.add_typer(retention_app, name="retention")
 app.command()(replay)
 app.command("as-of")(as_of)
 app.command()(reconcile)
+app.command()(watch)
 
 
 @app.command()
