@@ -305,7 +305,7 @@ def upgrade(url: str) -> dict[str, int]:
             raise _store_error(error.orig, _server_of(_parse_address(url)), lost=lost) from None
         finally:
             engine.dispose()
-        connection.execute(statement("ledger/upgrade.drop_functions"))
+        connection.execute(cast(Any, (sql_folder() / "drop_functions.sql").read_bytes()))
         for path in sorted((sql_folder() / "functions").glob("*.sql")):
             connection.execute(cast(Any, path.read_bytes()))
         give_rights(connection)

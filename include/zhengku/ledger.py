@@ -153,7 +153,7 @@ def expect_not_removed(connection: Connection, landing_path: str) -> None:
     """Raise `RemovedByRetention` if a landed file was removed, or is to be, because it was too old."""
     row = connection.execute(statement("ledger/batches.landed_removal"), {"name": landing_path}).fetchone()
     if row is not None:
-        removal_id, day, rule = row
+        removal_id, rule, day = row
         raise RemovedByRetention(
             f"The landed file {landing_path} was removed on {day} because it was too old ({rule} of "
             f"include/catalog/retention.yaml; removal {removal_id}). It is not lost: what was loaded of it is in the "

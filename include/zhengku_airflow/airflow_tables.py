@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from zhengku.catalog.retention_config import RetentionConfig
-from zhengku.database import statement, store_connection
+from zhengku.database import store_connection
 from zhengku.errors import NotRemoved
-from zhengku.retention.removal import complete, record_rows
+from zhengku.retention.removal import complete, record_rows, unfinished_of_airflow
 
 TABLES: Final = (
     "asset_event",
@@ -58,13 +58,15 @@ def clean_airflow_tables(url: str, config: RetentionConfig, now: datetime, *, dr
         return counted
     rule = f"airflow_days: {config.airflow_days}"
     with store_connection(url) as connection:
-        removal_ids = [record_rows(connection, "airflow", rule, name, rows) for name, rows in counted.items() if rows]
-        unfinished = connection.execute(statement("retention/removals.unfinished_of_airflow")).fetchall()
+        for name, rows in counted.items():
+            if rows:
+                record_rows(connection, "airflow", rule, name, rows)
     _clean(environment, before, dry_run=False)
     # What a command that was killed had moved aside.
     _run(environment, "drop-archived", "--yes")
     with store_connection(url) as connection:
-        complete(connection, [*removal_ids, *(removal_id for (removal_id,) in unfinished)])
+        # Those of a run that was killed are among them.
+        complete(connection, unfinished_of_airflow(connection))
     return counted
 
 

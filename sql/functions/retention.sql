@@ -1,5 +1,5 @@
--- docs/decisions/0068: the batches whose rows in technical tables are too old. The newest delivery of a feed is compared
--- with the next one, and what repeats a batch shows its rows: these stay.
+-- docs/decisions/0068: the batches whose rows in technical tables are too old. The newest delivery of a feed is
+-- compared with the next one, and what repeats a batch shows its rows: these stay.
 create or replace function ledger.batches_before(moment timestamptz)
 returns table (old_batch_id bigint)
 language sql

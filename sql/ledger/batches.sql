@@ -40,8 +40,8 @@ select pg_advisory_xact_lock_shared(hashtextextended('zhengku.landing', 0));
 -- name: landed_removal
 select
     removal_id,
-    to_char(recorded_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD') as day,
-    rule
+    rule,
+    to_char(recorded_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD') as day
 from ledger.removal
 where kind = 'landed' and name = %(name)s
 order by removal_id desc

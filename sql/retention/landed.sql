@@ -87,9 +87,9 @@ from (
     from old_file as f
     left join in_problem as q on f.landing_path = q.landing_path
     where not exists (
-        select from ledger.removal as r
-        where r.kind = 'landed' and r.name = f.landing_path
-    )
+            select from ledger.removal as r
+            where r.kind = 'landed' and r.name = f.landing_path
+        )
 ) as judged
 where kept is null or not %(only_removable)s
 order by newest_at asc, name asc

@@ -1,4 +1,4 @@
--- name: record
+-- name: record_removal
 insert into ledger.removal (kind, name, batch_ids, files, bytes, sha256, removed_rows, newest_at, rule)
 values (
     %(kind)s, %(name)s, %(batch_ids)s, %(files)s, %(bytes)s, %(sha256)s, %(removed_rows)s, %(newest_at)s, %(rule)s
@@ -30,16 +30,16 @@ where removed_at is null and kind = 'airflow';
 -- name: by_day
 -- What was removed, by day, kind and rule, the newest first.
 select
-    (recorded_at at time zone 'Asia/Shanghai')::date as day,
     kind,
     rule,
+    (recorded_at at time zone 'Asia/Shanghai')::date as day,
     coalesce(sum(files), 0)::bigint as files,
     coalesce(sum(bytes), 0)::bigint as bytes,
     coalesce(sum(removed_rows), 0)::bigint as removed_rows,
     count(*) filter (where removed_at is null) as unfinished
 from ledger.removal
-group by 1, 2, 3
-order by 1 desc, 2 asc, 3 asc
+group by (recorded_at at time zone 'Asia/Shanghai')::date, kind, rule
+order by (recorded_at at time zone 'Asia/Shanghai')::date desc, kind asc, rule asc
 limit %(limit)s;
 
 -- name: open_returns

@@ -12,13 +12,14 @@ inner join ledger.batch as b on t.batch_id = b.batch_id;
 with gone as (
     delete from {table}
     where ctid = any(
-        array(
-            select t.ctid
-            from {table} as t
-            inner join ledger.batches_before(%(before)s) as o on t.batch_id = o.old_batch_id
-            limit %(limit)s
+            array(
+                select t.ctid
+                from {table} as t
+                inner join ledger.batches_before(%(before)s) as o on t.batch_id = o.old_batch_id
+                order by t.batch_id
+                limit %(limit)s
+            )
         )
-    )
     returning batch_id
 ),
 

@@ -92,9 +92,15 @@ def record_removals(connection: Connection, kind: Kind, rule: str, found: Iterab
     ]
 
 
-def record_rows(connection: Connection, kind: Kind, rule: str, name: str, removed_rows: int) -> int:
-    """Record that rows of a table are going to be removed; return the number of the record."""
-    return _record(connection, kind, rule, name=name, removed_rows=removed_rows)
+def record_rows(connection: Connection, kind: Kind, rule: str, name: str, removed_rows: int) -> None:
+    """Record that rows of a table are going to be removed."""
+    _record(connection, kind, rule, name=name, removed_rows=removed_rows)
+
+
+def unfinished_of_airflow(connection: Connection) -> list[int]:
+    """Return the numbers of removals of Airflow's rows that are not complete: the next cleaning completes them."""
+    found = connection.execute(statement("retention/removals.unfinished_of_airflow")).fetchall()
+    return [removal_id for (removal_id,) in found]
 
 
 def complete(connection: Connection, removal_ids: Sequence[int]) -> None:
@@ -111,7 +117,7 @@ def removals_by_day(connection: Connection, limit: int = 100) -> list[DayOfRemov
 def _record(connection: Connection, kind: Kind, rule: str, **values: Any) -> int:
     blank = dict.fromkeys(("files", "bytes", "sha256", "removed_rows", "newest_at"))
     row = connection.execute(
-        statement("retention/removals.record"), {**blank, "batch_ids": [], **values, "kind": kind, "rule": rule}
+        statement("retention/removals.record_removal"), {**blank, "batch_ids": [], **values, "kind": kind, "rule": rule}
     ).fetchone()
     assert row is not None
     return int(row[0])

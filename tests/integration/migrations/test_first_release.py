@@ -18,6 +18,11 @@ from zhengku.database import store_connection, upgrade
 from zhengku.errors import ConfigurationError, StoreError
 from zhengku.operations.redrive import redrive
 
+# The others are long.
+pytestmark = pytest.mark.slow_except(
+    "test_all_data_of_the_first_release_is_there_after_the_upgrade", "test_store_of_a_newer_release_is_refused"
+)
+
 DUMP = Path(__file__).resolve().parents[2] / "support" / "first_release" / "store.sql"
 
 FEED = ("market_supervision", "business_license")

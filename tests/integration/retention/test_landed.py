@@ -21,6 +21,12 @@ from zhengku.retention.landed import plan_landed
 from zhengku.retention.run import Retention
 from zhengku.settings import project_home
 
+# The others are long.
+pytestmark = pytest.mark.slow_except(
+    "test_old_file_is_removed_and_recorded_and_the_newest_stays",
+    "test_killed_between_record_and_removal_is_finished_by_the_next_run",
+)
+
 FEED = ("market_supervision", "business_license")
 LATER = timedelta(days=500)
 
