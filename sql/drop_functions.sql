@@ -1,6 +1,6 @@
 -- All functions are those of sql/functions, which every `zhengku db upgrade` runs next; an older release may have had
--- them with other parameters, which `create or replace` refuses, or more of them. What triggers, indexes or constraints use stays, and is
--- replaced.
+-- them with other parameters, which `create or replace` refuses, or more of them. What triggers, indexes or constraints
+-- use stays, and is replaced.
 do $drop$
 declare
     known constant text[] := array[
