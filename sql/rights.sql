@@ -16,7 +16,8 @@ declare
     completed constant jsonb := '{
         "review.request": ["finished_at", "failed", "outcome"],
         "quarantine.problem_return": ["problems", "files"],
-        "clearance.entry": ["until_list"]
+        "clearance.entry": ["until_list"],
+        "ledger.removal": ["removed_at"]
     }';
     -- Functions that run with the rights of the owner.
     of_owner regprocedure[];

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import psycopg
 from psycopg import sql
 
-from zhengku.errors import StorageFull, StoreError, StoreUnavailable, ZhengkuError
+from zhengku.errors import ConfigurationError, StorageFull, StoreError, StoreUnavailable, ZhengkuError
 from zhengku.postgres_session import (
     FORM_SETTINGS,
     VALUE_SETTINGS,
@@ -271,23 +271,28 @@ def upgrade(url: str) -> dict[str, int]:
     """Apply all migrations to the schema of the license store, and replace its SQL functions by those of this release.
 
     Returns how many record keys it changed or left for a person to check, by outcome; `ledger.rekeyed_record` lists
-    them. Safe to repeat and to run from two places at once. Raises what `store_connection` raises.
+    them. Safe to repeat and to run from two places at once. Raises `ConfigurationError` for the store of a newer
+    release, and what `store_connection` raises.
     """
     # Imported here, because Alembic and SQLAlchemy take a second to import and only this command needs them.
     import sqlalchemy
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     with store_connection(url) as connection:
         connection.execute("select pg_advisory_lock(hashtextextended('zhengku.upgrade', 0))")
         connection.execute("create schema if not exists ledger")
         known = connection.execute("select to_regclass('ledger.rekeyed_record')").fetchone()
+        config = Config()
+        config.set_main_option("script_location", str(sql_folder() / "migrations"))
+        _expect_no_newer_release(
+            connection, {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
+        )
         connection.commit()
         engine = store_engine(url)
         try:
             with engine.begin() as migration_connection:
-                config = Config()
-                config.set_main_option("script_location", str(sql_folder() / "migrations"))
                 config.attributes["connection"] = migration_connection
                 command.upgrade(config, "head")
         except sqlalchemy.exc.DBAPIError as error:
@@ -300,6 +305,7 @@ def upgrade(url: str) -> dict[str, int]:
             raise _store_error(error.orig, _server_of(_parse_address(url)), lost=lost) from None
         finally:
             engine.dispose()
+        connection.execute(cast(Any, (sql_folder() / "drop_functions.sql").read_bytes()))
         for path in sorted((sql_folder() / "functions").glob("*.sql")):
             connection.execute(cast(Any, path.read_bytes()))
         give_rights(connection)
@@ -307,6 +313,20 @@ def upgrade(url: str) -> dict[str, int]:
         if known is not None and known[0] is not None:
             return {}
         return dict(connection.execute(statement("ledger/upgrade.rekeyed")).fetchall())
+
+
+def _expect_no_newer_release(connection: psycopg.Connection[Any], known: Collection[str]) -> None:
+    """Raise `ConfigurationError` if the store has a migration that this release does not know."""
+    row = connection.execute("select to_regclass('ledger.schema_version')").fetchone()
+    if row is None or row[0] is None:
+        return
+    for (revision,) in connection.execute("select version_num from ledger.schema_version"):
+        if revision not in known:
+            raise ConfigurationError(
+                f"The license store has schema {revision}, this release knows schemas up to {max(known)}: it was "
+                "upgraded by a newer release, and there is no way back. Install that release again; or restore the "
+                "backup that was made before the upgrade, and let the next night collect what came since."
+            )
 
 
 def give_rights(connection: psycopg.Connection[Any]) -> None:

@@ -100,6 +100,16 @@ class LandingDamaged(ZhengkuError):
     final = True
 
 
+class RemovedByRetention(ZhengkuError):
+    """A landed file was removed because it was too old: it is not lost, and only the department has it."""
+
+    final = True
+
+
+class NotRemoved(ZhengkuError):
+    """Something that is too old could not be removed; its removal is recorded as not complete, and tried again."""
+
+
 class WorkerKilled(ZhengkuError):
     """A child process was killed from outside; the step may succeed when it is run again."""
 

@@ -10,7 +10,7 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from zhengku.database import statement
-from zhengku.errors import ConfigurationError, RecordNotFound
+from zhengku.errors import ConfigurationError, RecordNotFound, RemovedByRetention
 from zhengku.transports.source import Position, UntakenFile
 
 OUTCOMES = ("inserted", "updated", "unchanged", "deleted", "superseded", "duplicate", "quarantined", "held")
@@ -129,17 +129,36 @@ WARNED_ROWS = 100
 
 
 def record_batch(connection: Connection, values: Mapping[str, Any]) -> Batch:
-    """Record a delivery once per run: a task that runs again gets the batch that it recorded before."""
+    """Record a delivery once per run: a task that runs again gets the batch that it recorded before.
+
+    Raises `RemovedByRetention` when its landed file was removed because it was too old.
+    """
     row = {
         "origin": "delivery",
         **dict.fromkeys(("redrives_batch_id", "released_by", "release_reason", "backfill_month")),
         **values,
     }
     row["manifest"] = Jsonb(row["manifest"]) if row.get("manifest") is not None else None
+    # Until the end of the transaction the retention removes no landed file.
+    connection.execute(statement("ledger/batches.keep_landed"))
+    if row["landing_path"] is not None:
+        expect_not_removed(connection, row["landing_path"])
     with connection.cursor(row_factory=class_row(Batch)) as cursor:
         batch = cursor.execute(statement("ledger/batches.record_batch"), row).fetchone()
     assert batch is not None
     return batch
+
+
+def expect_not_removed(connection: Connection, landing_path: str) -> None:
+    """Raise `RemovedByRetention` if a landed file was removed, or is to be, because it was too old."""
+    row = connection.execute(statement("ledger/batches.landed_removal"), {"name": landing_path}).fetchone()
+    if row is not None:
+        removal_id, rule, day = row
+        raise RemovedByRetention(
+            f"The landed file {landing_path} was removed on {day} because it was too old ({rule} of "
+            f"include/catalog/retention.yaml; removal {removal_id}). It is not lost: what was loaded of it is in the "
+            "store. To process it again, ask the department to deliver it again."
+        )
 
 
 def batch_by_id(connection: Connection, batch_id: int) -> Batch:

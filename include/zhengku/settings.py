@@ -176,6 +176,13 @@ class Settings:
         return Path(self.environment.get("ZHENGKU_RETURN_DIR") or self.report_folder / "returns")
 
     @cached_property
+    def task_log_folder(self) -> Path | None:
+        """Folder of Airflow's logs of tasks (`ZHENGKU_TASK_LOG_DIR`, else Airflow's own setting); None if unknown."""
+        names = ("ZHENGKU_TASK_LOG_DIR", "AIRFLOW__LOGGING__BASE_LOG_FOLDER")
+        found = next((self.environment[name] for name in names if self.environment.get(name)), None)
+        return None if found is None else Path(found)
+
+    @cached_property
     def catalog_folder(self) -> Path:
         """Folder of the catalogue (`ZHENGKU_CATALOG_DIR`)."""
         return Path(self.environment.get("ZHENGKU_CATALOG_DIR") or self.home / "include" / "catalog")

@@ -8,6 +8,7 @@ SECTION_DAGS: Mapping[str, str] = {
     "daily_clearance_cutoff": "日清清单·定时发布",
     "held_batches": "归集校验·暂扣批次审批",
     "reconcile": "比对·来源与证照库",
+    "retention": "清理·保存期限",
     "review_requests": "归集校验·处理请求",
     "stock": "存量·归集率与到期",
     "validation_report": "归集校验·每日报告",

@@ -42,6 +42,7 @@ as $$
         ('reveal', 'clearance.reveal', '', 'r.reveal_id', 'r.revealed_at', '{}', null),
         ('hand_over', 'quarantine.hand_over', '', 'r.hand_over_id', 'r.handed_over_at', '{}', null),
         ('published_file', 'ledger.published_file', '', 'r.file_id', 'r.written_at', '{}', null),
+        ('removal', 'ledger.removal', '', 'r.removal_id', 'r.removed_at', '{}', null),
         ('problem_event', 'quarantine.problem_event', '', 'r.event_id', 'r.happened_at', '{}', null),
         ('problem_return', 'quarantine.problem_return', '', 'r.return_id', 'r.made_at', array['files'], null),
         ('night_report', 'review.night_report', '', 'r.night, r.version', 'r.made_at', '{}', null),
@@ -304,8 +305,8 @@ begin
 end
 $$;
 
--- Evidence is only added to. A row may change within the transaction that wrote it; a batch, a request, a return and
--- the stay of a service on lists until they are complete.
+-- Evidence is only added to. A row may change within the transaction that wrote it; a batch, a request, a return,
+-- a removal and the stay of a service on lists until they are complete.
 do $guard$
 declare
     guarded regclass;
@@ -326,6 +327,9 @@ begin
                 $q$old.finished_at is not null
                 or to_jsonb(old) - array['finished_at', 'failed', 'outcome']
                 is distinct from to_jsonb(new) - array['finished_at', 'failed', 'outcome']$q$
+            when 'ledger.removal' then
+                $q$old.removed_at is not null
+                or to_jsonb(old) - 'removed_at' is distinct from to_jsonb(new) - 'removed_at'$q$
             when 'quarantine.problem_return' then
                 $q$to_jsonb(old) - 'files' is distinct from to_jsonb(new) - 'files'$q$
             when 'clearance.entry' then

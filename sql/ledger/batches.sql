@@ -27,7 +27,25 @@ from ledger.batch
 where
     department = %(department)s and feed = %(feed)s and source_bytes = %(source_bytes)s
     and sha256 is not null and landing_path is not null
+    and not exists (
+        select from ledger.removal as r
+        where r.kind = 'landed' and r.name = batch.landing_path
+    )
 order by sha256 asc, batch_id desc;
+
+-- name: keep_landed
+-- Until the end of the transaction the retention decides about no landed file (`retention/landed.lock_out`).
+select pg_advisory_xact_lock_shared(hashtextextended('zhengku.landing', 0));
+
+-- name: landed_removal
+select
+    removal_id,
+    rule,
+    to_char(recorded_at at time zone 'Asia/Shanghai', 'YYYY-MM-DD') as day
+from ledger.removal
+where kind = 'landed' and name = %(name)s
+order by removal_id desc
+limit 1;
 
 -- name: record_batch
 -- The same delivery of the same run, collected again by a repeated task, is the existing batch. A file of a drop that

@@ -45,6 +45,7 @@ PRODUCTS = {
     "held_batches",
     "replay",
     "reconcile",
+    "retention",
     "review_requests",
     "stock",
     "validation_report",

@@ -37,6 +37,7 @@ def check_catalog(
     # Imported here: DAGs, which Airflow parses all the time, import this module and need none of them.
     from zhengku.catalog.clearance_config import check_clearance
     from zhengku.catalog.notices_config import check_notices
+    from zhengku.catalog.retention_config import check_retention
     from zhengku.catalog.review_config import check_review
     from zhengku.catalog.working_days import check_working_days
     from zhengku.check.steps import check_steps
@@ -60,7 +61,8 @@ def check_catalog(
     if not any(problem.severity == "error" for problem in reference.problems):
         selected = [(source, department) for source, department in departments if only in (None, department.department)]
         problems += check_steps(folder, suite_folder, reference, selected, environment or {}, builds_rules=builds_rules)
-    problems += check_clearance(folder, sources) + check_review(folder) + check_notices(folder)
+    problems += check_clearance(folder, sources) + check_review(folder)
+    problems += check_notices(folder) + check_retention(folder)
     problems += _files_not_read(folder)
     if only is not None:
         others = {path for stem, path in files.items() if stem != only}

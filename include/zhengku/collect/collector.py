@@ -21,6 +21,7 @@ from zhengku.errors import (
     DeliveryUnavailable,
     FeedsRefused,
     FeedsUnavailable,
+    RemovedByRetention,
     ZhengkuError,
 )
 from zhengku.installation import Installation
@@ -296,7 +297,13 @@ class Collector:
             "origin": "delivery" if month is None else "backfill",
             "backfill_month": month,
         }
-        return ledger.record_batch(connection, values)
+        try:
+            return ledger.record_batch(connection, values)
+        except RemovedByRetention as error:
+            raise DeliveryUnavailable(
+                f"{delivery.name}: the same file was landed before, and its copy in the landing area is being removed "
+                "because it is too old. Nothing was recorded; the next try lands the file anew."
+            ) from error
 
     def _reuse_identical(self, connection: ledger.Connection, feed: Feed, landed: Landed) -> Landed:
         """Return an identical file that was landed before and delete this copy; without one, return `landed`."""

@@ -310,6 +310,24 @@ class LandingArea:
             if not self._files.ls(self._root, detail=False):
                 raise _unavailable(self.url, path, "the area is empty, as a mount point without its mount is")
 
+    def remove(self, path: str) -> bool:
+        """Remove a landed file, and its folder if that is empty then; return whether the file was there.
+
+        Raises `LandingUnavailable` when that cannot be found out now: of an area that is away nothing is removed.
+        """
+        target = f"{self._root}/{path}"
+        with _read_errors(self.url, path):
+            try:
+                self._files.rm(target)
+            except FileNotFoundError:
+                self._expect_area(path)
+                return False
+        if self._local:
+            # Not empty: others are in it.
+            with suppress(OSError):
+                Path(target).parent.rmdir()
+        return True
+
     def discard(self, paths: Iterable[str]) -> None:
         """Remove files that are not needed, for instance the second copy of an identical delivery."""
         for path in paths:

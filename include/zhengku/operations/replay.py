@@ -63,6 +63,7 @@ def replay(
     If a batch fails, the others are processed all the same: the first error is raised at the end. With the same
     `run_id`, a second call continues what an earlier one has done.
     Raises `ConfigurationError` without a name and a reason, `DeliveryUnavailable` for a file that is gone,
+    `RemovedByRetention` for one that was removed because it was too old,
     `LandingDamaged` for a file that was changed since it was landed, and what the steps of the pipeline raise.
     """
     require_name_and_reason("replays", done_by, reason)
@@ -71,8 +72,8 @@ def replay(
     failures: list[ZhengkuError] = []
     for source in batches:
         try:
-            landed = _verified_file(pipeline, source)
             with store_connection(pipeline.settings.database_url) as connection:
+                landed = _verified_file(pipeline, connection, source)
                 batch = record_landed_file(pipeline, connection, source, landed, run_id, "replay", done_by, reason)
                 # Connects the rows that were quarantined with their problem records.
                 connection.execute(
@@ -151,10 +152,13 @@ def record_landed_file(
     )
 
 
-def _verified_file(pipeline: Pipeline, source: Batch) -> Landed:
+def _verified_file(pipeline: Pipeline, connection: Connection, source: Batch) -> Landed:
     """Return the landed file of a batch after checking its size and SHA-256 against the ledger."""
     assert source.landing_path is not None
     assert source.sha256 is not None
+    ledger.expect_not_removed(connection, source.landing_path)
+    # No transaction stays open while the file is read.
+    connection.commit()
     if not pipeline.landing.holds(source.landing_path, source.source_bytes):
         raise DeliveryUnavailable(
             f"Batch {source.batch_id}: expected {source.source_bytes} bytes at {source.landing_path} in the landing "

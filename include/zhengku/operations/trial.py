@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 from psycopg.rows import class_row
 
-from zhengku import clock
+from zhengku import clock, ledger
 from zhengku.catalog import Feed
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement, store_connection, use_schema
@@ -23,6 +23,7 @@ from zhengku.errors import (
     DeliveryRejected,
     DeliveryUnavailable,
     LandingUnavailable,
+    RemovedByRetention,
     ZhengkuError,
 )
 from zhengku.landed.address import without_login
@@ -155,7 +156,7 @@ def try_suite(
             try:
                 _stage(connection, pipeline, batch, feed)
                 compared.append(_compare(connection, pipeline, batch, feed, suite, changed))
-            except (DeliveryUnavailable, LandingUnavailable, DeliveryRejected) as error:
+            except (DeliveryUnavailable, LandingUnavailable, DeliveryRejected, RemovedByRetention) as error:
                 not_tried.append(NotTried(batch.batch_id, name, str(error)))
                 failures.append(error)
             finally:
@@ -180,6 +181,7 @@ def _loaded_since(connection: Connection, since: datetime) -> list[Batch]:
 def _stage(connection: Connection, pipeline: Pipeline, batch: Batch, feed: Feed) -> None:
     """Stage the landed file of a batch under today's configuration of its feed."""
     assert batch.landing_path is not None
+    ledger.expect_not_removed(connection, batch.landing_path)
     if not pipeline.landing.holds(batch.landing_path, batch.source_bytes):
         raise DeliveryUnavailable(
             f"Batch {batch.batch_id}: expected {batch.source_bytes} bytes at {batch.landing_path} in the landing area "

@@ -257,3 +257,21 @@ def test_unforeseen_error_may_pass_and_is_told_in_the_end(installation, faulty):
     installation.rewrite("update ledger.batch set run_id = 'other' where batch_id = %s", faulty[1])
     with pytest.raises(RuntimeError):
         installation.pipeline.load_run("market_supervision", "night")
+
+
+@pytest.mark.parametrize("kind", ["folder", "memory"])
+def test_a_file_is_removed_once_and_none_of_an_area_that_is_away(tmp_path, kind):
+    landing = LandingArea(str(tmp_path / "landing") if kind == "folder" else f"memory://{tmp_path.name}")
+    for path in ("a/b/2026-01-01/x.csv", "a/b/2026-01-02/y.csv"):
+        landing.put(io.BytesIO(b"1"), path)
+    assert landing.remove("a/b/2026-01-01/x.csv")
+    assert not landing.holds("a/b/2026-01-01/x.csv", 1)
+    assert not landing.remove("a/b/2026-01-01/x.csv")
+    assert landing.holds("a/b/2026-01-02/y.csv", 1)
+    if kind == "folder":
+        # The day's folder went with its last file.
+        assert [path.name for path in (tmp_path / "landing" / "a" / "b").iterdir()] == ["2026-01-02"]
+        (tmp_path / "landing").rename(tmp_path / "elsewhere")
+        (tmp_path / "landing").mkdir()
+        with pytest.raises(LandingUnavailable, match="the area is empty"):
+            landing.remove("a/b/2026-01-02/y.csv")

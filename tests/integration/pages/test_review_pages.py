@@ -96,7 +96,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 23
+    assert len(routes) == len(inner.app.routes) == 25
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 
@@ -456,6 +456,19 @@ def test_validity_of_the_stock_is_shown_with_the_departments_list(pages, reviewe
     # A list that is gone is not offered.
     expiry_file(reviewed.settings, catalog, "market_supervision", date(2026, 11, 24)).unlink()
     assert "expiry/file" not in get(pages, "zhang", "expiry").text
+
+
+def test_what_was_removed_is_shown_by_day(pages, reviewed):
+    assert "还没有清理过" in get(pages, "zhang", "removals").text
+    reviewed.query(
+        "insert into ledger.removal (kind, name, files, bytes, removed_rows, rule, removed_at) values"
+        " ('landed', 'a', 1, 2097152, null, 'landed_days: 365', now()),"
+        " ('landed', 'b', 1, 0, null, 'landed_days: 365', null),"
+        " ('rows', 'ledger.rule_result', null, null, 1234, 'rule_result_days: 1095', now())"
+    )
+    shown = get(pages, "zhang", "removals").text
+    assert '落地文件</td><td class="code">landed_days: 365</td><td class="number">2</td><td class="number">2.0' in shown
+    assert '<td class="number">1,234</td><td class="number"></td>' in shown
 
 
 def test_collection_rate_is_shown_with_the_departments_list(pages, reviewed):
