@@ -71,7 +71,7 @@ def replay(
     failures: list[ZhengkuError] = []
     for source in batches:
         try:
-            landed = _verified_file(pipeline, source)
+            landed = verified_file(pipeline, source)
             with store_connection(pipeline.settings.database_url) as connection:
                 batch = record_landed_file(pipeline, connection, source, landed, run_id, "replay", done_by, reason)
                 # Connects the rows that were quarantined with their problem records.
@@ -151,7 +151,7 @@ def record_landed_file(
     )
 
 
-def _verified_file(pipeline: Pipeline, source: Batch) -> Landed:
+def verified_file(pipeline: Pipeline, source: Batch) -> Landed:
     """Return the landed file of a batch after checking its size and SHA-256 against the ledger."""
     assert source.landing_path is not None
     assert source.sha256 is not None
