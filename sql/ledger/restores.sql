@@ -27,7 +27,7 @@ select
     n.nspname as schema_name,
     t.relname as table_name,
     a.attname as column_name,
-    pg_get_serial_sequence(format('%%I.%%I', n.nspname, t.relname), a.attname) as sequence_name
+    pg_get_serial_sequence(format('%I.%I', n.nspname, t.relname), a.attname) as sequence_name
 from pg_catalog.pg_attribute as a
 inner join pg_catalog.pg_class as t on a.attrelid = t.oid
 inner join pg_catalog.pg_namespace as n on t.relnamespace = n.oid
@@ -36,30 +36,36 @@ where
     and n.nspname = any(
         array['ledger', 'quarantine', 'clearance', 'review', 'reconciliation', 'stock', 'store', 'audit']
     )
-order by 1, 2, 3;
+order by n.nspname, t.relname, a.attname;
 
 -- name: given_versions
 -- The highest version of each list and night, and the highest number of each year of the problem ledger.
+with given as (
+    select
+        'list' as kind,
+        format('%s %s', to_char(day, 'YYYY-MM-DD'), kind) as scope,
+        version as number
+    from clearance.list
+    union all
+    select
+        'night_report' as kind,
+        to_char(night, 'YYYY-MM-DD') as scope,
+        version as number
+    from review.night_report
+    union all
+    select
+        'ledger_entry' as kind,
+        split_part(entry_no, '-', 1) as scope,
+        split_part(entry_no, '-', 2)::integer as number
+    from review.ledger_entry
+)
+
 select
-    'list' as kind,
-    format('%%s %%s', to_char(day, 'YYYY-MM-DD'), kind) as scope,
-    max(version) as highest
-from clearance.list
-group by day, kind
-union all
-select
-    'night_report',
-    to_char(night, 'YYYY-MM-DD'),
-    max(version)
-from review.night_report
-group by night
-union all
-select
-    'ledger_entry',
-    split_part(entry_no, '-', 1),
-    max(split_part(entry_no, '-', 2)::integer)
-from review.ledger_entry
-group by 2;
+    kind,
+    scope,
+    max(number) as highest
+from given
+group by kind, scope;
 
 -- name: raise_floor
 insert into ledger.number_floor (kind, scope, highest)
@@ -134,7 +140,7 @@ from ledger.batch
 where batch_id = %(batch_id)s and recorded_at = %(recorded_at)s;
 
 -- name: server
-select
+select -- noqa: ST06
     pg_postmaster_start_time() as started_at,
     current_setting('port') as port,
     current_database() as database_name,
@@ -180,7 +186,7 @@ order by landed_at, batch_id;
 
 -- name: backup_state
 -- WAL since the end of the newest archived file; all of it where none was archived.
-select
+select -- noqa: ST06
     current_setting('archive_mode') <> 'off' as archiving,
     a.last_archived_time as last_archived_at,
     case
@@ -193,7 +199,7 @@ select
             case
                 when a.last_archived_wal ~ '^[0-9A-F]{24}$'
                     then format(
-                            '%%s/%%s',
+                            '%s/%s',
                             substr(a.last_archived_wal, 9, 8),
                             lpad(to_hex(('x' || substr(a.last_archived_wal, 17, 8))::bit(32)::bigint << 24), 8, '0')
                         )::pg_lsn + 16777216

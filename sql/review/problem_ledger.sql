@@ -18,7 +18,7 @@ values (
     (
         select
             %(year)s || '-'
-            || lpad((greatest(count(*), max(e.number), ledger.highest_given('ledger_entry', %(year)s)) + 1)::text, 4, '0')
+            || lpad((greatest(max(e.number), ledger.highest_given('ledger_entry', %(year)s)) + 1)::text, 4, '0')
         from (
             select split_part(entry_no, '-', 2)::integer as number
             from review.ledger_entry

@@ -43,7 +43,7 @@ class Backup:
 
 @dataclass(frozen=True)
 class Repository:
-    """What the repository holds: backups, the oldest first, the newest archived WAL file, and whether it is encrypted."""
+    """What the repository holds: backups, the oldest first, the newest archived WAL, and whether it is encrypted."""
 
     backups: tuple[Backup, ...]
     newest_wal: str | None
@@ -98,7 +98,7 @@ class BackupTool:
                 "`restore` of docker-compose.yml, or install the package pgbackrest (ZHENGKU_PGBACKREST names another)."
             )
         line = [self.program, f"--stanza={self.stanza}", *options, command]
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             line,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,8 +1,8 @@
 """What is done once after every restore, before the next night: numbers, evidence, landing, batches that are lacking.
 
 The restored store is a store of an earlier moment. What was given up since (batches, returns, versions) is read from
-`given_up`, a second store that has it: production before the restore, or a copy restored to the end of the archive. Where
-there is none, names of files and landed files are what is left of it. docs/decisions/0067 has the reasons.
+`given_up`, a second store that has it: production before the restore, or a copy restored to the end of the archive.
+Where there is none, names of files and landed files are what is left of it. docs/decisions/0067 has the reasons.
 """
 
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import class_row, dict_row
@@ -44,6 +44,7 @@ class NotRepeated:
 
     what: str
     why: str
+    cause: Literal["people", "orphan", "error"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class GivenUp:
 
 @dataclass(frozen=True)
 class FinishedRestore:
-    """The outcome: `numbers` by table are the highest known one and the first to come; `repeated` the batches loaded."""
+    """The outcome: `numbers` by table are the highest known one and the first to come; `repeated` what was loaded."""
 
     restore_id: int
     restored_to: datetime
@@ -97,8 +98,8 @@ def finish_restore(
 
     `given_up_url` is the address of the store that has what was given up, which is only read; None when it is lost.
     With `from_dump` the store was made from a dump, whose timeline says nothing. `until` leaves out what was given up
-    later than that. Raises `ConfigurationError` when the store is not one restored to that moment, or the given-up store
-    is not a later state of it; `LandingUnavailable`, and what the steps of the pipeline raise for every batch.
+    later than that. A batch that cannot be done again stands in `not_repeated`. Raises `ConfigurationError` when the
+    store is not one restored to that moment, or the given-up store is not a later state of it; `LandingUnavailable`.
     """
     require_name_and_reason("finishes the restore", done_by, reason)
     owner_url = settings.owner_database_url
@@ -165,14 +166,14 @@ def _require_restored(
         return state["restore_id"], row[0]
     if begun and not from_dump:
         raise ConfigurationError(
-            f"Expected a store whose server was restored since timeline {state['known_timeline']} was recorded, got one "
-            "on that timeline: nothing was restored here, or it was finished to another minute "
+            f"Expected a store whose server was restored since timeline {state['known_timeline']} was recorded, got "
+            "one on that timeline: nothing was restored here, or it was finished to another minute "
             f"({_text(state['restored_to'])}). Check ZHENGKU_DATABASE_URL; of a store made from a dump say --dump."
         )
     newest = max(filter(None, (state["newest_batch"], state["newest_seal"])), default=None)
     if newest is not None and newest > restored_to:
         raise ConfigurationError(
-            f"Expected nothing in the store that is newer than the minute it was restored to ({_text(restored_to)}), got "
+            f"Expected nothing in the store that is newer than the minute restored to ({_text(restored_to)}), got "
             f"a batch or seal of {_text(newest)}. Name the minute that pgBackRest was given as --target."
         )
     return None
@@ -278,14 +279,14 @@ def _to_repeat(
             if batch.origin in DELIVERED:
                 lost.append(_Lost(batch, None))
             else:
-                left.append(NotRepeated(f"batch {batch.batch_id}", f"it is a {batch.origin}: do it again where needed"))
+                why = f"it is a {batch.origin}: do it again where needed"
+                left.append(NotRepeated(f"batch {batch.batch_id}", why, "people"))
     named = {one.batch.landing_path for one in lost if one.batch is not None}
     for file in landing.unknown:
         if file.path in named or file.written_at > until:
             continue
         if given_up is not None or file.written_at < restored_to:
-            # A killed run leaves such a file, and the same delivery was collected again.
-            left.append(NotRepeated(file.path, "no batch had it"))
+            left.append(NotRepeated(file.path, "no batch had it: a run that was killed left it", "orphan"))
         else:
             lost.append(_Lost(None, file))
     return lost, left
@@ -302,7 +303,7 @@ def _repeat(
         try:
             done.append(pipeline.load(batch_id))
         except ZhengkuError as error:
-            failed.append(NotRepeated(f"batch {batch_id}", str(error)))
+            failed.append(NotRepeated(f"batch {batch_id}", str(error), "error"))
     connection.commit()
     for one in lost:
         name = f"batch {one.batch.batch_id}" if one.batch is not None else one.file.path if one.file is not None else ""
@@ -324,7 +325,7 @@ def _repeat(
             done.append(batch if batch.finished else pipeline.load(batch.batch_id))
         except ZhengkuError as error:
             log.warning("%s is not done again: %s", name, error)
-            failed.append(NotRepeated(name, str(error)))
+            failed.append(NotRepeated(name, str(error), "error"))
     return done, failed
 
 

@@ -1,4 +1,4 @@
-"""The report of a restore (数据库恢复报告) for the sections: which numbers are void, what was done again, what they do."""
+"""The report of a restore (数据库恢复报告) for the sections: which numbers are void, what was done again."""
 
 from pathlib import Path
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from zhengku.operations.restore.backup import BackupError
 
 RECOVERY_SECONDS = 24 * 3600
 """How long replaying WAL may take: a day of a large city's at most."""
+
+_POLL_SECONDS = 0.2
 
 _CONFIGURATION = """\
 # Nothing reaches this server but by the socket below; what it writes is archived nowhere.
@@ -64,13 +67,33 @@ def running_copy(folder: Path, database: str) -> Iterator[str]:
         if started.returncode:
             raise BackupError(f"The restored server did not start: {_why(log, started.stderr)}")
         try:
+            _wait_for_recovery(binaries, data, socket, log)
             yield f"postgresql+psycopg://{{account}}@/{database}?host={socket}"
         finally:
             stopped = _control(binaries, "stop", "-D", str(data), "-m", "fast", "-w", "-t", "600")
-            if stopped.returncode:
+            if stopped.returncode and _runs(binaries, data):
                 raise BackupError(f"The restored server in {data} did not stop: {stopped.stderr.strip()[-300:]}")
     finally:
         shutil.rmtree(socket, ignore_errors=True)
+
+
+def _wait_for_recovery(binaries: Path, data: Path, socket: Path, log: Path) -> None:
+    """Wait until the server takes connections: pg_ctl does not wait for the end of a recovery without readers."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while time.monotonic() < deadline:
+        ready = subprocess.run(
+            [binaries / "pg_isready", "-q", "-h", str(socket)], stdin=subprocess.DEVNULL, check=False, **run_as()
+        )
+        if ready.returncode == 0:
+            return
+        if not _runs(binaries, data):
+            raise BackupError(f"The restored server ended: {_why(log, 'see its log')}")
+        time.sleep(_POLL_SECONDS)
+    raise BackupError(f"The restored server was not ready after {RECOVERY_SECONDS // 3600} hours; see {log}.")
+
+
+def _runs(binaries: Path, data: Path) -> bool:
+    return _control(binaries, "status", "-D", str(data)).returncode == 0
 
 
 def _binaries(data: Path) -> Path:

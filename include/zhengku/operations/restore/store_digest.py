@@ -8,13 +8,14 @@ from psycopg import sql
 
 from zhengku.ledger import Connection
 
-_OF_BATCHES = ["batch_id", "replaced_by_batch_id", "loaded_at", "replaced_at", "warning_set"]
+_REPLACED = ["replaced_by_batch_id", "replaced_at"]
+_OF_BATCHES = ["batch_id", "loaded_at", "warning_set"]
 """What a batch that was loaded again has otherwise."""
 
 
 @dataclass(frozen=True)
 class Digest:
-    """How many rows, and two sums of 64-bit digests of each: in whatever order they are read, by the server, in one pass."""
+    """How many rows, and two sums of 64-bit digests of each: whatever their order, by the server, in one pass."""
 
     rows: int
     first: int
@@ -22,31 +23,31 @@ class Digest:
 
 
 def digests_as_of(connection: Connection, moment: datetime) -> dict[str, Digest]:
-    """Return the digest of each data set as of a moment, complete rows."""
+    """Return the digest of each data set's versions as of a moment, but for what replaced them later."""
     return {
         data_set: _digest(
             connection,
-            sql.SQL("select v::text as line from {}(%(moment)s) as v").format(
+            sql.SQL("select (to_jsonb(v) - %(without)s::text[])::text as line from {}(%(moment)s) as v").format(
                 sql.Identifier("store", f"{data_set}_as_of")
             ),
-            {"moment": moment},
+            {"without": _REPLACED, "moment": moment},
         )
         for data_set in _data_sets(connection)
     }
 
 
-def digests_of_content(connection: Connection, moment: datetime | None = None) -> dict[str, Digest]:
-    """Return the digest of each data set's records (as of a moment) without numbers and times of their batches."""
-    found = {}
-    for data_set in _data_sets(connection):
-        source = sql.Identifier("store", data_set)
-        if moment is not None:
-            source = sql.Identifier("store", f"{data_set}_as_of")
-        query = sql.SQL("select (to_jsonb(v) - %(without)s::text[])::text as line from {} as v").format(
-            sql.SQL("{}(%(moment)s)").format(source) if moment is not None else source
+def digests_of_content(connection: Connection) -> dict[str, Digest]:
+    """Return the digest of each data set's present records without numbers and times of their batches."""
+    return {
+        data_set: _digest(
+            connection,
+            sql.SQL("select (to_jsonb(v) - %(without)s::text[])::text as line from {} as v").format(
+                sql.Identifier("store", data_set)
+            ),
+            {"without": _OF_BATCHES},
         )
-        found[data_set] = _digest(connection, query, {"without": _OF_BATCHES, "moment": moment})
-    return found
+        for data_set in _data_sets(connection)
+    }
 
 
 def differing(ours: Mapping[str, Digest], theirs: Mapping[str, Digest]) -> list[str]:
