@@ -104,13 +104,6 @@ insert into ledger.restored_batch (batch_id, restore_id, earlier_batch_id)
 values (%(batch_id)s, %(restore_id)s, %(earlier_batch_id)s)
 on conflict (batch_id) do nothing;
 
--- name: restored_batches
-select
-    batch_id,
-    earlier_batch_id
-from ledger.restored_batch
-where restore_id = %(restore_id)s;
-
 -- name: batches_since
 select *
 from ledger.batch

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from zhengku.operations.restore.account import give_folder, run_as, server_account
+from zhengku.settings import project_home
 
 STANZA = "zhengku"
 
@@ -35,6 +36,17 @@ class ArchivedCluster:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def back_up(self) -> None:
+        """Make a backup by the script of the image, which tells the database of it."""
+        script = (project_home() / "docker" / "postgres" / "zhengku-backup").read_text(encoding="utf-8")
+        environment = {**os.environ, "ZHENGKU_PGBACKREST": "pgbackrest", "ZHENGKU_BACKUP_SOCKET": str(self.folder)}
+        done = subprocess.run(
+            ["sh", "-s", "now"], input=script, capture_output=True, text=True, check=False, cwd="/", env=environment,
+            **run_as(),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "F is in the repository" in done.stdout
 
     def switch_wal(self) -> None:
         """Let everything until now be in the archive."""
@@ -93,7 +105,6 @@ def archived_cluster() -> Iterator[ArchivedCluster]:
                     **{**run, "capture_output": False}, stdout=log, stderr=log,
                 )  # fmt: skip
             cluster = ArchivedCluster(folder, f"postgresql+psycopg://postgres@/postgres?host={folder}")
-            cluster.pgbackrest("stanza-create")
             yield cluster
         finally:
             subprocess.run([programs / "pg_ctl", "stop", "-D", data, "-m", "fast", "-w"], **{**run, "check": False})

@@ -1,10 +1,10 @@
-"""Restored to a minute between two loads: its very store, no number twice, what lacks is loaded, the next night right."""
+"""Restored to a minute between two loads: its very store, no number twice, what lacks is loaded, the night after."""
 
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -79,7 +79,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory, register_catalog: Path) -> 
         make_store(url)
         made = make_installation(tmp_path_factory.mktemp("production"), url, register_catalog)
         city = ReviewedInstallation(made.settings, made.drop)
-        cluster.pgbackrest("backup", "--type=full")
+        cluster.back_up()
         first_night(city)
         with store_connection(url) as connection:
             seal_everything(connection)
@@ -200,7 +200,7 @@ def test_after_a_restore_the_next_night_is_right_and_no_number_comes_twice(
         reference = never_lost(nights, tmp_path / "reference", register_catalog)
         ours = content(restored)
         assert ours == content(reference)
-        assert len(ours) == 50
+        assert len(ours) == 51
 
 
 def never_lost(nights: Nights, folder: Path, catalog: Path) -> ReviewedInstallation:
@@ -241,7 +241,10 @@ def test_archive_is_not_behind_and_the_repository_is_encrypted(nights: Nights) -
     assert state.archiving
     assert state.failing_since is None
     assert state.waiting_bytes < 16 * 1024**2
-    assert state.complaints(clock.now()) == ["数据库还没有基础备份：无法恢复"]
+    assert state.last_backup_kind == "full"
+    assert state.complaints(clock.now()) == []
+    [late] = state.complaints(clock.now() + timedelta(hours=37))
+    assert "基础备份已超过 36 小时" in late
 
 
 def test_moment_outside_of_the_archive_is_refused(nights: Nights, place: Path) -> None:
