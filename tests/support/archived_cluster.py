@@ -90,10 +90,8 @@ def archived_cluster() -> Iterator[ArchivedCluster]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGBACKREST_CONFIG", str(config))
         try:
-            subprocess.run(
-                [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
-                 "--no-sync"], **run,
-            )  # fmt: skip
+            form = ("--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+            subprocess.run([programs / "initdb", "-D", data, "-U", "postgres", *form], **run)
             options = (
                 f"-c listen_addresses='' -c unix_socket_directories={folder} -c archive_mode=on -c wal_level=replica "
                 f"-c archive_timeout=60 -c fsync=off -c timezone=UTC -c shared_buffers=64MB "

@@ -247,6 +247,36 @@ def test_archive_is_not_behind_and_the_repository_is_encrypted(nights: Nights) -
     assert "基础备份已超过 36 小时" in late
 
 
+@pytest.mark.soak
+def test_whole_drill_of_a_register_of_300_000_certificates(
+    tmp_path: Path, place: Path, register_catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same at the size of a city's largest register; its figures stand in docs/benchmarks.md."""
+    with archived_cluster() as cluster:
+        url = cluster.url.replace("/postgres?", "/zhengku?")
+        make_store(url)
+        made = make_installation(tmp_path, url, register_catalog)
+        city = ReviewedInstallation(made.settings, made.drop)
+        city.deliver_rows("a.csv", *(license_row(n) for n in range(300_000)))
+        city.run("night-1")
+        started = time.monotonic()
+        cluster.back_up()
+        backup_seconds = time.monotonic() - started
+        time.sleep(1.5)
+        minute = clock.now()
+        time.sleep(1.5)
+        city.deliver_rows("b.csv", *(license_row(n, 注册资金="7万元") for n in range(30_000)), minutes_ago=50)
+        city.run("night-2")
+        cluster.switch_wal()
+        drill = restore_drill(city.settings, minute, place, "zhang", progress=lambda line: None)
+        with capsys.disabled():
+            steps = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in drill.seconds.items())
+            print(f"\n{drill.size / 1024**2:,.0f} MB: backup {backup_seconds:.1f} s, {steps}")
+    assert [(check.title, check.found) for check in drill.checks if not check.passed] == []
+    assert drill.finished is not None
+    assert [batch.updated for batch in drill.finished.repeated] == [30_000]
+
+
 def test_moment_outside_of_the_archive_is_refused(nights: Nights, place: Path) -> None:
     settings = nights.production.settings
     with pytest.raises(BackupError, match="since the end of the first backup"):
