@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from zhengku import clock
 from zhengku.cli.main import app
 from zhengku.errors import ConfigurationError, StorageFull
 from zhengku.operations.restore.backup import Backup, BackupError, BackupState, BackupTool, parse_info, require_room
@@ -81,7 +82,7 @@ def test_tool_that_is_not_installed_is_told() -> None:
 def test_tool_that_fails_ends_a_drill_before_anything_is_written(tmp_path: Path) -> None:
     settings = Settings(home=project_home(), environment={"ZHENGKU_PGBACKREST": "/bin/false"})
     with pytest.raises(BackupError, match=r"info of stanza zhengku failed \(1\)"):
-        restore_drill(settings, STOPPED, tmp_path / "copy", "zhang")
+        restore_drill(settings, clock.now(), tmp_path / "copy", "zhang")
     assert not (tmp_path / "copy").exists()
 
 
