@@ -98,10 +98,11 @@ def raise_numbers(
         highest, margin = given.tables.get(name, 0), MARGINS.get(name, MARGIN)
         row = connection.execute(sql.SQL("select last_value from {}").format(sql.SQL(sequence))).fetchone()
         assert row is not None
-        highest = max(highest, int(row[0]))
-        first[name] = [highest, highest + margin + 1]
+        # After a recovery a sequence stands up to 32 beyond what it gave.
+        base = max(highest, int(row[0]))
+        first[name] = [highest, base + margin + 1]
         if margin:
-            connection.execute("select setval(%s, %s)", (sequence, highest + margin))
+            connection.execute("select setval(%s, %s)", (sequence, base + margin))
     days = _days(restored_to, now)
     scopes = {
         **{("list", f"{day} {kind}"): 0 for day in days for kind in ("working", "final")},
