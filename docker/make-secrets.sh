@@ -23,7 +23,7 @@ make() {
 }
 
 # Passwords stand in addresses: letters and digits only.
-for name in airflow_database_password airflow_jwt_secret airflow_session_secret postgres_password redis_password \
+for name in airflow_database_password airflow_jwt_secret airflow_session_secret backup_passphrase postgres_password redis_password \
     simulator_database_password zhengku_owner_password zhengku_pipeline_password zhengku_pages_password \
     zhengku_notices_password zhengku_reports_password; do
     make "$name" "$(openssl rand -hex 32)"

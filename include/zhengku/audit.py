@@ -15,7 +15,7 @@ from zhengku.errors import ZhengkuError
 from zhengku.ledger import Connection
 from zhengku.masking import mask_text
 
-Fault = Literal["changed", "removed", "inserted", "leaves", "chain", "head"]
+Fault = Literal["changed", "removed", "inserted", "leaves", "chain", "head", "void"]
 
 FAULT_WORDS: Mapping[Fault, str] = {
     "changed": "was changed after it was sealed",
@@ -24,6 +24,7 @@ FAULT_WORDS: Mapping[Fault, str] = {
     "leaves": "the digests of this kind of evidence were rewritten within the seal",
     "chain": "the seal itself was rewritten: its head is not the digest of what it holds and of the seal before",
     "head": "the head is not the one that was printed",
+    "void": "the printed head is of a seal that was given up by a restore of the database, whose record has it",
 }
 """What each fault says about a row or a seal."""
 
@@ -90,9 +91,11 @@ def verify(connection: Connection, printed: Mapping[int, str] | None = None) -> 
     with connection.cursor(row_factory=class_row(Finding)) as cursor:
         findings = cursor.execute(statement("audit/seals.verify")).fetchall()
     known = {one.seal_id: one.head for one in seals(connection, limit=1_000_000)} if printed else {}
+    void = connection.execute(statement("ledger/restores.void_heads")).fetchall() if printed else []
     for seal_id, head in (printed or {}).items():
         if not known.get(seal_id, "").startswith(head.lower()):
-            findings.append(Finding(seal_id, None, None, "head"))
+            is_void = any(number == seal_id and given.startswith(head.lower()) for number, given, _ in void)
+            findings.append(Finding(seal_id, None, None, "void" if is_void else "head"))
     return findings
 
 

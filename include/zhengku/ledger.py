@@ -361,6 +361,17 @@ def reject_unfinished(connection: Connection, batch: Batch, rejected_by: str, re
     return rejected
 
 
+def next_version(connection: Connection, kind: Literal["list", "night_report"], scope: str, newest: int) -> int:
+    """Return the number of the version after `newest`; after a restore, those that may have been given are passed over.
+
+    `scope` names what has the versions: `<day> <kind>` of a list, the night of a report.
+    """
+    values = {"kind": kind, "scope": scope}
+    row = connection.execute(statement("ledger/restores.highest_given"), values).fetchone()
+    assert row is not None
+    return max(newest, int(row[0])) + 1
+
+
 @dataclass(frozen=True)
 class Decision:
     """The decision of a person about a held or unfinished batch."""

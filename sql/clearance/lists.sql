@@ -18,6 +18,16 @@ where day = %(day)s and kind = %(kind)s and (%(version)s::integer is null or ver
 order by version desc
 limit 1;
 
+-- name: earlier_version
+-- The version before one of a list, or the version `since` that is requested. After a restore numbers are passed over.
+select *
+from clearance.list
+where
+    day = %(day)s and kind = %(kind)s and version < %(version)s
+    and (%(since)s::integer is null or version = %(since)s)
+order by version desc
+limit 1;
+
 -- name: list_versions
 -- All versions of the lists of a day, in the order of their cut-offs.
 select *

@@ -43,6 +43,8 @@ as $$
         ('hand_over', 'quarantine.hand_over', '', 'r.hand_over_id', 'r.handed_over_at', '{}', null),
         ('published_file', 'ledger.published_file', '', 'r.file_id', 'r.written_at', '{}', null),
         ('removal', 'ledger.removal', '', 'r.removal_id', 'r.removed_at', '{}', null),
+        ('restore', 'ledger.restore', '', 'r.restore_id', 'r.finished_at', '{}', null),
+        ('restored_batch', 'ledger.restored_batch', '', 'r.batch_id', 'r.recorded_at', '{}', null),
         ('problem_event', 'quarantine.problem_event', '', 'r.event_id', 'r.happened_at', '{}', null),
         ('problem_return', 'quarantine.problem_return', '', 'r.return_id', 'r.made_at', array['files'], null),
         ('night_report', 'review.night_report', '', 'r.night, r.version', 'r.made_at', '{}', null),

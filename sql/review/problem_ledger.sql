@@ -16,9 +16,14 @@ order by entry_id;
 insert into review.ledger_entry (entry_no, kind, department, feed, description, opened_on, updated_on)
 values (
     (
-        select %(year)s || '-' || lpad((count(*) + 1)::text, 4, '0')
-        from review.ledger_entry
-        where entry_no like %(year)s || '-%%'
+        select
+            %(year)s || '-'
+            || lpad((greatest(max(e.number), ledger.highest_given('ledger_entry', %(year)s)) + 1)::text, 4, '0')
+        from (
+            select split_part(entry_no, '-', 2)::integer as number
+            from review.ledger_entry
+            where entry_no like %(year)s || '-%%'
+        ) as e
     ),
     %(kind)s,
     %(department)s,

@@ -12,10 +12,11 @@ from typing import Any
 
 from psycopg import sql
 
+from zhengku import ledger
 from zhengku.catalog.clearance_config import ListKind
 from zhengku.catalog.working_days import WorkingCalendar
 from zhengku.clearance.clearance_settings import ClearanceSettings
-from zhengku.clearance.list_versions import ListRecord, ListVersion, list_record
+from zhengku.clearance.list_versions import ListRecord, ListVersion, list_record, list_scope
 from zhengku.clearance.list_writer import LIST_STATES, ListWriter
 from zhengku.clearance.refresh import store_calendar
 from zhengku.clearance.transaction import make_table, one_row
@@ -134,7 +135,7 @@ class FirstVersion:
             **against,
             "day": new.day,
             "kind": new.kind,
-            "version": 1,
+            "version": ledger.next_version(self._connection, "list", list_scope(new.day, new.kind), 0),
             "cutoff_at": limits.cutoff_at,
             "published_at": new.now,
             "is_trunk": not limits.is_late,

@@ -180,13 +180,11 @@ def changed_services(
 
     In the list's order; nothing for a first version. A service that was added and removed between the two is left out.
     """
-    if list_version.version == 1:
-        return []
     record = record_of(connection, list_version)
-    values = {"day": record.day, "kind": record.kind, "version": since or record.version - 1}
-    earlier = list_record(connection, "clearance/lists.list_by_version", values)
-    assert earlier is not None
-    assert earlier.version < record.version
+    values = {"day": record.day, "kind": record.kind, "version": record.version, "since": since}
+    earlier = list_record(connection, "clearance/lists.earlier_version", values)
+    if earlier is None:
+        return []
     changed_lists = record.corrections[len(earlier.corrections) :]
     found = _selected(
         connection, "clearance/list_rows.rows_changed", record, {**_filters(districts), "changed_lists": changed_lists}

@@ -137,6 +137,11 @@ def list_records(connection: Connection, name: str, values: Mapping[str, Any]) -
         return cursor.execute(statement(name), values).fetchall()
 
 
+def list_scope(day: date, kind: ListKind) -> str:
+    """Return the name under which the versions of one list are counted (`ledger.next_version`)."""
+    return f"{day} {kind}"
+
+
 def published_version(
     connection: Connection, day: date, kind: ListKind, version: int | None = None
 ) -> ListVersion | None:

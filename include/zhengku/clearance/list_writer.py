@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
+from zhengku import ledger
 from zhengku.clearance.clearance_settings import ClearanceSettings
-from zhengku.clearance.list_versions import ListRecord, ListVersion, StaleSource, list_record
+from zhengku.clearance.list_versions import ListRecord, ListVersion, StaleSource, list_record, list_scope
 from zhengku.clearance.transaction import make_table, one_row
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
@@ -62,7 +63,7 @@ class ListWriter:
             **against,
             "corrected_list": record.list_id,
             "corrections": [*record.corrections, against["list_id"]],
-            "version": record.version + 1,
+            "version": ledger.next_version(connection, "list", list_scope(record.day, record.kind), record.version),
             "published_at": now,
             "is_trunk": False,
         }

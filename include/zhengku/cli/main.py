@@ -17,6 +17,7 @@ from zhengku.cli.feeds import departments_app, feeds_app
 from zhengku.cli.history import as_of, replay
 from zhengku.cli.reconcile import reconcile
 from zhengku.cli.retention import retention_app
+from zhengku.cli.restore import drill, restore_app
 from zhengku.cli.review import problems_app, report_app
 from zhengku.cli.rules import rules_app
 from zhengku.cli.stock import stock_app
@@ -38,6 +39,8 @@ app.add_typer(report_app, name="report")
 app.add_typer(backfill_app, name="backfill")
 app.add_typer(stock_app, name="stock")
 app.add_typer(retention_app, name="retention")
+app.add_typer(restore_app, name="restore")
+app.command("restore-drill")(drill)
 app.command()(replay)
 app.command("as-of")(as_of)
 app.command()(reconcile)

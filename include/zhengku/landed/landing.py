@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import fsspec
 
@@ -60,6 +61,15 @@ class Landed:
     path: str
     size: int
     digests: dict[str, str]
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file that is found in the landing area: `path` below the area's address, when it was written (with a zone)."""
+
+    path: str
+    size: int
+    written_at: datetime
 
 
 @contextmanager
@@ -280,6 +290,15 @@ class LandingArea:
                 self._expect_area(path)
                 return False
 
+    def files(self) -> Iterator[LandedFile]:
+        """Yield every complete file of the area. Raises `LandingUnavailable` when it cannot be listed."""
+        with _read_errors(self.url, "what is"):
+            found: dict[str, dict[str, Any]] = self._files.find(self._root, detail=True)
+        for place, known in sorted(found.items()):
+            path = place.removeprefix(self._root).lstrip("/")
+            if not re.search(r"\.[0-9a-f]{32}\.part$", path):
+                yield LandedFile(path, int(known["size"]), _written_at(known))
+
     def open(self, path: str) -> BinaryIO:
         """Open a landed file for reading.
 
@@ -333,6 +352,20 @@ class LandingArea:
         for path in paths:
             with _storage_errors(without_login(self.url)), suppress(FileNotFoundError):
                 self._files.rm(f"{self._root}/{path}")
+
+
+def _written_at(known: Mapping[str, Any]) -> datetime:
+    """Return when a file was written: file systems of fsspec have different names for it."""
+    for name in ("mtime", "LastModified", "last_modified", "updated", "created"):
+        written = known.get(name)
+        if isinstance(written, (int, float)):
+            return datetime.fromtimestamp(written, UTC)
+        if isinstance(written, datetime):
+            return written if written.tzinfo else written.replace(tzinfo=UTC)
+    raise ConfigurationError(
+        f"The landing area does not say when its files were written: expected mtime, LastModified or another time of "
+        f"fsspec, got {', '.join(sorted(known))}."
+    )
 
 
 def safe_name(name: str) -> str:

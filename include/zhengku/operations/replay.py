@@ -73,7 +73,7 @@ def replay(
     for source in batches:
         try:
             with store_connection(pipeline.settings.database_url) as connection:
-                landed = _verified_file(pipeline, connection, source)
+                landed = verified_file(pipeline, connection, source)
                 batch = record_landed_file(pipeline, connection, source, landed, run_id, "replay", done_by, reason)
                 # Connects the rows that were quarantined with their problem records.
                 connection.execute(
@@ -152,7 +152,7 @@ def record_landed_file(
     )
 
 
-def _verified_file(pipeline: Pipeline, connection: Connection, source: Batch) -> Landed:
+def verified_file(pipeline: Pipeline, connection: Connection, source: Batch) -> Landed:
     """Return the landed file of a batch after checking its size and SHA-256 against the ledger."""
     assert source.landing_path is not None
     assert source.sha256 is not None

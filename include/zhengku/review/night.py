@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from zhengku import ledger
 from zhengku.catalog import Catalog, Feed, load_catalog
 from zhengku.catalog.record_masks import mask_key
 from zhengku.catalog.review_config import ReviewConfig, load_review
@@ -104,7 +105,9 @@ class NightReports:
                 return existing
             values = {
                 "night": night,
-                "version": existing.version + 1 if existing else 1,
+                "version": ledger.next_version(
+                    connection, "night_report", f"{night}", existing.version if existing else 0
+                ),
                 "figures": Jsonb(asdict(figures)),
             }
             connection.execute(statement("review/night.enter_night"), values)

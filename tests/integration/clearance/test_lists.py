@@ -212,6 +212,22 @@ def test_evaluation_that_arrives_late_corrects_the_final_lists_after_it_was_made
     assert list_rows.changed_services(store.connection, first) == []
 
 
+def test_versions_after_a_restore_go_on_beyond_those_that_may_have_been_given(store):
+    store.connection.execute("insert into ledger.number_floor values ('list', '2026-03-03 final', 10)")
+    store.connection.commit()
+    store.load(Case("A", at("03-02 10:00")), Case("B", at("03-02 11:00")))
+    assert publish(store, "03-02", "final").version == 1
+    first = publish(store, "03-03", "final")
+    assert first.version == 11
+    assert list_rows.changed_services(store.connection, first) == []
+    store.load(Evaluation("1", "A", at("03-03 12:00")))
+    publish(store, "03-04", "final")
+    [_, corrected] = list_versions.versions_of_day(store.connection, day("03-03"))
+    assert corrected.version == 12
+    [change] = list_rows.changed_services(store.connection, corrected)
+    assert (change.change, change.record_key) == ("removed", "A|1")
+
+
 def test_evaluation_ruled_invalid_puts_the_row_back_also_on_the_final_lists_between(store):
     store.load(Case("A", at("03-02 10:00")))
     publish(store, "03-02", "final")

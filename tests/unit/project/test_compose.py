@@ -40,7 +40,7 @@ FILE = project_home() / "docker-compose.yml"
 SCHEMA = project_home() / "tests" / "support" / "data" / "compose-spec.json"
 
 ENDING = {"init"}
-IMAGES_OF_OTHERS = {"postgres", "redis", "simulator-database"}
+IMAGES_OF_OTHERS = {"postgres", "backup", "redis", "simulator-database"}
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|_KEY|AUTH$|_CONN|BROKER_URL|DATABASE_URL")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
@@ -177,7 +177,7 @@ def test_who_reaches_whom(compose, services):
             members[network].add(name)
     everybody = {"init", *PROGRAMS.values()}
     assert members == {
-        "store": {"postgres", *everybody},
+        "store": {"postgres", "backup", *everybody},
         "queue": {"redis", "scheduler", "worker"},
         "api": {"api-server", "scheduler", "worker"},
         "outside": {"api-server"},
@@ -293,7 +293,7 @@ def test_every_image_has_a_fixed_version(services):
     for name, service in services.items():
         [(_, kind, image)] = VARIABLE.findall(service["image"])
         assert kind == "-"
-        assert re.fullmatch(r"[a-z]+:[\w.-]+", image), name
+        assert re.fullmatch(r"[a-z-]+:[\w.-]+", image), name
         assert not image.endswith(":latest")
     recipe = (project_home() / "Dockerfile").read_text()
     [base] = re.findall("^ARG PYTHON_IMAGE=(.*)\nFROM \\${PYTHON_IMAGE}$", recipe, flags=re.MULTILINE)
@@ -314,7 +314,7 @@ def test_named_volumes_are_those_that_services_use(compose):
     used = {
         volume.split(":")[0]
         for service in compose["services"].values()
-        for volume in service.get("volumes", [])
+        for volume in (re.sub(r"\$\{ZHENGKU_BACKUP_DIR:-(\w+)\}", r"\1", one) for one in service.get("volumes", []))
         if re.match(r"[\w-]+:", volume)
     }
     assert used == set(compose["volumes"])

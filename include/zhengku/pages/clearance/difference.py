@@ -22,9 +22,8 @@ def show_difference(request: Request, choice: Chosen) -> Response:
         changed: list[ChangedService] = []
         since = 0
         if view.published is not None:
-            since = view.published.version - 1
-            if choice.since is not None and choice.since < since:
-                since = choice.since
+            earlier = [version for version in view.available_versions if version < view.published.version]
+            since = choice.since if choice.since is not None and choice.since in earlier else max(earlier, default=0)
             changed = changed_services(connection, view.published, choice.districts, since or None)
         paging = Paging(len(changed), choice.page)
         tally = Counter(row.change for row in changed)
