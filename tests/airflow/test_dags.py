@@ -87,14 +87,17 @@ def test_a_dag_tells_who_it_is_and_who_is_called(dag_bag, dag_id):
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
-def test_every_system_is_read_on_its_own_then_all_is_loaded_and_concluded(dag_bag, dag_id):
+def test_every_system_is_read_and_loaded_on_its_own_then_all_is_concluded(dag_bag, dag_id):
     dag, (_, feeds) = dag_bag.dags[dag_id], EXPECTED[dag_id]
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
         "collect": {"load"},
         "load": {"conclude"},
         "conclude": set(),
     }
-    systems = dag.get_task("collect").op_kwargs_expand_input.value["feeds"]
+    group = dag.get_task("load").get_closest_mapped_task_group()
+    assert group is dag.get_task("collect").get_closest_mapped_task_group()
+    assert dag.get_task("conclude").get_closest_mapped_task_group() is None
+    systems = group._expand_input.value["feeds"]
     assert len(systems) == (2 if dag_id in CASES_AND_EVALUATIONS else 1)
     assert len({feed for system in systems for feed in system}) == feeds
 
@@ -134,7 +137,7 @@ def test_cases_and_evaluations_are_read_right_after_the_cutoffs_of_both_lists(da
 def test_mapped_tasks_bear_the_names_of_their_feeds(dag_bag):
     for dag in dag_bag.dags.values():
         for task in dag.tasks:
-            if task.task_id == "collect":
+            if task.task_id in ("collect", "load"):
                 assert task.map_index_template == "{{ feed_titles }}"
 
 
