@@ -16,7 +16,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
 from zhengku.operations.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.settings import Settings
-from zhengku_airflow.defaults import FINAL_ERRORS
+from zhengku_airflow.defaults import FINAL_ERRORS, TOLD_ARGS
 from zhengku_airflow.section_dags import SECTION_DAGS
 
 
@@ -39,7 +39,12 @@ def backfill(doc: str | None) -> DAG:
             ),
             "again": Param(False, type="boolean", title="重做", description="已完成的月份也重新读取。"),
         },
-        default_args={**TOLD_ARGS, "owner": "data-engineers", "retry_policy": FINAL_ERRORS, "retry_exponential_backoff": 2.0},
+        default_args={
+            **TOLD_ARGS,
+            "owner": "data-engineers",
+            "retry_policy": FINAL_ERRORS,
+            "retry_exponential_backoff": 2.0,
+        },
     ) as dag:
         for file in department_files(Settings.load().catalog_folder):
             try:

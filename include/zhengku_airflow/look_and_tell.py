@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from airflow.sdk import Variable
 from zhengku import clock
 from zhengku.catalog import load_catalog
 from zhengku.catalog.notices_config import load_notices
+from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import store_connection
-from zhengku.errors import StoreUnavailable
+from zhengku.errors import CatalogError, ConfigurationError, StoreUnavailable
 from zhengku.ledger import Connection
 from zhengku.settings import Settings
 from zhengku.watch import state
 from zhengku.watch.certificates import READ_EVERY, https_addresses, read_last_days, record_last_days
-from zhengku.watch.finding import KINDS
+from zhengku.watch.finding import KINDS, Finding
 from zhengku.watch.late import find_late
 from zhengku.watch.machine import find_on_machine
 from zhengku.watch.paths import REVIEW, runbook_path
@@ -45,6 +46,13 @@ LOG_CHANNEL = "log"
 """What is always there: the messages in the log, for those who collect logs, and where nothing else is set up."""
 
 _MACHINES_FORGOTTEN_AFTER = timedelta(days=1)
+_LOOKS: Mapping[str, str] = {
+    "airflow": "任务流的运行情况",
+    "certificates": "证书有效期",
+    "late": "清单与日报是否按时",
+    "machine": "磁盘与口令",
+    "store": "批次、数据源与工作日安排",
+}
 _STORE_AWAY = "zhengku_store_away"
 """The variable of Airflow that says since when the store cannot be reached: people are told of it once."""
 
@@ -82,10 +90,21 @@ def tell(*, is_quiet: bool) -> None:
 async def tell_what_is_late(run: Mapping[str, Any]) -> None:
     """Look at lists and reports, with the list that was due for a run, and tell what is late.
 
-    Raises `NoticeFailed` when a channel did not take its message.
+    When the store cannot be reached, people are told that nobody knows. Raises `NoticeFailed` when a channel did not
+    take its message.
     """
     moment = datetime.fromisoformat(run["logical_date"] or run["run_after"])
-    settings = Settings.load()
+    try:
+        await _tell_what_is_late(Settings.load(), moment)
+    except StoreUnavailable as error:
+        log.warning("Whether a list is late is unknown: %s", error)
+        notice = _store_is_away(
+            error, f"- {moment.astimezone(CITY_TIME_ZONE):%Y-%m-%d %H:%M} 应发布的清单或日报是否已发布不明"
+        )
+        await _send_to_all_async(notice)
+
+
+async def _tell_what_is_late(settings: Settings, moment: datetime) -> None:
     await asyncio.to_thread(_look_at_late, settings, moment)
     found = [name for name in ASYNC_SENDERS if await find_connection_async(name) is not None]
     failures = []
@@ -121,16 +140,28 @@ def _look_at_all(settings: Settings) -> bool:
     titles = {**departments, **SECTION_DAGS}
     states = [airflow_state.read_dag(dag_id, now) for dag_id in titles]
     with store_connection(settings.database_url) as connection:
-        _read_certificates(connection, settings, now)
         failed = airflow_state.settle_runs(connection, state.failed_tasks(connection))
-        airflow_findings = airflow_state.find_in_airflow(states, titles, departments, config, failed, now)
-        state.record_look(connection, "airflow", airflow_findings)
-        state.record_look(connection, "late", find_late(connection, settings, now))
-        state.record_look(connection, "store", find_in_store(connection, catalog, now))
-        on_machine = find_on_machine(settings, config, machine, now, [_log_folder()])
-        state.record_look(connection, f"machine:{machine}", on_machine)
+        looks: dict[str, Callable[[], list[Finding]]] = {
+            "certificates": lambda: _read_certificates(connection, settings, now),
+            "airflow": lambda: airflow_state.find_in_airflow(states, titles, departments, config, failed, now),
+            "late": lambda: find_late(connection, settings, now),
+            "store": lambda: find_in_store(connection, catalog, now),
+            f"machine:{machine}": lambda: find_on_machine(settings, config, machine, now, [_log_folder()]),
+        }
+        stopped = [one for name, look in looks.items() for one in _look(connection, name, look)]
+        state.record_look(connection, "looks", stopped)
         state.forget_silent_observers(connection, "machine:", now - _MACHINES_FORGOTTEN_AFTER)
     return airflow_state.is_quiet(states, departments, config, now)
+
+
+def _look(connection: Connection, observer: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    """Record what an observer sees; one that a mistake of the configuration stops is told of, and keeps what it saw."""
+    try:
+        state.record_look(connection, observer, look())
+    except (CatalogError, ConfigurationError) as error:
+        log.warning("%s cannot be looked at: %s", observer, error)
+        return [Finding("look_failed", observer, f"{_LOOKS[observer.partition(':')[0]]}：{reason_of(error)}")]
+    return []
 
 
 def _look_at_late(settings: Settings, moment: datetime) -> None:
@@ -138,13 +169,15 @@ def _look_at_late(settings: Settings, moment: datetime) -> None:
         state.record_look(connection, "late", find_late(connection, settings, clock.now(), moment))
 
 
-def _read_certificates(connection: Connection, settings: Settings, now: datetime) -> None:
-    read_at = state.looked_at(connection, "certificates")
+def _read_certificates(connection: Connection, settings: Settings, now: datetime) -> list[Finding]:
+    """Read the last days of certificates once a day; `find_in_store` says which are near."""
+    read_at = state.looked_at(connection, "servers")
     if read_at is not None and now - read_at < READ_EVERY:
-        return
+        return []
     addresses = https_addresses(settings.environment, [page_address("/")])
     record_last_days(connection, addresses, read_last_days(addresses))
-    state.record_look(connection, "certificates", [])
+    state.record_look(connection, "servers", [])
+    return []
 
 
 def _log_folder() -> Path:
@@ -199,22 +232,18 @@ def _failure(channel: str, error: Exception) -> str:
 # ---- the store itself
 
 
+def _store_is_away(error: StoreUnavailable, *more: str) -> Notice:
+    kind = KINDS["store_away"]
+    heading = f"**【紧急】{kind.name_zh}** [处理办法]({page_address('/' + runbook_path(kind.runbook))})"
+    lines = (heading, f"- {reason_of(error)}", *more)
+    return Notice(f"{SIGNATURE}：紧急 1 项", lines, page_address("/"), "任务流")
+
+
 def _tell_store_is_away(error: StoreUnavailable) -> None:
     """Tell once that the store cannot be reached: what was told is not known then, so Airflow remembers it."""
     if Variable.get(_STORE_AWAY, default=None) is not None:
         return
-    _send_directly(
-        Notice(
-            f"{SIGNATURE}：紧急 1 项",
-            (
-                f"**【紧急】{KINDS['store_away'].name_zh}** "
-                f"[处理办法]({page_address('/' + runbook_path(KINDS['store_away'].runbook))})",
-                f"- {reason_of(error)}",
-            ),
-            page_address("/"),
-            "任务流",
-        )
-    )
+    _send_directly(_store_is_away(error))
     Variable.set(_STORE_AWAY, f"{clock.now():%Y-%m-%d %H:%M}")
 
 
@@ -236,6 +265,19 @@ def _send_directly(notice: Notice) -> None:
             continue
         try:
             send(notice, connection)
+        except Exception as error:  # noqa: BLE001  # The other channel may work.
+            failures.append(_failure(channel, error))
+    if failures:
+        raise NoticeFailed("; ".join(failures))
+
+
+async def _send_to_all_async(notice: Notice) -> None:
+    failures = []
+    for channel, send in ASYNC_SENDERS.items():
+        try:
+            connection = await find_connection_async(channel)
+            if connection is not None:
+                await send(notice, connection)
         except Exception as error:  # noqa: BLE001  # The other channel may work.
             failures.append(_failure(channel, error))
     if failures:

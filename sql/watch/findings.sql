@@ -1,4 +1,4 @@
--- name: waiting_batches
+-- name: batches_to_tell_of
 -- Batches that are held, and those rejected lately whose feed has loaded nothing since.
 select
     b.batch_id,
@@ -74,6 +74,12 @@ order by
     array_position(array['urgent', 'problem', 'reminder'], urgency),
     kind,
     finding_key;
+
+-- name: seen_by
+select finding_key, kind, urgency, text, state, links
+from watch.finding
+where observer = %(observer)s and over_since is null
+order by finding_key;
 
 -- name: failed_tasks
 select dag_id, run_id, task_id, map_index, label, reason, failed_at

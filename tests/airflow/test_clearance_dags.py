@@ -5,12 +5,10 @@ import os
 import re
 import subprocess
 import sys
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
-from zhengku.clock import CITY_TIME_ZONE
 
 HOME = Path(__file__).resolve().parents[2]
 DAGS = ("daily_clearance", "daily_clearance_cutoff")
@@ -59,30 +57,13 @@ def test_one_runs_when_cases_and_evaluations_were_loaded(dags):
 
 
 def test_the_other_runs_at_the_hours_of_the_catalogue_and_tells_when_a_list_is_late(dags):
-    from zhengku_airflow.clearance_notices import list_is_late
-
     dag = dags["daily_clearance_cutoff"]
     crons = {cron.expression: str(cron.timezone) for cron in dag.timetable.timetables}
     assert crons == {"50 16 * * *": "Asia/Shanghai", "0 6 * * *": "Asia/Shanghai"}
     [alert] = dag.deadline
     assert alert.interval == timedelta(minutes=20)
-    assert alert.callback.path == f"zhengku_airflow.clearance_notices.{list_is_late.__name__}"
+    assert alert.callback.path == "zhengku_airflow.notifier.CityNotifier"
     assert dags["daily_clearance"].deadline is None
-
-
-@pytest.mark.parametrize(
-    ("moment", "expected"),
-    [
-        ("2026-03-03 16:50", (date(2026, 3, 3), "working")),
-        ("2026-03-03 16:49", (date(2026, 3, 2), "final")),
-        ("2026-03-03 06:00", (date(2026, 3, 2), "final")),
-        ("2026-03-03 05:59", (date(2026, 3, 2), "working")),
-    ],
-)
-def test_list_that_is_due_at_a_moment(dags, moment, expected):
-    from zhengku_airflow.clearance_notices import expected_list
-
-    assert expected_list(datetime.fromisoformat(moment).replace(tzinfo=CITY_TIME_ZONE)) == expected
 
 
 def test_plugins_are_light_and_every_process_can_import_them():

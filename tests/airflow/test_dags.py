@@ -36,7 +36,8 @@ EXPECTED = {
     "water": ("市水利和湖泊局", 1),
 }
 CASES_AND_EVALUATIONS = {"service_evaluation", "unified_acceptance"}
-# test_clearance_dags.py, test_review_dags.py, test_backfill_dag.py and test_replay_dag.py are about these.
+# test_clearance_dags.py, test_review_dags.py, test_backfill_dag.py, test_replay_dag.py and test_watch_dag.py are about
+# these.
 PRODUCTS = {
     "backfill",
     "daily_clearance",
@@ -47,6 +48,7 @@ PRODUCTS = {
     "review_requests",
     "stock",
     "validation_report",
+    "watch",
 }
 
 

@@ -35,8 +35,9 @@ def db_upgrade() -> None:
 def db_roles() -> None:
     """Make the accounts of the database that are missing, and give each the rights that it needs.
 
-    Run it as the server's administrator. Passwords are read from the files that ZHENGKU_PIPELINE_PASSWORD_FILE,
-    ZHENGKU_PAGES_PASSWORD_FILE, ZHENGKU_NOTICES_PASSWORD_FILE and ZHENGKU_REPORTS_PASSWORD_FILE name; an account without one cannot log in.
+    Run it as the server's administrator. Passwords are read from the files that ZHENGKU_PIPELINE_PASSWORD_FILE and,
+    in the same way, the variables of ZHENGKU_PAGES, ZHENGKU_NOTICES and ZHENGKU_REPORTS name; an account without a
+    password cannot log in.
     """
     settings = Settings.load()
     passwords = {account: password for account in ACCOUNTS if (password := settings.account_password(account))}

@@ -19,6 +19,7 @@ from zhengku.cli.reconcile import reconcile
 from zhengku.cli.review import problems_app, report_app
 from zhengku.cli.rules import rules_app
 from zhengku.cli.stock import stock_app
+from zhengku.cli.watch import watch
 from zhengku.errors import ZhengkuError
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.add_typer(stock_app, name="stock")
 app.command()(replay)
 app.command("as-of")(as_of)
 app.command()(reconcile)
+app.command()(watch)
 
 
 @app.command()

@@ -58,7 +58,7 @@ def _late_lists(
     values = {"since": min(day for day, _ in [*due, *named])}
     rows = connection.execute(statement("watch/findings.published_lists"), values).fetchall()
     # Of the time before the first list of all, only the newest is due: nothing had been set up then.
-    first_day = rows[0][2] if rows else due[-1][0]
+    first_day = rows[0][2] if rows else date.max
     expected = {one for one in due if one[0] >= first_day} | {due[-1], *named}
     return sorted(expected - {(day, kind) for day, kind, _ in rows})
 

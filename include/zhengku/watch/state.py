@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from zhengku.database import statement
 from zhengku.ledger import Connection
-from zhengku.watch.finding import Finding, KindName, Urgency
+from zhengku.watch.finding import Finding, KindName, Link, Urgency
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,15 @@ def standing(connection: Connection) -> list[Standing]:
     """Return all findings, the most urgent first."""
     with connection.cursor(row_factory=class_row(Standing)) as cursor:
         return cursor.execute(statement("watch/findings.findings")).fetchall()
+
+
+def seen_by(connection: Connection, observer: str) -> list[Finding]:
+    """Return what an observer saw at its last look."""
+    rows = connection.execute(statement("watch/findings.seen_by"), {"observer": observer}).fetchall()
+    return [
+        Finding(kind, finding_key.removeprefix(f"{kind}:"), text, state, tuple(Link(**link) for link in links), urgency)
+        for finding_key, kind, urgency, text, state, links in rows
+    ]
 
 
 # ---- failed tasks

@@ -39,7 +39,7 @@ def find_in_store(connection: Connection, catalog: Catalog, now: datetime) -> li
 def _batches(connection: Connection, catalog: Catalog, config: NoticesConfig, now: datetime) -> Iterator[Finding]:
     values = {"rejected_since": now - timedelta(days=config.rejected_days)}
     with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("watch/findings.waiting_batches"), values).fetchall()
+        rows = cursor.execute(statement("watch/findings.batches_to_tell_of"), values).fetchall()
     for row in rows:
         title = catalog.feed_title(row["department"], row["feed"])
         reason = row["reason"] or "原因见台账"

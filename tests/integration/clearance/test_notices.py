@@ -1,6 +1,5 @@
 """Telling people that a list is out: against a mail server and a robot of our own on this machine."""
 
-import asyncio
 import base64
 import email
 import email.header
@@ -213,44 +212,3 @@ def test_long_message_is_cut_between_lines_and_keeps_its_link():
     assert len(text.encode()) <= ROBOT_BYTES["wecom"]
     assert text.endswith("……其余请见清单页面。\n\n[查看清单](https://zhengku.example/)")
     assert all(line in notice.lines for line in text.split("\n\n")[1:-2])
-
-
-class Run(dict):
-    """What Airflow hands to the callback of a deadline."""
-
-    def __init__(self, moment: str) -> None:
-        super().__init__(dag_run={"logical_date": f"{at(moment).isoformat()}", "run_after": None})
-
-
-def test_late_list_is_told_of_by_both_ways_even_when_one_fails(store, mail_server, robot, monkeypatch):
-    from zhengku_airflow.clearance_notices import list_is_late
-    from zhengku_airflow.notices import NoticeFailed
-
-    set_up_mail(monkeypatch, mail_server, to="a@example.cn")
-    set_up_robot(monkeypatch, robot, form="wecom")
-    asyncio.run(list_is_late(Run("03-03 06:00")))
-    assert (mail_server.taken, robot.taken) == ([], [])
-    asyncio.run(list_is_late(Run("03-03 16:50")))
-    assert len(mail_server.taken) == len(robot.taken) == 1
-    assert "日清清单未按时发布：2026-03-03 工作清单" in robot.taken[0][1]["markdown"]["content"]
-    mail_server.refuses = True
-    with pytest.raises(NoticeFailed, match=r"zhengku_smtp: .*554"):
-        asyncio.run(list_is_late(Run("03-03 16:50")))
-    assert len(robot.taken) == 2
-
-
-def test_late_list_is_told_of_when_the_store_cannot_be_asked(store, robot, monkeypatch):
-    from zhengku_airflow.clearance_notices import list_is_late
-
-    set_up_robot(monkeypatch, robot, form="wecom")
-    monkeypatch.setenv("ZHENGKU_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
-    asyncio.run(list_is_late(Run("03-03 06:00")))
-    assert "清单库无法读取" in robot.taken[0][1]["markdown"]["content"]
-
-
-def test_nothing_is_sent_where_nothing_is_set_up(store):
-    from zhengku_airflow.clearance_notices import list_is_late
-    from zhengku_airflow.notices import find_connection
-
-    assert find_connection("zhengku_smtp") is None
-    asyncio.run(list_is_late(Run("03-03 16:50")))

@@ -80,6 +80,13 @@ def test_account_that_reads_has_the_right_to_update_no_column(loaded, account):
     assert changed == []
 
 
+def test_notices_change_nothing_but_what_people_were_told(loaded):
+    with connected(loaded, "zhengku_notices") as connection:
+        for statement in ("insert into {} default values", "delete from {} where false"):
+            changed = {schema for schema, table in tables(loaded) if may(connection, statement, schema, table)}
+            assert changed == {"watch"}, statement
+
+
 def test_reports_read_neither_certificates_nor_problem_records(loaded):
     with connected(loaded, "zhengku_reports") as connection:
         hidden = {
@@ -177,4 +184,4 @@ def test_upgrade_gives_the_rights_again(installation):
     upgrade(installation.settings.environment[OWNER_URL])
     with connected(installation, "zhengku_pages") as connection:
         assert may(connection, "select from {} limit 1", "ledger", "batch")
-    assert set(ACCOUNTS) == {"zhengku_pipeline", "zhengku_pages", "zhengku_reports"}
+    assert set(ACCOUNTS) == {"zhengku_pipeline", "zhengku_pages", "zhengku_notices", "zhengku_reports"}
