@@ -5,7 +5,8 @@ What an interface shows is in `<folder>/systems/<department>.<feed>.jsonl`: the 
 a night is published by replacing files.
 
 For tests and operators: `GET /-/faults` returns the faults served so far, `POST /-/down/<department>` takes a
-department down (every connection to it is reset) and `POST /-/up/<department>` brings it back. These three need no
+department down (every connection to it is reset), `POST /-/hang/<department>` lets it accept connections and never
+answer, and `POST /-/up/<department>` brings it back. These three need no
 login, so the server must run on a private machine.
 """
 
@@ -43,6 +44,7 @@ CLOCK_SECONDS: Final = 900
 """The most by which the time in a signature may differ from the server's."""
 
 _DROPS: Final = 20
+_HANGING_LOOK_SECONDS: Final = 0.2
 """Parts in which an answer trickles."""
 
 _ROWS: Final = "@rows@"
@@ -242,6 +244,7 @@ class HttpService(ThreadingHTTPServer):
         self.states = _States(folder)
         self.faults = faults or Faults()
         self.down = set(down)
+        self.hanging: set[str] = set()
         self.per_minute = per_minute
         self.token_seconds = token_seconds
         self.slow_seconds = slow_seconds
@@ -305,6 +308,12 @@ class _Handler(BaseHTTPRequestHandler):
         if department in self.server.down:
             self._reset()
             return
+        if department in self.server.hanging:
+            # Until the client gives up, or the department is brought back.
+            while department in self.server.hanging:
+                time.sleep(_HANGING_LOOK_SECONDS)
+            self._reset()
+            return
         interfaces = self.server.states.of(department)
         for interface in interfaces:
             place = interface.place
@@ -330,11 +339,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(
                 HTTPStatus.OK, _compact({"requests": server.faults.requests, "faults": dict(server.faults.served())})
             )
-        elif method == "post" and what in ("down", "up") and server.states.of(department):
-            (server.down.add if what == "down" else server.down.discard)(department)
-            self._send(HTTPStatus.OK, _compact({"down": sorted(server.down)}))
+        elif method == "post" and what in ("down", "hang", "up") and server.states.of(department):
+            for members, name in ((server.down, "down"), (server.hanging, "hang")):
+                (members.add if what == name else members.discard)(department)
+            out = {"down": sorted(server.down), "hanging": sorted(server.hanging)}
+            self._send(HTTPStatus.OK, _compact(out))
         else:
-            self._send(HTTPStatus.NOT_FOUND, _compact({"message": "GET /-/faults, POST /-/down/<department>, /-/up/…"}))
+            known = "GET /-/faults, POST /-/down/<department>, /-/hang/…, /-/up/…"
+            self._send(HTTPStatus.NOT_FOUND, _compact({"message": known}))
 
     # Authentication
 

@@ -94,8 +94,9 @@ def find_in_airflow(
 
     `failed` are the tasks that told of their failure themselves, with reasons.
     """
-    missing = [one.dag_id for one in states if one.is_missing]
-    paused = [one.dag_id for one in states if one.is_paused and one.dag_id not in config.may_be_paused]
+    looked_for = [one for one in states if one.dag_id not in config.may_be_paused]
+    missing = [one.dag_id for one in looked_for if one.is_missing]
+    paused = [one.dag_id for one in looked_for if one.is_paused]
     found = [
         *_listed("dag_missing", missing, titles, "未加载（文件有误或已删除），不会运行"),
         *_listed("paused", paused, titles, "已暂停，不会按时运行"),

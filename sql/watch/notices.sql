@@ -22,6 +22,12 @@ where channel = %(channel)s and finding_key <> all(%(keys)s::text[]);
 insert into watch.message (channel, title, lines, failure)
 values (%(channel)s, %(title)s, %(lines)s, %(failure)s);
 
+-- name: messages
+select channel, title, sent_at, failure
+from watch.message
+order by message_id desc
+limit %(limit)s;
+
 -- name: forget_messages
 delete from watch.message
 where sent_at < now() - interval '400 days';

@@ -1,20 +1,23 @@
 """The services of docker-compose.yml as processes: a night of the whole city survives the loss of a worker."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 from ruamel.yaml import YAML
-from tests.support.night_comparison import differences
+from tests.support.bad_night import broken_file, control, impatient, know_working_days, messages, settle_at_once
+from tests.support.night_comparison import differences, newest_batch
+from tests.support.notice_servers import Robot, serving
 from tests.support.seals import SEAL_LAG_SECONDS
 from tests.support.small_city import NEVER
 
@@ -23,6 +26,7 @@ from simulator.city import City
 from simulator.model import Night
 from simulator.publish import publish
 from simulator.services import with_services
+from zhengku.catalog import load_catalog
 from zhengku.catalog.catalog import department_files
 from zhengku.settings import project_home
 
@@ -40,6 +44,15 @@ BUSY_SECONDS = 120
 NIGHT_SECONDS = 1500
 VICTIM = "worker-1"
 
+DOWN = ("government_services", "health", "human_resources", "public_security", "transport")
+DATABASE_DOWN = ("civil_affairs", "ecology", "education")
+HANGING = "medical_insurance"
+BROKEN = "tobacco"
+BAD = (*DOWN, *DATABASE_DOWN, HANGING, BROKEN)
+"""Half of the departments."""
+
+SECTION = ("daily_clearance_cutoff", "validation_report", "watch")
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -54,11 +67,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         department["retry_delay_seconds"] = RETRY_DELAY_SECONDS
         department["schedule"] = NEVER
         yaml.dump(department, file)
+    catalog = home / "include" / "catalog"
+    impatient(catalog, HANGING)
+    know_working_days(catalog)
+    elsewhere = ("backfill", "daily_clearance", "held_batches", "reconcile", "review_requests", "stock")
+    settle_at_once(catalog, others_paused=elsewhere)
     return home
 
 
 @pytest.fixture(scope="module")
-def cluster(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def robot() -> Iterator[Robot]:
+    robot = Robot()
+    with serving(robot):
+        yield robot
+
+
+@pytest.fixture(scope="module")
+def nights() -> list[Night]:
+    return [night for night, _ in with_services(City(7, ROWS, nights=2))]
+
+
+@pytest.fixture(scope="module")
+def cluster(home: Path, tmp_path_factory: pytest.TempPathFactory, robot: Robot) -> Iterator[Cluster]:
     variables = {
         "ZHENGKU_LOST_TASK_SECONDS": str(LOST_TASK_SECONDS),
         "ZHENGKU_SIMULATOR_FAULTS": str(FAULT_RATE),
@@ -74,6 +104,7 @@ def cluster(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
     # A program that gives itself a title would write over the environment that the system shows.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPT_NOENV", "1")
+        patch.setenv("AIRFLOW_CONN_ZHENGKU_WEBHOOK", json.dumps(robot.connection))
         try:
             cluster.up()
             print(f"{time.monotonic() - begin:5.0f} s  the cluster is up")
@@ -141,10 +172,8 @@ class LostTask:
     try_number: int
 
 
-def begin_night(cluster: Cluster) -> tuple[Night, list[str]]:
-    """Show a night at the departments' systems, and let Airflow run every department for it."""
-    [(night, _)] = with_services(City(7, ROWS, nights=1))
-    publish(night, cluster.city.places)
+def begin_night(cluster: Cluster, run_id: str) -> list[str]:
+    """Let Airflow run every department; return these."""
     with cluster.api() as api:
         assert api.import_errors() == {}
         departments = sorted(
@@ -152,11 +181,11 @@ def begin_night(cluster: Cluster) -> tuple[Night, list[str]]:
         )
         for department in departments:
             api.unpause(department)
-            api.trigger(department, "night-1")
-    return night, departments
+            api.trigger(department, run_id)
+    return departments
 
 
-def wait_until_halfway(cluster: Cluster) -> None:
+def wait_until_halfway(cluster: Cluster, run_id: str) -> None:
     """Wait until half of the tasks have ended and the victim is busy, with a load among what it runs.
 
     With a slot that is free, it might have taken a task and not begun it: such a task is sent again much later.
@@ -165,7 +194,10 @@ def wait_until_halfway(cluster: Cluster) -> None:
     deadline = time.monotonic() + NIGHT_SECONDS
     while time.monotonic() < deadline:
         [(ended, tasks)] = query(
-            cluster, "airflow", "select count(*) filter (where state = 'success'), count(*) from task_instance"
+            cluster,
+            "airflow",
+            "select count(*) filter (where state = 'success'), count(*) from task_instance where run_id = %s",
+            run_id,
         )
         if tasks and ended >= tasks / 2:
             rows = query(cluster, "airflow", "select pid, task_id from task_instance where state = 'running'")
@@ -177,11 +209,23 @@ def wait_until_halfway(cluster: Cluster) -> None:
     raise AssertionError(f"{VICTIM} was never busy with a load in the second half of the night")
 
 
-def test_store_equals_the_truth_when_a_worker_is_killed_halfway(cluster):
-    night, departments = begin_night(cluster)
+def wait_for_runs(cluster: Cluster, run_id: str) -> list[tuple]:
+    """Wait until all runs of a name have ended; return DAG and state of each."""
+    deadline = time.monotonic() + NIGHT_SECONDS
+    states: list[tuple] = []
+    while time.monotonic() < deadline and (not states or {state for _, state in states} & {"queued", "running"}):
+        time.sleep(1)
+        states = query(cluster, "airflow", "select dag_id, state from dag_run where run_id = %s", run_id)
+    return sorted(states)
+
+
+def test_store_equals_the_truth_when_a_worker_is_killed_halfway(cluster, nights):
+    [night, _] = nights
+    publish(night, cluster.city.places)
+    departments = begin_night(cluster, "night-1")
     begin = time.monotonic()
     assert departments == sorted({delivery.system.department for delivery in night.deliveries})
-    wait_until_halfway(cluster)
+    wait_until_halfway(cluster, "night-1")
     moment = time.time()
     print(f"      half of the night took {time.monotonic() - begin:.0f} s")
     killed = kill(cluster, VICTIM)
@@ -195,13 +239,9 @@ def test_store_equals_the_truth_when_a_worker_is_killed_halfway(cluster):
     assert cluster.running()[VICTIM] is False
     assert not cluster.is_healthy(VICTIM)
 
-    deadline = time.monotonic() + NIGHT_SECONDS
-    states: list[tuple] = []
-    while time.monotonic() < deadline and (not states or {state for _, state in states} & {"queued", "running"}):
-        time.sleep(1)
-        states = query(cluster, "airflow", "select dag_id, state from dag_run")
+    states = wait_for_runs(cluster, "night-1")
     print(f"      the night took {time.monotonic() - begin:.0f} s")
-    assert sorted(states) == [(department, "success") for department in departments]
+    assert states == [(department, "success") for department in departments]
     for task in lost:
         [(noticed,)] = query(
             cluster,
@@ -266,6 +306,60 @@ def test_night_by_the_small_accounts_is_as_it_was_sealed_and_a_changed_row_is_na
     found = zhengku(cluster, "audit", "verify")
     assert found.returncode == 1
     assert found.stdout == f"seal 1: batch ({batch}) was changed after it was sealed\n"
+    with psycopg.connect(
+        cluster.postgres.url("zhengku").replace("+psycopg", ""), options="-c session_replication_role=replica"
+    ) as owner:
+        owner.execute("update ledger.batch set source_name = rtrim(source_name, '.') where batch_id = %s", (batch,))
+
+
+def let_databases_answer(cluster: Cluster, answer: bool) -> None:
+    with psycopg.connect(cluster.postgres.url("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+        for department in DATABASE_DOWN:
+            connection.execute(f"alter database zhengku_sim_{department} allow_connections {answer}".encode())
+
+
+def run_section(cluster: Cluster, name: str) -> None:
+    """Publish what is due by the clock, then let the watch look."""
+    with cluster.api() as api:
+        for dag_id in SECTION:
+            api.unpause(dag_id)
+        for dag_id in SECTION[:-1]:
+            api.trigger(dag_id, name)
+        assert {state for _, state in wait_for_runs(cluster, name)} == {"success"}
+        api.trigger(SECTION[-1], f"{name}-watch")
+        assert {state for _, state in wait_for_runs(cluster, f"{name}-watch")} == {"success"}
+
+
+def test_half_of_the_departments_fail_while_a_worker_and_the_api_server_are_killed(cluster, nights, robot):
+    run_section(cluster, "evening")
+    told = len(messages(robot))
+    [_, night] = nights
+    before = newest_batch(cluster.postgres.url("zhengku"))
+    publish(night, cluster.city.places)
+    control(cluster.city.places, "down", *DOWN)
+    control(cluster.city.places, "hang", HANGING)
+    broken_file(cluster.city.places, BROKEN)
+    let_databases_answer(cluster, False)
+    departments = begin_night(cluster, "night-2")
+    wait_until_halfway(cluster, "night-2")
+    kill(cluster, VICTIM)
+    kill(cluster, "api-server")
+    time.sleep(5)
+    # As Docker does, by `restart: unless-stopped`.
+    assert cluster.up() >= {VICTIM, "api-server"}
+    states = wait_for_runs(cluster, "night-2")
+    assert [department for department, state in states if state == "failed"] == sorted(BAD)
+    good = [delivery for delivery in night.deliveries if delivery.system.department not in BAD]
+    assert differences(cluster.postgres.url("zhengku"), replace(night, deliveries=good), before, counts=False) == []
+    run_section(cluster, "morning")
+    [message] = messages(robot)[told:]
+    print(message)
+    catalog = load_catalog(cluster.home / "include" / "catalog")
+    for department in departments:
+        assert (f"{catalog.department_name(department)}：" in message) == (department in BAD), department
+    assert "清单未按时发布" not in message
+    let_databases_answer(cluster, True)
+    control(cluster.city.places, "up", *DOWN, HANGING)
 
 
 def test_lost_worker_comes_back(cluster):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 
 class MailServer(socketserver.ThreadingTCPServer):
@@ -20,6 +21,17 @@ class MailServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _MailSession)
         self.taken: list[tuple[list[str], email.message.Message]] = []
         self.refuses = False
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Airflow's connection to it."""
+        plain = {"disable_ssl": True, "disable_tls": True}
+        return {
+            "conn_type": "smtp",
+            "host": "127.0.0.1",
+            "port": self.server_address[1],
+            "extra": {"from_email": "a@zhengku.example", "to": "b@zhengku.example", **plain},
+        }
 
 
 class _MailSession(socketserver.StreamRequestHandler):
@@ -53,6 +65,16 @@ class Robot(HTTPServer):
         super().__init__(("127.0.0.1", 0), _RobotRequest)
         self.taken: list[tuple[str, dict]] = []
         self.status, self.answer = 200, json.dumps({"errcode": 0, "errmsg": "ok"})
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """Airflow's connection to it, as a robot of 企业微信."""
+        return {
+            "conn_type": "http",
+            "host": f"http://127.0.0.1:{self.server_port}/send",
+            "password": "the-robots-key",
+            "extra": {"form": "wecom"},
+        }
 
 
 class _RobotRequest(BaseHTTPRequestHandler):

@@ -11,6 +11,9 @@ from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.watch.finding import Finding, KindName, Link, Urgency
 
+CHANNEL_NAMES = {"log": "日志", "zhengku_smtp": "邮件", "zhengku_webhook": "机器人"}
+"""The channels, by what stands for each in the store: the log, and the names of Airflow's connections."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -70,6 +73,27 @@ def seen_by(connection: Connection, observer: str) -> list[Finding]:
         Finding(kind, finding_key.removeprefix(f"{kind}:"), text, state, tuple(Link(**link) for link in links), urgency)
         for finding_key, kind, urgency, text, state, links in rows
     ]
+
+
+@dataclass(frozen=True)
+class SentMessage:
+    """A message by one channel; `failure` says why it was not sent. `sent_at` has a zone."""
+
+    channel: str
+    title: str
+    sent_at: datetime
+    failure: str | None
+
+    @property
+    def channel_zh(self) -> str:
+        """The Chinese name of the channel."""
+        return CHANNEL_NAMES.get(self.channel, self.channel)
+
+
+def messages(connection: Connection, limit: int) -> list[SentMessage]:
+    """Return the newest messages."""
+    with connection.cursor(row_factory=class_row(SentMessage)) as cursor:
+        return cursor.execute(statement("watch/notices.messages"), {"limit": limit}).fetchall()
 
 
 # ---- failed tasks

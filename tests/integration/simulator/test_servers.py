@@ -475,10 +475,17 @@ def test_served_faults_are_told_and_a_department_goes_down_and_comes_back(tmp_pa
         client.ask({})
         control = client.base.removesuffix("/transport") + "/-"
         assert client.session.get(f"{control}/faults", timeout=5).json()["faults"]["busy"] == 1
-        assert client.session.post(f"{control}/down/transport", timeout=5).json() == {"down": ["transport"]}
+        assert client.session.post(f"{control}/down/transport", timeout=5).json() == {
+            "down": ["transport"],
+            "hanging": [],
+        }
         with pytest.raises(requests.ConnectionError):
             client.raw({})
-        assert client.session.post(f"{control}/up/transport", timeout=5).json() == {"down": []}
+        told = client.session.post(f"{control}/hang/transport", timeout=5).json()
+        assert told == {"down": [], "hanging": ["transport"]}
+        with pytest.raises(requests.ReadTimeout):
+            client.session.get(client.base, timeout=0.5)
+        assert client.session.post(f"{control}/up/transport", timeout=5).json() == {"down": [], "hanging": []}
         assert client.ask({})
         assert client.session.post(f"{control}/down/nobody", timeout=5).status_code == 404
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from fastapi.testclient import TestClient
+from tests.support.review_pages import ROOT, served
 
 from zhengku import clock
 from zhengku.catalog.notices_config import NoticesConfig, load_notices
 from zhengku.database import store_connection
 from zhengku.watch import state
-from zhengku.watch.finding import Finding
+from zhengku.watch.finding import Finding, Link
 from zhengku.watch.telling import telling
 
 
@@ -50,6 +52,7 @@ def failed(department: str, state: str = "collect") -> Finding:
     return Finding("task_failed", department, f"{department}：失败", state)
 
 
+LINKS = (Link("运行", "dags/x/runs/1"), Link("报告", "zhengku/review/run?dag=x"))
 LATE = Finding("list_late", "2026-03-03/final", "终清单未发布")
 
 
@@ -158,3 +161,25 @@ def test_problem_that_becomes_urgent_is_told_at_once(see, tell):
     assert tell() == ["证库：需处理 1 项"]
     see(Finding("disk", "w:/data", "仅余 3%", urgency="urgent"))
     assert tell(is_quiet=False) == ["证库：紧急 1 项"]
+
+
+def test_page_shows_what_is_out_of_order_and_what_was_sent(see, tell, watched):
+    see(
+        failed("虚构局"),
+        Finding("calendar", "d", "工作日安排仅确知至年底"),
+        Finding(
+            "section_task", "x", "失败", links=(Link("运行", "dags/x/runs/1"), Link("报告", "zhengku/review/run?dag=x"))
+        ),
+    )
+    tell("zhengku_smtp", "zhengku_webhook", failing=["zhengku_smtp"])
+    client = TestClient(served(watched.settings))
+    page = client.get(f"{ROOT}/notices", headers={"who": "zhang"})
+    assert page.status_code == 200
+    text = page.text
+    assert text.index("紧急（1）") < text.index("需处理（1）") < text.index("提醒（1）")
+    assert '<a href="../../dags/x/runs/1" target="_top">运行</a>' in text
+    assert '<a href="../../zhengku/review/run?dag=x">报告</a>' in text
+    assert '<a href="../../zhengku/review/runbook/notices#working-days-run-out">处理办法</a>' in text
+    assert "未送达：refused" in text
+    assert text.count("证库：紧急 1 项，需处理 1 项，提醒 1 项") == 2
+    assert client.get(f"{ROOT}/notices", headers={"who": "wang"}).status_code == 403
