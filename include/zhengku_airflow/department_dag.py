@@ -1,4 +1,4 @@
-"""The DAG of a department: for each of its systems collect, then stage → validate → load of its batches; then the report.
+"""The DAG of a department: for each of its systems collect, then stage → validate → load its batches; then the report.
 
 It is built, and documented, from the department's file. Why it has two steps and not four, and goes by system and not
 by feed: docs/decisions/0010 and 0063.

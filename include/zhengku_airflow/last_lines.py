@@ -51,16 +51,11 @@ def without_traceback(_logger: Any, _method: str, event: MutableMapping[str, Any
 def plain_lines(error: ZhengkuError) -> str:
     """Return an error's text, each of several complaints beginning a line, no line longer than 120 characters."""
     first, *others = str(error).split(" | ")
-    wrapped = [textwrap.wrap(f"{type(error).__name__}: {first}", _WIDTH, break_on_hyphens=False, break_long_words=False)]
-    for other in others:
-        wrapped.append(
-            textwrap.wrap(
-                other,
-                _WIDTH,
-                initial_indent="- ",
-                subsequent_indent="  ",
-                break_on_hyphens=False,
-                break_long_words=False,
-            )
-        )
-    return "\n".join(line for lines in wrapped for line in lines)
+    paragraphs = [f"{type(error).__name__}: {first}", *(f"- {other}" for other in others)]
+    return "\n".join(line for paragraph in paragraphs for line in _wrapped(paragraph))
+
+
+def _wrapped(paragraph: str) -> list[str]:
+    indent = "  " if paragraph.startswith("- ") else ""
+    # Addresses and paths stay whole, so that they can be copied.
+    return textwrap.wrap(paragraph, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
