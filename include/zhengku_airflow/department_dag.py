@@ -25,7 +25,7 @@ from zhengku.collect.window import interval_of
 from zhengku.pipeline.pipeline import Pipeline
 from zhengku.settings import Settings
 from zhengku.transports.window import Watermark
-from zhengku_airflow.assets import loaded_asset
+from zhengku_airflow.assets import loaded_alias, loaded_asset
 from zhengku_airflow.defaults import FINAL_ERRORS, FIRST_NIGHT, TOLD_ARGS
 from zhengku_airflow.department_doc import department_doc, department_work
 
@@ -40,7 +40,7 @@ def department_dag(department_id: str) -> DAG:
     """
     department = load_department(Settings.load().catalog_folder, department_id)
     work = department_work(department)
-    loaded = AssetAlias(name=f"loaded.{department_id}")
+    loaded = loaded_alias(department_id)
     with_watermark = {feed_id for feed_id, feed in department.feeds.items() if isinstance(feed.window, Watermark)}
     titles = {feed_id: feed.title for feed_id, feed in department.feeds.items()}
 

@@ -18,7 +18,7 @@ def replay(doc: str | None) -> DAG:
     """Build the DAG that replays the deliveries that its parameters choose."""
 
     # A second try continues with the batches of the first.
-    @task(retries=2, retry_delay=timedelta(minutes=5), execution_timeout=LONGEST_REPLAY)
+    @task(task_display_name="整批重走", retries=2, retry_delay=timedelta(minutes=5), execution_timeout=LONGEST_REPLAY)
     def take_again() -> list[int]:
         """Replay the chosen deliveries, the oldest first; return the numbers of their new batches."""
         from datetime import date

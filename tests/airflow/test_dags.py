@@ -1,6 +1,7 @@
 """The DAGs as Airflow sees them: parsed without a database, complete, owned, named for people."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -141,6 +142,24 @@ def test_mapped_tasks_bear_the_names_of_their_feeds(dag_bag):
         for task in dag.tasks:
             if task.task_id in ("collect", "load"):
                 assert task.map_index_template == "{{ feed_titles }}"
+
+
+def test_every_task_asset_and_group_has_a_chinese_name(dag_bag):
+    """A person of the city reads the grid and the graphs; ids are for commands."""
+    chinese = re.compile("[\u4e00-\u9fff]")
+    for dag in dag_bag.dags.values():
+        groups = [group for name, group in dag.task_group_dict.items() if name]
+        shown = [dag.dag_display_name, *(group.group_display_name for group in groups)]
+        for task in dag.tasks:
+            shown += [task.task_display_name, *(asset.group for asset in task.outlets)]
+        for name in shown:
+            assert chinese.search(name), (dag.dag_id, name)
+
+
+def test_pages_know_every_dag_that_is_no_department():
+    from zhengku.pages.dag_pages import ELSEWHERE
+
+    assert ELSEWHERE.keys() == PRODUCTS
 
 
 def test_parsing_reads_no_database_no_variable_and_imports_nothing_heavy():
