@@ -42,6 +42,7 @@ def department_dag(department_id: str) -> DAG:
     work = department_work(department)
     loaded = loaded_alias(department_id)
     with_watermark = {feed_id for feed_id, feed in department.feeds.items() if isinstance(feed.window, Watermark)}
+    subjects = sorted({feed.license_type or feed.dataset for feed in department.feeds.values()})
     titles = {feed_id: feed.title for feed_id, feed in department.feeds.items()}
 
     def name_instance(feeds: list[str]) -> None:
@@ -79,7 +80,12 @@ def department_dag(department_id: str) -> DAG:
     def system(feeds: list[str]) -> None:
         collect(feeds) >> load(feeds)
 
-    @task(task_display_name="结论与报告", trigger_rule=TriggerRule.ALL_DONE)
+    # An asset that only an alias names would be known after its first load, and then without its group.
+    @task(
+        task_display_name="结论与报告",
+        trigger_rule=TriggerRule.ALL_DONE,
+        inlets=[loaded_asset(subject) for subject in subjects],
+    )
     def conclude() -> str:
         """Write the run's report; fail when a delivery was rejected, is held or is missing, so that a person looks."""
         context = get_current_context()

@@ -17,6 +17,7 @@ class Elsewhere:
 
 
 LISTS = Elsewhere("日清清单及其各版本见“日清清单”页面。", runbook="daily-clearance#a-list-is-late")
+_SECTION_RUNBOOK = "notices#a-task-of-the-section-failed"
 _REVIEW_RUNBOOK = "validation-review#when-something-is-late-or-wrong"
 
 ELSEWHERE: Mapping[str, Elsewhere] = {
@@ -27,9 +28,11 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "review_requests": Elsewhere("页面上提出的请求及办理结果见“处理请求”。", ("requests",), _REVIEW_RUNBOOK),
     "backfill": Elsewhere("各月进度见“回溯进度”。", ("backfill",), "backfill"),
     "replay": Elsewhere("重走的批次列在运行的页面上。", runbook="replay-and-time-travel"),
-    "reconcile": Elsewhere("与来源比对的结果见“来源比对”。", ("reconciliation",)),
-    "stock": Elsewhere("归集率、临期与过期证照见各自页面。", ("collection", "expiry")),
-    "watch": Elsewhere("巡检只发通知，没有自己的报告；通知中的链接指向出现异常的运行和批次。"),
+    "reconcile": Elsewhere("与来源比对的结果见“比对”。", ("reconciliation",), _SECTION_RUNBOOK),
+    "stock": Elsewhere("归集率、临期与过期证照见各自页面。", ("collection", "expiry"), _SECTION_RUNBOOK),
+    "watch": Elsewhere(
+        "巡检发现的异常见“当前异常”，其通知指向出现异常的运行和批次。", ("notices",), "notices#the-watch-does-not-run"
+    ),
 }
 """By DAG id, what to show of the DAGs that are no department."""
 

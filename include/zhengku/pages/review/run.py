@@ -18,7 +18,7 @@ from zhengku.pages.host import ReviewVisitor
 from zhengku.pages.query import read_text
 from zhengku.report.run_report import RUN_WORDS, RunReport, build_report
 
-TAB = Tab("run", "运行报告", place=15)
+TAB = Tab("run", "运行报告", place=18)
 router = APIRouter()
 
 _BATCHES_SHOWN = 1_000
