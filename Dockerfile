@@ -25,7 +25,8 @@ COPY dags dags
 COPY plugins plugins
 COPY sql sql
 COPY expectations expectations
-# Editable, since the catalogue, sql/ and expectations/ are found next to the package.
+COPY docs/runbooks docs/runbooks
+# Editable, since the catalogue, sql/, expectations/ and the runbooks are found next to the package.
 RUN uv pip install --system --no-cache --no-deps --no-build-isolation --editable . && python -m compileall -q include dags plugins
 
 USER zhengku

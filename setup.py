@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CARRIED = ("sql", "expectations", "include/catalog")
+CARRIED = ("sql", "expectations", "include/catalog", "docs/runbooks")
 
 
 class BuildWithFolders(build_py):

@@ -13,6 +13,13 @@ _REVIEW_ENTRIES = (
     ("验证报告", "report", "review-report"),
     ("问题数据", "problems", "review-problems"),
 )
+# The tabs of every DAG and of every run.
+_DAG_TABS = (
+    ("运行报告", "run?dag={DAG_ID}", "dag", "review-runs"),
+    ("处理手册", "runbook?dag={DAG_ID}", "dag", "review-runbook"),
+    ("运行报告", "run?dag={DAG_ID}&run={RUN_ID}", "dag_run", "review-run"),
+    ("处理手册", "runbook?dag={DAG_ID}", "dag_run", "review-run-runbook"),
+)
 
 
 class ClearancePlugin(AirflowPlugin):
@@ -39,13 +46,24 @@ class ReviewPlugin(AirflowPlugin):
     fastapi_apps = [{"app": LatePages(review_app), "url_prefix": REVIEW_PATH, "name": _REVIEW_MENU}]  # noqa: RUF012
     fastapi_root_middlewares = [{"middleware": HeldBatchAnswers, "name": "暂扣批次的答复"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
-        {
-            "name": name,
-            # Below the path at which Airflow itself is served.
-            "href": f"{REVIEW_PATH.removeprefix('/')}/{page}",
-            "destination": "nav",
-            "url_route": route,
-            "category": _REVIEW_MENU,
-        }
-        for name, page, route in _REVIEW_ENTRIES
+        *(
+            {
+                "name": name,
+                # Below the path at which Airflow itself is served.
+                "href": f"{REVIEW_PATH.removeprefix('/')}/{page}",
+                "destination": "nav",
+                "url_route": route,
+                "category": _REVIEW_MENU,
+            }
+            for name, page, route in _REVIEW_ENTRIES
+        ),
+        *(
+            {
+                "name": name,
+                "href": f"{REVIEW_PATH.removeprefix('/')}/{page}",
+                "destination": destination,
+                "url_route": route,
+            }
+            for name, page, destination, route in _DAG_TABS
+        ),
     ]

@@ -109,8 +109,9 @@ class AirflowHome:
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             # A changed file is read at once; reading all others every half minute, as by default, keeps a core busy.
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
-            # Airflow would choose asyncpg, which is not installed; psycopg does both.
+            # With psycopg 3 Airflow's own query of the graphs fails.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url.replace("+psycopg:", "+psycopg2:", 1),
+            # Airflow would choose asyncpg, which is not installed.
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database_url,
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.task_log_folder),
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",

@@ -272,10 +272,11 @@ class Cluster(LocalStack):
                 "SIMULATOR_HOST": "127.0.0.1",
             }
         address = self.address
-        airflow = self._without_password(AIRFLOW_DATABASE).replace("@", ":%s@")
-        connection = written["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"].replace(
-            "postgresql+psycopg://airflow:%s@postgres:5432/airflow", airflow
-        )
+        place = f"://{SUPERUSER}:%s@127.0.0.1:{self.postgres.port}/{AIRFLOW_DATABASE}"
+        connections = {
+            name: written[name].replace("://airflow:%s@postgres:5432/airflow", place)
+            for name in ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC_CMD")
+        }
         return {
             "ZHENGKU_HOME": str(self.home),
             "ZHENGKU_DATABASE_URL": self._without_password(
@@ -292,8 +293,7 @@ class Cluster(LocalStack):
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.airflow.dags_folder),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": connection,
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC_CMD": connection,
+            **connections,
             "AIRFLOW__FAB__CONFIG_FILE": str(self.home / "include" / "zhengku_airflow" / "fab_config.py"),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.airflow.task_log_folder),
             "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(self.state / "log" / "dag_files"),

@@ -15,11 +15,11 @@ from urllib.parse import quote, urlsplit
 from zhengku.errors import ConfigurationError
 
 CARRIED_FOLDER = Path(__file__).resolve().parent / "carried"
-"""A wheel has copies of `sql/`, `expectations/` and `include/catalog/` here; a checkout has no such folder."""
+"""A wheel has copies of the folders named in `setup.py` here, such as `sql/`; a checkout has no such folder."""
 
 
 def release_folder() -> Path:
-    """Return the folder that has the `sql/`, `expectations/` and `include/catalog/` of this release."""
+    """Return the folder that has `sql/`, `expectations/`, `include/catalog/` and `docs/runbooks/` of this release."""
     return CARRIED_FOLDER if CARRIED_FOLDER.is_dir() else Path(__file__).resolve().parents[2]
 
 
@@ -191,6 +191,11 @@ class Settings:
     def suite_folder(self) -> Path:
         """Folder of the Great Expectations suites (`ZHENGKU_EXPECTATIONS_DIR`)."""
         return Path(self.environment.get("ZHENGKU_EXPECTATIONS_DIR") or self.home / "expectations")
+
+    @property
+    def runbook_folder(self) -> Path:
+        """Folder of the runbooks that the pages show: those of the release."""
+        return release_folder() / "docs" / "runbooks"
 
     def connection(self, connection_id: str) -> str:
         """Return the address of a source (`ZHENGKU_CONN_<ID>`) by the connection id that the catalogue has.

@@ -6,7 +6,7 @@ the DAG reads the previous month once more, to find rows that were committed lat
 
 from datetime import datetime, timedelta
 
-from airflow.sdk import DAG, Asset, CronPartitionTimetable, Param, get_current_context, task
+from airflow.sdk import DAG, CronPartitionTimetable, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from zhengku.catalog import load_department
@@ -16,6 +16,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import CatalogError
 from zhengku.operations.backfill import FIRST_MONTH, MONTHS_AT_ONCE, backfilled_feeds
 from zhengku.settings import Settings
+from zhengku_airflow.assets import backfilled_asset
 from zhengku_airflow.defaults import FINAL_ERRORS, TOLD_ARGS
 from zhengku_airflow.section_dags import SECTION_DAGS
 
@@ -67,7 +68,7 @@ def _month_of(department: Department) -> None:
         retry_delay=timedelta(seconds=department.retry_delay_seconds),
         max_retry_delay=timedelta(minutes=30),
         execution_timeout=timedelta(minutes=department.timeout_minutes),
-        outlets=[Asset(name=f"backfill.{department_id}", uri=f"zhengku://backfill/{department_id}")],
+        outlets=[backfilled_asset(department_id)],
     )
     def month() -> dict[str, int]:
         """Collect and load the month of the run's partition; return the rows fetched of each feed."""

@@ -72,31 +72,31 @@ def _clearance_dag(
     only_if_fresh: bool,
     deadline: DeadlineAlert | None = None,
 ) -> DAG:
-    @task
+    @task(task_display_name="发布清单")
     def publish() -> list[ListName]:
         """Publish every list that is due; return the lists and corrections that this run made."""
         return _publish(only_if_fresh=only_if_fresh)
 
     # Runs also without a new list: newly loaded evaluations change the rates of past days.
-    @task
+    @task(task_display_name="计算评价指标")
     def rates() -> int:
         """Count the rates again for the days whose data changed; return the number of days."""
         from zhengku.clearance.publish import DailyClearance
 
         return DailyClearance(Settings.load()).refresh_rates()
 
-    @task
+    @task(task_display_name="生成表格")
     def workbooks(names: list[ListName]) -> list[str]:
         """Write the workbooks of the city and of each district; return their paths."""
         return _write_workbooks(_or_skip(names))
 
-    @task
+    @task(task_display_name="邮件通知")
     def notify_by_mail(names: list[ListName]) -> int:
         """Send a mail that the lists are published; return the number of addresses."""
         connection = connection_or_skip(MAIL_CONNECTION)
         return send_mail(publication(_or_skip(names)), connection)
 
-    @task
+    @task(task_display_name="群机器人通知")
     def notify_by_robot(names: list[ListName]) -> None:
         """Send a message that the lists are published by the robot of 企业微信 or 钉钉."""
         connection = connection_or_skip(ROBOT_CONNECTION)

@@ -7,6 +7,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.errors import ZhengkuError
+from zhengku_airflow.last_lines import end_plainly
 from zhengku_airflow.notifier import CityNotifier
 from zhengku_airflow.task_failures import settle
 
@@ -26,10 +27,11 @@ FINAL_ERRORS = ExceptionRetryPolicy(
 """Fails a task at once after an error that a retry cannot correct."""
 
 TOLD_ARGS: dict[str, Any] = {
+    "on_execute_callback": end_plainly,
     "on_failure_callback": CityNotifier("failure"),
     "on_success_callback": settle,
 }
-"""Default arguments of every task: people are told of its failure, and that it is over."""
+"""Default arguments of every task: its log ends plainly, and people are told of its failure, and that it is over."""
 
 SECTION_TASK_ARGS: dict[str, Any] = {
     **TOLD_ARGS,

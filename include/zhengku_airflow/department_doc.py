@@ -25,12 +25,14 @@ def department_doc(department: Department) -> str:
 
 {_sources(department)}
 
-{lists}- **collect**（每个来源系统一个）：{readings}
-- **load**：逐批暂存、清洗，按 `expectations/` 的规则逐行校验，合并入库、保留旧版本、写入台账；
+{lists}- **collect**（采集，每个来源系统一个）：{readings}
+- **load**（校验入库，每个来源系统一个，采集后即做，不等其他系统）：逐批暂存、清洗，
+  按 `expectations/` 的规则逐行校验，合并入库、保留旧版本、写入台账；
   取得 = 新增 + 更新 + 未变 + 删除 + 过期 + 重复 + 隔离 + 暂扣，不平则整批不提交。
-- **conclude**：写出本次运行的校验报告；有整批退回或暂扣时变红，提请人工处理。
+- **conclude**（结论与报告）：写出本次运行的校验报告；有整批退回或暂扣时变红，提请人工处理。
 
-变红时：日志最后一行说明应为何、实为何、在何处、如何处理；处理办法见 `docs/runbooks/department-dag-is-red.md`。
+变红时：日志最后几行说明应为何、实为何、在何处、如何处理；批次与原因见“运行报告”，处理办法见“处理手册”
+（`docs/runbooks/department-dag-is-red.md`）。
 数据来源、字段映射与运行时刻见 `include/catalog/departments/{department.department}.yaml`。
 """
 

@@ -5,6 +5,7 @@ use most of a core. Both look at the heartbeat in Airflow's table `job`.
 """
 
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -56,7 +57,7 @@ def _api_server_reason(environment: Mapping[str, str]) -> str | None:
 def _job_reason(job_type: str, environment: Mapping[str, str]) -> str | None:
     import psycopg
 
-    address = setting("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", environment).replace("+psycopg", "", 1)
+    address = re.sub(r"^postgresql\+\w+:", "postgresql:", setting("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", environment))
     try:
         with psycopg.connect(address, connect_timeout=int(ANSWER_SECONDS)) as connection:
             row = connection.execute(

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 
 from zhengku.settings import Settings
 from zhengku_airflow.defaults import FINAL_ERRORS
+from zhengku_airflow.last_lines import end_plainly
 
 LONGEST_REPLAY = timedelta(hours=6)
 
@@ -17,7 +18,7 @@ def replay(doc: str | None) -> DAG:
     """Build the DAG that replays the deliveries that its parameters choose."""
 
     # A second try continues with the batches of the first.
-    @task(retries=2, retry_delay=timedelta(minutes=5), execution_timeout=LONGEST_REPLAY)
+    @task(task_display_name="整批重走", retries=2, retry_delay=timedelta(minutes=5), execution_timeout=LONGEST_REPLAY)
     def take_again() -> list[int]:
         """Replay the chosen deliveries, the oldest first; return the numbers of their new batches."""
         from datetime import date
@@ -71,7 +72,7 @@ def replay(doc: str | None) -> DAG:
             "until": Param(None, type=["null", "string"], format="date", title="止（含）"),
             "reason": Param(type="string", minLength=1, title="何故"),
         },
-        default_args={"owner": "data-engineers", "retry_policy": FINAL_ERRORS},
+        default_args={"on_execute_callback": end_plainly, "owner": "data-engineers", "retry_policy": FINAL_ERRORS},
     ) as dag:
         take_again()
     return dag

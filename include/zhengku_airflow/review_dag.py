@@ -103,7 +103,7 @@ class Question(HITLOperator):
 def validation_report(doc: str | None) -> DAG:
     """Build the DAG that publishes the report of the night every morning, and notifies people."""
 
-    @task
+    @task(task_display_name="处理到期事项")
     def let_time_pass() -> None:
         """End expired waivers, close problems that stay corrected, remind departments."""
         from zhengku.review import daily
@@ -111,19 +111,19 @@ def validation_report(doc: str | None) -> DAG:
         daily.apply_due_days(Settings.load(), clock.now())
 
     # A separate task: it may wait for a department's exchange database, and the report must not wait.
-    @task
+    @task(task_display_name="补写退回文件")
     def finish_returns() -> int:
         """Write the files that an interrupted return did not write; return their number."""
         from zhengku.review import daily
 
         return daily.finish_returns(Settings.load())
 
-    @task
+    @task(task_display_name="发布日报")
     def publish() -> list[ReportName]:
         """Publish the reports of this night and the previous one; return those that this run made."""
         return _publish_reports()
 
-    @task
+    @task(task_display_name="核对留痕封条")
     def verify_evidence() -> None:
         """Compare what was recorded with its seals; red when somebody changed it afterwards."""
         from zhengku.audit import require_unchanged
@@ -132,13 +132,13 @@ def validation_report(doc: str | None) -> DAG:
         with store_connection(Settings.load().database_url) as connection:
             require_unchanged(connection)
 
-    @task
+    @task(task_display_name="邮件通知")
     def notify_by_mail(names: list[ReportName]) -> int:
         """Send a mail that the report is published; return the number of addresses."""
         connection = connection_or_skip(MAIL_CONNECTION)
         return send_mail(report_notice(_or_skip(names)), connection)
 
-    @task
+    @task(task_display_name="群机器人通知")
     def notify_by_robot(names: list[ReportName]) -> None:
         """Send a message that the report is published by the robot of 企业微信 or 钉钉."""
         connection = connection_or_skip(ROBOT_CONNECTION)
@@ -181,7 +181,7 @@ def _publish_reports() -> list[ReportName]:
 def review_requests(doc: str | None) -> DAG:
     """Build the DAG that carries out the requests made on the pages."""
 
-    @task(execution_timeout=LONGEST_LOAD)
+    @task(task_display_name="办理请求", execution_timeout=LONGEST_LOAD)
     def work() -> int:
         """Carry out the waiting requests; return their number, failed ones included."""
         from zhengku.database import store_connection
@@ -212,7 +212,7 @@ def review_requests(doc: str | None) -> DAG:
 def held_batches(doc: str | None) -> DAG:
     """Build the DAG that asks a person about each held batch, and carries out the decision."""
 
-    @task
+    @task(task_display_name="查找暂扣批次")
     def find() -> list[int]:
         """Return the number of each held batch, except those about which a decision was made on the page."""
         from zhengku import ledger
@@ -235,6 +235,7 @@ def held_batches(doc: str | None) -> DAG:
     ) as dag:
         Question.partial(
             task_id="ask",
+            task_display_name="审批",
             map_index_template="批次 {{ task.batch_id }}",
             params={
                 "reason": Param(

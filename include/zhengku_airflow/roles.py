@@ -6,11 +6,8 @@ The import does not change existing roles. What Airflow's own roles may do besid
 import json
 
 from zhengku.catalog import load_catalog
-from zhengku.pages.access import DATA_SECTION, SECTION, hall_role
+from zhengku.pages.access import DATA_SECTION, OPERATOR, SECTION, hall_role
 from zhengku.settings import Settings
-
-OPERATOR = "operator"
-"""The role of those who run the DAGs; Airflow's Op would also let them write XComs, connections and variables."""
 
 # What a login needs in Airflow to open the pages and to change its password. A person who shall see DAGs gets Airflow's
 # Viewer in addition, a person who runs them the role of operators.
@@ -28,6 +25,7 @@ _ANSWERING = {
     "Task Instances": ("can_read",),
 }
 
+# In place of Airflow's Op, which may also write XComs, connections and variables.
 # See every DAG; start, stop, clear and mark its runs and tasks; backfill. No answer to a question, no deletion, no
 # writing of what tasks pass on or of how Airflow is set up.
 _OPERATING = {

@@ -2,17 +2,18 @@
 
 from datetime import date, timedelta
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, get_current_context, task
+from airflow.sdk import DAG, CronTriggerTimetable, get_current_context, task
 
 from zhengku import clock
 from zhengku.catalog.review_config import load_review
 from zhengku.clock import CITY_TIME_ZONE
 from zhengku.settings import Settings
+from zhengku_airflow.assets import counted_asset
 from zhengku_airflow.defaults import FIRST_NIGHT, SECTION_TASK_ARGS
 from zhengku_airflow.section_dags import SECTION_DAGS
 
-COLLECTION = Asset(name="stock.collection_rate", uri="zhengku://stock/collection_rate")
-EXPIRY = Asset(name="stock.expiry", uri="zhengku://stock/expiry")
+COLLECTION = counted_asset("collection_rate")
+EXPIRY = counted_asset("expiry")
 LONGEST_COUNT = timedelta(hours=1)
 
 

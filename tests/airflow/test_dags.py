@@ -1,6 +1,7 @@
 """The DAGs as Airflow sees them: parsed without a database, complete, owned, named for people."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,14 +91,17 @@ def test_a_dag_tells_who_it_is_and_who_is_called(dag_bag, dag_id):
 
 
 @pytest.mark.parametrize("dag_id", EXPECTED)
-def test_every_system_is_read_on_its_own_then_all_is_loaded_and_concluded(dag_bag, dag_id):
+def test_every_system_is_read_and_loaded_on_its_own_then_all_is_concluded(dag_bag, dag_id):
     dag, (_, feeds) = dag_bag.dags[dag_id], EXPECTED[dag_id]
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
         "collect": {"load"},
         "load": {"conclude"},
         "conclude": set(),
     }
-    systems = dag.get_task("collect").op_kwargs_expand_input.value["feeds"]
+    group = dag.get_task("load").get_closest_mapped_task_group()
+    assert group is dag.get_task("collect").get_closest_mapped_task_group()
+    assert dag.get_task("conclude").get_closest_mapped_task_group() is None
+    systems = group._expand_input.value["feeds"]
     assert len(systems) == (2 if dag_id in CASES_AND_EVALUATIONS else 1)
     assert len({feed for system in systems for feed in system}) == feeds
 
@@ -137,8 +141,26 @@ def test_cases_and_evaluations_are_read_right_after_the_cutoffs_of_both_lists(da
 def test_mapped_tasks_bear_the_names_of_their_feeds(dag_bag):
     for dag in dag_bag.dags.values():
         for task in dag.tasks:
-            if task.task_id == "collect":
+            if task.task_id in ("collect", "load"):
                 assert task.map_index_template == "{{ feed_titles }}"
+
+
+def test_every_task_asset_and_group_has_a_chinese_name(dag_bag):
+    """A person of the city reads the grid and the graphs; ids are for commands."""
+    chinese = re.compile("[\u4e00-\u9fff]")
+    for dag in dag_bag.dags.values():
+        groups = [group for name, group in dag.task_group_dict.items() if name]
+        shown = [dag.dag_display_name, *(group.group_display_name for group in groups)]
+        for task in dag.tasks:
+            shown += [task.task_display_name, *(asset.group for asset in task.outlets)]
+        for name in shown:
+            assert chinese.search(name), (dag.dag_id, name)
+
+
+def test_pages_know_every_dag_that_is_no_department():
+    from zhengku.pages.dag_pages import ELSEWHERE
+
+    assert ELSEWHERE.keys() == PRODUCTS
 
 
 def test_parsing_reads_no_database_no_variable_and_imports_nothing_heavy():

@@ -22,6 +22,7 @@ ROLES = {
     "zhang": {"data_section"},
     "root": {"Admin"},
     "wang": {"section"},
+    "zhao": {"operator"},
     "li": {"hall_echeng"},
     "viewer": {"Viewer", "Op", "Data_Section"},
 }

@@ -19,6 +19,9 @@ SECTION = "section"
 DATA_SECTION = "data_section"
 """The big-data section (大数据科): it reviews, returns, waives, redrives, and decides about held batches."""
 
+OPERATOR = "operator"
+"""The role of those who run the DAGs: they see how runs ended, and what to do, and no problem record."""
+
 HALL_PREFIX = "hall_"
 """Prefix of the role of a district's halls; the key of the district follows."""
 
@@ -82,13 +85,13 @@ def review_access_of(login: str, roles: Collection[str]) -> ReviewAccess | None:
     """Return what the roles of a login allow; None when that is nothing.
 
     An administrator sees the problem records, masked, and decides nothing; the e-government section sees only how
-    complete and how good the data is.
+    complete and how good the data is; operators the same, and so how each run ended.
     """
     if DATA_SECTION in roles:
         return ReviewAccess(login, may_see_problems=True, may_act=True)
     if ADMINISTRATOR in roles:
         return ReviewAccess(login, may_see_problems=True, may_act=False)
-    if SECTION in roles:
+    if SECTION in roles or OPERATOR in roles:
         return ReviewAccess(login, may_see_problems=False, may_act=False)
     return None
 

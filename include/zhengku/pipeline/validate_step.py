@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 
 from psycopg.rows import dict_row
 
@@ -70,4 +71,8 @@ def _summary_text(connection: ledger.Connection, batch_id: int) -> str:
     with connection.cursor(row_factory=dict_row) as cursor:
         summary = cursor.execute("select * from batch_summary").fetchone()
     assert summary is not None
-    return ", ".join(f"{name} {value}" for name, value in summary.items() if value is not None)
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, Decimal) else f"{name} {value}"
+        for name, value in summary.items()
+        if value is not None
+    )

@@ -1,21 +1,19 @@
 """The report of one run of one department: a self-contained page in Chinese, personal data masked."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import Any, Final
 
 from zhengku import clock, ledger
 from zhengku.catalog import Catalog, Department, Feed
 from zhengku.catalog.record_masks import mask_payload
-from zhengku.clock import CITY_TIME_ZONE
 from zhengku.ledger import Batch, RuleResult, Untaken
 from zhengku.readers.blocks import SHEET_ROWS
 from zhengku.report.sheets import atomic_write
-from zhengku.report.templates import mask_output
+from zhengku.report.templates import templates
 
 ROWS_SHOWN = 200
 """Quarantined rows that a report shows of a batch; `zhengku problems list` lists them all."""
@@ -48,6 +46,14 @@ COMPARISON_NAMES = {
 }
 
 SEVERITY_NAMES = {"critical": "严重（隔离）", "warning": "警告（照常入库）", "info": "提示"}
+
+RUN_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "outcomes": OUTCOME_NAMES,
+    "statuses": STATUS_NAMES,
+    "comparisons": COMPARISON_NAMES,
+    "severities": SEVERITY_NAMES,
+}
+"""The Chinese names that the template of a run shows."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,15 @@ class BatchSection:
     def skipped_rules(self) -> list[RuleResult]:
         """Rules that were skipped, since the feed does not have their field."""
         return [rule for rule in self.rules if rule.skipped]
+
+    def row_number(self, problem: Mapping[str, Any]) -> str:
+        """Return where a problem record's row is, with the sheet's name for every sheet of a workbook but the first."""
+        batch = self.batch
+        is_of_this = problem["first_batch_id"] in (batch.batch_id, batch.repeats_batch_id)
+        row_no = problem["first_row_no" if is_of_this else "last_row_no"]
+        place, row = divmod(row_no, SHEET_ROWS)
+        sheets = batch.sheets
+        return f"{sheets[place]['name']} {row}" if place and sheets and place < len(sheets) else str(row_no)
 
 
 @dataclass(frozen=True)
@@ -141,12 +156,6 @@ def build_report(
     )
 
 
-def _row_number(row_no: int, sheets: list[dict[str, Any]] | None) -> str:
-    """Return a row's number, with the sheet's name for every sheet of a workbook after the first."""
-    place, row = divmod(row_no, SHEET_ROWS)
-    return f"{sheets[place]['name']} {row}" if place and sheets and place < len(sheets) else str(row_no)
-
-
 def report_path(folder: Path, department: str, run_id: str) -> Path:
     """Return the path of the report of a run; the run's id is made safe for a file name."""
     return folder / department / f"{re.sub(r'[^0-9A-Za-z_.-]+', '_', run_id)}.html"
@@ -157,19 +166,7 @@ def write_report(report: RunReport, folder: Path) -> Path:
 
     Raises `FileNotWritten`.
     """
-    environment = Environment(
-        loader=PackageLoader("zhengku.report", "."), autoescape=True, undefined=StrictUndefined, finalize=mask_output
-    )
-    environment.filters["city_time"] = lambda time: time.astimezone(CITY_TIME_ZONE).strftime("%Y-%m-%d %H:%M:%S")
-    environment.filters["row_number"] = _row_number
-    page = environment.get_template("run_report.html.j2").render(
-        report=report,
-        outcomes=OUTCOME_NAMES,
-        statuses=STATUS_NAMES,
-        comparisons=COMPARISON_NAMES,
-        severities=SEVERITY_NAMES,
-        rows_shown=ROWS_SHOWN,
-    )
+    page = templates().get_template("run_report.html.j2").render(report=report, words=RUN_WORDS)
     target = report_path(folder, report.department.department, report.run_id)
     with atomic_write(target) as aside:
         aside.write_text(page, encoding="utf-8")

@@ -63,15 +63,17 @@ class Walk:
         return [{**self.ordinary, **values} for values in self.of_route.get(path, [{}])]
 
     def send(self, method: str, route: APIRoute, names: list[str], values: dict[str, bytes]) -> Any:
-        """Ask for a page: what its form has in the body, what its address has in the query."""
+        """Ask for a page: what its form has in the body, what its address has in the path and in the query."""
         fields = [field.alias for field in route.dependant.body_params]
         body = {name: values[name] for name in fields if name in values}
         query = {name: values[name] for name in names if name in values}
+        parts = {name: quote_from_bytes(values[name], safe="") for name in route.param_convertors}
+        path = route.path.format(**parts)
         if "token" in fields:
             body["token"] = self.token.encode()
         answer = self.client.request(
             method,
-            f"{self.root}{route.path}?{_encoded(query)}",
+            f"{self.root}{path}?{_encoded(query)}",
             content=_encoded(body) if method == "POST" else None,
             headers={"who": self.who, **FORM},
         )
@@ -107,7 +109,7 @@ def walk(pages: Walk, read: set[str], hostile: tuple[bytes, ...], *, is_reached:
             # So what follows meets the page itself, and not only the refusal of an unfinished request.
             if is_reached:
                 assert answer.status_code in (200, 303), (method, route.path, form, answer.text[-600:])
-            names = sorted(read)
+            names = sorted({*read, *route.param_convertors})
             fields = [field.alias for field in route.dependant.body_params if field.alias != "token"]
             for value in hostile:
                 everything = dict.fromkeys((*names, *fields), value)
@@ -151,6 +153,9 @@ def review(reviewed, make_row) -> Walk:
         "return": str(made.return_id),
         "file": made.files[0]["name"],
         "batch": str(held.batch_id),
+        "dag": "market_supervision",
+        "run": held.run_id,
+        "name": "evidence",
         "problem": "3",
         "entry": entry,
         "reason": "核实",

@@ -21,7 +21,7 @@ from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import expiry_file, publish_expiry
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
-OPEN_TO_ALL = ["", "report"]
+OPEN_TO_ALL = ["", "report", "run", "runbook"]
 PROBLEMS_ONLY = [
     *(tab.path for tab in REVIEW.tabs if tab.path not in OPEN_TO_ALL),
     "warned",
@@ -96,7 +96,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 25
+    assert len(routes) == len(inner.app.routes) == 30
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 
@@ -107,14 +107,15 @@ def test_who_may_see_and_do_what(pages):
         for who in ("li", "viewer"):
             assert "没有查看归集校验的角色" in get(pages, who, path, 403).text
     for path in OPEN_TO_ALL:
-        for who in ("zhang", "root", "wang"):
+        for who in ("zhang", "root", "wang", "zhao"):
             get(pages, who, path)
     for path in PROBLEMS_ONLY:
         # There is no return yet.
         status = 404 if path.startswith("return?") else 200
         for who in ("zhang", "root"):
             get(pages, who, path, status)
-        get(pages, "wang", path, 403)
+        for who in ("wang", "zhao"):
+            get(pages, who, path, 403)
     for path in FILES:
         assert pages.post(f"{ROOT}/{path}", headers=SAME_ORIGIN).status_code == 401
         for who in ("li", "viewer", "wang"):

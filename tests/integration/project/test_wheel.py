@@ -17,7 +17,7 @@ from zhengku.settings import project_home
 
 pytestmark = pytest.mark.slow
 
-CARRIED = ("sql", "expectations", "include/catalog")
+CARRIED = ("sql", "expectations", "include/catalog", "docs/runbooks")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(project_home() / name, source)
-    for name in ("sql", "expectations", "include"):
+    for name in ("sql", "expectations", "include", "docs/runbooks"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(project_home() / name, source / name, ignore=ignored)
     options = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))

@@ -247,6 +247,28 @@ def test_a_business_error_is_told_without_secret_and_number(interface: Interface
     assert len(interface.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"title": f"No right to 420704199001011234 for {SECRET}", "detail": "张虚构"}, r"No right to … for …"),
+        ({"detail": "张虚构"}, "a problem without a title"),
+        (["张虚构"], "a problem without a title"),
+    ],
+)
+def test_a_refusal_is_told_by_its_reason_and_the_title_of_a_problem(
+    interface: Interface, tmp_path: Path, body: object, told: str
+) -> None:
+    headers = {"Content-Type": "application/problem+json; charset=utf-8"}
+    interface.answer = lambda request: Reply(json.dumps(body).encode(), 403, headers)
+    with pytest.raises(SourceRefused, match=rf"got 403 \(Forbidden: {told}\)") as caught:
+        collect(interface, tmp_path)
+    assert "张虚构" not in str(caught.value)
+    # Any other body may be about a row.
+    interface.answer = lambda request: Reply(json.dumps(body).encode(), 403, {"Content-Type": "application/json"})
+    with pytest.raises(SourceRefused, match=r"got 403 \(Forbidden\)\."):
+        collect(interface, tmp_path)
+
+
 def test_a_body_that_trickles_is_cut_off_as_a_whole(interface: Interface, tmp_path: Path) -> None:
     interface.answer = lambda request: Reply(envelope(ROWS), pause=0.1)
     begin = time.monotonic()

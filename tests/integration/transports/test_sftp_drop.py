@@ -206,6 +206,7 @@ def test_wrong_password_is_refused(server):
     told = refused(SourceRefused, server, server.address(password="p@ss:other"))
     assert "refused the login" in told
     assert "ZHENGKU_CONN_HALL" in told
+    assert "other" not in told
 
 
 def test_server_without_sftp_is_refused(server):

@@ -371,7 +371,9 @@ def test_own_redis_keeps_its_password_off_the_command_line(cluster):
 def test_files_of_the_cluster_answer_the_commands_of_the_file(cluster):
     settings = cluster.settings("worker-1")
     assert setting("AIRFLOW__CELERY__BROKER_URL", settings) == cluster.redis_url()
-    assert setting("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", settings) == cluster.postgres.url("airflow")
+    for name, driver in (("SQL_ALCHEMY_CONN", "psycopg2"), ("SQL_ALCHEMY_CONN_ASYNC", "psycopg")):
+        expected = cluster.postgres.url("airflow").replace("+psycopg:", f"+{driver}:")
+        assert setting(f"AIRFLOW__DATABASE__{name}", settings) == expected
     assert setting("AIRFLOW__CORE__FERNET_KEY", settings) == cluster.airflow.keys()["fernet"]
     accounts = {program: cluster.postgres.url("zhengku", account) for program, account in ACCOUNT_OF.items()}
     found = {program: with_secret_files(cluster.settings(program))["ZHENGKU_DATABASE_URL"] for program in ACCOUNT_OF}

@@ -73,7 +73,7 @@ class ExchangeServer:
                 yield connection
             finally:
                 _close(connection)
-        # Messages of drivers may quote values and passwords: they are neither passed on nor chained.
+        # Messages of drivers may quote values and passwords: they are not chained, and shown only where they cannot.
         except exc.DBAPIError as error:
             raise self._readable_error(error) from None
         except SessionDiffers as error:
@@ -124,21 +124,21 @@ class ExchangeServer:
         return engine
 
     def _readable_error(self, error: exc.DBAPIError) -> ZhengkuError:
-        """Return the error that is shown in place of a driver's: with that one's number and class, without its text."""
-        refused, kind = classify_error(self.url.get_backend_name(), error)
+        """Return the error that is shown in place of a driver's, with the server's words where they hold no value."""
+        found = classify_error(self.url.get_backend_name(), error, self.url.password)
         if isinstance(error, exc.DataError):
             return SourceRefused(
-                f"{self.shown} has a value that cannot be read or compared ({kind}), such as a time beyond the year "
-                "9999. Ask the department to correct it, or for a view that casts its column to text."
+                f"{self.shown} has a value that cannot be read or compared ({found.kind}), such as a time beyond the "
+                "year 9999. Ask the department to correct it, or for a view that casts its column to text."
             )
-        if refused:
+        if found.is_refusal:
             return SourceRefused(
-                f"{self.shown} refused (user {self.url.username or 'none'}, {kind}). Check user, password, database "
+                f"{self.shown} refused (user {self.url.username or 'none'}, {found}). Check user, password, database "
                 f"and table in ZHENGKU_CONN_{self._connection_id.upper()} and the feed, and that the user may "
                 "read the table (write to it, where problem records are returned by it)."
             )
         return DeliveryUnavailable(
-            f"{self.shown} cannot be read now ({kind}): the server is down, the connection was lost, or it took too "
+            f"{self.shown} cannot be read now ({found}): the server is down, the connection was lost, or it took too "
             "long. Nothing was kept; run it again, and ask the department if it stays so."
         )
 

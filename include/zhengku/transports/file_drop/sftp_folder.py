@@ -208,8 +208,10 @@ def _connection_errors(client: paramiko.SSHClient, address: _SftpAddress, connec
         # A server that is about to shut down raises the same error as one that refuses the login.
         if transport is None or not transport.is_active() or "timeout" in str(error):
             raise _unavailable(address, "the connection ended before the login was answered") from None
+        allowed = getattr(error, "allowed_types", None)
+        methods = f"; it accepts {', '.join(allowed)} only" if allowed else ""
         raise SourceRefused(
-            f"{address.shown}: the server refused the login. Ask the department for the right one, and set "
+            f"{address.shown}: the server refused the login{methods}. Ask the department for the right one, and set "
             f"ZHENGKU_CONN_{connection.upper()}."
         ) from None
     except paramiko.ssh_exception.IncompatiblePeer:

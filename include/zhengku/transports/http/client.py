@@ -1,6 +1,7 @@
 """One request at a time to an HTTP interface: its pace, redirects, time-outs, and the body of the answer."""
 
 import os
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote, urljoin, urlsplit
 
+import msgspec
 import requests
 import urllib3
 
@@ -32,6 +34,8 @@ _TRANSIENT: Final = frozenset({408, 425, 429})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 3
 _ABSURD_DIGITS: Final = 10
+_WORDS_SHOWN: Final = 120
+_LONGEST_PROBLEM: Final = 16 * 1024
 
 
 class TransientFailure(Exception):
@@ -87,6 +91,7 @@ class HttpClient:
         shown_host = f"[{host}]" if ":" in host else host
         self._base = f"{parts.scheme}://{shown_host}{f':{port}' if port else ''}{parts.path.rstrip('/')}/"
         self.shown = without_login(self.url(api.path))
+        self._hidden = {secret for secret in (self.id, self.secret) if secret}
         self._rows_at = RowsPlace(api.response.rows, api.response.rows_also)
         self._pace = 60.0 * max(slots, 1) / api.requests_per_minute
         self._next_at = 0.0
@@ -207,6 +212,33 @@ class HttpClient:
             )
         return target
 
+    def hide(self, secret: str) -> None:
+        """Leave a secret out of all that a message shows of an answer."""
+        self._hidden.add(secret)
+
+    def safe_text(self, text: str) -> str:
+        """Shorten a server's text, and leave out secrets and what may be the number of a person."""
+        for secret in sorted(self._hidden, key=len, reverse=True):
+            text = text.replace(secret, "…")
+        text = re.sub(r"[0-9A-Za-z]*\d{6}[0-9A-Za-z]*", "…", text)
+        return "".join(char if char.isprintable() else "�" for char in text[:_WORDS_SHOWN])
+
+    def _words(self, response: requests.Response) -> str:
+        """Return the server's words on a status in parentheses: its reason, and the title of a problem (RFC 9457).
+
+        Both name the kind of the problem. Its `detail`, or any other body, may quote a value, and is left out.
+        """
+        words = [response.reason or ""]
+        if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/problem+json":
+            try:
+                problem = msgspec.json.decode(response.raw.read(_LONGEST_PROBLEM, decode_content=True))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                problem = None
+            title = problem.get("title") if isinstance(problem, dict) else None
+            words.append(title if isinstance(title, str) else "a problem without a title")
+        said = ": ".join(self.safe_text(word) for word in words if word)
+        return f" ({said})" if said else ""
+
     def _keep_pace(self) -> None:
         now = time.monotonic()
         if now < self._next_at:
@@ -218,11 +250,13 @@ class HttpClient:
         if status == HTTPStatus.UNAUTHORIZED and isinstance(self._api.signature, TokenSignature):
             raise TokenExpired
         if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise TransientFailure(f"HTTP {status}", retry_after_seconds(response.headers.get("Retry-After")))
+            pause = retry_after_seconds(response.headers.get("Retry-After"))
+            raise TransientFailure(f"HTTP {status}{self._words(response)}", pause)
         if status != HTTPStatus.OK:
             raise SourceRefused(
-                f"{self._feed_name}: expected HTTP 200 from {self.shown}, got {status}. Check path and parameters of "
-                f"the feed, id and secret of the connection {self._api.connection}, and this machine's clock."
+                f"{self._feed_name}: expected HTTP 200 from {self.shown}, got {status}{self._words(response)}. Check "
+                f"path and parameters of the feed, id and secret of the connection {self._api.connection}, and this "
+                "machine's clock."
             )
         pieces: list[bytes] = []
         length = 0

@@ -1,7 +1,6 @@
 """Requests to an HTTP interface: signed, tried again after a pause until they succeed, business codes checked."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
@@ -20,8 +19,6 @@ LONGEST_PAUSE: Final = 60.0
 """Longest pause between two tries, in seconds, unless the server requests more."""
 
 Read = TypeVar("Read")
-
-_MESSAGE_SHOWN: Final = 120
 
 
 class HttpSession:
@@ -145,7 +142,7 @@ class HttpSession:
             return
         if text in shape.token_codes and isinstance(self._api.signature, TokenSignature):
             raise TokenExpired
-        what = f"business code {self._safe_text(text)}{self._in_parentheses(message)}"
+        what = f"business code {self._client.safe_text(text)}{self._in_parentheses(message)}"
         if text in shape.retry_codes:
             raise TransientFailure(what)
         raise SourceRefused(
@@ -154,12 +151,4 @@ class HttpSession:
         )
 
     def _in_parentheses(self, message: object) -> str:
-        return f" ({self._safe_text(message)})" if isinstance(message, str) and message else ""
-
-    def _safe_text(self, text: str) -> str:
-        """Shorten a server's text, and leave out secrets and what may be the number of a person."""
-        for secret in (self._client.secret, self._signer.token, self._client.id):
-            if secret:
-                text = text.replace(secret, "…")
-        text = re.sub(r"[0-9A-Za-z]*\d{6}[0-9A-Za-z]*", "…", text)
-        return "".join(char if char.isprintable() else "�" for char in text[:_MESSAGE_SHOWN])
+        return f" ({self._client.safe_text(message)})" if isinstance(message, str) and message else ""

@@ -80,6 +80,7 @@ class Signer:
         except (TypeError, ValueError, OverflowError):
             raise self._no_token(f"no seconds at {signature.expires_in}") from None
         self.token = token
+        self._client.hide(token)
         # Renewed a little early: a request takes time, and clocks differ.
         self._token_until = requested_at + seconds - min(60.0, seconds / 10)
 
