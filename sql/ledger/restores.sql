@@ -160,7 +160,8 @@ where decision_id > %(decision_id)s
 order by decision_id;
 
 -- name: landed_batches
--- What each landed file is to the ledger; several batches may have the same file. Those that retention removed are gone.
+-- What each landed file is to the ledger; several batches may have the same file. Those that retention removed are
+-- gone.
 select
     b.landing_path,
     min(b.source_bytes) as source_bytes,
@@ -169,7 +170,10 @@ select
 from ledger.batch as b
 where
     b.landing_path is not null
-    and not exists (select from ledger.removal as r where r.kind = 'landed' and r.name = b.landing_path)
+    and not exists (
+        select from ledger.removal as r
+        where r.kind = 'landed' and r.name = b.landing_path
+    )
 group by b.landing_path
 order by b.landing_path;
 

@@ -68,7 +68,15 @@ from watch.observer
 where observer = %(observer)s;
 
 -- name: findings
-select finding_key, kind, urgency, text, state, links, since, changed_at
+select
+    finding_key,
+    kind,
+    urgency,
+    text,
+    state,
+    links,
+    since,
+    changed_at
 from watch.finding
 order by
     array_position(array['urgent', 'problem', 'reminder'], urgency),
@@ -76,13 +84,26 @@ order by
     finding_key;
 
 -- name: seen_by
-select finding_key, kind, urgency, text, state, links
+select
+    finding_key,
+    kind,
+    urgency,
+    text,
+    state,
+    links
 from watch.finding
 where observer = %(observer)s and over_since is null
 order by finding_key;
 
 -- name: failed_tasks
-select dag_id, run_id, task_id, map_index, label, reason, failed_at
+select
+    dag_id,
+    run_id,
+    task_id,
+    map_index,
+    label,
+    reason,
+    failed_at
 from watch.task_failure
 order by failed_at, dag_id, task_id, map_index;
 
@@ -111,20 +132,25 @@ delete from watch.expiry
 where name <> all(%(names)s::text[]);
 
 -- name: expiries
-select name, last_day
+select
+    name,
+    last_day
 from watch.expiry
 order by last_day, name;
 
 -- name: published_lists
 -- The lists published for the last days, and the first day of all that has one.
 select
-    day,
-    kind,
-    (select min(day) from clearance.list) as first_day
-from clearance.list
-where day >= %(since)s
-group by day, kind
-order by day, kind;
+    l.day,
+    l.kind,
+    (select min(first.day) from clearance.list as first) as first_day
+from clearance.list as l
+where l.day >= %(since)s
+group by l.day, l.kind
+order by l.day, l.kind;
 
 -- name: published_report
-select exists(select from review.night_report where night = %(night)s);
+select exists(
+    select from review.night_report
+    where night = %(night)s
+);

@@ -1,5 +1,5 @@
--- docs/decisions/0060: what is out of order now, and what people were told of it by each channel. No evidence: a row that
--- is over is deleted.
+-- docs/decisions/0060: what is out of order now, and what people were told of it by each channel. No evidence: a row
+-- that is over is deleted.
 create schema watch;
 
 create table watch.finding (
