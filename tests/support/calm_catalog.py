@@ -10,7 +10,7 @@ LISTS_AND_REPORTS = ("daily_clearance_cutoff", "validation_report")
 
 
 def calm(catalog: Path, paused: Collection[str] = LISTS_AND_REPORTS) -> None:
-    """Know the working days of years to come, need no free disk, and tell at once what is over.
+    """Know the working days of years to come, need no free disk and no backup, and tell at once what is over.
 
     The DAGs of `paused` are paused on purpose.
     """
@@ -22,6 +22,7 @@ def calm(catalog: Path, paused: Collection[str] = LISTS_AND_REPORTS) -> None:
         "settle_minutes": "0",
         "disk_free_share": "0.00002",
         "disk_urgent_share": "0.00001",
+        "watch_backups": "false",
         "may_be_paused": f"[{', '.join(paused)}]",
     }
     lines = file_of_notices.read_text("utf-8").splitlines()

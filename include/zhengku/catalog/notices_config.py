@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationInfo, field_validator
 
 from zhengku.catalog.problem import Problem
 from zhengku.catalog.structure import read_settings
@@ -58,6 +58,9 @@ class NoticesConfig(BaseModel):
     )
     secret_days: WholeNumber = Field(
         ge=0, le=3660, description="Days after which an unchanged password is told of (0 to 3660, 0: never)."
+    )
+    watch_backups: StrictBool = Field(
+        description="Whether the archive and the backups of docs/runbooks/restore.md are expected (true or false)."
     )
     may_be_paused: tuple[DagName, ...] = Field(description="DAGs that are paused on purpose.")
     known_expiries: tuple[KnownExpiry, ...] = Field(description="Keys whose last day no program can read.")

@@ -16,8 +16,8 @@ from zhengku.cli.common import PlainArguments, err, out
 from zhengku.cli.feeds import departments_app, feeds_app
 from zhengku.cli.history import as_of, replay
 from zhengku.cli.reconcile import reconcile
-from zhengku.cli.retention import retention_app
 from zhengku.cli.restore import drill, restore_app
+from zhengku.cli.retention import retention_app
 from zhengku.cli.review import problems_app, report_app
 from zhengku.cli.rules import rules_app
 from zhengku.cli.stock import stock_app

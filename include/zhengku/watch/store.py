@@ -12,6 +12,7 @@ from zhengku.clock import CITY_TIME_ZONE
 from zhengku.database import statement
 from zhengku.ledger import Connection
 from zhengku.masking import mask_text
+from zhengku.operations.restore.backup import backup_state
 from zhengku.review.night import report_of
 from zhengku.review.night_figures import FEED_STATE_NAMES
 from zhengku.watch.finding import Finding, Link, Urgency
@@ -31,6 +32,7 @@ def find_in_store(connection: Connection, catalog: Catalog, now: datetime) -> li
     return [
         *_batches(connection, catalog, config, now),
         *_stale_feeds(connection, today),
+        *_backups(connection, config, now),
         *_working_days(catalog, today),
         *_expiries(connection, config, today),
     ]
@@ -62,6 +64,23 @@ def _stale_feeds(connection: Connection, today: date) -> Iterator[Finding]:
             f"{feed.department}/{feed.feed}",
             f"{feed.department_name} {feed.title}：{FEED_STATE_NAMES[feed.state]}{since}",
             links=(Link("日报", f"{REVIEW}report?night={report.night}"),),
+        )
+
+
+def _backups(connection: Connection, config: NoticesConfig, now: datetime) -> Iterator[Finding]:
+    if not config.watch_backups:
+        return
+    state = backup_state(connection)
+    complaints = state.complaints(now)
+    if complaints:
+        # Where nothing was ever set up, somebody has yet to decide; where it stopped working, minutes count.
+        is_set_up = state.archiving or state.last_backup_at is not None
+        yield Finding(
+            "backup",
+            "state",
+            "；".join(complaints),
+            state=f"{state.archiving} {state.failing_since is not None} {len(complaints)}",
+            urgency="urgent" if is_set_up else "problem",
         )
 
 

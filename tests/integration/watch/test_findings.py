@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from tests.support.installation import Installation, license_row
@@ -73,6 +74,27 @@ def test_feed_that_was_not_loaded_for_long_stands_as_the_report_says(watched):
     assert "无数据送达，上次入库" in text
     # A report of last week says nothing about today.
     assert found(watched, clock.now() + timedelta(days=4)) == {}
+
+
+def test_backups_that_were_never_set_up_are_a_problem_and_one_that_is_old_is_urgent(watched):
+    file = Path(watched.settings.catalog_folder) / "notices.yaml"
+    file.write_text(file.read_text("utf-8").replace("watch_backups: false", "watch_backups: true"), encoding="utf-8")
+    catalog = load_catalog(watched.settings.catalog_folder)
+
+    def seen() -> list[tuple[str, str]]:
+        with store_connection(watched.settings.database_url) as connection:
+            return [(one.how_urgent, one.text) for one in find_in_store(connection, catalog, clock.now())]
+
+    [(urgency, text)] = seen()
+    assert urgency == "problem"
+    assert "数据库没有归档 WAL" in text
+    assert "数据库还没有基础备份" in text
+    watched.query(
+        "insert into ledger.base_backup (label, kind, finished_at) values ('made-up', 'full', now() - interval '3 days')"
+    )
+    [(urgency, text)] = seen()
+    assert urgency == "urgent"
+    assert "数据库基础备份已超过 36 小时" in text
 
 
 def test_working_days_that_run_out_are_a_reminder_and_then_a_problem(installation):

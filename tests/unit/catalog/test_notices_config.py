@@ -39,6 +39,7 @@ def test_number_that_is_missing_is_named(file: Path, name: str) -> None:
         ("disk_free_share", "10"),
         ("disk_urgent_share", "0.2"),
         ("secret_days", "1.5"),
+        ("watch_backups", "1"),
         ("may_be_paused", "[Stock]"),
         ("may_be_paused", "stock"),
         ("known_expiries", "[{name: 密钥}]"),
