@@ -15,6 +15,7 @@ from zhengku.cli.clearance import clearance_app
 from zhengku.cli.common import PlainArguments, err, out
 from zhengku.cli.feeds import departments_app, feeds_app
 from zhengku.cli.history import as_of, replay
+from zhengku.cli.metrics import metrics_app
 from zhengku.cli.reconcile import reconcile
 from zhengku.cli.review import problems_app, report_app
 from zhengku.cli.rules import rules_app
@@ -35,6 +36,7 @@ app.add_typer(problems_app, name="problems")
 app.add_typer(report_app, name="report")
 app.add_typer(backfill_app, name="backfill")
 app.add_typer(stock_app, name="stock")
+app.add_typer(metrics_app, name="metrics")
 app.command()(replay)
 app.command("as-of")(as_of)
 app.command()(reconcile)
