@@ -109,13 +109,13 @@ def test_call_of_a_page_is_counted_by_route_status_and_role(
     assert client.get(f"{ROOT}/batches", headers={"who": "zhang"}).status_code == 200
     assert client.get(f"{ROOT}/batches", headers={"who": "root"}).status_code == 200
     assert client.get(f"{ROOT}/batches", headers={"who": "wang"}).status_code == 403
-    assert client.get(f"{ROOT}/problem/4711", headers={"who": "zhang"}).status_code == 404
+    assert client.get(f"{ROOT}/problem?problem=4711", headers={"who": "zhang"}).status_code == 404
     assert client.get(f"{ROOT}/{'certificate-of-a-person'}", headers={"who": "zhang"}).status_code == 404
     expected = {
         labels(pages="review", route="/batches", method="GET", status=200, role="data_section"): 1,
         labels(pages="review", route="/batches", method="GET", status=200, role="Admin"): 1,
         labels(pages="review", route="/batches", method="GET", status=403, role="section"): 1,
-        labels(pages="review", route="/problem/{problem_id}", method="GET", status=404, role="data_section"): 1,
+        labels(pages="review", route="/problem", method="GET", status=404, role="data_section"): 1,
         labels(pages="review", route="unknown", method="GET", status=404, role="none"): 1,
     }
     until = time.monotonic() + 10
