@@ -125,6 +125,18 @@ def test_collector_uses_what_it_defines_and_prometheus_asks_where_it_answers() -
     assert f"http://collector:{health}/" in compose["services"]["observer"]["healthcheck"]["test"][-1]
 
 
+def test_page_has_every_metric_with_its_names_unit_and_labels() -> None:
+    page = (project_home() / "docs" / "metrics.md").read_text(encoding="utf-8")
+    rows = {cells[1].strip(" `"): cells for line in page.splitlines() if len(cells := line.split("|")) == 7}
+    for metric in (*WORK_METRICS, *STANDING_METRICS):
+        _, _, shown, unit, labels, words, _ = rows.pop(metric.name)
+        first, *endings = re.findall("`([^`]+)`", shown)
+        assert {first, *(first.removesuffix("_bucket") + ending for ending in endings)} == exported_names(metric).keys()
+        assert (unit.strip(), words.strip()) == (metric.unit.strip("{}"), metric.description)
+        assert labels.strip() == (", ".join(metric.labels) or "—")
+    assert not [name for name in rows if name.startswith("zhengku.")]
+
+
 @pytest.fixture(scope="module")
 def promtool() -> str:
     found = shutil.which("promtool")
