@@ -100,15 +100,24 @@ class Recorder:
             ) from error
         self._exporter = _once_told(OTLPMetricExporter)(timeout=timeout, preferred_temporality=_temporality(totals))
         self._exporter.pause_seconds = pause_seconds
-        reader = PeriodicExportingMetricReader(
-            self._exporter, export_interval_millis=None if totals else math.inf, export_timeout_millis=timeout * 1000
-        )
         attributes: dict[str, str | int | bool | float] = {SERVICE_VERSION: __version__}
         if not environment.get("OTEL_SERVICE_NAME"):
             attributes[SERVICE_NAME] = "zhengku"
         if totals:
             attributes[SERVICE_INSTANCE_ID] = f"{os.uname().nodename}:{os.getpid()}"
-        self._provider = MeterProvider([reader], resource=Resource.create(attributes), shutdown_on_exit=totals)
+        resource = Resource.create(attributes)
+
+        def new_provider() -> MeterProvider:
+            reader = PeriodicExportingMetricReader(
+                self._exporter,
+                export_interval_millis=None if totals else math.inf,
+                export_timeout_millis=timeout * 1000,
+            )
+            return MeterProvider([reader], resource=resource, shutdown_on_exit=totals)
+
+        self._totals = totals
+        self._new_provider = new_provider
+        self._provider = new_provider()
         self._instruments: dict[str, Any] = {}
 
     def record(self, metric: Metric, amount: float, labels: Labels) -> None:
@@ -139,6 +148,11 @@ class Recorder:
         if self._exporter.is_paused:
             return False
         self._provider.force_flush()
+        if not self._totals:
+            # What is added next began now: a collector leaves out a sum that began before one that it has, and
+            # another process may send of the same feed meanwhile.
+            self._provider = self._new_provider()
+            self._instruments.clear()
         return self._exporter.failed_at is None
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from ledger.batch
 where status = 'loaded' and origin = 'delivery'
 group by department, feed;
 
--- name: waiting_batches
+-- name: unfinished_batches
 -- Batches that are not finished, and held ones, by department and state.
 select
     department,

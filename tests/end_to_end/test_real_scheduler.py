@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.otlp_sink import Sink, otlp_sink
 from tests.support.small_city import SmallCity, running
 
 from local_stack.demo import run_departments
 from simulator.business_licenses import write_file_drop
 from zhengku.errors import ZhengkuError
+from zhengku.ledger import OUTCOMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
@@ -22,19 +24,26 @@ DAG = "market_supervision"
 EVENTS = "lineage.jsonl"
 
 
-class CityWithLineage(SmallCity):
-    """Its Airflow writes OpenLineage's events to a file."""
+class ObservedCity(SmallCity):
+    """Its Airflow writes OpenLineage's events to a file, and its steps send metrics to `sink`."""
+
+    sink: Sink
 
     def _our_settings(self) -> dict[str, str]:
         transport = {"type": "file", "log_file_path": str(self.state / EVENTS), "append": True}
-        return {**super()._our_settings(), "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
+        return {
+            **super()._our_settings(),
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+            "ZHENGKU_METRICS": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.sink.address,
+        }
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCity]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedCity]:
     # No feed but the business licenses, laid by hand.
-    city = CityWithLineage(tmp_path_factory.mktemp("stack"), {DAG: ["business_license"]}, retry_delay_seconds=1)
-    with running(city):
+    city = ObservedCity(tmp_path_factory.mktemp("stack"), {DAG: ["business_license"]}, retry_delay_seconds=1)
+    with otlp_sink() as city.sink, running(city):
         yield city
 
 
@@ -106,9 +115,17 @@ def lineage(stack: SmallCity, run_id: str, task: str) -> dict[str, Any]:
     raise AssertionError(f"no event of {task} of {run_id}")
 
 
-def test_lineage_names_systems_tables_and_columns_and_no_value(stack, drop):
+def test_metrics_are_those_of_the_ledger_and_lineage_names_columns_and_no_value(stack, drop):
     truth = write_file_drop(stack.city.drop_folder, 300, 9)
+    stack.sink.delta.clear()
     run_id = run(stack)
+
+    # What the tasks, processes that end without a word, have sent.
+    batches = [row for (row,) in stack.query("zhengku", "select to_jsonb(b) from ledger.batch as b")]
+    sums = {outcome: sum(batch[outcome] for batch in batches) for outcome in OUTCOMES}
+    sent = {dict(labels)["outcome"]: rows for labels, rows in stack.sink.delta["zhengku.rows"].items()}
+    assert sent.pop("fetched") == sum(sums.values())
+    assert sent == {outcome: rows for outcome, rows in sums.items() if rows}
 
     collected = lineage(stack, run_id, "collect")
     [source] = collected["inputs"]

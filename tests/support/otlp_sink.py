@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from google.protobuf import text_format
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 Labels = frozenset[tuple[str, Any]]
@@ -28,7 +29,7 @@ class Sink:
 
     def take(self, body: bytes) -> None:
         request = ExportMetricsServiceRequest.FromString(body)
-        self.text += str(request)
+        self.text += text_format.MessageToString(request, as_utf8=True)
         for resource in request.resource_metrics:
             self.resources.append(_values(resource.resource.attributes))
             for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):

@@ -108,7 +108,7 @@ def _feeds(connection: Connection, catalog: Catalog, now: datetime) -> Iterator[
 def _waiting(connection: Connection, catalog: Catalog, now: datetime) -> Iterator[Figure]:
     """Return what waits, with 0 where nothing does: a panel or an alarm tells 0 from unknown."""
     held = {department: (0, now) for department in catalog.departments}
-    for department, status, number, oldest in connection.execute(statement("operations/standing.waiting_batches")):
+    for department, status, number, oldest in connection.execute(statement("operations/standing.unfinished_batches")):
         if status == "held":
             held[department] = (number, oldest)
         else:

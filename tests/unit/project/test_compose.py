@@ -137,7 +137,7 @@ def test_no_secret_stands_in_the_file_or_in_an_environment(compose, services):
                 assert set(from_file) <= set(service["secrets"]), f"{name}: {variable}"
     content = FILE.read_text(encoding="utf-8")
     assert not re.search(r"://[^$\s/]*:(?!%s)[^$\s/@]+@", content), "an address with a password"
-    known = r"AIRFLOW__\w+|GF_\w+|\$\{[^}]*\}|/run/secrets/\w+|/opt/zhengku/[\w/.]+|#.*"
+    known = r"AIRFLOW__\w+|GF_\w+|/etc/grafana/[\w/.-]+|\$\{[^}]*\}|/run/secrets/\w+|/opt/zhengku/[\w/.]+|#.*"
     assert not re.search(r"[A-Za-z0-9+/_-]{40,}={0,2}", re.sub(known, "", content))
     for name, secret in compose["secrets"].items():
         assert secret == {"file": f"${{ZHENGKU_SECRETS_DIR:-./secrets}}/{name}"}
