@@ -13,7 +13,7 @@ WORKDIR /opt/zhengku
 # Packages first, so that a change of our code does not install them again. Only wheels, each with one of the hashes of
 # constraints.txt; the installer and the build tool too.
 COPY pyproject.toml constraints.txt ./
-ARG EXTRAS=airflow,cluster,mysql,simulator
+ARG EXTRAS=airflow,cluster,metrics,mysql,simulator
 RUN sed -n -e '/^uv==/,/[^\\]$/p' -e '/^setuptools==/,/[^\\]$/p' constraints.txt > /tmp/tools.txt \
     && pip install --require-hashes --only-binary :all: --requirement /tmp/tools.txt \
     && uv pip install --system --no-cache --compile-bytecode --no-build --require-hashes --constraint constraints.txt \

@@ -4,7 +4,7 @@
 #
 # The folder is open to this account alone (0700). The files are 0640: Compose puts each into the containers that name
 # it with the owner and the mode that it has here, and their accounts (1000 of our image, 999 of PostgreSQL and Redis)
-# read it as members of its group. So the group must have no other member.
+# read it as members of its group. So the group must have no other member. (Grafana's account is 472.)
 set -eu
 umask 077
 folder=${ZHENGKU_SECRETS_DIR:-secrets}
@@ -23,9 +23,9 @@ make() {
 }
 
 # Passwords stand in addresses: letters and digits only.
-for name in airflow_database_password airflow_jwt_secret airflow_session_secret backup_passphrase postgres_password redis_password \
-    simulator_database_password zhengku_owner_password zhengku_pipeline_password zhengku_pages_password \
-    zhengku_notices_password zhengku_reports_password; do
+for name in airflow_database_password airflow_jwt_secret airflow_session_secret backup_passphrase \
+    grafana_admin_password postgres_password redis_password simulator_database_password zhengku_owner_password \
+    zhengku_pipeline_password zhengku_pages_password zhengku_notices_password zhengku_reports_password; do
     make "$name" "$(openssl rand -hex 32)"
 done
 make airflow_fernet_key "$(openssl rand -base64 32 | tr '+/' '-_')"

@@ -22,3 +22,8 @@ pin() {
 pin ZHENGKU_POSTGRES_IMAGE postgres:18.1-bookworm
 pin ZHENGKU_REDIS_IMAGE redis:7.4-bookworm
 pin ZHENGKU_PYTHON_IMAGE python:3.12-slim-bookworm
+if grep -Eq '^COMPOSE_PROFILES=(.*,)?metrics(,|$)' .env; then
+    pin ZHENGKU_COLLECTOR_IMAGE otel/opentelemetry-collector-contrib:0.165.0
+    pin ZHENGKU_PROMETHEUS_IMAGE prom/prometheus:v3.8.0
+    pin ZHENGKU_GRAFANA_IMAGE grafana/grafana-oss:12.3.0
+fi

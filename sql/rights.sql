@@ -146,5 +146,10 @@ begin
     if to_regrole('zhengku_notices') is not null then
         grant insert, update, delete on all tables in schema watch to zhengku_notices;
     end if;
+    if to_regrole('zhengku_reports') is not null then
+        -- For the figures of `zhengku metrics`: how many wait, and for how long.
+        grant select (asked_at, finished_at) on review.request to zhengku_reports;
+        grant select (department, status) on quarantine.problem_row to zhengku_reports;
+    end if;
 end
 $rights$;

@@ -120,6 +120,8 @@ class AirflowHome:
             "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o750",
             "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "great_expectations=WARNING",
             # By default a finished task is noticed up to five seconds late.
+            "AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE": "True",
+            "AIRFLOW__OPENLINEAGE__EXTRACTORS": "zhengku_airflow.lineage.StepExtractor",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             # Each task is a new process: from this server it inherits what otherwise takes it seconds to import.
             "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",

@@ -24,7 +24,7 @@ from zhengku.settings import project_home
 RUN_TIME_EXTRAS = ("airflow", "cluster", "mysql", "embedded", "simulator")
 HASH = "zhengku:allowed-sha256"
 _PIN = re.compile(r"^([a-z0-9-]+)==\S+[^\\\n]*((?:\\\n\s+--hash=sha256:[0-9a-f]{64} ?)+)$", re.MULTILINE)
-_IMAGE = re.compile(r"image: \$\{\w+:-([a-z]+):([\w.-]+)\}")
+_IMAGE = re.compile(r"image: \$\{\w+:-([a-z/-]+):([\w.-]+)\}")
 
 
 def main() -> None:

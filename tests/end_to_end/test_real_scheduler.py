@@ -1,28 +1,49 @@
 """The department's DAG in a real Airflow: scheduler, DAG processor and API server as processes of their own."""
 
+import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.otlp_sink import Sink, otlp_sink
 from tests.support.small_city import SmallCity, running
 
 from local_stack.demo import run_departments
 from simulator.business_licenses import write_file_drop
 from zhengku.errors import ZhengkuError
+from zhengku.ledger import OUTCOMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
 DAG = "market_supervision"
+EVENTS = "lineage.jsonl"
+
+
+class ObservedCity(SmallCity):
+    """Its Airflow writes OpenLineage's events to a file, and its steps send metrics to `sink`."""
+
+    sink: Sink
+
+    def _our_settings(self) -> dict[str, str]:
+        transport = {"type": "file", "log_file_path": str(self.state / EVENTS), "append": True}
+        return {
+            **super()._our_settings(),
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+            "ZHENGKU_METRICS": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.sink.address,
+        }
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCity]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedCity]:
     # No feed but the business licenses, laid by hand.
-    city = SmallCity(tmp_path_factory.mktemp("stack"), {DAG: ["business_license"]}, retry_delay_seconds=1)
-    with running(city):
+    city = ObservedCity(tmp_path_factory.mktemp("stack"), {DAG: ["business_license"]}, retry_delay_seconds=1)
+    with otlp_sink() as city.sink, running(city):
         yield city
 
 
@@ -81,6 +102,61 @@ def test_made_up_delivery_ends_as_the_truth_says(stack, drop):
     )
     assert events == 1
     assert list((stack.state / "reports").rglob("*.html"))
+
+
+def lineage(stack: SmallCity, run_id: str, task: str) -> dict[str, Any]:
+    """The event of the completion of a task of a run, which Airflow's listener wrote."""
+    for line in (stack.state / EVENTS).read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        facet = event["run"]["facets"].get("airflow", {})
+        is_of_task = event["eventType"] == "COMPLETE" and event["job"]["name"] == f"{DAG}.{task}"
+        if is_of_task and facet["dagRun"]["run_id"] == run_id:
+            return event
+    raise AssertionError(f"no event of {task} of {run_id}")
+
+
+def test_metrics_are_those_of_the_ledger_and_lineage_names_columns_and_no_value(stack, drop):
+    truth = write_file_drop(stack.city.drop_folder, 300, 9)
+    stack.sink.delta.clear()
+    run_id = run(stack)
+
+    # What the tasks, processes that end without a word, have sent.
+    batches = [row for (row,) in stack.query("zhengku", "select to_jsonb(b) from ledger.batch as b")]
+    sums = {outcome: sum(batch[outcome] for batch in batches) for outcome in OUTCOMES}
+    sent = {dict(labels)["outcome"]: rows for labels, rows in stack.sink.delta["zhengku.rows"].items()}
+    assert sent.pop("fetched") == sum(sums.values())
+    assert sent == {outcome: rows for outcome, rows in sums.items() if rows}
+
+    collected = lineage(stack, run_id, "collect")
+    [source] = collected["inputs"]
+    assert source["namespace"] == "file_drop://market_supervision"
+    assert source["name"].startswith("market_supervision_drop/business_license/")
+    [landed] = collected["outputs"]
+    assert landed["name"].endswith("/landing/market_supervision/business_license")
+    columns = {field["name"]: field.get("description") for field in landed["facets"]["schema"]["fields"]}
+    assert columns["企业名称"] == "持证主体"
+    [origin] = landed["facets"]["columnLineage"]["fields"]["企业名称"]["inputFields"]
+    assert (origin["namespace"], origin["name"], origin["field"]) == (source["namespace"], source["name"], "企业名称")
+
+    loaded = lineage(stack, run_id, "load")
+    [read] = loaded["inputs"]
+    assert (read["namespace"], read["name"]) == (landed["namespace"], landed["name"])
+    [store] = loaded["outputs"]
+    assert re.fullmatch(r"postgres://[^@/]+:\d+", store["namespace"])
+    assert store["name"].endswith(".store.certificate")
+    described = {field["name"]: field["description"] for field in store["facets"]["schema"]["fields"]}
+    assert described["holder"] == "持证主体"
+    [origin] = store["facets"]["columnLineage"]["fields"]["holder"]["inputFields"]
+    assert (origin["name"], origin["field"]) == (landed["name"], "企业名称")
+    written = stack.query("zhengku", "select sum(inserted + updated + deleted) from ledger.batch")
+    assert [(store["outputFacets"]["outputStatistics"]["rowCount"],)] == written
+
+    told = (stack.state / EVENTS).read_text(encoding="utf-8")
+    assert not [file.name for file in truth.files if file.name in told]
+    values = stack.query("zhengku", "select holder, holder_code, certificate_number from store.certificate")
+    assert values
+    assert not [value for row in values for value in row if value and value in told]
+    assert not [password for password in [stack.airflow.passwords()["admin"]] if password in told]
 
 
 def test_rejected_file_turns_the_run_red_and_the_others_load(stack, drop):

@@ -15,6 +15,7 @@ from zhengku.cli.clearance import clearance_app
 from zhengku.cli.common import PlainArguments, err, out
 from zhengku.cli.feeds import departments_app, feeds_app
 from zhengku.cli.history import as_of, replay
+from zhengku.cli.metrics import metrics_app
 from zhengku.cli.reconcile import reconcile
 from zhengku.cli.restore import drill, restore_app
 from zhengku.cli.retention import retention_app
@@ -41,6 +42,7 @@ app.add_typer(stock_app, name="stock")
 app.add_typer(retention_app, name="retention")
 app.add_typer(restore_app, name="restore")
 app.command("restore-drill")(drill)
+app.add_typer(metrics_app, name="metrics")
 app.command()(replay)
 app.command("as-of")(as_of)
 app.command()(reconcile)

@@ -29,6 +29,7 @@ from zhengku.landed.landing import Landed, safe_name
 from zhengku.ledger import Batch
 from zhengku.load.merge import close_repeat
 from zhengku.masking import mask_text
+from zhengku.metrics import measured_step
 from zhengku.transports.registry import connector_of
 from zhengku.transports.source import Collected, Delivery, Source, Window
 from zhengku.transports.window import NewFiles, Watermark
@@ -214,6 +215,22 @@ class Collector:
         With `again`, the same file as before becomes a batch of its own. With `advance_watermark`, the feed's next run
         starts where this delivery ends; `month` is that of a backfill. Raises what the source's `land` raises.
         """
+        with measured_step("collect") as measured:
+            measured.start(feed.department, feed.id)
+            return measured.ended(
+                self._collect_delivery(feed, source, delivery, run_id, again, advance_watermark, month)
+            )
+
+    def _collect_delivery(
+        self,
+        feed: Feed,
+        source: Source,
+        delivery: Delivery,
+        run_id: str,
+        again: bool,
+        advance_watermark: bool,
+        month: date | None,
+    ) -> Batch:
         collected, rejection = self._land(feed, source, delivery, run_id)
         if rejection:
             log.info("Rejected: %s", rejection)

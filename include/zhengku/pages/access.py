@@ -38,6 +38,10 @@ class Access(Protocol):
     def login(self) -> str:
         """Name of the login."""
 
+    @property
+    def role(self) -> str:
+        """The kind of login, for metrics: halls are one kind, whatever their district."""
+
 
 @dataclass(frozen=True)
 class ClearanceAccess:
@@ -47,6 +51,13 @@ class ClearanceAccess:
     districts: frozenset[str] | None
     may_see_suspicious: bool
     may_reveal: bool
+
+    @property
+    def role(self) -> str:
+        """The kind of login."""
+        if not self.is_whole_city:
+            return "hall"
+        return SECTION if self.may_reveal else ADMINISTRATOR
 
     @property
     def is_whole_city(self) -> bool:
@@ -79,6 +90,13 @@ class ReviewAccess:
     login: str
     may_see_problems: bool
     may_act: bool
+
+    @property
+    def role(self) -> str:
+        """The kind of login."""
+        if self.may_act:
+            return DATA_SECTION
+        return ADMINISTRATOR if self.may_see_problems else SECTION
 
 
 def review_access_of(login: str, roles: Collection[str]) -> ReviewAccess | None:

@@ -19,6 +19,7 @@ application finds the module in the package, and every route of it requires a lo
 [('/untaken', {'GET'})]
 """
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -31,11 +32,13 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.routing import APIRoute
 from markupsafe import Markup, escape
 from starlette.middleware.base import RequestResponseEndpoint
 
 from zhengku.catalog import Catalog, load_catalog
 from zhengku.database import store_connection
+from zhengku.metrics import page_call
 from zhengku.pages.access import Access, Right
 from zhengku.pages.errors import add_error_answers
 from zhengku.pages.forms import form_token
@@ -102,6 +105,7 @@ def new_app(page_set: PageSet, host: Host) -> FastAPI:
         app.include_router(topic.router)
     add_error_answers(app)
     app.middleware("http")(_with_headers)
+    app.middleware("http")(_measured)
     return app
 
 
@@ -110,6 +114,26 @@ async def _with_headers(request: Request, call_next: RequestResponseEndpoint) ->
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+async def _measured(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    started = time.monotonic()
+    status = 500
+    try:
+        response = await call_next(request)
+        status = response.status_code
+        return response
+    finally:
+        # Addresses and methods that we do not know are anybody's: they count as one.
+        route = request.scope.get("route")
+        page_call(
+            time.monotonic() - started,
+            pages=request.app.state.page_set.package.__name__.rpartition(".")[2],
+            route=route.path if isinstance(route, APIRoute) else "unknown",
+            method=request.method if request.method in ("GET", "HEAD", "POST") else "other",
+            status=status,
+            role=access.role if (access := getattr(request.state, "access", None)) else "none",
+        )
 
 
 def settings(request: Request) -> Settings:

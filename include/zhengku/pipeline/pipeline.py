@@ -20,6 +20,7 @@ from zhengku.errors import BatchesFailed, StoreUnavailable, ZhengkuError
 from zhengku.installation import Installation, Observer, ignore_progress
 from zhengku.ledger import Batch
 from zhengku.load.merge import load, recognised_rows_are_current
+from zhengku.metrics import measured_step
 from zhengku.pipeline.batch_lock import BatchLock
 from zhengku.pipeline.stage_step import stage_batch
 from zhengku.report.run_report import RunReport, build_report, write_report
@@ -79,13 +80,14 @@ class Pipeline(Installation):
 
         Raises `LandingUnavailable` when the landing area cannot be read now: the batch waits for it.
         """
-        with self._lock.hold(batch_id) as (connection, batch):
+        with measured_step("stage") as measured, self._lock.hold(batch_id) as (connection, batch):
             if batch.finished or (batch.status in ("staged", "validated") and is_staged(connection, batch)):
                 return batch
             feed = self._feed(batch)
             if (rejected := self._lock.start_step(connection, batch, "stage")) is not None:
                 return rejected
-            return stage_batch(connection, batch, feed, self, warm_up=self._warm_up)
+            measured.start(batch.department, batch.feed)
+            return measured.ended(stage_batch(connection, batch, feed, self, warm_up=self._warm_up))
 
     def validate(self, batch_id: int) -> Batch:
         """Check a batch against its feed's suites and mark the rows that fail; a failed batch rule holds it."""
@@ -95,13 +97,14 @@ class Pipeline(Installation):
         # Great Expectations takes seconds to import: only this step needs it.
         from zhengku.pipeline.validate_step import validate_batch
 
-        with self._lock.hold(batch_id) as (connection, batch):
+        with measured_step("validate") as measured, self._lock.hold(batch_id) as (connection, batch):
             if batch.status == "validated" or batch.finished:
                 return batch
             _check_staged(connection, batch, "staged")
             if (rejected := self._lock.start_step(connection, batch, "validate")) is not None:
                 return rejected
-            return validate_batch(connection, batch, self._feed(batch), self)
+            measured.start(batch.department, batch.feed)
+            return measured.ended(validate_batch(connection, batch, self._feed(batch), self))
 
     def load(self, batch_id: int) -> Batch:
         """Merge a batch into the store, account for all its rows, and close it.
@@ -112,16 +115,17 @@ class Pipeline(Installation):
             batch = self.validate(batch_id)
             if batch.finished:
                 return batch
-            with self._lock.hold(batch_id) as (connection, batch):
+            with measured_step("load") as measured, self._lock.hold(batch_id) as (connection, batch):
                 if batch.finished:
                     return batch
                 _check_staged(connection, batch, "validated")
                 if recognised_rows_are_current(connection, batch):
                     if (rejected := self._lock.start_step(connection, batch, "load")) is not None:
                         return rejected
+                    measured.start(batch.department, batch.feed)
                     loaded = load(connection, batch, self._feed(batch), self.catalog, self.reasons(batch.department))
                     # The values that the ledger has once this step has ended.
-                    return replace(loaded, begun_step=None, step_deaths=0)
+                    return measured.ended(replace(loaded, begun_step=None, step_deaths=0))
                 log.info("Batch %d is staged again: the rows that it is compared with were changed.", batch_id)
                 ledger.unstage(connection, batch_id)
 

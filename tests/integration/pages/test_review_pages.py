@@ -21,7 +21,7 @@ from zhengku.stock.collection_rate import publish_collection
 from zhengku.stock.expiry import expiry_file, publish_expiry
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
-OPEN_TO_ALL = ["", "report", "run", "runbook"]
+OPEN_TO_ALL = ["", "report", "run", "runbook", "dictionary"]
 PROBLEMS_ONLY = [
     *(tab.path for tab in REVIEW.tabs if tab.path not in OPEN_TO_ALL),
     "warned",
@@ -96,7 +96,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 30
+    assert len(routes) == len(inner.app.routes) == 32
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 

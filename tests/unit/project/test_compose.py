@@ -40,7 +40,13 @@ FILE = project_home() / "docker-compose.yml"
 SCHEMA = project_home() / "tests" / "support" / "data" / "compose-spec.json"
 
 ENDING = {"init"}
-IMAGES_OF_OTHERS = {"postgres", "backup", "redis", "simulator-database"}
+ACCOUNTS_OF_OTHERS = {
+    **dict.fromkeys(("postgres", "backup", "redis", "simulator-database"), "999:999"),
+    "collector": "10001:10001",
+    "prometheus": "65534:65534",
+    "grafana": "472:0",
+}
+"""The accounts of the images of others, none of which is root."""
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|_KEY|AUTH$|_CONN|BROKER_URL|DATABASE_URL")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
@@ -80,9 +86,11 @@ def test_schema_refuses_what_the_specification_does_not_know(compose):
 
 
 def test_every_service_that_stays_has_a_health_check_and_restarts(services):
+    # Its image has no program that could ask: another service does.
+    assert "http://collector:13133/" in services["observer"]["healthcheck"]["test"][-1]
     for name, service in services.items():
         if name not in ENDING:
-            assert service["healthcheck"]["test"], name
+            assert name == "collector" or service["healthcheck"]["test"], name
             assert service["restart"] == "unless-stopped", name
         else:
             assert service["restart"].startswith("on-failure:"), name
@@ -129,7 +137,7 @@ def test_no_secret_stands_in_the_file_or_in_an_environment(compose, services):
                 assert set(from_file) <= set(service["secrets"]), f"{name}: {variable}"
     content = FILE.read_text(encoding="utf-8")
     assert not re.search(r"://[^$\s/]*:(?!%s)[^$\s/@]+@", content), "an address with a password"
-    known = r"AIRFLOW__\w+|\$\{[^}]*\}|/run/secrets/\w+|/opt/zhengku/[\w/.]+|#.*"
+    known = r"AIRFLOW__\w+|GF_\w+|/etc/grafana/[\w/.-]+|\$\{[^}]*\}|/run/secrets/\w+|/opt/zhengku/[\w/.]+|#.*"
     assert not re.search(r"[A-Za-z0-9+/_-]{40,}={0,2}", re.sub(known, "", content))
     for name, secret in compose["secrets"].items():
         assert secret == {"file": f"${{ZHENGKU_SECRETS_DIR:-./secrets}}/{name}"}
@@ -137,9 +145,7 @@ def test_no_secret_stands_in_the_file_or_in_an_environment(compose, services):
 
 def test_every_service_has_the_secrets_that_it_reads_and_no_other(services):
     for name, service in services.items():
-        words = json.dumps(
-            [service.get("command"), service.get("environment"), service["healthcheck"] if name != "init" else ""]
-        )
+        words = json.dumps([service.get("command"), service.get("environment"), service.get("healthcheck")])
         read = set(re.findall("/run/secrets/([a-z_]+)", words))
         if name == "postgres":
             read |= set(re.findall("/run/secrets/([a-z_]+)", (project_home() / "docker" / "databases.sh").read_text()))
@@ -156,7 +162,8 @@ def test_no_service_has_a_right_that_it_does_not_need(services):
         limits = service["deploy"]["resources"]["limits"]
         assert limits.keys() == {"memory", "cpus", "pids"}, name
         # Not root: an image of others starts as its own account, ours says so itself.
-        assert service.get("user", "").endswith(":-999:999}") == (name in IMAGES_OF_OTHERS), name
+        account = VARIABLE.findall(service["user"])[0][2] if "user" in service else None
+        assert account == ACCOUNTS_OF_OTHERS.get(name), name
     assert "\nUSER zhengku\n" in (project_home() / "Dockerfile").read_text()
 
 
@@ -177,16 +184,17 @@ def test_who_reaches_whom(compose, services):
             members[network].add(name)
     everybody = {"init", *PROGRAMS.values()}
     assert members == {
-        "store": {"postgres", "backup", *everybody},
+        "store": {"postgres", "backup", "observer", *everybody},
         "queue": {"redis", "scheduler", "worker"},
         "api": {"api-server", "scheduler", "worker"},
-        "outside": {"api-server"},
+        "outside": {"api-server", "grafana"},
         "notices": {"triggerer"},
         "sources": {"worker", "simulator", "simulator-database"},
+        "metrics": {"collector", "observer", "prometheus", "grafana", *everybody},
     }
     internal = {name for name, network in compose["networks"].items() if (network or {}).get("internal")}
-    assert internal == {"store", "queue", "api"}
-    assert [name for name, service in services.items() if "ports" in service] == ["api-server"]
+    assert internal == {"store", "queue", "api", "metrics"}
+    assert [name for name, service in services.items() if "ports" in service] == ["api-server", "grafana"]
 
 
 def test_cookie_of_a_login_needs_tls_unless_it_is_switched_off(services, cluster):
@@ -259,6 +267,17 @@ def test_service_is_not_started_from_an_image_without_a_digest(docker, services)
     assert (docker / "asked").read_text().splitlines()[3:] == ["compose up --detach --wait"]
 
 
+def test_images_of_metrics_are_pinned_with_their_profile(docker, services):
+    (docker / ".env").write_text((docker / ".env").read_text().replace("#COMPOSE_PROFILES=", "COMPOSE_PROFILES=other,"))
+    assert "ZHENGKU_GRAFANA_IMAGE: expected name@sha256:…" in run_script("start.sh", docker).stderr
+    assert run_script("pin-images.sh", docker).returncode == 0
+    written = dict(line.split("=", 1) for line in (docker / ".env").read_text().splitlines() if re.match("[A-Z]", line))
+    of_metrics = [service for service in services.values() if "metrics" in service.get("profiles", [])]
+    for name, _, image in (VARIABLE.findall(service["image"])[0] for service in of_metrics):
+        assert name == "ZHENGKU_IMAGE" or written[name] == f"{image}@{DIGEST}"
+    assert run_script("start.sh", docker).returncode == 0
+
+
 def test_answer_that_is_no_digest_is_not_written(docker):
     (docker / "answer").write_text("sha256:short")
     before = (docker / ".env").read_text()
@@ -293,7 +312,7 @@ def test_every_image_has_a_fixed_version(services):
     for name, service in services.items():
         [(_, kind, image)] = VARIABLE.findall(service["image"])
         assert kind == "-"
-        assert re.fullmatch(r"[a-z-]+:[\w.-]+", image), name
+        assert re.fullmatch(r"[a-z-]+(/[a-z-]+)?:[\w.-]+", image), name
         assert not image.endswith(":latest")
     recipe = (project_home() / "Dockerfile").read_text()
     [base] = re.findall("^ARG PYTHON_IMAGE=(.*)\nFROM \\${PYTHON_IMAGE}$", recipe, flags=re.MULTILINE)
@@ -307,7 +326,8 @@ def test_what_must_be_set_stands_in_the_example(services):
     given = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     assert given == dict.fromkeys(required, "")
     known = {name for name, _, _ in VARIABLE.findall(FILE.read_text(encoding="utf-8"))}
-    assert {line[1:].split("=")[0] for line in lines if re.match("#[A-Z]", line)} <= known
+    # Compose itself reads the profiles.
+    assert {line[1:].split("=")[0] for line in lines if re.match("#[A-Z]", line)} <= {*known, "COMPOSE_PROFILES"}
 
 
 def test_named_volumes_are_those_that_services_use(compose):

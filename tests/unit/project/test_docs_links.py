@@ -9,6 +9,8 @@ import pytest
 from tests.support.import_graph import imports, rooms
 
 from zhengku.database import statement_names
+from zhengku.metrics import WORK_METRICS
+from zhengku.operations.standing import STANDING_METRICS
 from zhengku.settings import project_home
 
 PROJECT = project_home()
@@ -23,6 +25,8 @@ PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)+/?")
 FILE = re.compile(r".*\.(py|sql|md|csv|yaml|json|j2|c)")
 MODULE = re.compile(r"(zhengku|zhengku_airflow|simulator|local_stack|benchmarks)(\.\w+)+")
 CLASS = re.compile(r"([A-Z][a-z]+){2,}")
+METRICS = {metric.name for metric in (*WORK_METRICS, *STANDING_METRICS)}
+"""They are named as modules are."""
 CLASSES_OF_OTHERS = {"AsyncCallback", "DeadlineAlert", "SyncCallback"}
 
 PLACEHOLDER = re.compile(r"culture_tourism|NNNN")
@@ -59,7 +63,7 @@ def broken_links(document: Path) -> list[str]:
 @cache
 def all_paths() -> str:
     """Return the paths of all files and folders, a line each, between slashes."""
-    return "".join(f"/{name(path)}/\n" for folder in FOLDERS for path in (PROJECT / folder).rglob("*"))
+    return "".join(f"/{name(path)}/\n" for folder in (*FOLDERS, "docker") for path in (PROJECT / folder).rglob("*"))
 
 
 def exists(path: str) -> bool:
@@ -99,7 +103,7 @@ def unknown_names(document: Path) -> list[str]:
         if code.rpartition(".")[0] in topics:
             known = code in statements or FILE.fullmatch(code) is not None
         elif MODULE.fullmatch(code):
-            known = is_module(code)
+            known = is_module(code) or code in METRICS
         elif CLASS.fullmatch(code):
             known = code in classes() | CLASSES_OF_OTHERS
         elif PATH.fullmatch(code) and (code.split("/")[0] in FOLDERS or FILE.fullmatch(code)):
