@@ -177,7 +177,7 @@ where
 group by b.landing_path
 order by b.landing_path;
 
--- name: unfinished
+-- name: batches_to_finish
 select batch_id
 from ledger.batch
 where status in ('landed', 'staged', 'validated')

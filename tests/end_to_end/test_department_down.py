@@ -196,8 +196,8 @@ def test_what_came_from_one_system_is_loaded_while_the_other_is_away(city: CityO
             told["event"]
             .replace("\n", " ")
             .startswith(
-                f"DeliveryUnavailable: The file drop {city.second_drop}/{AWAY} (connection 'second_drop') cannot be read: No "
-                "such file or directory. Check that the folder is there"
+                f"DeliveryUnavailable: The file drop {city.second_drop}/{AWAY} (connection 'second_drop') cannot be "
+                "read: No such file or directory. Check that the folder is there"
             )
         )
         assert all(len(line) <= 120 or str(city.second_drop) in line for line in told["event"].splitlines())

@@ -30,6 +30,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "replay": Elsewhere("重走的批次列在运行的页面上。", runbook="replay-and-time-travel"),
     "reconcile": Elsewhere("与来源比对的结果见“比对”。", ("reconciliation",), _SECTION_RUNBOOK),
     "stock": Elsewhere("归集率、临期与过期证照见各自页面。", ("collection", "expiry"), _SECTION_RUNBOOK),
+    "retention": Elsewhere("清理了什么、保留了什么见“清理记录”。", ("removals",), "retention"),
     "watch": Elsewhere(
         "巡检发现的异常见“当前异常”，其通知指向出现异常的运行和批次。", ("notices",), "notices#the-watch-does-not-run"
     ),

@@ -90,7 +90,8 @@ def test_backups_that_were_never_set_up_are_a_problem_and_one_that_is_old_is_urg
     assert "数据库没有归档 WAL" in text
     assert "数据库还没有基础备份" in text
     watched.query(
-        "insert into ledger.base_backup (label, kind, finished_at) values ('made-up', 'full', now() - interval '3 days')"
+        "insert into ledger.base_backup (label, kind, finished_at)"
+        " values ('made-up', 'full', now() - interval '3 days')"
     )
     [(urgency, text)] = seen()
     assert urgency == "urgent"
@@ -99,8 +100,8 @@ def test_backups_that_were_never_set_up_are_a_problem_and_one_that_is_old_is_urg
 
 def test_working_days_that_run_out_are_a_reminder_and_then_a_problem(installation):
     today = date(clock.today().year + 3, 6, 1)
-    [text] = found(installation, datetime.combine(today, datetime.min.time(), CITY_TIME_ZONE)).values()
-    assert text.startswith("工作日安排仅确知至")
+    seen = found(installation, datetime.combine(today, datetime.min.time(), CITY_TIME_ZONE))
+    assert seen["calendar:working_days"].startswith("工作日安排仅确知至")
 
 
 def test_certificate_is_told_of_before_its_last_day_and_urgently_after_it(watched):

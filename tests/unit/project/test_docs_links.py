@@ -27,7 +27,13 @@ MODULE = re.compile(r"(zhengku|zhengku_airflow|simulator|local_stack|benchmarks)
 CLASS = re.compile(r"([A-Z][a-z]+){2,}")
 METRICS = {metric.name for metric in (*WORK_METRICS, *STANDING_METRICS)}
 """They are named as modules are."""
-CLASSES_OF_OTHERS = {"AsyncCallback", "DeadlineAlert", "SyncCallback"}
+CLASSES_OF_OTHERS = {"AsyncCallback", "BaseNotifier", "DeadlineAlert", "SyncCallback", "SystemExit"} | {
+    # The messages of the Task SDK.
+    "GetDRCount",
+    "GetDag",
+    "GetPreviousDagRun",
+    "GetTaskStates",
+}
 
 PLACEHOLDER = re.compile(r"culture_tourism|NNNN")
 """In the name of a file that a reader is to make."""

@@ -298,7 +298,7 @@ def _repeat(
     """Finish what was begun before the moment, then record and load what is lacking, each in its order of delivery."""
     done: list[Batch] = []
     failed: list[NotRepeated] = []
-    for (batch_id,) in connection.execute(statement("ledger/restores.unfinished")).fetchall():
+    for (batch_id,) in connection.execute(statement("ledger/restores.batches_to_finish")).fetchall():
         connection.commit()
         try:
             done.append(pipeline.load(batch_id))
