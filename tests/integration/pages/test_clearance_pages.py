@@ -603,7 +603,7 @@ def test_workbook_is_handed_over_by_a_form_alone_and_unchanged(client, store, re
     assert download(client, "wang", query).content == city.read_bytes()
     city.write_bytes(city.read_bytes() + b" ")
     assert "摘要" in download(client, "wang", query, 409).text
-    assert "city.xlsx" in caplog.records[-1].getMessage()
+    assert [record.name for record in caplog.records if "city.xlsx" in record.getMessage()] != []
 
 
 # ---- as a page

@@ -96,7 +96,7 @@ def test_no_route_is_without_the_login(reviewed):
     [mount] = [route for route in served(reviewed.settings).routes if route.path == "/airflow"]
     [inner] = [route for route in mount.app.routes if route.path == "/zhengku/review"]
     routes = [route for route in inner.app.routes if isinstance(route, APIRoute)]
-    assert len(routes) == len(inner.app.routes) == 32
+    assert len(routes) == len(inner.app.routes) == 30
     for route in routes:
         assert visitor in [dependency.call for dependency in route.dependant.dependencies], route.path
 

@@ -98,7 +98,7 @@ def unguarded(app: FastAPI) -> list[tuple[str, str, str]]:
 
 def test_no_route_answers_without_a_login_and_a_role(airflow):
     found = list(routes(airflow))
-    assert len(found) == len(set(found)) == 11 + 23
+    assert len(found) == len(set(found)) == 11 + 30
     assert {method for method, _ in found} == {"GET", "POST"}
     assert unguarded(airflow) == []
 
@@ -135,8 +135,8 @@ def test_route_of_a_topic_is_behind_the_login_without_doing_anything(apps, airfl
 
 CLEARANCE_TABS = ("", "counts", "cleared", "left", "difference", "bad-reviews", "rates", "suspicious")
 REVIEW_TABS = (
-    *("", "report", "problems", "batches", "returns", "requests"),
-    *("ledger", "reconciliation", "backfill", "collection", "expiry"),
+    *("", "notices", "run", "report", "problems", "batches", "returns", "requests", "ledger"),
+    *("reconciliation", "backfill", "collection", "expiry", "dictionary", "removals", "runbook"),
 )
 
 
@@ -151,7 +151,7 @@ def test_tabs_stand_in_their_order_and_lead_to_a_page(page_set: PageSet, paths):
 def test_topic_and_template_have_the_same_name():
     topics = [*CLEARANCE.topics, *REVIEW.topics]
     names = [topic.__name__.rpartition(".")[2] for topic in topics]
-    assert len(names) == len(set(names)) == 10 + 12
+    assert len(names) == len(set(names)) == 10 + 17
     # A workbook is handed over as it is.
     assert [name for name in names if not (TEMPLATES / f"{name}.html.j2").is_file()] == ["download"]
 

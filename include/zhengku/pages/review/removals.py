@@ -9,7 +9,7 @@ from zhengku.pages.frame import Tab, View, store
 from zhengku.pages.host import Reviewer
 from zhengku.retention.removal import Kind, removals_by_day
 
-TAB = Tab("removals", "清理记录", place=130, right=SEE_PROBLEMS)
+TAB = Tab("removals", "清理记录", place=125, right=SEE_PROBLEMS)
 router = APIRouter()
 
 KIND_NAMES: Mapping[Kind, str] = {
