@@ -77,11 +77,7 @@ select
     links,
     since,
     changed_at
-from watch.finding
-order by
-    array_position(array['urgent', 'problem', 'reminder'], urgency),
-    kind,
-    finding_key;
+from watch.finding;
 
 -- name: seen_by
 select

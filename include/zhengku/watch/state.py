@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from zhengku.database import statement
 from zhengku.ledger import Connection
-from zhengku.watch.finding import Finding, KindName, Link, Urgency
+from zhengku.watch.finding import KINDS, URGENCIES, Finding, KindName, Link, Urgency
 
 CHANNEL_NAMES = {"log": "日志", "zhengku_smtp": "邮件", "zhengku_webhook": "机器人"}
 """The channels, by what stands for each in the store: the log, and the names of Airflow's connections."""
@@ -61,9 +61,11 @@ def looked_at(connection: Connection, observer: str) -> datetime | None:
 
 
 def standing(connection: Connection) -> list[Standing]:
-    """Return all findings, the most urgent first."""
+    """Return all findings, the most urgent first, those of one kind together."""
     with connection.cursor(row_factory=class_row(Standing)) as cursor:
-        return cursor.execute(statement("watch/findings.findings")).fetchall()
+        found = cursor.execute(statement("watch/findings.findings")).fetchall()
+    kinds = list(KINDS)
+    return sorted(found, key=lambda one: (URGENCIES.index(one.urgency), kinds.index(one.kind), one.finding_key))
 
 
 def seen_by(connection: Connection, observer: str) -> list[Finding]:

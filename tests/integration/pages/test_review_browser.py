@@ -54,7 +54,7 @@ def test_from_the_problem_to_the_write_off(reviewed, make_row, browser):
     with on_a_port(served(reviewed.settings)) as address:
         browser.open(f"{address}/login?who=zhang")
         assert "营业执照" in seen(browser, "overview")
-        browser.click(".tabs a:nth-child(2)")
+        browser.click(".tabs a[href$=report]")
         assert "缺少持证主体" in seen(browser, "report")
 
         # From the figure to its row, and from there to the department.
