@@ -48,7 +48,6 @@ LOG_CHANNEL = "log"
 _MACHINES_FORGOTTEN_AFTER = timedelta(days=1)
 _LOOKS: Mapping[str, str] = {
     "airflow": "任务流的运行情况",
-    "certificates": "证书有效期",
     "late": "清单与日报是否按时",
     "machine": "磁盘与口令",
     "store": "批次、数据源与工作日安排",
@@ -139,10 +138,10 @@ def _look_at_all(settings: Settings) -> bool:
     departments = {name: catalog.department_name(name) for name in catalog.department_ids}
     titles = {**departments, **SECTION_DAGS}
     states = [airflow_state.read_dag(dag_id, now) for dag_id in titles]
+    _read_certificates(settings, now)
     with store_connection(settings.database_url) as connection:
         failed = airflow_state.settle_runs(connection, state.failed_tasks(connection))
         looks: dict[str, Callable[[], list[Finding]]] = {
-            "certificates": lambda: _read_certificates(connection, settings, now),
             "airflow": lambda: airflow_state.find_in_airflow(states, titles, departments, config, failed, now),
             "late": lambda: find_late(connection, settings, now),
             "store": lambda: find_in_store(connection, catalog, now),
@@ -169,15 +168,18 @@ def _look_at_late(settings: Settings, moment: datetime) -> None:
         state.record_look(connection, "late", find_late(connection, settings, clock.now(), moment))
 
 
-def _read_certificates(connection: Connection, settings: Settings, now: datetime) -> list[Finding]:
+def _read_certificates(settings: Settings, now: datetime) -> None:
     """Read the last days of certificates once a day; `find_in_store` says which are near."""
-    read_at = state.looked_at(connection, "servers")
+    with store_connection(settings.database_url) as connection:
+        read_at = state.looked_at(connection, "certificates")
     if read_at is not None and now - read_at < READ_EVERY:
-        return []
+        return
     addresses = https_addresses(settings.environment, [page_address("/")])
-    record_last_days(connection, addresses, read_last_days(addresses))
-    state.record_look(connection, "servers", [])
-    return []
+    # Servers that do not answer take their time: meanwhile no transaction is open.
+    last_days = read_last_days(addresses)
+    with store_connection(settings.database_url) as connection:
+        record_last_days(connection, addresses, last_days)
+        state.record_look(connection, "certificates", [])
 
 
 def _log_folder() -> Path:

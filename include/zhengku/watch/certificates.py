@@ -3,6 +3,7 @@
 import logging
 import ssl
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ SECONDS = 10
 """How long a server may take to answer."""
 
 READ_EVERY = timedelta(hours=20)
+_AT_ONCE = 8
 
 
 def https_addresses(environment: Mapping[str, str], others: Iterable[str] = ()) -> list[str]:
@@ -44,17 +46,20 @@ def read_last_days(addresses: Iterable[str]) -> dict[str, date]:
     The certificate is not verified here: also an expired one has to be read. A server that does not answer is logged:
     the DAG that collects from it says so.
     """
-    found: dict[str, date] = {}
-    for address in addresses:
-        host, _, port = address.rpartition(":")
-        try:
-            text = ssl.get_server_certificate((host, int(port)), timeout=SECONDS)
-            certificate = x509.load_pem_x509_certificate(text.encode("ascii"))
-        except (OSError, ValueError) as error:
-            log.warning("The certificate of %s cannot be read: %s. What was read before is kept.", address, error)
-            continue
-        found[address] = certificate.not_valid_after_utc.astimezone(CITY_TIME_ZONE).date()
-    return found
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        read = pool.map(lambda address: (address, _last_day(address)), addresses)
+        return {address: last_day for address, last_day in read if last_day is not None}
+
+
+def _last_day(address: str) -> date | None:
+    host, _, port = address.rpartition(":")
+    try:
+        text = ssl.get_server_certificate((host, int(port)), timeout=SECONDS)
+        certificate = x509.load_pem_x509_certificate(text.encode("ascii"))
+    except (OSError, ValueError) as error:
+        log.warning("The certificate of %s cannot be read: %s. What was read before is kept.", address, error)
+        return None
+    return certificate.not_valid_after_utc.astimezone(CITY_TIME_ZONE).date()
 
 
 def record_last_days(connection: Connection, addresses: Iterable[str], last_days: Mapping[str, date]) -> None:
