@@ -19,6 +19,7 @@ from simulator.publish import publish
 from simulator.services import with_services
 from simulator.sources import SYSTEMS
 from zhengku.catalog import load_catalog
+from zhengku_airflow.section_dags import SECTION_DAGS
 
 pytestmark = [pytest.mark.slow, pytest.mark.whole_airflow]
 
@@ -28,7 +29,7 @@ BROKEN = "water"
 GOOD = ("emergency", "human_resources", "unified_acceptance", "service_evaluation")
 DEPARTMENTS = (*DOWN, HANGING, BROKEN, *GOOD)
 SECTION = ("daily_clearance", "daily_clearance_cutoff", "validation_report", "watch")
-ELSEWHERE = ("backfill", "held_batches", "reconcile", "review_requests", "stock")
+ELSEWHERE = sorted(SECTION_DAGS.keys() - set(SECTION))
 
 # Of departments with many feeds, one is enough.
 FEEDS = {system.department: system.feed for system in reversed(SYSTEMS) if system.department in DEPARTMENTS}
