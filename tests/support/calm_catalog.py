@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from zhengku import clock
+from zhengku.catalog.working_days import OFFICIAL_UNTIL
 
 LISTS_AND_REPORTS = ("daily_clearance_cutoff", "validation_report")
 """The DAGs that publish by the clock: paused on purpose, where a test has days of its own."""
@@ -14,9 +15,10 @@ def calm(catalog: Path, paused: Collection[str] = LISTS_AND_REPORTS) -> None:
 
     The DAGs of `paused` are paused on purpose.
     """
-    this_year = clock.today().year
+    # A year is known by its last day: those since the official calendar's last.
+    years = range(OFFICIAL_UNTIL.year + 1, clock.today().year + 3)
     with (catalog / "working_days.csv").open("a", encoding="utf-8") as file:
-        file.writelines(f"{year}-12-31,yes,made up\n" for year in range(this_year, this_year + 3))
+        file.writelines(f"{year}-12-31,yes,made up\n" for year in years)
     file_of_notices = catalog / "notices.yaml"
     changed = {
         "settle_minutes": "0",
