@@ -115,6 +115,10 @@ def test_failed_run_has_the_reasons_that_its_tasks_told_and_the_names_of_those_t
     }
 
 
+def test_failed_look_is_not_told_by_the_next_one():
+    assert texts(DagState("watch", last_failed="run-1", failed_tasks=("look_and_tell",))) == {}
+
+
 def test_conclusion_is_left_out_where_another_task_says_why_it_is_red():
     state = DagState("tobacco", last_failed="run-1", failed_tasks=("collect_0", "conclude"))
     both = (failure("tobacco"), failure("tobacco", "conclude", -1, "有批次须人工处理"))
