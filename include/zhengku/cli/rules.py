@@ -13,7 +13,7 @@ from zhengku.cli.common import err, out, print_json
 from zhengku.errors import CatalogError, ConfigurationError
 from zhengku.operations.trial import FeedComparison, RuleComparison, Trial, try_suite
 from zhengku.report.fitting import print_fitting
-from zhengku.settings import Settings
+from zhengku.settings import CARRIED_FOLDER, Settings
 from zhengku.validate.rules_page import PAGE, rules_page
 
 rules_app = typer.Typer(no_args_is_help=True, help="The rules (expectations/*.json).")
@@ -30,8 +30,9 @@ def page(
     path = settings.home / PAGE
     content = rules_page(load_catalog(settings.catalog_folder), settings.suite_folder)
     if not check:
-        if not path.parent.is_dir():
-            raise ConfigurationError(f"No folder {path.parent}: run this in the checkout, or set ZHENGKU_HOME to it.")
+        # A wheel carries the runbooks: its folder of documents is not one to write to.
+        if settings.home == CARRIED_FOLDER or not path.parent.is_dir():
+            raise ConfigurationError(f"No page at {path}: run this in the checkout, or set ZHENGKU_HOME to it.")
         path.write_text(content, encoding="utf-8")
         print(path)  # noqa: T201
         return

@@ -239,11 +239,11 @@ def waive(
     none is waived, when a record does not exist.
     """
     _check_named(done_by, reason)
-    check_known(connection, problem_ids)
     if until_on is not None and until_on < today:
         raise ConfigurationError(
             f"Expected a waiver that ends today ({today}) or later, got {until_on}. Name a later day, or none."
         )
+    check_known(connection, problem_ids)
     values = {"problem_ids": list(problem_ids), "done_by": done_by, "reason": reason, "until_on": until_on}
     row = connection.execute(statement("review/problems.waive"), values).fetchone()
     assert row is not None

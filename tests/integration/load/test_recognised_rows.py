@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.support.changed_department import change_department
 from tests.support.changes_feed import row
-from tests.support.installation import Installation
+from tests.support.installation import OWNER_URL, Installation
 from tests.support.random_deliveries import delivery
-from tests.support.temporary_database import temporary_database
+from tests.support.temporary_database import as_account, temporary_database
 
 from zhengku.database import statement, statements_of
 from zhengku.settings import Settings
@@ -275,7 +275,8 @@ def test_recognition_changes_nothing_but_the_work(
     with temporary_database(server_url, template_database) as url:
         environment = {
             **installation.settings.environment,
-            "ZHENGKU_DATABASE_URL": url,
+            "ZHENGKU_DATABASE_URL": as_account(url, "zhengku_pipeline"),
+            OWNER_URL: url,
             "ZHENGKU_LANDING_URL": str(tmp_path / "other_landing"),
         }
         other = replace(installation, settings=Settings(home=installation.settings.home, environment=environment))
