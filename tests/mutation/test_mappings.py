@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.support.city_servers import settings_of, surroundings
 from tests.support.night_comparison import differences
-from tests.support.temporary_database import temporary_database
+from tests.support.temporary_database import temporary_store
 
 from local_stack.city import ALL_SYSTEMS
 from simulator.city import City
@@ -169,7 +169,7 @@ def test_part_of_a_mapping_that_is_switched_off_is_noticed(
         shipped = CATALOG.feed(system.department, system.feed)
         unnoticed = []
         for place, (part, mutant) in enumerate([("nothing", shipped), *mutants(shipped, every_code=every_code)]):
-            with temporary_database(server_url, template_database) as url:
+            with temporary_store(server_url, template_database) as url:
                 pipeline = Pipeline(settings_of(tmp_path / str(place), url, city.environment))
                 pipeline.catalog.department(system.department).feeds[system.feed] = mutant
                 try:

@@ -10,7 +10,7 @@ from tests.support.changed_department import change_department
 from tests.support.changes_feed import row
 from tests.support.installation import OWNER_URL, Installation
 from tests.support.random_deliveries import delivery
-from tests.support.temporary_database import as_account, temporary_database
+from tests.support.temporary_database import as_account, temporary_store
 
 from zhengku.database import statement, statements_of
 from zhengku.settings import Settings
@@ -272,7 +272,7 @@ def test_recognition_changes_nothing_but_the_work(
     assert installation.recognised >= 10
     for path in installation.drop.iterdir():
         path.unlink()
-    with temporary_database(server_url, template_database) as url:
+    with temporary_store(server_url, template_database) as url:
         environment = {
             **installation.settings.environment,
             "ZHENGKU_DATABASE_URL": as_account(url, "zhengku_pipeline"),
