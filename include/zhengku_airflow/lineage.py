@@ -62,10 +62,13 @@ class StepExtractor(BaseExtractor):
                 batches = ledger.batches(
                     connection, department=task.dag_id, run_id=task_instance.run_id, limit=1_000_000
                 )
+            department = names.catalog.department(task.dag_id)
+            # The instances of both tasks are the systems of the department, in their order.
+            system = list(department.systems.values())[task_instance.map_index]
+            of_system = [batch for batch in batches if batch.feed in system]
             if task.task_id == "load":
-                return names.loaded(batches)
-            feeds = names.catalog.department(task.dag_id).feeds
-            return names.collected([feeds[feed] for feed in task.op_kwargs["feeds"]], batches)
+                return names.loaded(of_system)
+            return names.collected([department.feeds[feed] for feed in system], of_system)
         if task.dag_id.startswith("daily_clearance") and task.task_id in _LISTS:
             read, written = _LISTS[task.task_id]
             return OperatorLineage([names.table(InputDataset, name) for name in read], [*map(names.written, written)])
