@@ -21,7 +21,7 @@ from local_stack.postgres import find_binaries
 from zhengku.errors import ZhengkuError
 from zhengku.settings import project_home
 
-RUN_TIME_EXTRAS = ("airflow", "cluster", "mysql", "embedded", "simulator")
+RUN_TIME_EXTRAS = ("airflow", "cluster", "metrics", "mysql", "s3", "embedded", "simulator")
 HASH = "zhengku:allowed-sha256"
 _PIN = re.compile(r"^([a-z0-9-]+)==\S+[^\\\n]*((?:\\\n\s+--hash=sha256:[0-9a-f]{64} ?)+)$", re.MULTILINE)
 _IMAGE = re.compile(r"image: \$\{\w+:-([a-z/-]+):([\w.-]+)\}")

@@ -10,6 +10,7 @@ import signal
 import psycopg
 import pytest
 from psycopg import sql
+from tests.support.installation import OWNER_URL
 
 from zhengku.errors import BalanceError, StoreUnavailable
 from zhengku.ledger import Batch
@@ -96,7 +97,7 @@ def test_run_killed_at_a_statement_and_repeated_ends_the_same(delivered, limit):
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.soak)])
 def test_run_killed_at_its_statements_and_repeated_ends_the_same(delivered, installation, every):
     """One installation, a fresh delivery state for each kill by way of a database copy."""
-    base = delivered.settings.database_url.replace("+psycopg", "")
+    base = delivered.settings.environment[OWNER_URL].replace("+psycopg", "")
     name = base.rsplit("/", 1)[1]
     server = base.rsplit("/", 1)[0] + "/postgres"
     died = 0
@@ -108,6 +109,8 @@ def test_run_killed_at_its_statements_and_repeated_ends_the_same(delivered, inst
             for limit in range(0, 200, every):
                 connection.execute(f'drop database "{name}" with (force)')  # type: ignore[arg-type]
                 connection.execute(f'create database "{name}" template "{name}_start"')  # type: ignore[arg-type]
+                # What an account may do to a database as a whole is not copied.
+                connection.execute(f'grant create on database "{name}" to zhengku_pipeline')  # type: ignore[arg-type]
                 for path in landing.rglob("*"):
                     if path.is_file() and path not in kept:
                         path.unlink()
