@@ -76,7 +76,8 @@ select
     state,
     links,
     since,
-    changed_at
+    changed_at,
+    over_since is not null as is_settling
 from watch.finding;
 
 -- name: seen_by

@@ -158,7 +158,7 @@ def test_list_that_is_not_out_in_time_is_told_of(cluster, robot):
     moment = datetime.combine(today() - timedelta(days=60), datetime.min.time(), CITY_TIME_ZONE) + timedelta(hours=17)
     with cluster.api() as api:
         run(api, "late", moment)
-    late = f"- {moment:%Y-%m-%d} 工作清单到规定时刻仍未发布"
+    late = f"{moment:%Y-%m-%d} 工作清单到规定时刻仍未发布"
     wait_for(lambda: [text for text in messages(robot, "证库：紧急") if late in text])
 
 

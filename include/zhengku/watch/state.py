@@ -17,7 +17,10 @@ CHANNEL_NAMES = {"log": "日志", "zhengku_smtp": "邮件", "zhengku_webhook": "
 
 @dataclass(frozen=True)
 class Standing:
-    """A finding as it is stored; `since` it is there, since `changed_at` in this state. Times have a zone."""
+    """A finding as it is stored; `since` it is there, since `changed_at` in this state. Times have a zone.
+
+    `is_settling`: it was not seen at the last look, and is over unless it soon comes back.
+    """
 
     finding_key: str
     kind: KindName
@@ -27,6 +30,12 @@ class Standing:
     links: list[dict[str, str]]
     since: datetime
     changed_at: datetime
+    is_settling: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The text as people read it."""
+        return f"{self.text}（已恢复，观察中）" if self.is_settling else self.text
 
 
 def record_look(connection: Connection, observer: str, findings: Sequence[Finding]) -> None:

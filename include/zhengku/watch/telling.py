@@ -160,7 +160,7 @@ def _paragraph(
     help_link = f"[处理办法]({address(runbook_path(kind.runbook))})"
     ordered = sorted(findings, key=lambda one: not is_news(one, told))
     return [f"**【{URGENCY_NAMES[urgency]}】{kind.name_zh}（{len(findings)}）** {help_link}"] + [
-        f"- {'（新）' if is_news(one, told) and told else ''}{_short(one.text)}"
+        f"- {'（新）' if is_news(one, told) and told else ''}{_short(one.shown)}"
         + "".join(f" [{link['label']}]({address(link['path'])})" for link in one.links)
         for one in ordered
     ]

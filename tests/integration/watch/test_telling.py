@@ -107,6 +107,11 @@ def test_what_comes_back_soon_was_never_over(see, tell, config, watched):
     patient = config.model_copy(update={"settle_minutes": 15})
     with telling(watched.settings.database_url, patient, str) as found:
         assert found.due(["robot"], clock.now(), is_quiet=True) == []
+        # Whoever is told of something else meanwhile is told that this one may be over.
+        see(LATE, observer="late")
+        [message] = found.due(["robot"], clock.now(), is_quiet=True)
+        assert "- a：失败（已恢复，观察中）" in message.lines
+    see(observer="late")
     see(failed("a"))
     assert tell() == []
 
